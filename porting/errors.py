@@ -1,0 +1,69 @@
+"""The three families of errors. Each lists all its problems, and with each the way out.
+
+Exit codes on the command line: `Mismatch` 1, `Unsupported` 2, `BadArchive` 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["BadArchive", "Mismatch", "PortingError", "Problem", "Unsupported"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        where: the layer, file, array, input or key at fault.
+        what: what is wrong with it, with the offending value.
+        way_out: what the user can do about it; may be empty.
+    """
+
+    where: str
+    what: str
+    way_out: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}\n    → {self.way_out}" if self.way_out else text
+
+
+class PortingError(Exception):
+    """Base of the three families; `problems` holds every problem found."""
+
+    exit_code = 1
+    headline = "{count} problem{s}"
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        if not self.problems:
+            raise ValueError("an error needs at least one problem")
+        count = len(self.problems)
+        headline = self.headline.format(count=count, s="" if count == 1 else "s")
+        super().__init__("\n".join([headline, *(f"  {problem}" for problem in self.problems)]))
+
+    def __reduce__(self) -> tuple[type[PortingError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class BadArchive(PortingError):
+    """A saved network or a stored net cannot be read, or cannot be written, as promised."""
+
+    exit_code = 3
+    headline = "the folder is not a sound saved network ({count} problem{s}):"
+
+
+class Unsupported(PortingError):
+    """A layer, a setting or an input that the port does not take; nothing was converted."""
+
+    exit_code = 2
+    headline = "cannot be ported as it is ({count} problem{s}):"
+
+
+class Mismatch(PortingError):
+    """Outputs that depart from the references, or inputs that do not fit the network."""
+
+    exit_code = 1
+    headline = "does not match ({count} problem{s}):"

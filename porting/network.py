@@ -1,0 +1,201 @@
+"""The saved network in memory. It speaks Keras and knows no engine.
+
+A network is a list of calls in running order. A call applies a layer to tensors; a shared layer
+is a layer with several calls, a nested model is the calls of its layers under its name
+(``encoder/dense``). A tensor is named by the call (or input) that makes it and its place among
+that call's outputs: ``lstm:0``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+import numpy as np
+
+__all__ = [
+    "Argument",
+    "Array",
+    "Call",
+    "Case",
+    "Constant",
+    "Input",
+    "Layer",
+    "Network",
+    "Shape",
+    "TensorRef",
+    "map_tensors",
+    "tensors_in",
+]
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[Union[int, None], ...]
+
+
+@dataclass(frozen=True, order=True)
+class TensorRef:
+    """Output number `output` of the call or input named `call`; written ``call:output``."""
+
+    call: str
+    output: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.call}:{self.output}"
+
+    @classmethod
+    def parse(cls, text: str) -> TensorRef:
+        """Read ``call:output``. Raises ValueError when the text has another form."""
+        call, colon, output = text.rpartition(":")
+        if not (colon and call and output.isascii() and output.isdigit()):
+            raise ValueError(f"not a tensor: {text!r}")
+        return cls(call, int(output))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array among a call's arguments; it is kept as the layer's weight `weight`."""
+
+    weight: str
+
+
+# A call's argument: JSON values, tensors, constants and slices, nested in tuples and dicts.
+Argument = Union[
+    None, bool, int, float, str, TensorRef, Constant, slice, tuple["Argument", ...], Mapping[str, "Argument"]
+]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A Keras layer.
+
+    Attributes:
+        name: unique; nested models put their own name in front (``encoder/dense``).
+        class_name: ``Dense``; a Keras operation used as a layer is ``ops.Mean``; a user's
+            registered class is ``package>Name``.
+        config: Keras' own ``get_config()`` as JSON values, in the Keras 3 dialect.
+        weights: arrays in Keras' orientation by Keras' variable name (``kernel``); weights of a
+            layer held by another are under the attribute that holds it
+            (``forward_layer/recurrent_kernel``, ``layer/kernel``).
+        trainable: what Keras' ``layer.trainable`` said, per layer.
+    """
+
+    name: str
+    class_name: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    trainable: bool = True
+
+
+@dataclass(frozen=True)
+class Call:
+    """One application of a layer.
+
+    Attributes:
+        name: unique; the layer's name, and ``name@2``, ``name@3`` … for its further calls.
+        layer: name of the layer.
+        inputs: the positional arguments, those that Keras' ``call`` has no default for: one for
+            most layers, two for ``Attention``'s kin (``query, value``); a merge has one, a tuple.
+        arguments: the other arguments by Keras' name (``initial_state``, ``mask``), defaults left out.
+            A ``mask`` stands here only when the model gave one on purpose; the masks that Keras
+            passes on by itself follow from the layers.
+        outputs: how many tensors the call returns.
+    """
+
+    name: str
+    layer: str
+    inputs: tuple[Argument, ...]
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    outputs: int = 1
+
+    def refs(self) -> tuple[TensorRef, ...]:
+        return tuple(TensorRef(self.name, index) for index in range(self.outputs))
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the network; `shape` is Keras' with the batch in front, None where open."""
+
+    name: str
+    shape: Shape
+    dtype: str = "float32"
+
+    @property
+    def ref(self) -> TensorRef:
+        return TensorRef(self.name, 0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of the network in Keras: its inputs and every tensor and mask that it made.
+
+    Attributes:
+        name: what the case is made to show (``batch 3, length 7, holes``).
+        inputs: arrays by input name.
+        outputs: every call's outputs by tensor.
+        masks: bool arrays by tensor, for the tensors (inputs too) that carried a mask in Keras.
+    """
+
+    name: str
+    inputs: Mapping[str, Array]
+    outputs: Mapping[TensorRef, Array]
+    masks: Mapping[TensorRef, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A saved network.
+
+    Attributes:
+        name: the Keras model's name.
+        inputs: in model order.
+        calls: in running order.
+        layers: by name.
+        outputs: the structure that Keras' ``predict`` returns: a tensor, a tuple or a dict of them.
+        cases: the references.
+        origin: how it was saved: ``keras``, ``backend``, ``tensorflow`` versions.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    calls: tuple[Call, ...]
+    layers: Mapping[str, Layer]
+    outputs: Argument
+    cases: tuple[Case, ...] = ()
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def output_refs(self) -> tuple[TensorRef, ...]:
+        """The network's output tensors, in the order of `outputs`."""
+        return tuple(tensors_in(self.outputs))
+
+    def weights(self) -> dict[str, Array]:
+        """All weights by ``layer/weight``."""
+        return {
+            f"{layer.name}/{name}": array for layer in self.layers.values() for name, array in layer.weights.items()
+        }
+
+
+def tensors_in(argument: Any) -> Iterator[TensorRef]:
+    """All tensors of an argument structure, left to right; a dict in its own order."""
+    if isinstance(argument, TensorRef):
+        yield argument
+    elif isinstance(argument, (tuple, list)):
+        for part in argument:
+            yield from tensors_in(part)
+    elif isinstance(argument, Mapping):
+        for part in argument.values():
+            yield from tensors_in(part)
+    elif isinstance(argument, slice):
+        for part in (argument.start, argument.stop, argument.step):
+            yield from tensors_in(part)
+
+
+def map_tensors(argument: Any, change: Callable[[TensorRef], Any]) -> Any:
+    """The same structure with every tensor replaced by ``change(tensor)``; tuples become lists."""
+    if isinstance(argument, TensorRef):
+        return change(argument)
+    if isinstance(argument, (tuple, list)):
+        return [map_tensors(part, change) for part in argument]
+    if isinstance(argument, Mapping):
+        return {key: map_tensors(part, change) for key, part in argument.items()}
+    return argument
