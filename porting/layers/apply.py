@@ -1,0 +1,149 @@
+"""Applying rules to calls: arguments, masks, and the check that nothing was ignored.
+
+What carries a mask where is decided here, as Keras' ``Layer.__call__`` decides it: a layer called on one
+tensor is given that tensor's mask as ``mask``; called on several (``query``, ``value``), ``query_mask`` and
+so on, so an LSTM with an ``initial_state`` walks masked steps in Keras 3. Keras 2 gave it the mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ..errors import Problem, Unsupported
+from ..network import Call, Constant, Layer, TensorRef, map_tensors
+from ..operations import Operations, Tensor
+from .rule import RULES, LayerView, Refusal, Rule
+
+__all__ = ["apply_call", "find_rule", "with_masks"]
+
+
+def find_rule(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Rule:
+    """The rule for a layer's class.
+
+    Raises:
+        Unsupported: there is none.
+    """
+    found = rules.get(layer.class_name) or rules.get(layer.class_name.rpartition(">")[2] if ">" in layer.class_name else "")
+    if found is None:
+        raise Unsupported(
+            Problem(
+                f"{layer.class_name} {layer.name!r}",
+                "no rule for this layer",
+                f'write one: @porting.rule("{layer.class_name}") in a file given with --rules, see docs/custom_layers.md',
+            )
+        )
+    return found
+
+
+def apply_call(
+    call: Call,
+    layer: Layer,
+    tensors: Mapping[TensorRef, Tensor],
+    ops: Operations,
+    rules: Mapping[str, Rule] = RULES,
+    dialect: int = 3,
+) -> list[Tensor]:
+    """Apply a call's layer to its tensors.
+
+    Args:
+        call: what is called on what.
+        layer: the layer called.
+        tensors: the values made so far, at least those that the call refers to.
+        ops: the engine.
+        rules: rules by class name.
+        dialect: 2 or 3, the Keras whose mask passing counts.
+
+    Returns:
+        The call's outputs, each with the mask that Keras gives it.
+
+    Raises:
+        Unsupported: no rule, an argument, a setting or a weight that the rule does not heed, or a refusal.
+    """
+    where = f"{layer.class_name} {call.name!r}"
+    found = find_rule(layer, rules)
+    view = LayerView(layer, dialect)
+    inputs = [_value(argument, tensors, view, ops) for argument in call.inputs]
+    arguments = {name: _value(argument, tensors, view, ops) for name, argument in call.arguments.items()}
+    _check_arguments(found, inputs, arguments, where)
+    given = {**dict(zip(found.inputs, inputs)), **arguments}
+    previous_mask = _populate_masks(found, given, dialect)
+    try:
+        result = found.apply(view, ops=ops, **given)
+        view.check_read(found.irrelevant)
+        outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+        if len(outputs) != call.outputs:
+            raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")
+        return with_masks(outputs, _output_masks(found, view, inputs, previous_mask, ops, outputs))
+    except Refusal as refusal:
+        raise Unsupported(Problem(where, refusal.what, refusal.way_out)) from refusal
+
+
+def _value(argument: Any, tensors: Mapping[TensorRef, Tensor], view: LayerView, ops: Operations) -> Any:
+    if isinstance(argument, Constant):
+        return ops.constant(view.weight(argument.weight).value)
+    if isinstance(argument, (tuple, list)):
+        return [_value(part, tensors, view, ops) for part in argument]
+    return map_tensors(argument, tensors.__getitem__)
+
+
+def _check_arguments(found: Rule, inputs: list[Any], arguments: Mapping[str, Any], where: str) -> None:
+    problems = []
+    if len(inputs) != len(found.inputs):
+        what = f"is called with {len(inputs)} positional arguments, its rule takes {', '.join(found.inputs)}"
+        problems.append(Problem(where, what))
+    problems += [
+        Problem(where, f"call argument {name!r} is not handled", "call the layer without it")
+        for name in arguments
+        if name not in found.arguments
+    ]
+    if problems:
+        raise Unsupported(problems)
+
+
+def _masks(value: Any) -> Any:
+    """The masks of a tensor or of a list of tensors, in the same structure."""
+    if isinstance(value, (list, tuple)):
+        return [_masks(part) for part in value]
+    return getattr(value, "mask", None)
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_holds_tensor(part) for part in value)
+    return isinstance(value, Tensor)
+
+
+def _populate_masks(found: Rule, given: dict[str, Any], dialect: int) -> Any:
+    """Hand masks to a rule that takes them; returns the mask that the outputs may inherit."""
+    named = [name for name, value in given.items() if _holds_tensor(value)]
+    first = next(iter(given.values()), None)
+    if len(named) == 1 or dialect == 2:
+        if "mask" in found.arguments and given.get("mask") is None and named:
+            given["mask"] = _masks(first)
+    if len(named) > 1:
+        for name in named:
+            key = f"{name}_mask"
+            if key in found.arguments and given.get(key) is None:
+                given[key] = _masks(given[name])
+    explicit = given.get("mask")
+    return explicit if explicit is not None else _masks(first)
+
+
+def _output_masks(
+    found: Rule, view: LayerView, inputs: list[Any], previous: Any, ops: Operations, outputs: list[Tensor]
+) -> list[Optional[Tensor]]:
+    if found.mask == "stop":
+        return [None] * len(outputs)
+    if found.mask == "keep":
+        masks = previous
+    else:
+        assert callable(found.mask)
+        masks = found.mask(view, inputs[0] if inputs else None, previous, ops)
+    listed = masks if isinstance(masks, (list, tuple)) else [masks]
+    return [*listed, *[None] * len(outputs)][: len(outputs)]
+
+
+def with_masks(tensors: list[Tensor], masks: list[Optional[Tensor]]) -> list[Tensor]:
+    """The tensors carrying these masks and no others."""
+    return [tensor if tensor.mask is mask else tensor.with_mask(mask) for tensor, mask in zip(tensors, masks)]  # type: ignore[attr-defined]

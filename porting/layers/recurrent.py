@@ -1,0 +1,179 @@
+"""LSTM, GRU, SimpleRNN, RNN of their cells, and the layers that wrap them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
+
+from ..operations import Cell, Operations, Tensor
+from .activations import activation_named
+from .rule import LayerView, rule
+
+Tensors = list[Tensor]
+
+
+def lstm_cell(layer: LayerView) -> Cell:
+    layer.irrelevant("units", "unit_forget_bias", "dropout", "recurrent_dropout", "implementation")
+    return Cell(
+        "lstm",
+        layer.weight("kernel"),
+        layer.weight("recurrent_kernel"),
+        layer.weight("bias", if_config="use_bias"),
+        activation_named(layer.config["activation"]),
+        activation_named(layer.config["recurrent_activation"]),
+    )
+
+
+def gru_cell(layer: LayerView) -> Cell:
+    layer.irrelevant("units", "dropout", "recurrent_dropout", "implementation")
+    return Cell(
+        "gru",
+        layer.weight("kernel"),
+        layer.weight("recurrent_kernel"),
+        layer.weight("bias", if_config="use_bias"),
+        activation_named(layer.config["activation"]),
+        activation_named(layer.config["recurrent_activation"]),
+        reset_after=layer.config["reset_after"],
+    )
+
+
+def simple_rnn_cell(layer: LayerView) -> Cell:
+    layer.irrelevant("units", "dropout", "recurrent_dropout", "implementation")
+    return Cell(
+        "simple_rnn",
+        layer.weight("kernel"),
+        layer.weight("recurrent_kernel"),
+        layer.weight("bias", if_config="use_bias"),
+        activation_named(layer.config["activation"]),
+    )
+
+
+CELLS: dict[str, Callable[[LayerView], Cell]] = {
+    "LSTM": lstm_cell,
+    "GRU": gru_cell,
+    "SimpleRNN": simple_rnn_cell,
+    "LSTMCell": lstm_cell,
+    "GRUCell": gru_cell,
+    "SimpleRNNCell": simple_rnn_cell,
+}
+
+
+def cells_of(layer: LayerView) -> list[Cell]:
+    """The cells that run one above the other in a recurrent layer."""
+    if layer.class_name != "RNN":
+        return [CELLS[layer.class_name](layer)]
+    held = layer.inner("cell")
+    inner = [held]
+    if held.class_name == "StackedRNNCells":
+        inner = [held.inner("cells", f"cells/{at}", at) for at in range(len(held.config["cells"]))]
+    for view in inner:
+        if view.class_name not in CELLS:
+            raise layer.refuse(f"cell {view.class_name} is not handled", "use LSTMCell, GRUCell or SimpleRNNCell")
+    return [CELLS[view.class_name](view) for view in inner]
+
+
+def run_recurrent(
+    layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor], initial_state: Any
+) -> tuple[Tensor, Tensors]:
+    """Run a recurrent layer; its output (of every step or the last) and its last states."""
+    config = layer.config
+    layer.irrelevant("return_state", "unroll")
+    if config.get("stateful"):
+        raise layer.refuse("stateful=True is not handled", "pass the states on: return_state and initial_state")
+    if config.get("time_major"):
+        raise layer.refuse("time_major=True is not handled", "put the batch first")
+    initial = flat_states(initial_state)
+    states: Tensors = []
+    last = x
+    cells = cells_of(layer)
+    for number, cell in enumerate(cells):
+        given, initial = initial[: cell.states], initial[cell.states :]
+        top = number == len(cells) - 1
+        x, last, made = ops.recurrent(
+            cell,
+            x,
+            initial_state=given or None,
+            mask=mask,
+            go_backwards=config["go_backwards"] and number == 0,
+            zero_output_for_mask=bool(config.get("zero_output_for_mask")) and top,
+        )
+        if number == 0 and config["go_backwards"] and mask is not None:
+            mask = ops.flip(mask, 1)
+        states += made
+    return (x if config["return_sequences"] else last), states
+
+
+def flat_states(states: Any) -> Tensors:
+    if states is None:
+        return []
+    if isinstance(states, (list, tuple)):
+        return [tensor for part in states for tensor in flat_states(part)]
+    return [states]
+
+
+def mask_of_sequence(layer: LayerView, x: Any, mask: Any, ops: Operations) -> Any:
+    mask = flat_states(mask)[0] if isinstance(mask, (list, tuple)) else mask
+    return mask if layer.config["return_sequences"] else None
+
+
+@rule("LSTM", "GRU", "SimpleRNN", "RNN", mask=mask_of_sequence)
+def recurrent(
+    layer: LayerView,
+    sequences: Tensor,
+    ops: Operations,
+    mask: Optional[Tensor] = None,
+    initial_state: Any = None,
+) -> Any:
+    output, states = run_recurrent(layer, sequences, ops, mask, initial_state)
+    return [output, *states] if layer.config["return_state"] else output
+
+
+def mask_of_both(layer: LayerView, x: Any, mask: Any, ops: Operations) -> Any:
+    inner = layer.inner("layer", "forward_layer")
+    mask = flat_states(mask)[0] if isinstance(mask, (list, tuple)) else mask
+    if not inner.config["return_sequences"]:
+        return None
+    return [mask, mask] if layer.config["merge_mode"] is None else mask
+
+
+MERGES: dict[str, Callable[[Operations, Tensor, Tensor], Tensor]] = {
+    "concat": lambda ops, a, b: ops.concatenate([a, b], -1),
+    "sum": lambda ops, a, b: ops.add(a, b),
+    "ave": lambda ops, a, b: ops.multiply(ops.add(a, b), 0.5),
+    "mul": lambda ops, a, b: ops.multiply(a, b),
+}
+
+
+@rule("Bidirectional", mask=mask_of_both)
+def bidirectional(
+    layer: LayerView,
+    sequences: Tensor,
+    ops: Operations,
+    mask: Optional[Tensor] = None,
+    initial_state: Optional[Sequence[Tensor]] = None,
+) -> Any:
+    forward_layer = layer.inner("layer", "forward_layer")
+    backward_layer = layer.inner("backward_layer")
+    half = len(initial_state) // 2 if initial_state else 0
+    forward, forward_states = run_recurrent(forward_layer, sequences, ops, mask, (initial_state or [])[:half])
+    backward, backward_states = run_recurrent(backward_layer, sequences, ops, mask, (initial_state or [])[half:])
+    if forward_layer.config["return_sequences"]:
+        backward = ops.flip(backward, 1)
+    mode = layer.config["merge_mode"]
+    merged = [forward, backward] if mode is None else [MERGES[mode](ops, forward, backward)]
+    if forward_layer.config["return_state"]:
+        return [*merged, *forward_states, *backward_states]
+    return merged
+
+
+STEPWISE = frozenset({"Dense", "Activation", "Dropout", "ReLU", "LeakyReLU", "ELU", "Softmax", "Identity"})
+
+
+@rule("TimeDistributed")
+def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Any:
+    from .rule import RULES
+
+    inner = layer.inner("layer")
+    if inner.class_name not in STEPWISE:
+        raise layer.refuse(f"TimeDistributed({inner.class_name}) is not handled")
+    return RULES[inner.class_name].apply(inner, x, ops=ops)

@@ -1,0 +1,211 @@
+"""A rule says what one Keras layer means, in terms of operations.
+
+::
+
+    @rule("Dense")
+    def dense(layer, x, ops):
+        y = ops.dense(x, layer.weight("kernel"), layer.weight("bias", if_config="use_bias"))
+        return activation(layer, y, ops)
+
+The parameters between `layer` and `ops` are Keras' positional call arguments, those after `ops` are
+its optional ones under Keras' names. A rule that takes `mask` (or ``query_mask`` …) is given the masks
+that Keras would give. A config key, weight or call argument that a rule neither reads nor declares
+irrelevant is a refusal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional, TypeVar, Union
+
+from ..errors import Problem, Unsupported
+from ..network import Layer
+from ..operations import Tensor, Weight
+
+__all__ = ["RULES", "LayerView", "MaskOf", "Refusal", "Rule", "rule"]
+
+# What a layer's outputs carry as masks: "keep" hands on the mask of the first input, "stop" ends it
+# (as Keras does for layers that do not support masking), a function computes it.
+MaskOf = Union[str, Callable[..., Any]]
+
+# Keys that say how weights begin or what training adds; they change no output.
+IRRELEVANT = frozenset(
+    {"name", "trainable", "dtype", "quantization_config", "seed", "autocast", "lora_rank", "lora_alpha"}
+)
+IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+
+class Refusal(Exception):
+    """Raised by a rule or an operation that cannot do what a layer asks."""
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.way_out = way_out
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How to apply the layers of one class.
+
+    Attributes:
+        class_name: Keras' class, ``ops.Name`` or ``package>Name``.
+        apply: the rule's function.
+        mask: see `MaskOf`.
+        irrelevant: config keys that change no output.
+        note: for the support table: what is refused, and why.
+    """
+
+    class_name: str
+    apply: Callable[..., Any]
+    mask: MaskOf = "keep"
+    irrelevant: frozenset[str] = frozenset()
+    note: str = ""
+    inputs: tuple[str, ...] = field(init=False)
+    arguments: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = list(inspect.signature(self.apply).parameters)
+        if len(names) < 2 or names[0] != "layer" or "ops" not in names:
+            raise TypeError(f"the rule for {self.class_name} must take (layer, …inputs, ops, …arguments), not {names}")
+        at = names.index("ops")
+        object.__setattr__(self, "inputs", tuple(names[1:at]))
+        object.__setattr__(self, "arguments", frozenset(names[at + 1 :]))
+
+    @property
+    def family(self) -> str:
+        return self.apply.__module__.rpartition(".")[2]
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    *class_names: str, mask: MaskOf = "keep", irrelevant: Sequence[str] = (), note: str = ""
+) -> Callable[[AnyFunction], AnyFunction]:
+    """Register a function as the rule for one or more Keras classes.
+
+    A user's own file may register a rule for ``package>Name`` or for a built-in class; the later one counts.
+
+    Raises:
+        TypeError: when the function does not take ``(layer, …inputs, ops, …arguments)``.
+    """
+
+    def register(function: AnyFunction) -> AnyFunction:
+        for class_name in class_names:
+            RULES[class_name] = Rule(class_name, function, mask, frozenset(irrelevant), note)
+        return function
+
+    return register
+
+
+class ReadNotes(Mapping[str, Any]):
+    """A mapping that notes which keys are read."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self.read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.read.add(key)
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, str):
+            self.read.add(key)
+        return key in self._values
+
+
+class LayerView:
+    """A layer as its rule sees it.
+
+    Attributes:
+        name: the layer's name.
+        class_name: Keras' class.
+        config: Keras' config; reading a key counts as heeding it.
+    """
+
+    def __init__(self, layer: Layer, dialect: int = 3) -> None:
+        self.name = layer.name
+        self.class_name = layer.class_name
+        self.config = ReadNotes(layer.config)
+        self.dialect = dialect
+        self._weights = ReadNotes(layer.weights)
+        self._inner: list[LayerView] = []
+
+    def weight(self, name: str, if_config: Optional[str] = None) -> Any:
+        """The weight of that name as a `Weight`; None when the config key `if_config` is false."""
+        if if_config is not None and not self.config[if_config]:
+            return None
+        if name not in self._weights:
+            have = ", ".join(sorted(self._weights)) or "none"
+            raise Refusal(f"has no weight {name!r} (it has {have})", "save the network again from a built model")
+        return Weight(f"{self.name}/{name}", self._weights[name])
+
+    def optional_weight(self, name: str) -> Optional[Weight]:
+        """The weight of that name, or None where the layer was saved without it."""
+        return self.weight(name) if name in self._weights else None
+
+    def inner(self, key: str, weights: Optional[str] = None, at: Optional[int] = None) -> LayerView:
+        """The layer that this one holds under config key `key` (``layer``, ``cell``).
+
+        Its weights are those under the prefix `weights` (by default `key`); `at` picks one of a list.
+        """
+        described = self.config[key] if at is None else self.config[key][at]
+        prefix = f"{weights or key}/"
+        held = {name[len(prefix) :]: self._weights[name] for name in self._weights if name.startswith(prefix)}
+        layer = Layer(f"{self.name}/{prefix[:-1]}", described["class_name"], described["config"], held)
+        view = LayerView(layer, self.dialect)
+        self._inner.append(view)
+        return view
+
+    def irrelevant(self, *keys: str) -> None:
+        """Declare config keys that change no output."""
+        self.config.read.update(keys)
+
+    def refuse(self, what: str, way_out: str = "") -> Refusal:
+        return Refusal(what, way_out)
+
+    def unread(self, irrelevant: frozenset[str] = frozenset()) -> list[Problem]:
+        """A problem for every key and weight that nobody read."""
+        known = self.config.read | IRRELEVANT | irrelevant
+        problems = [
+            Problem(
+                f"{self.class_name} {self.name!r}",
+                f"setting {key}={self.config._values[key]!r} is not handled",
+                "set it to its default, or give a rule for this layer",
+            )
+            for key in self.config
+            if key not in known and not key.endswith(IRRELEVANT_ENDINGS)
+        ]
+        problems += [
+            Problem(f"{self.class_name} {self.name!r}", f"weight {name!r} is not handled", "give a rule for this layer")
+            for name in self._weights
+            if name not in self._weights.read
+        ]
+        for view in self._inner:
+            problems += view.unread(irrelevant)
+        return problems
+
+    def check_read(self, irrelevant: frozenset[str]) -> None:
+        """Raises Unsupported listing every key and weight that nobody read."""
+        problems = self.unread(irrelevant)
+        if problems:
+            raise Unsupported(problems)
+
+
+def only_tensor(value: Any) -> Tensor:
+    """The tensor, where a layer takes exactly one."""
+    if isinstance(value, (list, dict)):
+        raise Refusal("is called on several tensors, but takes one")
+    return value  # type: ignore[no-any-return]

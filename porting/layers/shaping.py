@@ -1,0 +1,55 @@
+"""Layers that move values without changing them."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ..operations import Operations, Tensor
+from .rule import LayerView, rule
+
+
+def channels_last(layer: LayerView) -> None:
+    """Refuse the other data format, by name."""
+    if layer.config["data_format"] not in (None, "channels_last"):
+        raise layer.refuse(
+            f"data_format {layer.config['data_format']!r} is not handled", "build the network with channels_last"
+        )
+
+
+@rule("Flatten", mask="stop")
+def flatten(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    if layer.config["data_format"] == "channels_first" and len(x.shape) > 2:
+        x = ops.transpose(x, (0, *range(2, len(x.shape)), 1))
+    return ops.reshape(x, (-1,))
+
+
+@rule("Reshape", mask="stop")
+def reshape(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.reshape(x, tuple(layer.config["target_shape"]))
+
+
+@rule("Permute", mask="stop")
+def permute(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.transpose(x, (0, *layer.config["dims"]))
+
+
+@rule("RepeatVector", mask="stop")
+def repeat_vector(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.repeat(ops.expand_dims(x, 1), layer.config["n"], axis=1)
+
+
+@rule("GlobalAveragePooling1D", mask="stop")
+def global_average_pooling_1d(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
+    axis = 2 if layer.config["data_format"] == "channels_first" else 1
+    keepdims = layer.config["keepdims"]
+    if mask is None:
+        return ops.reduce(x, "mean", (axis,), keepdims)
+    kept = ops.expand_dims(mask, 1 if axis == 2 else 2)
+    total = ops.reduce(ops.where(kept, x, 0.0), "sum", (axis,), keepdims)
+    return ops.divide(total, ops.reduce(ops.cast(kept, "float32"), "sum", (axis,), keepdims))
+
+
+@rule("GlobalMaxPooling1D", mask="stop")
+def global_max_pooling_1d(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    axis = 2 if layer.config["data_format"] == "channels_first" else 1
+    return ops.reduce(x, "max", (axis,), layer.config["keepdims"])

@@ -1,0 +1,189 @@
+"""The operations on arrays: they compute at once. Plain numpy, the reference for every other engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ..errors import Mismatch, Problem
+from ..network import Array, Shape
+from ..operations import Cell, Weight
+from .activations import activate
+from .recurrence import run_cell
+
+__all__ = ["NumpyOperations", "Value"]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """An array and its mask."""
+
+    value: Array
+    mask: Optional[Value] = None
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.value.shape)
+
+    @property
+    def dtype(self) -> str:
+        return self.value.dtype.name
+
+    def with_mask(self, mask: Optional[Value]) -> Value:
+        return replace(self, mask=mask)
+
+
+Operand = Union[Value, Weight, float]
+
+UNARY: dict[str, Callable[[Array], Array]] = {
+    "reciprocal": lambda x: 1 / x,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+}
+
+
+def array_of(x: Operand, like: Optional[Operand] = None) -> Array:
+    """The array behind an operand; a number takes the dtype of its partner."""
+    if isinstance(x, (Value, Weight)):
+        return x.value
+    partner = like.value.dtype if isinstance(like, (Value, Weight)) else np.dtype(np.float32)
+    if partner.kind != "f" and not float(x).is_integer():
+        partner = np.dtype(np.float32)
+    return np.asarray(x, partner)
+
+
+class NumpyOperations:
+    """`porting.operations.Operations` on arrays."""
+
+    def constant(self, value: Array) -> Value:
+        return Value(np.asarray(value))
+
+    def cast(self, x: Operand, dtype: str) -> Value:
+        return Value(array_of(x).astype(dtype))
+
+    def dense(self, x: Value, kernel: Weight, bias: Optional[Weight] = None) -> Value:
+        y = self._floating(x) @ kernel.value
+        return Value(y if bias is None else y + bias.value)
+
+    def embedding(self, ids: Value, table: Weight) -> Value:
+        rows = ids.value.astype(np.int64)
+        outside = (rows < 0) | (rows >= table.shape[0])
+        if outside.any():
+            what = f"id {rows[outside][0]} is outside 0 … {table.shape[0] - 1}"
+            raise Mismatch(Problem(table.name, what, "give ids below the size of the table"))
+        return Value(table.value[rows])
+
+    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:
+        right = array_of(b)
+        return Value(np.matmul(array_of(a), right.swapaxes(-1, -2) if transpose_b else right))
+
+    def activation(self, x: Value, name: str, **arguments: Any) -> Value:
+        return Value(activate(self._floating(x), name, arguments))
+
+    def add(self, a: Operand, b: Operand) -> Value:
+        return self._binary(np.add, a, b)
+
+    def subtract(self, a: Operand, b: Operand) -> Value:
+        return self._binary(np.subtract, a, b)
+
+    def multiply(self, a: Operand, b: Operand) -> Value:
+        return self._binary(np.multiply, a, b)
+
+    def divide(self, a: Operand, b: Operand) -> Value:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._binary(np.divide, a, b)
+
+    def maximum(self, a: Operand, b: Operand) -> Value:
+        return self._binary(np.maximum, a, b)
+
+    def minimum(self, a: Operand, b: Operand) -> Value:
+        return self._binary(np.minimum, a, b)
+
+    def unary(self, x: Value, name: str) -> Value:
+        with np.errstate(all="ignore"):
+            return Value((UNARY.get(name) or getattr(np, name))(x.value))
+
+    def compare(self, a: Operand, b: Operand, name: str) -> Value:
+        return self._binary(getattr(np, name), a, b)
+
+    def logical_and(self, a: Value, b: Value) -> Value:
+        return Value(a.value & b.value)
+
+    def logical_or(self, a: Value, b: Value) -> Value:
+        return Value(a.value | b.value)
+
+    def logical_not(self, a: Value) -> Value:
+        return Value(~a.value)
+
+    def where(self, condition: Value, a: Operand, b: Operand) -> Value:
+        return Value(np.where(condition.value, array_of(a, b), array_of(b, a)))
+
+    def reduce(self, x: Value, name: str, axes: Sequence[int], keepdims: bool = False) -> Value:
+        result = getattr(np, name)(x.value, axis=tuple(axes), keepdims=keepdims)
+        return Value(result.astype(np.float32, copy=False) if name == "mean" else result.astype(x.dtype, copy=False))
+
+    def softmax(self, x: Value, axes: Sequence[int], log: bool = False) -> Value:
+        axes = tuple(axes)
+        moved = x.value - x.value.max(axis=axes, keepdims=True)
+        exponents = np.exp(moved)
+        total = exponents.sum(axis=axes, keepdims=True)
+        return Value(moved - np.log(total) if log else exponents / total)
+
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        known = int(np.prod([size for size in shape if size != -1]))
+        features = int(np.prod(x.value.shape[1:]))
+        filled = [features // known if size == -1 else size for size in shape]
+        return Value(x.value.reshape(x.value.shape[0], *filled))
+
+    def transpose(self, x: Value, axes: Sequence[int]) -> Value:
+        return Value(x.value.transpose(tuple(axes)))
+
+    def expand_dims(self, x: Value, axis: int) -> Value:
+        return Value(np.expand_dims(x.value, axis))
+
+    def squeeze(self, x: Value, axis: int) -> Value:
+        return Value(np.squeeze(x.value, axis))
+
+    def repeat(self, x: Value, times: int, axis: int) -> Value:
+        return Value(np.repeat(x.value, times, axis))
+
+    def concatenate(self, xs: Sequence[Value], axis: int) -> Value:
+        return Value(np.concatenate([x.value for x in xs], axis))
+
+    def flip(self, x: Value, axis: int) -> Value:
+        return Value(np.flip(x.value, axis))
+
+    def slice(self, x: Value, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Value:
+        at: list[slice] = [slice(None)] * x.value.ndim
+        at[axis] = slice(start, stop, step)
+        return Value(x.value[tuple(at)])
+
+    def recurrent(
+        self,
+        cell: Cell,
+        x: Value,
+        *,
+        initial_state: Optional[Sequence[Value]] = None,
+        mask: Optional[Value] = None,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+    ) -> tuple[Value, Value, list[Value]]:
+        initial = [state.value for state in initial_state] if initial_state else None
+        masked = None if mask is None else mask.value
+        outputs, last, states = run_cell(
+            cell, self._floating(x), initial, masked, go_backwards, zero_output_for_mask
+        )
+        return Value(outputs), Value(last), [Value(state) for state in states]
+
+    @staticmethod
+    def _floating(x: Value) -> Array:
+        return x.value if x.value.dtype.kind == "f" else x.value.astype(np.float32)
+
+    @staticmethod
+    def _binary(function: Callable[[Array, Array], Array], a: Operand, b: Operand) -> Value:
+        left, right = array_of(a, b), array_of(b, a)
+        if left.dtype != right.dtype and "f" in (left.dtype.kind + right.dtype.kind):
+            left, right = left.astype(np.float32, copy=False), right.astype(np.float32, copy=False)
+        return Value(np.asarray(function(left, right)))

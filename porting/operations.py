@@ -1,0 +1,161 @@
+"""What an engine must be able to do. Rules speak to an engine through this and nothing else.
+
+Operations are named and shaped as numpy and Keras name and shape them: the batch is axis 0,
+features are the last axis, axes may be negative. They never look at masks unless a mask is
+handed to them. A scalar or a `Weight` may stand where a tensor is added, multiplied or compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional, Protocol, Union, runtime_checkable
+
+from .network import Array, Shape
+
+__all__ = ["Cell", "Operand", "Operations", "Tensor", "Weight"]
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """A weight with its full name (``dense/kernel``), in Keras' orientation."""
+
+    name: str
+    value: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape)
+
+
+@runtime_checkable
+class Tensor(Protocol):
+    """A value on its way through an engine.
+
+    Attributes:
+        shape: Keras' shape, the batch in front; None where only a run will tell.
+        dtype: ``float32``, ``int32``, ``bool``.
+        mask: bool tensor of shape ``(batch, time)``, or None.
+    """
+
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def mask(self) -> Optional[Tensor]: ...
+
+
+Operand = Union[Tensor, Weight, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A recurrent cell, as Keras' cell of the same kind computes it.
+
+    Attributes:
+        kind: ``lstm``, ``gru`` or ``simple_rnn``.
+        kernel: (input, gates·units); gates in Keras' order: i, f, c, o or z, r, h.
+        recurrent_kernel: (units, gates·units).
+        bias: (gates·units,), for a GRU with reset_after (2, 3·units), or None.
+        activation, recurrent_activation: names that `Operations.activation` knows, with arguments.
+        reset_after: a GRU's reset gate works after the matrix product.
+    """
+
+    kind: str
+    kernel: Weight
+    recurrent_kernel: Weight
+    bias: Optional[Weight]
+    activation: tuple[str, dict[str, float]]
+    recurrent_activation: tuple[str, dict[str, float]] = ("sigmoid", {})
+    reset_after: bool = False
+
+    @property
+    def units(self) -> int:
+        return self.recurrent_kernel.shape[0]
+
+    @property
+    def states(self) -> int:
+        return 2 if self.kind == "lstm" else 1
+
+
+class Operations(Protocol):
+    """The operations of an engine. Shapes below leave the batch axis out where it does not matter."""
+
+    # values
+    def constant(self, value: Array) -> Tensor:
+        """An array that is no weight; its first axis stands for the batch and may be 1."""
+
+    def cast(self, x: Operand, dtype: str) -> Tensor: ...
+
+    # linear maps
+    def dense(self, x: Tensor, kernel: Weight, bias: Optional[Weight] = None) -> Tensor:
+        """(…, n) · (n, units) + (units,)."""
+
+    def embedding(self, ids: Tensor, table: Weight) -> Tensor:
+        """Rows of (vocabulary, width) for ids of any shape."""
+
+    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Tensor:
+        """numpy's matmul over the last two axes; `transpose_b` swaps those of `b` first."""
+
+    # element by element
+    def activation(self, x: Tensor, name: str, **arguments: Any) -> Tensor:
+        """A function of `keras.activations` without an axis, with Keras 3's argument names."""
+
+    def add(self, a: Operand, b: Operand) -> Tensor: ...
+    def subtract(self, a: Operand, b: Operand) -> Tensor: ...
+    def multiply(self, a: Operand, b: Operand) -> Tensor: ...
+    def divide(self, a: Operand, b: Operand) -> Tensor: ...
+    def maximum(self, a: Operand, b: Operand) -> Tensor: ...
+    def minimum(self, a: Operand, b: Operand) -> Tensor: ...
+    def unary(self, x: Tensor, name: str) -> Tensor:
+        """numpy's function of that name: exp, log, abs, negative, square, sqrt, rsqrt, reciprocal …"""
+
+    # comparisons and logic; bool tensors
+    def compare(self, a: Operand, b: Operand, name: str) -> Tensor:
+        """equal, not_equal, less, less_equal, greater, greater_equal."""
+
+    def logical_and(self, a: Tensor, b: Tensor) -> Tensor: ...
+    def logical_or(self, a: Tensor, b: Tensor) -> Tensor: ...
+    def logical_not(self, a: Tensor) -> Tensor: ...
+    def where(self, condition: Tensor, a: Operand, b: Operand) -> Tensor: ...
+
+    # over axes
+    def reduce(self, x: Tensor, name: str, axes: Sequence[int], keepdims: bool = False) -> Tensor:
+        """sum, mean, max, min; any, all for bool tensors."""
+
+    def softmax(self, x: Tensor, axes: Sequence[int], log: bool = False) -> Tensor: ...
+
+    # shapes; axes count the batch as 0
+    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """`shape` without the batch; one -1 at most."""
+
+    def transpose(self, x: Tensor, axes: Sequence[int]) -> Tensor: ...
+    def expand_dims(self, x: Tensor, axis: int) -> Tensor: ...
+    def squeeze(self, x: Tensor, axis: int) -> Tensor: ...
+    def repeat(self, x: Tensor, times: int, axis: int) -> Tensor:
+        """Copies along an axis of size 1."""
+
+    def concatenate(self, xs: Sequence[Tensor], axis: int) -> Tensor: ...
+    def flip(self, x: Tensor, axis: int) -> Tensor: ...
+    def slice(self, x: Tensor, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Tensor: ...
+
+    # recurrence
+    def recurrent(
+        self,
+        cell: Cell,
+        x: Tensor,
+        *,
+        initial_state: Optional[Sequence[Tensor]] = None,
+        mask: Optional[Tensor] = None,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Run a cell over (batch, time, features).
+
+        Returns the outputs of every step in processing order (batch, time, units), the output of
+        the last step, and the states after it: h and c for an LSTM, h for the others. With
+        `go_backwards` time runs from its end, the mask's too. A masked step keeps the states; its output repeats the one before (zeros at the start), or is zero with
+        `zero_output_for_mask`. See `keras.backend.rnn`.
+        """
+
