@@ -78,6 +78,8 @@ class Layer:
             layer held by another are under the attribute that holds it
             (``forward_layer/recurrent_kernel``, ``layer/kernel``).
         trainable: what Keras' ``layer.trainable`` said, per layer.
+        tied: weights that this layer shares with another: its own name for the weight → ``layer/weight``
+            where the array is kept. They are not among `weights`.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Layer:
     config: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Array] = field(default_factory=dict)
     trainable: bool = True
+    tied: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

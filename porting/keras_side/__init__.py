@@ -1,0 +1,1 @@
+"""Keras models as saved networks. The only place that imports keras."""

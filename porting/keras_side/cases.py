@@ -1,0 +1,220 @@
+"""Choosing the runs that become references: batch sizes, lengths of open axes, and inputs that hurt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+import numpy as np
+
+from ..errors import Problem, Unsupported
+from ..network import Array, Case, Shape
+from ..samples import GENTLENESS, Need, make_inputs
+from .front import Front
+from .graph import Graph, refs_of
+from .run import Progress, check_outputs, record
+
+__all__ = ["Recorder", "open_axes", "warn_of_insensitive"]
+
+log = logging.getLogger(__name__)
+
+# (batch, length): all paddings at once, one row, the shortest pair, one step.
+TARGETS = ((5, 6), (1, 9), (3, 2), (2, 1))
+# Lengths for networks that cannot take the ones above.
+FURTHER_LENGTHS = (12, 16, 4, 8, 24, 32, 33, 48, 64, 96, 128, 224)
+FIXED_BATCHES = (5, 1, 2)
+# Above this many numbers a row, fewer rows are recorded.
+LARGE_ROW = 1_000_000
+INSENSITIVE = 1e-5
+
+
+@dataclass
+class Recorder:
+    """Records the cases of one model.
+
+    Attributes:
+        model: the Keras model.
+        graph: its walked graph.
+        front: its Keras.
+        needs: what its inputs must be like.
+        progress: told of each recorded case.
+    """
+
+    model: Any
+    graph: Graph
+    front: Front
+    needs: Sequence[Need]
+    progress: Progress
+    errors: list[Exception] = field(default_factory=list)
+    spread: bool = False
+
+    def record_all(self, samples: Optional[Mapping[str, Array]] = None) -> tuple[Case, ...]:
+        """All cases, `samples` as one more.
+
+        Raises:
+            Unsupported: the network runs at no size, or its numbers are not finite.
+            Mismatch: the recorded calls do not give the model's own outputs.
+        """
+        self._open_what_is_open()
+        cases = self._open_cases() if open_axes(self.needs) else self._fixed_cases()
+        if not cases:
+            raise Unsupported(self._does_not_run())
+        if samples is not None:
+            cases.append(self._checked(record(self.graph, self.front, "samples", samples)))
+        return tuple(cases)
+
+    def _open_what_is_open(self) -> None:
+        """Open the sizes that a model took from the data it was built on, where it runs at others."""
+        for place, need in enumerate(self.needs):
+            batch = need.input.shape[0]
+            if batch is None:
+                continue
+            self._try_shape(place, (None, *need.input.shape[1:]))
+            if self.front.is_sequential(self.model):
+                for axis in range(1, len(need.input.shape)):
+                    shape = self.needs[place].input.shape
+                    self._try_shape(place, (*shape[:axis], None, *shape[axis + 1 :]))
+
+    def _try_shape(self, place: int, shape: Shape) -> None:
+        before = self.needs
+        inputs = [need.input for need in before]
+        inputs[place] = replace(inputs[place], shape=shape)
+        self.needs = [replace(need, input=given) for need, given in zip(before, inputs)]
+        size = before[place].input.shape[shape.index(None, 1)] if None in shape[1:] else 0
+        if self._runs((before[place].input.shape[0] or 2) + 1, (size or 0) + 2, spread=False):
+            self.graph.inputs = tuple(inputs)
+        else:
+            self.needs = before
+
+    def _open_cases(self) -> list[Case]:
+        self.spread = open_axes(self.needs) > 1 and self._runs(2, 5, spread=True)
+        targets = list(TARGETS)
+        cases = []
+        for done, (batch, length) in enumerate(targets):
+            self.progress(done, len(targets), f"batch {batch}, length {length}")
+            case = self._case(batch, length)
+            if case is not None:
+                cases.append((length, case))
+        for length in FURTHER_LENGTHS:
+            lengths = {length for length, _ in cases}
+            if len(lengths) >= 2:
+                break
+            case = self._case(2 if lengths else 5, length)
+            if case is not None:
+                cases.append((length, case))
+                one = self._case(1, length)
+                cases += [(length, one)] if one is not None else []
+        lengths = sorted({length for length, _ in cases})
+        refused = sorted({length for _, length in TARGETS} - set(lengths))
+        if lengths and refused:
+            log.warning("the network does not run at length %s; references at %s", _join(refused), _join(lengths))
+        if len(lengths) == 1:
+            log.warning("references at one length only (%d): a wrong port may pass at others", lengths[0])
+        return [case for _, case in cases]
+
+    def _fixed_cases(self) -> list[Case]:
+        first = self._case(1, 1)
+        batches: Sequence[int] = FIXED_BATCHES
+        if first is not None and sum(array.size for array in first.outputs.values()) > LARGE_ROW:
+            batches = (2, 1)
+        made = []
+        for done, batch in enumerate(batches):
+            self.progress(done, len(batches), f"batch {batch}")
+            case = first if batch == 1 else self._case(batch, 1)
+            if case is not None:
+                made.append(case)
+        return made or self._declared_batch_cases()
+
+    def _declared_batch_cases(self) -> list[Case]:
+        declared = {need.input.shape[0] for need in self.needs} - {None}
+        if len(declared) != 1 or (batch := declared.pop()) is None:
+            return []
+        log.warning("the network runs at its declared batch size %d only", batch)
+        cases = [self._case(batch, 1, seed=seed) for seed in range(2)]
+        return [case for case in cases if case is not None]
+
+    def _runs(self, batch: int, length: int, spread: bool) -> bool:
+        try:
+            inputs = make_inputs(self.needs, batch, length, spread)
+            record(self.graph, self.front, "", inputs)
+        except Exception as error:  # whatever Keras raises for a size that does not fit
+            self.errors.append(error)
+            return False
+        return True
+
+    def _case(self, batch: int, length: int, seed: int = 0) -> Optional[Case]:
+        """The case of that size with the hardest inputs that keep its numbers finite; None where it does not run."""
+        case = None
+        for gentleness, word in enumerate(GENTLENESS):
+            inputs = make_inputs(self.needs, batch, length, self.spread and length > 1, gentleness, seed)
+            name = self._name(batch, length, seed, word if gentleness else "")
+            try:
+                case = record(self.graph, self.front, name, inputs)
+            except Exception as error:  # whatever Keras raises for a size that does not fit
+                self.errors.append(error)
+                return None
+            if all(_finite(array) for array in case.outputs.values()):
+                return self._checked(case)
+        assert case is not None
+        raise Unsupported(list(self._not_finite(case)))
+
+    def _name(self, batch: int, length: int, seed: int, gentle: str) -> str:
+        parts = [f"batch {batch}"]
+        if open_axes(self.needs):
+            parts.append(f"length {length}")
+        if any(need.pads or need.is_mask for need in self.needs):
+            parts.append("padded")
+        parts += [f"values {seed + 1}"] if seed else []
+        parts += [gentle] if gentle else []
+        return ", ".join(parts)
+
+    def _checked(self, case: Case) -> Case:
+        check_outputs(case, self.model, self.graph, self.front)
+        return case
+
+    def _not_finite(self, case: Case) -> Iterator[Problem]:
+        for ref, array in case.outputs.items():
+            if not _finite(array):
+                way_out = (
+                    "give real inputs with samples=…" if self.errors else "make its numbers finite: check the weights"
+                )
+                yield Problem(str(ref), f"Keras itself computes NaN or infinity here ({case.name})", way_out)
+                return
+
+    def _does_not_run(self) -> Problem:
+        error = self.errors[-1] if self.errors else None
+        lines = str(error).strip().splitlines()
+        what = f"runs at none of the sizes tried: {lines[0] if lines else type(error).__name__}"
+        return Problem(f"model {self.model.name!r}", what, "declare the input shapes that it needs, or give samples=…")
+
+
+def open_axes(needs: Sequence[Need]) -> int:
+    return sum(size is None for need in needs for size in need.input.shape[1:])
+
+
+def _finite(array: Array) -> bool:
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
+
+
+def _join(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def warn_of_insensitive(cases: Sequence[Case], graph: Graph) -> list[str]:
+    """Names and logs the network's outputs that hardly vary between rows: a wrong port could hide there."""
+    still = []
+    for ref in refs_of(graph.outputs):
+        spans = [_span(case.outputs[ref]) for case in cases if ref in case.outputs and len(case.outputs[ref]) > 1]
+        if spans and max(spans) < INSENSITIVE:
+            still.append(str(ref))
+            log.warning("output %s hardly varies between inputs (%.1e of its size): little is proved", ref, max(spans))
+    return still
+
+
+def _span(array: Array) -> float:
+    """By how much of its size an output varies over the batch."""
+    values = array.astype(np.float64)
+    size = float(np.abs(values).max(initial=0.0))
+    return float((values.max(axis=0) - values.min(axis=0)).max(initial=0.0)) / size if size else 0.0

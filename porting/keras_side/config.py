@@ -1,0 +1,101 @@
+"""Keras configs as JSON values: what the saved network keeps of ``get_config()``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import Problem
+from .front import Front
+
+__all__ = ["describe_config"]
+
+# Keys that say how Keras finds a class or builds a layer again, not what it does.
+BUILDING_KEYS = frozenset({"build_config", "compile_config", "build_input_shape"})
+
+
+def describe_config(operation: Any, where: str, front: Front, problems: list[Problem]) -> dict[str, Any]:
+    """An operation's config as JSON values. What cannot be said in JSON is added to `problems`."""
+    try:
+        config = front.get_config(operation)
+    except NotImplementedError:
+        way_out = "give the class a get_config() that returns its arguments"
+        problems.append(Problem(where, "cannot describe itself: it has no get_config()", way_out))
+        return {}
+    describer = _Describer(where, problems)
+    return {str(key): describer.value(value, str(key)) for key, value in config.items() if key not in BUILDING_KEYS}
+
+
+class _Describer:
+    def __init__(self, where: str, problems: list[Problem]) -> None:
+        self.where = where
+        self.problems = problems
+
+    def problem(self, what: str, way_out: str) -> None:
+        self.problems.append(Problem(self.where, what, way_out))
+
+    def value(self, value: Any, key: str) -> Any:
+        if value is None or isinstance(value, (bool, int, str)):
+            return value
+        if isinstance(value, np.generic):
+            return self.value(value.item(), key)
+        if isinstance(value, np.dtype):
+            return value.name
+        if isinstance(value, float):
+            return self.number(value, key)
+        if isinstance(value, np.ndarray):
+            return self.value(value.tolist(), key)
+        if isinstance(value, (list, tuple)):
+            return [self.value(part, key) for part in value]
+        if isinstance(value, Mapping):
+            return self.mapping(value, key)
+        if callable(getattr(value, "get_config", None)):
+            described = {"class_name": type(value).__name__, "config": value.get_config()}
+            return self.mapping(described, key)
+        self.problem(
+            f"config {key}={value!r} is a {type(value).__name__}, no JSON value",
+            "return numbers, strings, lists and dicts from get_config()",
+        )
+        return None
+
+    def number(self, value: float, key: str) -> Any:
+        if not math.isfinite(value):
+            self.problem(f"config {key}={value!r} is not finite", "use a large finite number")
+            return None
+        return value
+
+    def mapping(self, value: Mapping[Any, Any], key: str) -> Any:
+        if "class_name" in value and "config" in value:
+            return self.serialized(value, key)
+        return {str(name): self.value(part, f"{key}.{name}") for name, part in value.items()}
+
+    def serialized(self, value: Mapping[str, Any], key: str) -> Any:
+        """A Keras object within a config: its class and config, without how Keras finds it."""
+        class_name, config = value["class_name"], value["config"]
+        if class_name in {"__lambda__", "function"}:
+            return self.function(value, key)
+        if class_name == "DTypePolicy":
+            return config["name"]
+        if class_name == "__tensor__" or class_name == "__numpy__":
+            return self.value(config["value"], key)
+        registered = value.get("registered_name") or ""
+        name = registered if ">" in str(registered) else class_name
+        inner = {} if config is None else config
+        described = self.value(
+            {k: v for k, v in inner.items() if k not in BUILDING_KEYS} if isinstance(inner, Mapping) else inner, key
+        )
+        return {"class_name": name, "config": described}
+
+    def function(self, value: Mapping[str, Any], key: str) -> Any:
+        registered = value.get("registered_name")
+        if value["class_name"] == "function" and registered and ">" in str(registered):
+            return {"class_name": "function", "config": str(registered)}
+        name = value["config"] if isinstance(value["config"], str) else "a lambda"
+        self.problem(
+            f"config {key} is a function of your own ({name})",
+            "register it with @keras.saving.register_keras_serializable(package=…), or make it a layer of its own",
+        )
+        return None

@@ -1,0 +1,289 @@
+"""Walking a Keras graph: from a model's output tensors back to its inputs, into calls in running order.
+
+Nested models are unfolded: their layers' calls stand in the outer list, under the nested model's name. Masks
+that Keras passes on by itself are left out, and with them the operations that only compute such masks.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import numpy as np
+
+from ..errors import Problem
+from ..network import Argument, Call, Constant, Input, TensorRef
+from .front import Front, History, ModelGraph, NodeView
+from .masks import without_implicit_masks
+
+__all__ = ["Graph", "Step", "refs_of", "walk"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call with what is needed to run it in Keras: the operation and its arguments, tensors as `TensorRef`."""
+
+    call: Call
+    operation: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+
+@dataclass
+class Graph:
+    """What a walk found.
+
+    Attributes:
+        inputs: in model order.
+        steps: in running order.
+        layers: the Keras operation by layer name.
+        constants: arrays and Keras variables among call arguments, by layer name and weight name.
+        outputs: the structure of the model's outputs.
+        problems: everything that keeps the model from being saved.
+    """
+
+    inputs: tuple[Input, ...] = ()
+    steps: list[Step] = field(default_factory=list)
+    layers: dict[str, Any] = field(default_factory=dict)
+    constants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: Argument = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+def walk(model: Any, front: Front) -> Graph:
+    """Walk a model's graph. Problems are collected in the result, not raised."""
+    return _Walk(front).run(model)
+
+
+class _Walk:
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self.graph = Graph()
+        self.layer_names: dict[int, str] = {}
+        self.call_names: set[str] = set()
+        self.calls_of: dict[str, int] = {}
+
+    def run(self, model: Any) -> Graph:
+        found = self.front.graph(model)
+        if found is None:
+            way_out = f"call it on data, or {model.name}.build(input_shape), before saving"
+            self.problem(f"model {model.name!r}", "has no graph: it has not been built", way_out)
+            return self.graph
+        self.graph.inputs = tuple(self.input(tensor) for tensor in found.inputs)
+        self.call_names.update(given.name for given in self.graph.inputs)
+        self.graph.outputs = self.unfold(found, "", [given.ref for given in self.graph.inputs])
+        return self.graph
+
+    def problem(self, where: str, what: str, way_out: str = "") -> None:
+        problem = Problem(where, what, way_out)
+        if problem not in self.graph.problems:
+            self.graph.problems.append(problem)
+
+    def input(self, tensor: Any) -> Input:
+        name = self.front.input_name(tensor)
+        dtype = np.dtype(object).name if tensor.dtype == "string" else self.front.dtype_name(tensor)
+        if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
+            self.problem(f"input {name!r}", "is sparse or ragged", "declare it dense and feed it padded arrays")
+        if tensor.dtype == "string":
+            way_out = "save the model from the first numeric layer on; the text part ports with porting.text"
+            self.problem(f"input {name!r}", "takes strings", way_out)
+        return Input(name, tuple(None if size is None else int(size) for size in tensor.shape), dtype)
+
+    def unfold(self, found: ModelGraph, path: str, inputs: list[TensorRef]) -> Argument:
+        """The calls of one model's graph, applied to `inputs`; returns the structure of its outputs."""
+        values: dict[History, TensorRef] = {self.front.history(t): ref for t, ref in zip(found.inputs, inputs)}
+        for tensor in self.front.flatten(found.outputs):
+            self.make(tensor, values, path)
+        return self.argument(self.replace(found.outputs, values), "")
+
+    def make(self, tensor: Any, values: dict[History, TensorRef], path: str) -> None:
+        """Make a tensor and all that it needs. A stack of its own: graphs are deeper than Python's."""
+        waiting = [tensor]
+        while waiting:
+            current = waiting[-1]
+            if self.front.history(current) in values:
+                waiting.pop()
+                continue
+            node = self.front.node(current)
+            assert node is not None, f"the graph is cut at {current}"
+            arguments = without_implicit_masks(node, self.front)
+            missing = [t for t in self.symbolic(arguments) if self.front.history(t) not in values]
+            if missing:
+                waiting.extend(reversed(missing))
+                continue
+            waiting.pop()
+            refs = self.apply(node, arguments, values, path)
+            for output, ref in zip(node.outputs, refs):
+                values[self.front.history(output)] = ref
+
+    def symbolic(self, structure: Any) -> list[Any]:
+        return [leaf for leaf in self.front.flatten(structure) if self.front.is_symbolic(leaf)]
+
+    def replace(self, structure: Any, values: Mapping[History, TensorRef]) -> Any:
+        """The structure with its symbolic tensors replaced by references; lists and tuples become tuples."""
+        if self.front.is_symbolic(structure):
+            return values[self.front.history(structure)]
+        if isinstance(structure, (list, tuple)):
+            return tuple(self.replace(part, values) for part in structure)
+        if isinstance(structure, Mapping):
+            return {key: self.replace(part, values) for key, part in structure.items()}
+        return structure
+
+    def apply(
+        self, node: NodeView, arguments: Mapping[str, Any], values: Mapping[History, TensorRef], path: str
+    ) -> list[TensorRef]:
+        operation = node.operation
+        given = {name: self.replace(value, values) for name, value in arguments.items()}
+        if self.front.is_model(operation):
+            return self.apply_model(operation, given, path)
+        layer = self.layer_name(operation, path)
+        return self.apply_layer(operation, layer, given, node)
+
+    def apply_model(self, model: Any, given: dict[str, Any], path: str) -> list[TensorRef]:
+        where = f"{path}{model.name}"
+        inputs = given.pop("inputs", None)
+        self.check_training(f"model {where!r}", given)
+        for name in given:
+            way_out = "give it as an input of the nested model, and hand it to the layers that need it"
+            self.problem(f"model {where!r}", f"is called with the argument {name!r}", way_out)
+        found = self.front.graph(model)
+        if found is None:
+            self.problem(f"model {where!r}", "has no graph", "build it from keras.Input and keras.Model")
+            return [TensorRef(where)]
+        refs = self.front.flatten(self.in_order(model, inputs))
+        return refs_of(self.unfold(found, f"{where}/", refs))
+
+    def in_order(self, model: Any, inputs: Any) -> Any:
+        """Inputs by name in the order of the model's own inputs."""
+        found = self.front.graph(model)
+        if isinstance(inputs, Mapping) and found is not None:
+            names = [self.front.input_name(tensor) for tensor in found.inputs]
+            if set(names) == set(inputs):
+                return [inputs[name] for name in names]
+        return inputs
+
+    def apply_layer(self, operation: Any, layer: str, given: dict[str, Any], node: NodeView) -> list[TensorRef]:
+        where = f"{self.front.class_name(operation)} {layer!r}"
+        self.check_training(where, given)
+        parameters = self.front.signature(operation).parameters
+        inputs, arguments = _split(given, parameters)
+        if type(operation).__name__ == "GetItem" and inputs:
+            rank = len(node.args[0].shape) if node.args else 0
+            inputs = (inputs[0], *(_without_ellipsis(key, rank) for key in inputs[1:]))
+        call = Call(
+            name=self.call_name(layer),
+            layer=layer,
+            inputs=tuple(self.argument(value, layer) for value in inputs),
+            arguments={name: self.argument(value, layer) for name, value in arguments.items()},
+            outputs=len(node.outputs),
+        )
+        self.graph.steps.append(Step(call, operation, inputs, arguments))
+        return list(call.refs())
+
+    def check_training(self, where: str, given: dict[str, Any]) -> None:
+        if given.pop("training", None) is True:
+            self.problem(where, "is called with training=True", "build the model for inference without it")
+
+    def layer_name(self, operation: Any, path: str) -> str:
+        known = self.layer_names.get(id(operation))
+        if known is None:
+            known = _unique(f"{path}{operation.name}", self.graph.layers)
+            self.layer_names[id(operation)] = known
+            self.graph.layers[known] = operation
+        return known
+
+    def call_name(self, layer: str) -> str:
+        count = self.calls_of.get(layer, 0)
+        name = layer
+        while count == 0 or name in self.call_names:
+            count += 1
+            name = layer if count == 1 else f"{layer}@{count}"
+            if name not in self.call_names:
+                break
+        self.calls_of[layer] = count
+        self.call_names.add(name)
+        return name
+
+    def argument(self, value: Any, layer: str) -> Argument:
+        """A call argument as `network` describes it; arrays become weights of the layer."""
+        if value is None or isinstance(value, (bool, int, float, str, TensorRef)):
+            return value
+        if isinstance(value, np.generic):
+            return self.argument(value.item(), layer)
+        if isinstance(value, (list, tuple)):
+            return tuple(self.argument(part, layer) for part in value)
+        if isinstance(value, Mapping):
+            return {str(key): self.argument(part, layer) for key, part in value.items()}
+        if isinstance(value, slice):
+            return slice(*(self.argument(part, layer) for part in (value.start, value.stop, value.step)))
+        if self.front.is_variable(value) or self.front.is_eager(value):
+            return self.constant(value, layer)
+        self.problem(f"layer {layer!r}", f"is called with {value!r}, a {type(value).__name__}", "call it with arrays")
+        return None
+
+    def constant(self, value: Any, layer: str) -> Argument:
+        if not self.front.is_variable(value):
+            array = self.front.to_numpy(value)
+            if array.ndim == 0:
+                return self.argument(array[()], layer)
+            value = array
+        held = self.graph.constants.setdefault(layer, {})
+        for name, known in held.items():
+            if known is value:
+                return Constant(name)
+        name = f"constant_{len(held)}" if held else "constant"
+        held[name] = value
+        return Constant(name)
+
+
+def refs_of(structure: Any) -> list[TensorRef]:
+    """The references of an output structure in Keras' order: dicts by sorted key."""
+    if isinstance(structure, TensorRef):
+        return [structure]
+    if isinstance(structure, Mapping):
+        return [ref for key in sorted(structure) for ref in refs_of(structure[key])]
+    return [ref for part in structure for ref in refs_of(part)]
+
+
+def _split(
+    given: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments by parameter name as (positional inputs, other arguments); defaults are left out."""
+    inputs: list[Any] = []
+    arguments: dict[str, Any] = {}
+    for name, value in given.items():
+        parameter = parameters[name]
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            inputs.extend(value)
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            arguments.update({key: part for key, part in value.items() if part is not None})
+        elif parameter.default is inspect.Parameter.empty and parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            inputs.append(value)
+        elif value is not None and not _same(value, parameter.default):
+            arguments[name] = value
+    return tuple(inputs), arguments
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and isinstance(value, (bool, int, float, str)) and value == default
+
+
+def _without_ellipsis(key: Any, rank: int) -> Any:
+    """A subscript with `...` written out as whole slices."""
+    parts = list(key) if isinstance(key, (tuple, list)) else [key]
+    at: Optional[int] = next((index for index, part in enumerate(parts) if part is Ellipsis), None)
+    if at is None:
+        return key
+    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    parts[at : at + 1] = [slice(None)] * (rank - taken)
+    return tuple(parts)
+
+
+def _unique(name: str, taken: Mapping[str, Any]) -> str:
+    found, count = name, 1
+    while found in taken:
+        count += 1
+        found = f"{name}_{count}"
+    return found

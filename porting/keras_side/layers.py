@@ -1,0 +1,75 @@
+"""What a single layer says about itself: whether it can be saved at all, and which ids it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from ..errors import Problem
+from .front import Front
+
+__all__ = ["check_layer", "id_limit", "parts_of"]
+
+REDUCED = frozenset({"float16", "bfloat16"})
+
+
+def parts_of(layer: Any, front: Front) -> Iterator[Any]:
+    """A layer and all the layers that it holds."""
+    waiting, seen = [layer], set()
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [part for part in front.flatten(list(getattr(current, "_layers", ()) or ())) if front.is_layer(part)]
+        waiting += [part for part in front.flatten(list(vars(current).values())) if front.is_layer(part)]
+
+
+def check_layer(operation: Any, where: str, front: Front, problems: list[Problem]) -> None:
+    """Add to `problems` what keeps an operation from being saved."""
+    if front.is_lambda(operation):
+        way_out = (
+            "replace it by a layer class of your own, registered and with a rule, or by Keras operations: "
+            "keras.ops.mean(x, axis=1) instead of Lambda(lambda x: …)"
+        )
+        problems.append(Problem(where, "holds Python code that no file can describe", way_out))
+        return
+    if not front.is_layer(operation):
+        return
+    if not front.is_builtin(operation) and front.is_keras_name(front.class_name(operation)):
+        way_out = "register it with @keras.saving.register_keras_serializable(package=…) or give it another name"
+        problems.append(Problem(where, "is a class of your own under the name of a Keras layer", way_out))
+    for part in parts_of(operation, front):
+        _check_part(part, where, problems)
+
+
+def _check_part(layer: Any, where: str, problems: list[Problem]) -> None:
+    compute = str(getattr(layer, "compute_dtype", None) or "float32")
+    variable = str(getattr(layer, "variable_dtype", None) or "float32")
+    if compute in REDUCED or variable in REDUCED:
+        way_out = "rebuild the model under the dtype policy 'float32' and give it these weights with set_weights"
+        problem = Problem(where, f"computes in {compute} and keeps its weights in {variable}", way_out)
+        if problem not in problems:
+            problems.append(problem)
+    if getattr(layer, "quantization_mode", None):
+        way_out = "save the model as it was before quantize()"
+        problems.append(Problem(where, f"is quantized ({layer.quantization_mode})", way_out))
+    if getattr(layer, "lora_enabled", False):
+        way_out = "merge it: layer.save_own_variables and a fresh layer without lora_rank give the merged kernel"
+        problems.append(Problem(where, f"has LoRA matrices beside its weights (rank {layer.lora_rank})", way_out))
+    if getattr(layer, "stateful", False):
+        way_out = "rebuild it with stateful=False, and hand its states in and out as inputs and outputs"
+        problems.append(Problem(where, "is stateful: it answers the same input with another output", way_out))
+
+
+def id_limit(operation: Any, front: Front) -> Optional[int]:
+    """Below which number ids must be for an operation of a user's own that holds embeddings; None if it holds none."""
+    if not front.is_layer(operation) or front.is_builtin(operation):
+        return None
+    limits = [
+        part.input_dim
+        for part in parts_of(operation, front)
+        if isinstance(getattr(part, "input_dim", None), int) and hasattr(part, "output_dim")
+    ]
+    return min(limits) if limits else None

@@ -1,0 +1,102 @@
+"""Which mask arguments of a Keras graph Keras would have passed on by itself.
+
+In Keras 3 the masks that layers hand to each other are tensors of the graph: ``lstm(x, mask=not_equal(ids, 0))``
+stands there although the user wrote ``lstm(x)``. Such an argument is left out again, since every engine of this
+package derives it from the layers. A model that was loaded from a file holds rebuilt mask operations, so masks
+are compared by what computes them and not by identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .front import Front, NodeView
+
+__all__ = ["without_implicit_masks"]
+
+
+def without_implicit_masks(node: NodeView, front: Front) -> dict[str, Any]:
+    """The arguments of an application by parameter name, without those masks that Keras fills in itself."""
+    bound = front.signature(node.operation).bind(*node.args, **_accepted(node, front))
+    arguments = dict(bound.arguments)
+    if not front.is_layer(node.operation):
+        return arguments
+    tensors = [name for name, value in arguments.items() if _holds_symbolic(value, front) and not _is_mask(name)]
+    if len(tensors) == 1:
+        implied = {"mask": tensors[0]}
+    else:
+        implied = {f"{name}_mask": name for name in tensors}
+    for mask_name, name in implied.items():
+        given = arguments.get(mask_name)
+        if given is not None and _same(given, _masks(arguments[name], front), front):
+            del arguments[mask_name]
+    return arguments
+
+
+def _accepted(node: NodeView, front: Front) -> dict[str, Any]:
+    """The keyword arguments that ``call`` takes; Keras itself drops a `training` that it does not take."""
+    parameters = front.signature(node.operation).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return dict(node.kwargs)
+    return {name: value for name, value in node.kwargs.items() if name in parameters or name != "training"}
+
+
+def _is_mask(name: str) -> bool:
+    return name == "mask" or name.endswith("_mask")
+
+
+def _holds_symbolic(value: Any, front: Front) -> bool:
+    return any(front.is_symbolic(leaf) for leaf in front.flatten(value))
+
+
+def _masks(value: Any, front: Front) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_masks(part, front) for part in value]
+    if isinstance(value, Mapping):
+        return {key: _masks(part, front) for key, part in value.items()}
+    return front.mask(value)
+
+
+def _same(one: Any, other: Any, front: Front) -> bool:
+    """Whether two argument structures are computed alike from the same inputs."""
+    if one is other:
+        return True
+    if front.is_symbolic(one) or front.is_symbolic(other):
+        return front.is_symbolic(one) and front.is_symbolic(other) and _same_tensor(one, other, front)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(_same(a, b, front) for a, b in zip(one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key], front) for key in one)
+    if front.is_eager(one) or front.is_eager(other):
+        return np.array_equal(np.asarray(one), np.asarray(other))
+    return type(one) is type(other) and bool(one == other)
+
+
+def _same_tensor(one: Any, other: Any, front: Front) -> bool:
+    if not (hasattr(one, "_keras_history") and hasattr(other, "_keras_history")):
+        return False
+    if front.history(one) == front.history(other):
+        return True
+    first, second = front.node(one), front.node(other)
+    if first is None or second is None or front.history(one)[2] != front.history(other)[2]:
+        return False
+    return (
+        _same_operation(first.operation, second.operation, front)
+        and _same(first.args, second.args, front)
+        and _same(dict(first.kwargs), dict(second.kwargs), front)
+    )
+
+
+def _same_operation(one: Any, other: Any, front: Front) -> bool:
+    if one is other:
+        return True
+    if front.is_layer(one) or front.is_layer(other) or type(one) is not type(other):
+        return False
+    return _settings(one) == _settings(other)
+
+
+def _settings(operation: Any) -> dict[str, Any]:
+    return {key: value for key, value in operation.get_config().items() if key != "name"}

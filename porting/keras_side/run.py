@@ -1,0 +1,89 @@
+"""Running a walked graph in Keras, call by call, and recording every output and mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import Mismatch, Problem
+from ..network import Array, Case, TensorRef
+from .front import Front
+from .graph import Graph, refs_of
+
+__all__ = ["Progress", "check_outputs", "record", "run_model"]
+
+Progress = Callable[[int, int, str], None]
+# The final outputs of the calls must equal the model's own.
+TOLERANCE = 1e-6
+
+
+def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -> Case:
+    """Run every call on the outputs of the calls before it, masks carried as Keras carries them.
+
+    Raises:
+        Whatever Keras raises when the inputs do not fit the model.
+    """
+    values: dict[TensorRef, Any] = {}
+    masks: dict[TensorRef, Array] = {}
+    for given in graph.inputs:
+        values[given.ref] = front.to_tensor(inputs[given.name], given.dtype)
+    for step in graph.steps:
+        keywords = _fill(step.kwargs, values)
+        if front.takes_training(step.operation):
+            keywords["training"] = False
+        made = front.flatten(front.call(step.operation, _fill(step.args, values), keywords))
+        if len(made) != step.call.outputs:
+            raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
+        for ref, value in zip(step.call.refs(), made):
+            values[ref] = value
+            mask = front.mask(value)
+            if mask is not None:
+                masks[ref] = front.to_numpy(mask).astype(bool)
+    outputs = {ref: front.to_numpy(values[ref]) for step in graph.steps for ref in step.call.refs()}
+    return Case(name, {given.name: front.to_numpy(values[given.ref]) for given in graph.inputs}, outputs, masks)
+
+
+def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
+    if isinstance(structure, TensorRef):
+        return values[structure]
+    if isinstance(structure, tuple):
+        return [_fill(part, values) for part in structure]
+    if isinstance(structure, Mapping):
+        return {key: _fill(part, values) for key, part in structure.items()}
+    return structure
+
+
+def run_model(model: Any, graph: Graph, front: Front, inputs: Mapping[str, Array]) -> list[Array]:
+    """The model's own outputs, flat, in the order of the graph's output references."""
+    tensors = [front.to_tensor(inputs[given.name], given.dtype) for given in graph.inputs]
+    return [front.to_numpy(value) for value in front.flatten(front.run_model(model, tensors))]
+
+
+def check_outputs(case: Case, model: Any, graph: Graph, front: Front) -> None:
+    """The exporter's own control: running the calls one by one gives what the model gives.
+
+    Raises:
+        Mismatch: it does not.
+    """
+    own = run_model(model, graph, front, case.inputs)
+    problems = []
+    for ref, expected in zip(refs_of(graph.outputs), own):
+        found = case.outputs[ref] if ref in case.outputs else case.inputs[ref.call]
+        departure = _departure(found, expected)
+        if not departure <= TOLERANCE:
+            what = f"run call by call it departs from the model's own output by {departure:.1e} ({case.name})"
+            problems.append(Problem(str(ref), what, "please report the model: its graph was not understood"))
+    if problems:
+        raise Mismatch(problems)
+
+
+def _departure(found: Array, expected: Array) -> float:
+    """The largest difference, relative to the largest number; infinite for another shape or dtype."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return float("inf")
+    if not found.size:
+        return 0.0
+    size = max(float(np.abs(expected.astype(np.float64)).max()), 1e-30)
+    return float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max()) / size

@@ -1,0 +1,125 @@
+"""Saving a Keras model: its layers, weights and references, as a `Network` and as a folder."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Optional, Union
+
+from ..errors import Problem, Unsupported
+from ..network import Layer, Network
+from ..samples import find_needs, name_samples
+from .cases import Recorder, warn_of_insensitive
+from .config import describe_config
+from .front import Front, front_of
+from .graph import Graph, walk
+from .layers import check_layer, id_limit
+from .run import Progress
+from .weights import find_ties, name_weights
+
+__all__ = ["describe", "save"]
+
+
+def save(
+    model: Any,
+    folder: Optional[Union[str, os.PathLike[str]]],
+    samples: Any = None,
+    *,
+    overwrite: bool = False,
+    name: Optional[str] = None,
+    progress: Optional[Progress] = None,
+) -> Network:
+    """Save a Keras model as a folder that the other environments read.
+
+    Args:
+        model: a built Sequential or functional model of Keras 3, Keras 2 or tf_keras.
+        folder: where to write; None writes nothing.
+        samples: inputs of your own, recorded as one more case: an array, a list in the order of the inputs, a dict
+            by input name, or the path of an npz file with such names.
+        overwrite: replace a folder that is there.
+        name: the network's name; by default the model's.
+        progress: called with (done, total, text) as references are recorded.
+
+    Returns:
+        The saved network.
+
+    Raises:
+        Unsupported: the model holds what cannot be saved; all problems are listed.
+        Mismatch: the samples do not fit the inputs, or the recorded calls do not give the model's outputs.
+        BadArchive: the folder is there and `overwrite` is false.
+    """
+    network = describe(model, samples, name=name, progress=progress)
+    if folder is not None:
+        from ..archive import write_network
+
+        write_network(network, folder, overwrite=overwrite)
+    return network
+
+
+def describe(
+    model: Any, samples: Any = None, *, name: Optional[str] = None, progress: Optional[Progress] = None
+) -> Network:
+    """The network that `save` would write."""
+    front = front_of(model)
+    _check_is_graph(model, front)
+    graph = walk(model, front)
+    layers = _describe_layers(graph, front)
+    if graph.problems:
+        raise Unsupported(graph.problems)
+    limits = {name: limit for name, layer in graph.layers.items() if (limit := id_limit(layer, front)) is not None}
+    needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
+    given = None if samples is None else name_samples(samples, graph.inputs)
+    cases = Recorder(model, graph, front, needs, progress or _silent).record_all(given)
+    warn_of_insensitive(cases, graph)
+    return Network(
+        name=name or model.name,
+        inputs=graph.inputs,
+        calls=tuple(step.call for step in graph.steps),
+        layers=layers,
+        outputs=graph.outputs,
+        cases=cases,
+        origin=front.versions(),
+    )
+
+
+def _silent(done: int, total: int, text: str) -> None:
+    pass
+
+
+def _check_is_graph(model: Any, front: Front) -> None:
+    if not front.is_model(model):
+        way_out = (
+            "make it functional: inputs = keras.Input(…); model = keras.Model(inputs, subclassed.call(inputs)). "
+            "Its layers and weights stay the same"
+        )
+        what = f"is a subclassed model ({type(model).__name__}): its graph is Python code"
+        raise Unsupported(Problem(f"model {model.name!r}", what, way_out))
+
+
+def _describe_layers(graph: Graph, front: Front) -> dict[str, Layer]:
+    variables = {name: _variables(name, operation, graph, front) for name, operation in graph.layers.items()}
+    owned = {
+        id(variable): name
+        for name, operation in graph.layers.items()
+        if front.is_layer(operation)
+        for variable in front.own_variables(operation)
+    }
+    ties = find_ties(variables, owned)
+    described = {}
+    for name, operation in graph.layers.items():
+        where = f"{front.class_name(operation)} {name!r}"
+        check_layer(operation, where, front, graph.problems)
+        tied = ties.get(name, {})
+        described[name] = Layer(
+            name=name,
+            class_name=front.class_name(operation),
+            config={} if front.is_lambda(operation) else describe_config(operation, where, front, graph.problems),
+            weights={key: front.to_numpy(value) for key, value in variables[name].items() if key not in tied},
+            trainable=bool(getattr(operation, "trainable", True)),
+            tied=tied,
+        )
+    return described
+
+
+def _variables(name: str, operation: Any, graph: Graph, front: Front) -> dict[str, Any]:
+    named = name_weights(operation, front) if front.is_layer(operation) else {}
+    return {**named, **graph.constants.get(name, {})}
