@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Need:
     """
 
     input: Input
-    ids: Optional[int] = None
+    ids: int | None = None
     pads: bool = False
     mask_value: float = 0.0
     is_mask: bool = False

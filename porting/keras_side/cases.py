@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Recorder:
     errors: list[Exception] = field(default_factory=list)
     spread: bool = False
 
-    def record_all(self, samples: Optional[Mapping[str, Array]] = None) -> tuple[Case, ...]:
+    def record_all(self, samples: Mapping[str, Array] | None = None) -> tuple[Case, ...]:
         """All cases, `samples` as one more.
 
         Raises:
@@ -106,13 +106,15 @@ class Recorder:
                 cases.append((length, case))
                 one = self._case(1, length)
                 cases += [(length, one)] if one is not None else []
-        lengths = sorted({length for length, _ in cases})
+        self._tell_lengths(sorted({length for length, _ in cases}))
+        return [case for _, case in cases]
+
+    def _tell_lengths(self, lengths: Sequence[int]) -> None:
         refused = sorted({length for _, length in TARGETS} - set(lengths))
         if lengths and refused:
             log.warning("the network does not run at length %s; references at %s", _join(refused), _join(lengths))
         if len(lengths) == 1:
             log.warning("references at one length only (%d): a wrong port may pass at others", lengths[0])
-        return [case for _, case in cases]
 
     def _fixed_cases(self) -> list[Case]:
         first = self._case(1, 1)
@@ -139,12 +141,12 @@ class Recorder:
         try:
             inputs = make_inputs(self.needs, batch, length, spread)
             record(self.graph, self.front, "", inputs)
-        except Exception as error:  # whatever Keras raises for a size that does not fit
+        except Exception as error:  # noqa: BLE001 - whatever Keras raises for a size that does not fit
             self.errors.append(error)
             return False
         return True
 
-    def _case(self, batch: int, length: int, seed: int = 0) -> Optional[Case]:
+    def _case(self, batch: int, length: int, seed: int = 0) -> Case | None:
         """The case of that size with the hardest inputs that keep its numbers finite; None where it does not run."""
         case = None
         for gentleness, word in enumerate(GENTLENESS):
@@ -152,7 +154,7 @@ class Recorder:
             name = self._name(batch, length, seed, word if gentleness else "")
             try:
                 case = record(self.graph, self.front, name, inputs)
-            except Exception as error:  # whatever Keras raises for a size that does not fit
+            except Exception as error:  # noqa: BLE001 - whatever Keras raises for a size that does not fit
                 self.errors.append(error)
                 return None
             if all(_finite(array) for array in case.outputs.values()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -81,11 +81,11 @@ class Front:
         """The operation's config in the dialect of Keras 3."""
         return dict(operation.get_config())
 
-    def graph(self, model: Any) -> Optional[ModelGraph]:
+    def graph(self, model: Any) -> ModelGraph | None:
         """The model's graph; None when it has not been built."""
         raise NotImplementedError
 
-    def node(self, tensor: Any) -> Optional[NodeView]:
+    def node(self, tensor: Any) -> NodeView | None:
         """The application that made a symbolic tensor; None for an input."""
         raise NotImplementedError
 
@@ -183,7 +183,7 @@ class Front3(Front):
 
         return isinstance(value, Functional) and type(value).call is Functional.call
 
-    def graph(self, model: Any) -> Optional[ModelGraph]:
+    def graph(self, model: Any) -> ModelGraph | None:
         if isinstance(model, self.keras.Sequential):
             model = model._functional
             if model is None:
@@ -193,7 +193,7 @@ class Front3(Front):
             outputs = outputs[0]
         return ModelGraph(tuple(model.inputs), outputs)
 
-    def node(self, tensor: Any) -> Optional[NodeView]:
+    def node(self, tensor: Any) -> NodeView | None:
         history = tensor._keras_history
         if history.operation is None:
             return None
@@ -254,9 +254,10 @@ def front_of(model: Any) -> Front:
             )
         )
     if "tf_keras" in roots or _major_version() < 3:
-        from .front2 import Front2
+        from . import front2
 
-        return Front2("tf_keras" if "tf_keras" in roots else "keras")
+        front: Front = front2.Front2("tf_keras" if "tf_keras" in roots else "keras")
+        return front
     return Front3()
 
 

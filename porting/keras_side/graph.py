@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -273,7 +273,7 @@ def _same(value: Any, default: Any) -> bool:
 def _without_ellipsis(key: Any, rank: int) -> Any:
     """A subscript with `...` written out as whole slices."""
     parts = list(key) if isinstance(key, (tuple, list)) else [key]
-    at: Optional[int] = next((index for index, part in enumerate(parts) if part is Ellipsis), None)
+    at: int | None = next((index for index, part in enumerate(parts) if part is Ellipsis), None)
     if at is None:
         return key
     taken = sum(part is not None and part is not Ellipsis for part in parts)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from ..errors import Problem
 from .front import Front
 
 __all__ = ["check_layer", "id_limit", "parts_of"]
 
-REDUCED = frozenset({"float16", "bfloat16"})
+OTHER_FLOATS = frozenset({"float16", "bfloat16", "float64"})
 
 
 def parts_of(layer: Any, front: Front) -> Iterator[Any]:
@@ -47,7 +47,7 @@ def check_layer(operation: Any, where: str, front: Front, problems: list[Problem
 def _check_part(layer: Any, where: str, problems: list[Problem]) -> None:
     compute = str(getattr(layer, "compute_dtype", None) or "float32")
     variable = str(getattr(layer, "variable_dtype", None) or "float32")
-    if compute in REDUCED or variable in REDUCED:
+    if compute in OTHER_FLOATS or variable in OTHER_FLOATS:
         way_out = "rebuild the model under the dtype policy 'float32' and give it these weights with set_weights"
         problem = Problem(where, f"computes in {compute} and keeps its weights in {variable}", way_out)
         if problem not in problems:
@@ -63,7 +63,7 @@ def _check_part(layer: Any, where: str, problems: list[Problem]) -> None:
         problems.append(Problem(where, "is stateful: it answers the same input with another output", way_out))
 
 
-def id_limit(operation: Any, front: Front) -> Optional[int]:
+def id_limit(operation: Any, front: Front) -> int | None:
     """Below which number ids must be for an operation of a user's own that holds embeddings; None if it holds none."""
     if not front.is_layer(operation) or front.is_builtin(operation):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Optional, Union
+from typing import Any
 
 from ..errors import Problem, Unsupported
 from ..network import Layer, Network
@@ -14,19 +14,19 @@ from .front import Front, front_of
 from .graph import Graph, walk
 from .layers import check_layer, id_limit
 from .run import Progress
-from .weights import find_ties, name_weights
+from .weights import collect_weights
 
 __all__ = ["describe", "save"]
 
 
 def save(
     model: Any,
-    folder: Optional[Union[str, os.PathLike[str]]],
+    folder: str | os.PathLike[str] | None,
     samples: Any = None,
     *,
     overwrite: bool = False,
-    name: Optional[str] = None,
-    progress: Optional[Progress] = None,
+    name: str | None = None,
+    progress: Progress | None = None,
 ) -> Network:
     """Save a Keras model as a folder that the other environments read.
 
@@ -55,12 +55,10 @@ def save(
     return network
 
 
-def describe(
-    model: Any, samples: Any = None, *, name: Optional[str] = None, progress: Optional[Progress] = None
-) -> Network:
+def describe(model: Any, samples: Any = None, *, name: str | None = None, progress: Progress | None = None) -> Network:
     """The network that `save` would write."""
     front = front_of(model)
-    _check_is_graph(model, front)
+    check_is_graph(model, front)
     graph = walk(model, front)
     layers = _describe_layers(graph, front)
     if graph.problems:
@@ -85,7 +83,8 @@ def _silent(done: int, total: int, text: str) -> None:
     pass
 
 
-def _check_is_graph(model: Any, front: Front) -> None:
+def check_is_graph(model: Any, front: Front) -> None:
+    """Raises Unsupported for a model whose graph is Python code."""
     if not front.is_model(model):
         way_out = (
             "make it functional: inputs = keras.Input(…); model = keras.Model(inputs, subclassed.call(inputs)). "
@@ -96,30 +95,18 @@ def _check_is_graph(model: Any, front: Front) -> None:
 
 
 def _describe_layers(graph: Graph, front: Front) -> dict[str, Layer]:
-    variables = {name: _variables(name, operation, graph, front) for name, operation in graph.layers.items()}
-    owned = {
-        id(variable): name
-        for name, operation in graph.layers.items()
-        if front.is_layer(operation)
-        for variable in front.own_variables(operation)
-    }
-    ties = find_ties(variables, owned)
+    found = collect_weights(graph, front)
     described = {}
     for name, operation in graph.layers.items():
         where = f"{front.class_name(operation)} {name!r}"
         check_layer(operation, where, front, graph.problems)
-        tied = ties.get(name, {})
+        tied = found.ties.get(name, {})
         described[name] = Layer(
             name=name,
             class_name=front.class_name(operation),
             config={} if front.is_lambda(operation) else describe_config(operation, where, front, graph.problems),
-            weights={key: front.to_numpy(value) for key, value in variables[name].items() if key not in tied},
+            weights={key: front.to_numpy(value) for key, value in found.variables[name].items() if key not in tied},
             trainable=bool(getattr(operation, "trainable", True)),
             tied=tied,
         )
     return described
-
-
-def _variables(name: str, operation: Any, graph: Graph, front: Front) -> dict[str, Any]:
-    named = name_weights(operation, front) if front.is_layer(operation) else {}
-    return {**named, **graph.constants.get(name, {})}

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .front import Front
+from .graph import Graph
 
-__all__ = ["find_ties", "name_weights"]
+__all__ = ["Weights", "collect_weights", "name_weights"]
 
 # Keras' bookkeeping, which also refers to layers.
 BOOKKEEPING = frozenset({"_layers", "_tracker", "_inbound_nodes", "_outbound_nodes", "_metrics", "_functional"})
@@ -90,28 +92,40 @@ def _is_keras(kind: type) -> bool:
     return kind.__module__.partition(".")[0] in {"keras", "tf_keras"}
 
 
-def find_ties(weights: Mapping[str, Mapping[str, Any]], owned: Mapping[int, str]) -> dict[str, dict[str, str]]:
-    """Which weights are other layers' variables.
+@dataclass(frozen=True)
+class Weights:
+    """A graph's variables by layer and weight name, and which of them are other layers' variables.
 
-    Args:
-        weights: variables by layer and weight name.
-        owned: by id of a variable, the layer that made it, where that is a layer of the network.
-
-    Returns:
-        By layer and weight name, the ``layer/weight`` where the variable is kept: under the layer that made it,
-        or else under the first that has it.
+    Attributes:
+        variables: by layer, then by weight name; arrays where the graph holds constants.
+        ties: by layer, then by weight name, the ``layer/weight`` where the variable is kept: under the layer that
+            made it, or else under the first that has it.
     """
+
+    variables: Mapping[str, Mapping[str, Any]]
+    ties: Mapping[str, Mapping[str, str]]
+
+
+def collect_weights(graph: Graph, front: Front) -> Weights:
+    """All weights of a walked graph, constants among them."""
+    variables: dict[str, dict[str, Any]] = {}
+    owner: dict[int, str] = {}
+    for name, operation in graph.layers.items():
+        variables[name] = {}
+        if front.is_layer(operation):
+            variables[name] = name_weights(operation, front)
+            owner.update(dict.fromkeys(map(id, front.own_variables(operation)), name))
+        variables[name].update(graph.constants.get(name, {}))
+    return Weights(variables, _find_ties(variables, owner))
+
+
+def _find_ties(variables: Mapping[str, Mapping[str, Any]], owner: Mapping[int, str]) -> dict[str, dict[str, str]]:
+    places = [(id(variable), layer, name) for layer, named in variables.items() for name, variable in named.items()]
+    places.sort(key=lambda place: owner.get(place[0]) != place[1])  # stable: makers first, then running order
     keepers: dict[int, str] = {}
-    for layer, named in weights.items():
-        for name, variable in named.items():
-            if owned.get(id(variable)) == layer:
-                keepers.setdefault(id(variable), f"{layer}/{name}")
-    for layer, named in weights.items():
-        for name, variable in named.items():
-            keepers.setdefault(id(variable), f"{layer}/{name}")
     ties: dict[str, dict[str, str]] = {}
-    for layer, named in weights.items():
-        for name, variable in named.items():
-            if keepers[id(variable)] != f"{layer}/{name}":
-                ties.setdefault(layer, {})[name] = keepers[id(variable)]
+    for variable, layer, name in places:
+        keeper = keepers.setdefault(variable, f"{layer}/{name}")
+        if keeper != f"{layer}/{name}":
+            ties.setdefault(layer, {})[name] = keeper
     return ties

@@ -1,0 +1,120 @@
+"""Weights of a saved network back into a Keras model: the walk of `save`, backwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import Mismatch, Problem, Unsupported
+from ..network import Array, Network
+from .front import Front, front_of
+from .graph import Graph, walk
+from .save import check_is_graph
+from .weights import Weights, collect_weights
+
+__all__ = ["restore"]
+
+
+def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
+    """Put a saved network's weights into a Keras model of the same layers, bit by bit.
+
+    Args:
+        source: the network or its folder, for instance after fine-tuning elsewhere.
+        model: a built Keras model whose layers have the names and shapes of the saved ones.
+
+    Returns:
+        How many weights were set.
+
+    Raises:
+        Mismatch: layers, weights, shapes, dtypes or ties that differ, all of them listed; the model is unchanged.
+        Unsupported: the model is none that `save` takes.
+        BadArchive: the folder is not sound.
+    """
+    network = source if isinstance(source, Network) else _read(source)
+    front = front_of(model)
+    check_is_graph(model, front)
+    graph = walk(model, front)
+    if graph.problems:
+        raise Unsupported(graph.problems)
+    found = collect_weights(graph, front)
+    problems = [*_name_problems(network, found), *_fit_problems(network, found, front), *_tie_problems(network, found)]
+    if problems:
+        raise Mismatch(problems)
+    return _assign(network, found, graph, front)
+
+
+def _read(folder: str | os.PathLike[str]) -> Network:
+    from ..archive import read_network
+
+    return read_network(folder)
+
+
+def _name_problems(network: Network, found: Weights) -> Iterator[Problem]:
+    for layer in network.layers.values():
+        known = {*layer.weights, *layer.tied}
+        if layer.name not in found.variables:
+            if known:
+                yield Problem(
+                    f"layer {layer.name!r}", "is not in the model", "name the model's layers as the saved ones"
+                )
+            continue
+        for name in sorted(known - set(found.variables[layer.name])):
+            yield Problem(
+                f"weight {layer.name}/{name}", "is not in the model", "build the layer with the same settings"
+            )
+        for name in sorted(set(found.variables[layer.name]) - known):
+            yield Problem(
+                f"weight {layer.name}/{name}", "is not in the saved network", "build the layer as it was saved"
+            )
+    for name, variables in found.variables.items():
+        if variables and name not in network.layers:
+            yield Problem(f"layer {name!r}", "is not in the saved network", "name the model's layers as the saved ones")
+
+
+def _fit_problems(network: Network, found: Weights, front: Front) -> Iterator[Problem]:
+    for layer, name, array, variable in _pairs(network, found):
+        where = f"weight {layer}/{name}"
+        if tuple(variable.shape) != array.shape:
+            what = f"has shape {tuple(variable.shape)} in the model, {array.shape} in the saved network"
+            yield Problem(where, what, "build the layer with the same sizes")
+            continue
+        here = front.to_numpy(variable)
+        if here.dtype != array.dtype:
+            what = f"is {here.dtype} in the model, {array.dtype} in the saved network"
+            yield Problem(where, what, "build the model under the dtype policy 'float32'")
+        elif not front.is_variable(variable) and not np.array_equal(here, array):
+            yield Problem(where, "is a constant of the graph with other values", "build the model with these constants")
+
+
+def _tie_problems(network: Network, found: Weights) -> Iterator[Problem]:
+    for layer in network.layers.values():
+        ties = found.ties.get(layer.name, {})
+        for name, keeper in layer.tied.items():
+            if name in found.variables.get(layer.name, {}) and ties.get(name) != keeper:
+                way_out = f"hand the layer that makes {keeper} to {layer.name!r}, so that both use one variable"
+                yield Problem(
+                    f"weight {layer.name}/{name}", f"is one with {keeper} when saved, not in the model", way_out
+                )
+        for name in set(ties) & set(layer.weights):
+            what = f"is one with {ties[name]} in the model, but a weight of its own when saved"
+            yield Problem(f"weight {layer.name}/{name}", what, "build the model without the tie")
+
+
+def _pairs(network: Network, found: Weights) -> Iterator[tuple[str, str, Array, Any]]:
+    for layer in network.layers.values():
+        variables: Mapping[str, Any] = found.variables.get(layer.name, {})
+        for name, array in layer.weights.items():
+            if name in variables:
+                yield layer.name, name, array, variables[name]
+
+
+def _assign(network: Network, found: Weights, graph: Graph, front: Front) -> int:
+    count = 0
+    for _, _, array, variable in _pairs(network, found):
+        if front.is_variable(variable):
+            variable.assign(array)
+            count += 1
+    return count
