@@ -1,0 +1,110 @@
+"""Trained Keras networks, running in NeoML and in plain numpy, proved layer by layer.
+
+::
+
+    porting.save(model, "folder")         # where Keras is
+    net = porting.load("folder")          # where NeoML is, or numpy alone
+    print(net.check())
+    net.predict(inputs)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from .checking import Report
+from .errors import BadArchive, Mismatch, PortingError, Problem, Unsupported
+from .layers import Refusal, rule
+from .network import Network
+from .ported import PortedNetwork
+
+if TYPE_CHECKING:
+    from .layers import Rule
+
+__all__ = [
+    "BadArchive",
+    "Mismatch",
+    "Network",
+    "PortedNetwork",
+    "PortingError",
+    "Problem",
+    "Refusal",
+    "Report",
+    "Unsupported",
+    "check",
+    "load",
+    "rule",
+    "save",
+]
+
+__version__ = "0.1.0"
+
+Folder = Union[str, Path]
+
+
+def save(model: Any, folder: Folder, samples: Any = None, **options: Any) -> Network:
+    """Save a Keras model, its weights and reference outputs of every layer to a folder.
+
+    Needs Keras; see `porting.keras_side.save.save` for the options.
+
+    Args:
+        model: a built Sequential or Functional model of Keras 3, or of Keras 2.
+        folder: where to; must not exist unless ``overwrite=True``.
+        samples: inputs of the user's own to record references for, as `predict` takes them.
+
+    Raises:
+        Unsupported: listing everything in the model that cannot be described.
+        BadArchive: the folder exists or cannot be written.
+    """
+    from .keras_side.save import save as save_model
+
+    return save_model(model, folder, samples, **options)
+
+
+def load(
+    folder: Folder,
+    engine: Optional[str] = None,
+    device: Any = None,
+    rules: Optional[Mapping[str, Rule]] = None,
+    **options: Any,
+) -> PortedNetwork:
+    """Load a saved network, or a stored NeoML net, onto an engine.
+
+    Args:
+        folder: a saved network's folder, or the path that `PortedNetwork.store` wrote.
+        engine: ``neoml`` or ``numpy``; by default NeoML where it is installed, else numpy.
+        device: ``cpu`` (default), ``gpu`` or ``gpu:1``; NeoML only.
+        rules: rules by class name, in place of all registered ones.
+
+    Raises:
+        BadArchive: the folder is not a sound saved network.
+        Unsupported: listing every layer and setting that the engine cannot express.
+    """
+    from .archive import read_network
+    from .engine import make_engine
+    from .layers import RULES
+
+    path = Path(folder)
+    if path.is_file():
+        from .neoml_side.storing import load_net
+
+        return load_net(path, engine, device, rules or RULES, **options)
+    network = read_network(path, **options)
+    return PortedNetwork(network, make_engine(network, engine, device, rules or RULES))
+
+
+def check(
+    folder: Folder,
+    engine: Optional[str] = None,
+    device: Any = None,
+    tolerance: Optional[float] = None,
+    progress: Optional[Callable[[int, int, str], None]] = None,
+) -> Report:
+    """Load a saved network and compare every layer with its references.
+
+    Raises:
+        BadArchive, Unsupported: as `load`. A departure does not raise: see ``report.ok``.
+    """
+    return load(folder, engine, device).check(tolerance, progress)

@@ -1,0 +1,144 @@
+"""What users hand to `predict`, checked and brought into form before any engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+
+from .errors import Mismatch, Problem
+from .network import Array, Input
+
+__all__ = ["batch_size_of", "by_name", "check_inputs"]
+
+INT32 = np.iinfo(np.int32)
+
+
+def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
+    """Inputs by name, from an array (one input), a list or tuple in model order, or a dict.
+
+    Raises:
+        Mismatch: names or counts that do not fit.
+    """
+    names = [one.name for one in inputs]
+    if isinstance(given, Mapping):
+        problems = [Problem(f"input {name!r}", "is missing") for name in names if name not in given]
+        problems += [
+            Problem(f"input {name!r}", f"the network has no such input; it has {', '.join(names)}")
+            for name in given
+            if name not in names
+        ]
+        if problems:
+            raise Mismatch(problems)
+        return {name: given[name] for name in names}
+    if len(names) == 1:
+        if isinstance(given, (list, tuple)) and len(given) == 1 and np.ndim(given[0]) == len(inputs[0].shape):
+            given = given[0]
+        return {names[0]: given}
+    if not isinstance(given, (list, tuple)) or len(given) != len(names):
+        count = len(given) if isinstance(given, (list, tuple)) else 1
+        what = f"{count} given, the network takes {len(names)}: {', '.join(names)}"
+        raise Mismatch(Problem("inputs", what, "give a list in this order, or a dict by name"))
+    return dict(zip(names, given))
+
+
+def check_inputs(
+    given: Any, inputs: Sequence[Input], id_limits: Optional[Mapping[str, int]] = None
+) -> dict[str, Array]:
+    """Inputs as arrays by name: float32, int32 or bool, C-contiguous, of the network's shapes.
+
+    Args:
+        given: an array, a list in model order, or a dict by name.
+        inputs: the network's inputs.
+        id_limits: for inputs whose values pick rows of a table, the number of rows.
+
+    Raises:
+        Mismatch: every input that is empty, of another shape or kind, or out of range, with value and limit.
+    """
+    limits = id_limits or {}
+    arrays: dict[str, Array] = {}
+    problems: list[Problem] = []
+    for one in inputs:
+        try:
+            arrays[one.name] = _checked(one, by_name(given, inputs)[one.name], limits.get(one.name))
+        except _BadInput as bad:
+            problems.append(Problem(f"input {one.name!r}", str(bad)))
+    sizes = {name: array.shape[0] for name, array in arrays.items()}
+    if not problems and len(set(sizes.values())) > 1:
+        problems.append(Problem("inputs", f"batches differ: {sizes}"))
+    if problems:
+        raise Mismatch(problems)
+    return arrays
+
+
+def batch_size_of(arrays: Mapping[str, Array]) -> int:
+    return next(iter(arrays.values())).shape[0]
+
+
+class _BadInput(Exception):
+    pass
+
+
+def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
+    array = _array(value)
+    if array.dtype.kind not in "fiub":
+        raise _BadInput(f"holds {array.dtype} values, needs {one.dtype}")
+    _check_shape(one, array)
+    if one.dtype == "bool":
+        return np.ascontiguousarray(array, np.bool_)
+    if one.dtype.startswith(("int", "uint")):
+        array = _whole(array)
+        _check_ids(array, limit)
+        return np.ascontiguousarray(array, np.int32)
+    if limit is not None:
+        _check_finite(array)
+        _check_ids(np.trunc(array), limit)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, np.float32)
+
+
+def _array(value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise _BadInput(f"is no array: {error}") from error
+    if array.dtype.kind == "O":
+        raise _BadInput("holds Python objects or rows of different lengths; pad them to one length")
+    return array
+
+
+def _check_shape(one: Input, array: Array) -> None:
+    wanted = "(" + ", ".join("any" if size is None else str(size) for size in one.shape) + ")"
+    if array.ndim != len(one.shape):
+        raise _BadInput(f"has shape {array.shape}, needs {wanted}")
+    if 0 in array.shape:
+        raise _BadInput(f"is empty: its shape is {array.shape}, every size must be at least 1")
+    for size, fixed in zip(array.shape[1:], one.shape[1:]):
+        if fixed is not None and size != fixed:
+            raise _BadInput(f"has shape {array.shape}, needs {wanted}")
+
+
+def _check_finite(array: Array) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise _BadInput(f"holds {array[~np.isfinite(array)].flat[0]} where whole numbers are needed")
+
+
+def _whole(array: Array) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    _check_finite(array)
+    if (array != np.trunc(array)).any():
+        raise _BadInput(f"holds {array[array != np.trunc(array)].flat[0]} where whole numbers are needed")
+    return array
+
+
+def _check_ids(array: Array, limit: Optional[int]) -> None:
+    low, high = (INT32.min, INT32.max) if limit is None else (0, limit - 1)
+    if array.dtype.kind == "b":
+        return
+    smallest, largest = array.min(), array.max()
+    if smallest < low or largest > high:
+        worst = smallest if smallest < low else largest
+        kind = "value" if limit is None else "id"
+        raise _BadInput(f"holds {kind} {worst}, outside {low} … {high}")

@@ -1,0 +1,103 @@
+"""NeoML layers from a graph, and running them. With `devices` and `cells` the only modules that import neoml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import neoml
+import numpy as np
+
+from ..network import Array
+from .graph import AXES, Graph, Node, Parameter
+
+__all__ = ["Runner", "axes_of", "blob_of", "from_blob", "make_layers", "read_slot"]
+
+
+def blob_of(math_engine: Any, array: Array) -> Any:
+    """A NeoML blob holding a copy of a seven-dimensional float32 or int32 array."""
+    return neoml.Blob.asblob(math_engine, array, array.shape, True)
+
+
+def from_blob(blob: Any) -> Array:
+    """A copy of a blob, all seven dimensions kept."""
+    copied: Array = blob.asarray(copy=True, keep_dims=True)
+    return copied
+
+
+def set_slot(math_engine: Any, layer: Any, slot: str, parameter: Parameter) -> None:
+    """Put a packed parameter into its slot."""
+    blob = blob_of(math_engine, parameter.pack())
+    if slot == "embeddings":
+        layer.set_embeddings(0, blob)
+    elif slot == "blob":
+        layer.set_blob(blob)
+    else:
+        setattr(layer, slot, blob)
+
+
+def read_slot(layer: Any, slot: str) -> Array:
+    """What a slot of a live layer holds."""
+    return from_blob(layer.get_embeddings(0) if slot == "embeddings" else getattr(layer, slot))
+
+
+def make_layers(graph: Graph, nodes: Sequence[Node], dnn: Any, math_engine: Any) -> dict[int, Any]:
+    """Make the nodes' layers in a Dnn, weights set; by ``id(node)``."""
+    made: dict[int, Any] = {}
+    for node in nodes:
+        made[id(node)] = layer = _make_layer(node, made, dnn)
+        for slot, parameter in node.parameters.items():
+            set_slot(math_engine, layer, slot, parameter)
+        if node.parameters and not any(parameter.weights for parameter in node.parameters.values()):
+            layer.learning_enabled = False
+    return made
+
+
+def _make_layer(node: Node, made: Mapping[int, Any], dnn: Any) -> Any:
+    kind = getattr(neoml.Dnn, node.kind)
+    if node.kind in ("Source", "Data"):
+        return kind(dnn, name=node.name)
+    links = [(made[id(port.node)], port.output) for port in node.inputs]
+    return kind(links[0] if len(links) == 1 else links, **node.settings, name=node.name)
+
+
+class Runner:
+    """One live net: its Dnn, what it reads and what it gives.
+
+    A Runner belongs to one thread at a time: NeoML's Dnn is not made for more.
+    """
+
+    def __init__(self, graph: Graph, math_engine: Any) -> None:
+        self.graph = graph
+        self.math_engine = math_engine
+        graph.name_nodes()
+        self.nodes = graph.needed()
+        self.dnn = neoml.Dnn.Dnn(math_engine)
+        layers = make_layers(graph, self.nodes, self.dnn, math_engine)
+        for name, port in graph.sinks.items():
+            neoml.Dnn.Sink((layers[id(port.node)], port.output), name)
+        for number, port in enumerate(graph.unconsumed()):
+            neoml.Dnn.Sink((layers[id(port.node)], port.output), f"unused/{number}")
+        if any(node.kind == "Recurrent" for node in self.nodes):
+            from .cells import splice_graph
+
+            self.dnn = splice_graph(self.dnn, graph, self.nodes, math_engine)
+        self.reads = [node.name for node in self.nodes if node.kind == "Source"]
+
+    def run(self, blobs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run on seven-dimensional arrays by source name; seven-dimensional copies by sink name."""
+        feeds = {name: blob_of(self.math_engine, blobs[name]) for name in self.reads}
+        outputs = self.dnn.run(feeds)
+        return {name: from_blob(outputs[name]) for name in self.graph.sinks}
+
+
+def axes_of(array: Array, layout: str) -> Array:
+    """A blob's array with its axes in the order that a layout names."""
+    places = [AXES.index(letter) for letter in layout]
+    rest = [at for at in range(len(AXES)) if at not in places]
+    if any(array.shape[at] != 1 for at in rest):
+        raise AssertionError(f"a blob of shape {array.shape} has more axes than layout {layout}")
+    turned = array.transpose(places + rest)
+    return np.ascontiguousarray(turned.reshape(turned.shape[: len(places)]))
+
+

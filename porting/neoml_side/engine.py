@@ -1,0 +1,234 @@
+"""A network as a live NeoML net: planned as a graph, built on a device, run batch by batch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+
+from ..errors import Mismatch, Problem
+from ..execution import dialect_of, refs_read, walk
+from ..layers import RULES, Rule, apply_call
+from ..network import Array, Call, Input, Network, Shape, TensorRef
+from .graph import Graph, Node, blob_array
+from .operations import NeomlOperations
+from .wires import Wire, canonical
+
+__all__ = ["NeomlEngine", "Plan", "plan_network"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network as a NeoML graph.
+
+    Attributes:
+        graph: the nodes; sinks are set by whoever builds it.
+        tensors: every tensor of the network as a wire.
+        ops: the operations that made them, with the limits of ids.
+    """
+
+    graph: Graph
+    tensors: dict[TensorRef, Wire]
+    ops: NeomlOperations
+
+    def nodes_of(self, call: Call) -> list[Node]:
+        return [node for node in self.graph.nodes if node.scope == call.name and node.kind != "Source"]
+
+
+def observed_shape(network: Network, ref: TensorRef) -> Shape:
+    """A tensor's shape as the references show it: sizes that differ between cases are open."""
+    shapes = [case.outputs[ref].shape for case in network.cases if ref in case.outputs]
+    if not shapes:
+        return (None,)
+    return (None, *(sizes[0] if len(set(sizes)) == 1 else None for sizes in list(zip(*shapes))[1:]))
+
+
+def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Optional[Wire]:
+    shape = observed_shape(network, ref)
+    array = next((case.outputs[ref] for case in network.cases if ref in case.outputs), None)
+    dtype = "float32" if array is None or array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32"
+    layout = canonical(len(shape), dtype)
+    wire = Wire(shape, dtype, layout, graph.add("Source", name=f"stand-in {ref}"), graph, ids_from=frozenset())
+    masks = [case.masks[ref] for case in network.cases if ref in case.masks]
+    if not masks:
+        return wire
+    rank = masks[0].ndim
+    mask = Wire(shape[:rank], "bool", canonical(rank), graph.add("Source", name=f"stand-in mask {ref}"), graph)
+    return wire.with_mask(mask)
+
+
+def plan_network(network: Network, rules: Mapping[str, Rule] = RULES, training: bool = False) -> Plan:
+    """Lay a network out as a NeoML graph. Builds nothing and needs no neoml.
+
+    Inputs whose tensors mostly meet recurrent layers are laid out time-first, so that they need no moving.
+
+    Raises:
+        Unsupported: with every problem of every call.
+    """
+    first = _plan(network, rules, training, {})
+    layouts: dict[str, str] = {}
+    for one in network.inputs:
+        moves = first.ops.moves.get(one.name, {})
+        if len(one.shape) in (2, 3) and moves.get("L", 0) > sum(n for letter, n in moves.items() if letter != "L"):
+            wire = first.tensors[one.ref]
+            if len(wire.layout) > 1 and wire.layout[1] == "H":
+                layouts[one.name] = "BL" + wire.layout[2:]
+    return _plan(network, rules, training, layouts) if layouts else first
+
+
+def _plan(network: Network, rules: Mapping[str, Rule], training: bool, layouts: Mapping[str, str]) -> Plan:
+    graph = Graph()
+    ops = NeomlOperations(graph, training)
+    inputs = {one.ref: ops.source(one, layouts.get(one.name)) for one in network.inputs}
+
+    def enter(call: Call) -> None:
+        graph.scope = call.name
+
+    tensors = walk(
+        network, ops, inputs, rules, stand_in=lambda ref: _stand_in(network, graph, ref), before=enter
+    )
+    return Plan(graph, tensors, ops)  # type: ignore[arg-type]
+
+
+class NeomlEngine:
+    """`porting.engine.Engine` over live NeoML nets.
+
+    One net is built for `predict` in each thread that asks; one more, with every tensor put out, when
+    `layer_outputs` is first asked for.
+
+    Raises:
+        Unsupported: with every problem, when a call cannot be expressed in NeoML.
+    """
+
+    name = "neoml"
+    default_batch_size = 32
+
+    def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES, device: Any = "cpu") -> None:
+        from .devices import math_engine_for
+
+        self.network = network
+        self.rules = rules
+        self.device = device
+        self.math_engine = math_engine_for(device)
+        self.plan = plan_network(network, rules)
+        self.id_limits = self.plan.ops.id_limits
+        self._outputs = list(dict.fromkeys(network.output_refs()))
+        self._idle: list[Any] = []
+        self._lock = threading.Lock()
+        self._main = self._build(self._outputs)
+        self._idle.append(self._main)
+        self._observer: Any = None
+
+    @property
+    def dnn(self) -> Any:
+        """The live `neoml.Dnn.Dnn` whose weights count."""
+        return self._main.dnn
+
+    def _build(self, refs: Iterable[TensorRef]) -> Any:
+        from .build import Runner
+
+        graph = self.plan.graph
+        sinks = {str(ref): self.plan.tensors[ref].port for ref in refs}
+        return Runner(graph.with_sinks(sinks), self.math_engine)
+
+    def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
+        """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads."""
+        if wanted is not None and set(wanted) <= set(self._outputs):
+            runner, refs = self._borrow(), self._outputs
+            try:
+                return self._run(runner, inputs, refs)
+            finally:
+                self._give_back(runner)
+        refs = [ref for call in self.network.calls for ref in call.refs()]
+        with self._lock:
+            if self._observer is None:
+                self._observer = self._build(refs)
+            return self._run(self._observer, inputs, refs)
+
+    def _borrow(self) -> Any:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._build(self._outputs)
+
+    def _give_back(self, runner: Any) -> None:
+        with self._lock:
+            self._idle.append(runner)
+
+    def _run(self, runner: Any, inputs: Mapping[str, Array], refs: Iterable[TensorRef]) -> dict[TensorRef, Array]:
+        wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
+        blobs = {name: as_blob(inputs[name], wires[name]) for name in runner.reads}
+        outputs = run_checked(runner, blobs)
+        return {ref: as_array(outputs[str(ref)], self.plan.tensors[ref]) for ref in refs}
+
+    def run_alone(
+        self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
+    ) -> tuple[list[Array], list[Optional[Array]]]:
+        """One call as a net of its own, on given tensors; its outputs and their masks."""
+        from .build import Runner
+
+        graph = Graph()
+        ops = NeomlOperations(graph)
+        feeds: dict[str, tuple[Array, Wire]] = {}
+        wires: dict[TensorRef, Wire] = {}
+        for ref in dict.fromkeys(refs_read(call)):
+            wires[ref] = _fed(ops, str(ref), tensors[ref], feeds)
+            if ref in masks:
+                wires[ref] = wires[ref].with_mask(_fed(ops, f"{ref} mask", masks[ref], feeds))
+        graph.scope = call.name
+        layer = self.network.layers[call.layer]
+        outputs: list[Any] = apply_call(call, layer, wires, ops, self.rules, dialect_of(self.network))
+        sinks = {f"output {at}": wire.port for at, wire in enumerate(outputs)}
+        sinks.update({f"mask {at}": wire.mask.port for at, wire in enumerate(outputs) if wire.mask is not None})
+        runner = Runner(graph.with_sinks(sinks), self.math_engine)
+        results = run_checked(runner, {name: as_blob(*feeds[name]) for name in runner.reads})
+        arrays = [as_array(results[f"output {at}"], wire) for at, wire in enumerate(outputs)]
+        kept = [
+            None if wire.mask is None else as_array(results[f"mask {at}"], wire.mask)
+            for at, wire in enumerate(outputs)
+        ]
+        return arrays, kept
+
+    def weights(self) -> dict[str, Array]:
+        """All weights by ``layer/weight``, in Keras' orientation, read back from the live net."""
+        from .weights import read_weights
+
+        return read_weights(self._main, self.network)
+
+
+def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[Array, Wire]]) -> Wire:
+    dtype = "bool" if array.dtype == bool else "int32" if array.dtype.kind in "iu" else "float32"
+    shape = (None, *array.shape[1:])
+    if dtype == "bool":
+        wire = Wire(shape, dtype, canonical(array.ndim), ops.graph.add("Source", name=name), ops.graph)
+    else:
+        wire = ops.source(Input(name, shape, dtype))
+    feeds[name] = (array, wire)
+    return wire
+
+
+def as_blob(array: Array, wire: Wire) -> Array:
+    """A Keras-shaped array as the seven-dimensional blob of a wire."""
+    return blob_array(array.astype(np.int32 if wire.dtype == "int32" else np.float32, copy=False), wire.layout)
+
+
+def as_array(blob: Array, wire: Wire) -> Array:
+    """A wire's blob as Keras shapes it."""
+    from .build import axes_of
+
+    array = axes_of(blob, wire.layout)
+    return array != 0 if wire.dtype == "bool" else array
+
+
+def run_checked(runner: Any, blobs: Mapping[str, Array]) -> dict[str, Array]:
+    """Run a net; what NeoML refuses becomes a Mismatch that names the shapes."""
+    try:
+        outputs: dict[str, Array] = runner.run(blobs)
+        return outputs
+    except (RuntimeError, ValueError, MemoryError) as error:
+        shapes = ", ".join(f"{name} {tuple(n for n in blob.shape if n != 1)}" for name, blob in blobs.items())
+        what = f"NeoML cannot run the network on these inputs: {str(error).splitlines()[0][:300]}"
+        raise Mismatch(Problem(f"inputs {shapes}", what, "do the sizes of the inputs fit each other?")) from error

@@ -1,0 +1,220 @@
+"""A NeoML net as data: what would be built, before anything is.
+
+The operations write nodes here; `build` makes NeoML layers of them, `porting plan` only names them. A node's
+`kind` is the class in `neoml.Dnn` (``FullyConnected``), or ``Recurrent`` for a cell that only an archive can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import numpy as np
+
+from ..network import Array
+from ..operations import Weight
+
+__all__ = ["AXES", "CellBody", "DIMENSIONS", "Graph", "Node", "Parameter", "Port", "blob_array"]
+
+# The letters of a blob's seven dimensions, in memory order.
+AXES = "LBSHWDC"
+DIMENSIONS = dict(
+    zip(AXES, ("batch_length", "batch_width", "list_size", "height", "width", "depth", "channels"))
+)
+
+
+def blob_array(array: Array, layout: str) -> Array:
+    """The array with its axes, named by `layout`, put into a blob's seven dimensions."""
+    if array.ndim != len(layout):
+        raise ValueError(f"an array of shape {array.shape} does not fit layout {layout!r}")
+    order = sorted(range(array.ndim), key=lambda axis: AXES.index(layout[axis]))
+    shape = [1] * len(AXES)
+    for axis in order:
+        shape[AXES.index(layout[axis])] = array.shape[axis]
+    return np.ascontiguousarray(array.transpose(order)).reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """What a NeoML layer is given in one of its slots, and how to read Keras' weights back from there.
+
+    Attributes:
+        pack: makes the slot's seven-dimensional float32 array.
+        weights: the Keras weights that went in; none for a fixed array.
+        unpack: from the slot's array to ``(weight name, place in the Keras array, values)``; None where
+            the slot is fixed, or where another slot gives the weight back.
+        exact: unpacking gives every bit back; otherwise an untouched slot gives the original weight.
+    """
+
+    pack: Callable[[], Array]
+    weights: tuple[Weight, ...] = ()
+    unpack: Optional[Callable[[Array], Iterable[tuple[str, Any, Array]]]] = None
+    exact: bool = True
+
+    @classmethod
+    def fixed(cls, array: Array, layout: str) -> Parameter:
+        """A slot that holds no weight and never learns."""
+        return cls(lambda: blob_array(np.asarray(array, np.float32), layout))
+
+    @classmethod
+    def of(
+        cls, weight: Weight, pack: Callable[[Array], Array], unpack: Callable[[Array], Array]
+    ) -> Parameter:
+        """A slot that holds one weight, whole; `pack` and `unpack` undo each other, to the bit."""
+        return cls(
+            lambda: pack(np.asarray(weight.value, np.float32)),
+            (weight,),
+            lambda slot: [(weight.name, ..., unpack(slot).reshape(weight.shape))],
+        )
+
+
+@dataclass(frozen=True)
+class Port:
+    """One output of a node."""
+
+    node: Node
+    output: int = 0
+
+
+@dataclass(eq=False)
+class Node:
+    """A NeoML layer to be.
+
+    Attributes:
+        kind: class in `neoml.Dnn`.
+        inputs: the ports that feed it, in NeoML's order.
+        settings: the constructor's keyword arguments.
+        parameters: by slot: an attribute of the layer (``weights``), or ``embeddings`` for a lookup's table.
+        scope: the Keras call that it belongs to.
+        name: the NeoML layer's name; given by `Graph.name_nodes`.
+        outputs: how many outputs must be consumed, where NeoML insists on all.
+        body: the cell, for ``Recurrent``.
+    """
+
+    kind: str
+    inputs: tuple[Port, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    scope: str = ""
+    name: str = ""
+    label: str = ""
+    outputs: int = 1
+    body: Optional[CellBody] = None
+
+    @property
+    def holds_weights(self) -> bool:
+        return any(parameter.weights for parameter in self.parameters.values()) or (
+            self.body is not None and any(node.holds_weights for node in self.body.graph.nodes)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CellBody:
+    """The inside of a ``Recurrent`` node: one step.
+
+    Attributes:
+        graph: its Sources are named ``input0``, ``input1`` … for the node's inputs in order (those with one
+            blob a step), and as the states are; the rest computes the step.
+        states: for each state its Source's name, its size, the port that gives its next value, and the number of
+            the node's input that holds its first value (None: zeros).
+        outputs: the ports that the node puts out, in order.
+        reverse: time runs from the end; outputs stay in the order of the inputs.
+    """
+
+    graph: Graph
+    states: tuple[tuple[str, int, Port, Optional[int]], ...]
+    outputs: tuple[Port, ...]
+    reverse: bool = False
+
+
+class Graph:
+    """Nodes in building order, and the ports to be read under a name.
+
+    Attributes:
+        nodes: every node after those that feed it.
+        sinks: port by the name under which NeoML gives it out.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.sinks: dict[str, Port] = {}
+        self.scope = ""
+
+    def add(
+        self,
+        kind: str,
+        *inputs: Port,
+        parameters: Optional[Mapping[str, Parameter]] = None,
+        label: str = "",
+        name: str = "",
+        outputs: int = 1,
+        body: Optional[CellBody] = None,
+        **settings: Any,
+    ) -> Port:
+        """Append a node; returns its first output.
+
+        `label` tells it from others of its scope (``forward``), `name` fixes its name.
+        """
+        node = Node(kind, inputs, settings, dict(parameters or {}), self.scope, name, label, outputs, body)
+        self.nodes.append(node)
+        return Port(node)
+
+    def with_sinks(self, sinks: Mapping[str, Port]) -> Graph:
+        """The same nodes, read at other ports."""
+        graph = Graph()
+        graph.nodes = self.nodes
+        graph.sinks = dict(sinks)
+        return graph
+
+    def sources(self) -> list[Node]:
+        return [node for node in self.nodes if node.kind == "Source"]
+
+    def needed(self) -> list[Node]:
+        """The nodes that some sink depends on, and every Source, in building order."""
+        wanted: set[int] = set()
+        waiting = [port.node for port in self.sinks.values()]
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in wanted:
+                wanted.add(id(node))
+                waiting += [port.node for port in node.inputs]
+        return [node for node in self.nodes if id(node) in wanted]
+
+    def unconsumed(self) -> Iterator[Port]:
+        """Outputs that NeoML wants consumed and nobody reads."""
+        needed = self.needed()
+        read = {(id(port.node), port.output) for node in needed for port in node.inputs}
+        read |= {(id(port.node), port.output) for port in self.sinks.values()}
+        for node in needed:
+            for output in range(node.outputs):
+                if (id(node), output) not in read:
+                    yield Port(node, output)
+
+    def name_nodes(self) -> None:
+        """Name every node after its Keras layer.
+
+        The one node that holds a layer's weights has the layer's name; where several do, and for the rest,
+        the name is ``layer/label`` or ``layer/kind``, numbered from the second on.
+        """
+        taken = {node.name for node in self.nodes if node.name} | set(self.sinks)
+        holders: dict[str, list[Node]] = {}
+        for node in self.needed():
+            if node.holds_weights:
+                holders.setdefault(node.scope, []).append(node)
+        for scope, nodes in holders.items():
+            if len(nodes) == 1 and scope and scope not in taken and not nodes[0].name:
+                nodes[0].name = scope
+                taken.add(scope)
+        for node in self.nodes:
+            if not node.name:
+                node.name = _free_name(f"{node.scope}/{node.label or node.kind.lower()}".lstrip("/"), taken)
+                taken.add(node.name)
+
+
+def _free_name(wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}@{number}"
+    return name

@@ -1,0 +1,549 @@
+"""The operations as NeoML layers: each adds nodes to a graph and keeps track of layouts.
+
+Every trap of NeoML is met in here or in the modules beside it, once: no empty or dangling layer, no product
+that writes over an operand, ids checked before they reach a lookup, integers kept away from float layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ..layers.rule import Refusal
+from ..network import Array, Input
+from ..operations import Cell, Weight
+from . import recurrence, reshaping
+from .activations import activate, keep, linear
+from .graph import DIMENSIONS, Graph, Node, Parameter, Port, blob_array
+from .wires import Wire, canonical, free_letter
+
+__all__ = ["NeomlOperations"]
+
+Operand = Union[Wire, Weight, float]
+LARGEST_EXACT_INTEGER = 2**24
+CONCAT = {
+    "L": "ConcatBatchLength",
+    "B": "ConcatBatchWidth",
+    "S": "ConcatListSize",
+    "H": "ConcatHeight",
+    "W": "ConcatWidth",
+    "D": "ConcatDepth",
+    "C": "ConcatChannels",
+}
+
+
+def dense_parameters(kernel: Weight, bias: Optional[Weight], convolution: bool = False) -> dict[str, Parameter]:
+    """Kernel and bias of a fully connected layer, or of a 1x1 convolution that does the same."""
+    layout = "HBC" if convolution else "BC"
+
+    def pack(value: Array) -> Array:
+        turned = np.ascontiguousarray(value.T)
+        return blob_array(turned[None] if convolution else turned, layout)
+
+    def unpack(slot: Array) -> Array:
+        return slot.reshape(kernel.shape[::-1]).T
+
+    parameters = {"filter" if convolution else "weights": Parameter.of(kernel, pack, unpack)}
+    if bias is not None:
+        parameters["free_term"] = vector(bias)
+    return parameters
+
+
+def vector(weight: Weight) -> Parameter:
+    """A weight of one axis in a slot of one row."""
+    return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot)
+
+
+class NeomlOperations:
+    """`porting.operations.Operations` over a `Graph`.
+
+    Attributes:
+        graph: where the nodes go.
+        training: build for learning: only layers whose gradients are right.
+        id_limits: by input, the size of the smallest table that its values pick rows from.
+        moves: by input, how often a tensor near it had to be moved, by the layout wanted.
+    """
+
+    def __init__(self, graph: Optional[Graph] = None, training: bool = False) -> None:
+        self.graph = graph or Graph()
+        self.training = training
+        self.id_limits: dict[str, int] = {}
+        self.moves: dict[str, dict[str, int]] = {}
+        self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}
+
+    # ---- where tensors come from
+
+    def source(self, given: Input, layout: Optional[str] = None) -> Wire:
+        """The wire of an input of the network."""
+        dtype = "int32" if given.dtype.startswith(("int", "uint")) else given.dtype
+        dtype = "float32" if dtype.startswith("float") else dtype
+        layout = layout or canonical(len(given.shape), dtype)
+        port = self.graph.add("Source", name=given.name)
+        shape = (None, *given.shape[1:])
+        return Wire(
+            shape, dtype, layout, port, self.graph, None, given.name, frozenset([given.name]), on_move=self._note_move
+        )
+
+    def _note_move(self, origin: str, have: str, want: str) -> None:
+        counts = self.moves.setdefault(origin, {})
+        counts[want[1:2]] = counts.get(want[1:2], 0) + 1
+
+    def constant(self, value: Array) -> Wire:
+        value = np.asarray(value)
+        dtype = "bool" if value.dtype == bool else "int32" if value.dtype.kind in "iu" else "float32"
+        layout = canonical(value.ndim, dtype)
+        return Wire(value.shape, dtype, layout, self._data(value, layout, dtype), self.graph)
+
+    def _data(self, value: Array, layout: str, dtype: str = "float32", source: Optional[Weight] = None) -> Port:
+        kind = np.int32 if dtype == "int32" else np.float32
+        array = np.asarray(value).astype(kind)
+        blob = Parameter(lambda: blob_array(array, layout), () if source is None else (source,))
+        if source is not None:
+            blob = replace(blob, unpack=lambda slot: [(source.name, ..., slot.reshape(source.shape))])
+        return self.graph.add("Data", parameters={"blob": blob})
+
+    def _operand(self, x: Operand, partner: Wire) -> Wire:
+        """A weight as a wire whose axes lie as the last axes of its partner do."""
+        if isinstance(x, Wire):
+            return x
+        assert isinstance(x, Weight)
+        rank = len(x.shape)
+        if rank > partner.rank:
+            raise Refusal(f"weight {x.name} of shape {x.shape} against a tensor of rank {partner.rank}")
+        own = partner.layout[partner.rank - rank :]
+        shape = (1,) * (partner.rank - rank) + x.shape
+        return Wire(shape, "float32", partner.layout, self._parameter(x, own), self.graph)
+
+    def _parameter(self, weight: Weight, layout: str) -> Port:
+        value = np.asarray(weight.value)
+        moved = Parameter.of(
+            weight,
+            lambda array: blob_array(array, layout),
+            lambda slot: _from_blob(slot, layout, value.shape),
+        )
+        return self.graph.add("Data", parameters={"blob": moved})
+
+    def cast(self, x: Operand, dtype: str) -> Wire:
+        wire = self._wire(x)
+        if dtype.startswith("float"):
+            return self._floating(wire) if wire.dtype != "bool" else replace(wire, dtype="float32", mask=None)
+        if dtype == "bool":
+            return wire if wire.dtype == "bool" else self.compare(wire, 0, "not_equal")
+        if dtype.startswith(("int", "uint")):
+            if wire.dtype == "int32":
+                return wire
+            return wire.made(self.graph.add("Cast", wire.port, output_type="int"), dtype="int32")
+        raise Refusal(f"no cast to {dtype}")
+
+    def _wire(self, x: Operand) -> Wire:
+        if not isinstance(x, Wire):
+            raise Refusal("a weight or number stands where a tensor is needed")
+        return x
+
+    def _floating(self, x: Wire) -> Wire:
+        if x.dtype == "int32":
+            return x.made(self.graph.add("Cast", x.port, output_type="float"), dtype="float32")
+        return x if x.dtype == "float32" else replace(x, dtype="float32")
+
+    # ---- linear maps
+
+    def dense(self, x: Wire, kernel: Weight, bias: Optional[Weight] = None) -> Wire:
+        x = self._floating(x)
+        if x.size(-1) != kernel.shape[0]:
+            raise Refusal(f"{x.size(-1)} features meet a kernel of {kernel.shape[0]}")
+        units = kernel.shape[1]
+        shape = (*x.shape[:-1], units)
+        last, others = x.layout[-1], set(x.layout[:-1])
+        if others <= set("LBS"):
+            port = self.graph.add(
+                "FullyConnected",
+                x.port,
+                element_count=units,
+                is_zero_free_term=bias is None,
+                parameters=dense_parameters(kernel, bias),
+            )
+            return x.made(port, shape, layout=x.layout[:-1] + "C")
+        if last != "C" or "D" in others:
+            x = x.to(self._convolution_layout(x))
+        port = self.graph.add(
+            "Conv",
+            x.port,
+            filter_count=units,
+            filter_size=(1, 1),
+            is_zero_free_term=bias is None,
+            parameters=dense_parameters(kernel, bias, convolution=True),
+        )
+        return x.made(port, shape)
+
+    @staticmethod
+    def _convolution_layout(x: Wire) -> str:
+        """Features in the channels, nothing in the depth."""
+        layout = ""
+        for axis, letter in enumerate(x.layout[:-1]):
+            taken = layout + x.layout[axis + 1 : -1] + "CD"
+            layout += letter if letter not in "CD" + layout else free_letter(taken, "HWLS")
+        return layout + "C"
+
+    def embedding(self, ids: Wire, table: Weight) -> Wire:
+        if ids.dtype != "int32":
+            ids = replace(self.cast(ids, "int32"), ids_from=ids.ids_from)
+        self._limit_ids(ids, table)
+        if "C" in ids.layout:
+            ids = ids.to(ids.layout.replace("C", free_letter(ids.layout, "HWDSL")))
+        rows, width = table.shape
+        lookup = Parameter.of(
+            table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot
+        )
+        port = self.graph.add(
+            "MultichannelLookup", ids.port, dimensions=[(rows, width)], parameters={"embeddings": lookup}
+        )
+        return ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
+
+    def _limit_ids(self, ids: Wire, table: Weight) -> None:
+        if ids.ids_from is None:
+            raise Refusal(
+                "its ids are computed inside the network, so nothing can check them before NeoML's lookup reads them",
+                "feed the ids as an input; the numpy engine runs this network as it is",
+            )
+        for name in ids.ids_from:
+            self.id_limits[name] = min(self.id_limits.get(name, table.shape[0]), table.shape[0])
+
+    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Wire:
+        if isinstance(b, Weight) and len(b.shape) == 2 and isinstance(a, Wire):
+            if transpose_b:
+                raise Refusal("a product with a transposed weight is not handled")
+            return self.dense(a, b)
+        left, right = self._floating(self._wire(a)), self._floating(self._wire(b))
+        if transpose_b:
+            right = self.transpose(right, (*range(right.rank - 2), right.rank - 1, right.rank - 2))
+        batch = {2: "", 3: "B", 4: "BS", 5: "BSL"}
+        if left.rank != right.rank or left.rank not in batch or left.rank == 2:
+            raise Refusal(f"a product of tensors of ranks {left.rank} and {right.rank}")
+        layout = batch[left.rank] + "HC"
+        left, right = left.to(layout), right.to(layout)
+        port = self.graph.add("MatrixMultiplication", left.port, right.port)
+        return left.made(port, (*left.shape[:-1], right.shape[-1]))
+
+    # ---- element by element
+
+    def activation(self, x: Wire, name: str, **arguments: Any) -> Wire:
+        x = self._floating(x)
+        return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments))
+
+    def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
+        """Two tensors in one layout and of one size."""
+        partner = a if isinstance(a, Wire) else self._wire(b)
+        left, right = self._floating(self._operand(a, partner)), self._floating(self._operand(b, partner))
+        if left.rank != right.rank:
+            raise Refusal(f"tensors of ranks {left.rank} and {right.rank} meet element by element")
+        right = right.to(left.layout)
+        if not _broadcasts(left, right):
+            return left, right
+        shape = tuple(_joined(p, q) for p, q in zip(left.shape, right.shape))
+        port = self.graph.add("Broadcast", left.port, right.port, outputs=2)
+        return (
+            replace(left, shape=shape, port=port, forms={}, mask=None),
+            replace(right, shape=shape, port=Port(port.node, 1), forms={}, mask=None),
+        )
+
+    def _eltwise(self, kind: str, a: Operand, b: Operand) -> Wire:
+        left, right = self._pair(a, b)
+        first = keep(self.graph, left.port) if kind == "EltwiseMul" and self.training else left.port
+        return left.made(self.graph.add(kind, first, right.port), dtype="float32")
+
+    def _scaled(self, x: Operand, multiplier: float, free_term: float) -> Wire:
+        wire = self._floating(self._wire(x))
+        return wire.made(linear(self.graph, wire.port, multiplier, free_term))
+
+    def add(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, 1.0, b)
+        return self.add(b, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseSum", a, b)
+
+    def subtract(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, 1.0, -b)
+        return self._scaled(b, -1.0, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseSub", a, b)
+
+    def multiply(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, b, 0.0)
+        return self.multiply(b, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseMul", a, b)
+
+    def divide(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, 1.0 / b, 0.0)
+        if isinstance(a, (int, float)):
+            return self.multiply(self.unary(self._wire(b), "reciprocal"), a)
+        if self.training:
+            return self.multiply(a, self.unary(self._wire(b), "reciprocal"))
+        return self._eltwise("EltwiseDiv", a, b)
+
+    def maximum(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(a, (int, float)):
+            a, b = b, a
+        if isinstance(b, (int, float)):
+            wire = self._floating(self._wire(a))
+            return self._eltwise("EltwiseMax", wire, self.filled(wire, float(b)))
+        return self._eltwise("EltwiseMax", a, b)
+
+    def minimum(self, a: Operand, b: Operand) -> Wire:
+        return self.multiply(self.maximum(self._negative(a), self._negative(b)), -1.0)
+
+    def _negative(self, x: Operand) -> Operand:
+        if isinstance(x, Wire):
+            return self.multiply(x, -1.0)
+        return replace(x, value=-x.value) if isinstance(x, Weight) else -x
+
+    def filled(self, x: Wire, value: float) -> Wire:
+        """A tensor of the shape of `x` that holds one number, whatever `x` holds."""
+        zero = self.graph.add("Less", x.port, x.port)
+        return x.made(linear(self.graph, self.graph.add("Cast", zero, output_type="float"), 1.0, value))
+
+    def unary(self, x: Wire, name: str) -> Wire:
+        x = self._floating(x)
+        made = UNARY.get(name)
+        if made is None:
+            raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
+        return x.made(made(self.graph, x.port))
+
+    # ---- comparisons and logic
+
+    def compare(self, a: Operand, b: Operand, name: str) -> Wire:
+        if isinstance(a, (int, float)) or (isinstance(a, Weight) and isinstance(b, Wire)):
+            return self.compare(b, a, MIRRORED[name])
+        wire = self._wire(a)
+        if wire.dtype == "int32" and b == 0 and name in ("equal", "not_equal"):
+            is_zero = self.graph.add("Cast", self.graph.add("Not", wire.port), output_type="float")
+            port = is_zero if name == "equal" else linear(self.graph, is_zero, -1.0, 1.0)
+            return wire.made(port, dtype="bool")
+        if isinstance(b, (int, float)):
+            left = self._floating(wire)
+            right = self.filled(left, float(b))
+        else:
+            left, right = self._pair(wire, b)
+        return self._compare_floats(left, right, name)
+
+    def _compare_floats(self, left: Wire, right: Wire, name: str) -> Wire:
+        def less(p: Wire, q: Wire) -> Wire:
+            port = self.graph.add("Cast", self.graph.add("Less", p.port, q.port), output_type="float")
+            return p.made(port, dtype="bool")
+
+        if name in ("less", "greater"):
+            return less(left, right) if name == "less" else less(right, left)
+        if name in ("less_equal", "greater_equal"):
+            return self.logical_not(less(right, left) if name == "less_equal" else less(left, right))
+        differ = self.logical_or(less(left, right), less(right, left))
+        return differ if name == "not_equal" else self.logical_not(differ)
+
+    def logical_and(self, a: Wire, b: Wire) -> Wire:
+        return replace(self._eltwise("EltwiseMul", a, b), dtype="bool")
+
+    def logical_or(self, a: Wire, b: Wire) -> Wire:
+        return replace(self._eltwise("EltwiseMax", a, b), dtype="bool")
+
+    def logical_not(self, a: Wire) -> Wire:
+        return a.made(linear(self.graph, a.port, -1.0, 1.0), dtype="bool")
+
+    def where(self, condition: Wire, a: Operand, b: Operand) -> Wire:
+        like = a if isinstance(a, Wire) else b if isinstance(b, Wire) else condition
+        yes, no = (self.filled(self._floating(like), x) if isinstance(x, (int, float)) else x for x in (a, b))
+        yes_wire, no_wire = self._pair(yes, no)
+        chosen, yes_wire = self._pair(replace(condition, dtype="float32"), yes_wire)
+        chosen, no_wire = self._pair(chosen, no_wire)
+        if self.training:
+            kept = self.multiply(chosen, yes_wire)
+            return self.add(kept, self.multiply(self._scaled(chosen, -1.0, 1.0), no_wire))
+        flag = self.graph.add("Cast", chosen.port, output_type="int")
+        yes_wire, no_wire = yes_wire.to(chosen.layout), no_wire.to(chosen.layout)
+        return chosen.made(self.graph.add("Where", flag, yes_wire.port, no_wire.port), yes_wire.shape)
+
+    # ---- over axes
+
+    def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
+        reduced = {x.axis(axis) for axis in axes}
+        if 0 in reduced:
+            raise Refusal(f"{name} over the batch axis")
+        dtype = x.dtype
+        if name in ("any", "all"):
+            name, dtype = {"any": "max", "all": "min"}[name], "bool"
+        if name == "min":
+            return replace(self.multiply(self.reduce(self.multiply(x, -1.0), "max", axes, keepdims), -1.0), dtype=dtype)
+        x = self._floating(x).to(_pooling_layout(x.layout, reduced))
+        kind, settings = POOLING[name]
+        pooled = x.made(self.graph.add(kind, x.port, **settings), dtype="bool" if dtype == "bool" else "float32")
+        if keepdims:
+            return replace(pooled, shape=tuple(1 if axis in reduced else n for axis, n in enumerate(x.shape)))
+        left = [axis for axis in range(x.rank) if axis not in reduced]
+        return pooled.made(
+            pooled.port, [x.shape[axis] for axis in left], layout="".join(x.layout[axis] for axis in left)
+        )
+
+    def softmax(self, x: Wire, axes: Sequence[int], log: bool = False) -> Wire:
+        x = self._floating(x)
+        over = sorted({x.axis(axis) for axis in axes})
+        if log:
+            moved = self.subtract(x, self.reduce(x, "max", over, keepdims=True))
+            return self.subtract(
+                moved, self.unary(self.reduce(self.unary(moved, "exp"), "sum", over, keepdims=True), "log")
+            )
+        if len(over) == 1:
+            axis = over[0]
+            if x.layout[axis] != "C":
+                x = x.to("".join("C" if at == axis else x.layout[axis] if m == "C" else m for at, m in enumerate(x.layout)))
+            return x.made(self.graph.add("Softmax", x.port, area="channel"))
+        x = x.to(_object_layout(x.layout, set(over)))
+        return x.made(self.graph.add("Softmax", x.port, area="object_size"))
+
+    # ---- shapes
+
+    def reshape(self, x: Wire, shape: Sequence[int]) -> Wire:
+        return reshaping.reshape(x, shape)
+
+    def transpose(self, x: Wire, axes: Sequence[int]) -> Wire:
+        order = [x.axis(axis) for axis in axes]
+        if order[0] != 0:
+            raise Refusal("the batch axis cannot be moved")
+        return replace(
+            x,
+            shape=tuple(x.shape[axis] for axis in order),
+            layout="".join(x.layout[axis] for axis in order),
+            forms={},
+            flipped=None,
+            origin=None,
+            mask=None,
+        )
+
+    def expand_dims(self, x: Wire, axis: int) -> Wire:
+        return reshaping.expand_dims(x, axis)
+
+    def squeeze(self, x: Wire, axis: int) -> Wire:
+        return reshaping.squeeze(x, axis)
+
+    def repeat(self, x: Wire, times: int, axis: int) -> Wire:
+        return reshaping.repeat(x, times, axis)
+
+    def concatenate(self, xs: Sequence[Wire], axis: int) -> Wire:
+        if len(xs) == 1:
+            return replace(xs[0], mask=None)
+        first = xs[0]
+        at = first.axis(axis)
+        if any(x.rank != first.rank for x in xs):
+            raise Refusal(f"tensors of ranks {[x.rank for x in xs]} are joined")
+        integers = all(x.dtype == "int32" for x in xs)
+        floats = [self._floating(x).to(first.layout) for x in xs]
+        sizes = [x.shape[at] for x in xs]
+        joined = None if None in sizes else sum(size for size in sizes if size is not None)
+        shape = [_known(x.shape[i] for x in xs) if i != at else joined for i in range(first.rank)]
+        dtype = "bool" if all(x.dtype == "bool" for x in xs) else "float32"
+        made = first.made(self.graph.add(CONCAT[first.layout[at]], *(x.port for x in floats)), shape, dtype)
+        if integers:
+            made = self.cast(made, "int32")
+            if all(x.ids_from is not None for x in xs):
+                made = replace(made, ids_from=frozenset().union(*(x.ids_from or () for x in xs)))
+        return made
+
+    def flip(self, x: Wire, axis: int) -> Wire:
+        return reshaping.flip(x, axis)
+
+    def slice(self, x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Wire:
+        return reshaping.cut(x, axis, start, stop, step)
+
+    # ---- recurrence
+
+    def recurrent(
+        self,
+        cell: Cell,
+        x: Wire,
+        *,
+        initial_state: Optional[Sequence[Wire]] = None,
+        mask: Optional[Wire] = None,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+    ) -> tuple[Wire, Wire, list[Wire]]:
+        return recurrence.recurrent(
+            self, cell, self._floating(x), list(initial_state or []), mask, go_backwards, zero_output_for_mask
+        )
+
+
+def _from_blob(slot: Array, layout: str, shape: tuple[int, ...]) -> Array:
+    """Undo `blob_array`."""
+    from .graph import AXES
+
+    order = sorted(range(len(layout)), key=lambda axis: AXES.index(layout[axis]))
+    packed = slot.reshape([shape[axis] for axis in order])
+    return packed.transpose(np.argsort(order)) if len(order) > 1 else packed
+
+
+def _broadcasts(a: Wire, b: Wire) -> bool:
+    return any(p != q and 1 in (p, q) for p, q in zip(a.shape, b.shape))
+
+
+def _joined(a: Optional[int], b: Optional[int]) -> Optional[int]:
+    if a == 1:
+        return b
+    return a if b in (1, None) else b
+
+
+def _known(sizes: Any) -> Optional[int]:
+    return next((size for size in sizes if size is not None), None)
+
+
+def _pooling_layout(layout: str, reduced: set[int]) -> str:
+    """Reduced axes in height, width, depth; the others anywhere else."""
+    if len(reduced) > 3:
+        raise Refusal(f"a reduction over {len(reduced)} axes", "reduce in two steps")
+    letters: list[str] = ["" if mark in "HWD" and axis not in reduced else mark for axis, mark in enumerate(layout)]
+    for axis in reduced:
+        if letters[axis] not in tuple("HWD"):
+            letters[axis] = ""
+    for axis in range(len(layout)):
+        if not letters[axis]:
+            pool = "HWD" if axis in reduced else "CSL"
+            choice = [mark for mark in pool if mark not in letters]
+            if not choice:
+                raise Refusal("a reduction of a tensor with this many axes", "reduce in two steps")
+            letters[axis] = choice[0]
+    return "".join(letters)
+
+
+def _object_layout(layout: str, over: set[int]) -> str:
+    """The axes of a softmax in height, width, depth, channels; the others in batch, list, length."""
+    letters = [mark if (mark in "HWDC") == (axis in over) else "" for axis, mark in enumerate(layout)]
+    for axis in range(len(layout)):
+        if not letters[axis]:
+            choice = [mark for mark in ("HWDC" if axis in over else "SL") if mark not in letters]
+            if not choice:
+                raise Refusal("a softmax over these axes of a tensor of this rank", "use fewer axes")
+            letters[axis] = choice[0]
+    return "".join(letters)
+
+
+POOLING: dict[str, tuple[str, dict[str, Any]]] = {
+    "sum": ("GlobalSumPooling", {}),
+    "mean": ("GlobalMeanPooling", {}),
+    "max": ("GlobalMaxPooling", {"max_count": 1}),
+}
+MIRRORED = {
+    "less": "greater",
+    "greater": "less",
+    "less_equal": "greater_equal",
+    "greater_equal": "less_equal",
+    "equal": "equal",
+    "not_equal": "not_equal",
+}
+UNARY: dict[str, Callable[[Graph, Port], Port]] = {
+    "exp": lambda g, x: g.add("Exp", x),
+    "log": lambda g, x: g.add("Log", x),
+    "abs": lambda g, x: g.add("Abs", x),
+    "absolute": lambda g, x: g.add("Abs", x),
+    "negative": lambda g, x: linear(g, x, -1.0),
+    "square": lambda g, x: g.add("EltwiseMul", keep(g, x), keep(g, x)),
+    "sqrt": lambda g, x: g.add("Power", x, exponent=0.5),
+    "rsqrt": lambda g, x: g.add("Power", x, exponent=-0.5),
+    "reciprocal": lambda g, x: g.add("Power", x, exponent=-1.0),
+    "tanh": lambda g, x: g.add("Tanh", x),
+}

@@ -1,0 +1,145 @@
+"""Tensors of a NeoML net to be: Keras' shape, and which blob dimension holds which axis.
+
+A layout is a string with one letter of ``LBSHWDC`` for each Keras axis, the batch first: ``BHC`` keeps
+(batch, time, features) in Keras' own element order, ``BLC`` is time-first, as NeoML's recurrent layers want it.
+Permuting axes permutes letters and moves no data; data move only in `Wire.to`, when two layouts meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Optional
+
+from ..layers.rule import Refusal
+from ..network import Shape
+from .graph import AXES, DIMENSIONS, Graph, Port
+
+__all__ = ["Wire", "canonical", "free_letter", "is_ascending", "swaps"]
+
+CANONICAL = {1: "B", 2: "BC", 3: "BHC", 4: "BHWC", 5: "BHWDC", 6: "BSHWDC"}
+IDS = {1: "B", 2: "BH", 3: "BHW", 4: "BHWD", 5: "BSHWD"}
+MOST_AXES = 6
+
+
+def canonical(rank: int, dtype: str = "float32") -> str:
+    """The layout in Keras' element order; ids leave the channels free for a lookup."""
+    table = IDS if dtype == "int32" and rank in IDS else CANONICAL
+    if rank not in table:
+        raise Refusal(f"a tensor of rank {rank} does not fit a NeoML blob", f"keep tensors to rank {MOST_AXES}")
+    return table[rank]
+
+
+def is_ascending(layout: str) -> bool:
+    """Whether the axes lie in memory in Keras' order."""
+    places = [AXES.index(letter) for letter in layout]
+    return places == sorted(places)
+
+
+def free_letter(layout: str, preferred: str = "HWDCSL") -> str:
+    """A blob dimension that no axis uses yet."""
+    for letter in preferred + AXES:
+        if letter not in layout:
+            return letter
+    raise Refusal("a tensor has more axes than a NeoML blob", f"keep tensors to rank {MOST_AXES}")
+
+
+def swaps(have: str, want: str) -> list[tuple[str, str]]:
+    """The exchanges of two blob dimensions that bring layout `have` to `want`."""
+    current = list(have)
+    found = []
+    for axis, letter in enumerate(want):
+        old = current[axis]
+        if old == letter:
+            continue
+        found.append((old, letter))
+        current = [letter if mark == old else old if mark == letter else mark for mark in current]
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Wire:
+    """A tensor in a graph.
+
+    Attributes:
+        shape: Keras' shape, None where only a run will tell.
+        dtype: ``float32``, ``int32``, or ``bool`` (0 or 1 in a float blob).
+        layout: the blob dimension of each axis.
+        port: where the blob comes from.
+        graph: the graph that the port belongs to.
+        mask: its Keras mask.
+        origin: the input that it comes from through operations that keep the layout.
+        ids_from: the inputs whose values it holds unchanged; None once anything was computed.
+        flipped: the wire that this one is the reverse of, and along which axis.
+        on_move: told ``(origin, layout, wanted layout)`` when a tensor close to an input must be moved.
+        forms: ports of the same tensor by layout.
+    """
+
+    shape: Shape
+    dtype: str
+    layout: str
+    port: Port
+    graph: Graph
+    mask: Optional[Wire] = None
+    origin: Optional[str] = None
+    ids_from: Optional[frozenset[str]] = None
+    flipped: Optional[tuple[Wire, int]] = None
+    on_move: Optional[Callable[[str, str, str], None]] = None
+    forms: dict[str, Port] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.forms.setdefault(self.layout, self.port)
+
+    def with_mask(self, mask: Optional[Wire]) -> Wire:
+        return replace(self, mask=mask)
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    def axis(self, axis: int) -> int:
+        """The axis counted from the front."""
+        if not -self.rank <= axis < self.rank:
+            raise Refusal(f"axis {axis} of a tensor of rank {self.rank}")
+        return axis % self.rank
+
+    def size(self, axis: int) -> int:
+        """The size of an axis that must be known."""
+        size = self.shape[axis]
+        if size is None:
+            raise Refusal(f"axis {axis} of shape {self.shape} is open, but its size is needed", "fix it in the Input")
+        return size
+
+    def to(self, layout: str) -> Wire:
+        """The same tensor with its axes in these blob dimensions."""
+        if layout == self.layout:
+            return self
+        if self.origin is not None and self.on_move is not None:
+            self.on_move(self.origin, self.layout, layout)
+        if layout not in self.forms:
+            port = self.port
+            for first, second in swaps(self.layout, layout):
+                port = self.graph.add(
+                    "Transpose", port, first_dim=DIMENSIONS[first], second_dim=DIMENSIONS[second]
+                )
+            self.forms[layout] = port
+        return replace(self, layout=layout, port=self.forms[layout])
+
+    def made(
+        self,
+        port: Port,
+        shape: Optional[Sequence[Optional[int]]] = None,
+        dtype: Optional[str] = None,
+        layout: Optional[str] = None,
+    ) -> Wire:
+        """What an operation made of this tensor, without its mask."""
+        kept = layout is None or layout[:2] == self.layout[:2]
+        return Wire(
+            self.shape if shape is None else tuple(shape),
+            dtype or self.dtype,
+            layout or self.layout,
+            port,
+            self.graph,
+            origin=self.origin if kept else None,
+            on_move=self.on_move,
+        )

@@ -1,0 +1,72 @@
+"""A network run with numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Optional
+
+from ..execution import dialect_of, walk
+from ..layers import RULES, Rule, apply_call
+from ..network import Array, Call, Case, Network, TensorRef
+from .operations import NumpyOperations, Value
+
+__all__ = ["NumpyEngine"]
+
+
+class NumpyEngine:
+    """`porting.engine.Engine` on arrays.
+
+    Raises:
+        Unsupported: at once and with every problem, when a call of the network cannot be applied.
+    """
+
+    name = "numpy"
+    device = "cpu"
+    default_batch_size = 256
+
+    def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES) -> None:
+        self.network = network
+        self.rules = rules
+        self.ops = NumpyOperations()
+        self.id_limits: dict[str, int] = {}
+        if network.cases:
+            self._try(network.cases[0])
+
+    def _try(self, case: Case) -> None:
+        """Apply every call once, on a reference, so that problems show before anything is predicted."""
+        walk(
+            self.network,
+            self.ops,
+            self._inputs(case.inputs),
+            self.rules,
+            stand_in=lambda ref: _value(case.outputs[ref], case.masks.get(ref)),
+        )
+
+    def _inputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Value]:
+        return {one.ref: Value(inputs[one.name]) for one in self.network.inputs}
+
+    def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
+        """The wanted tensors (None: all that calls make) for checked inputs by name."""
+        refs = None if wanted is None else list(wanted)
+        tensors = walk(self.network, self.ops, self._inputs(inputs), self.rules, wanted=refs)
+        if refs is None:
+            refs = [ref for call in self.network.calls for ref in call.refs()]
+        return {ref: tensors[ref].value for ref in refs}  # type: ignore[attr-defined]
+
+    def run_alone(
+        self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
+    ) -> tuple[list[Array], list[Optional[Array]]]:
+        """One call on given tensors; its outputs and their masks."""
+        values = {ref: _value(array, masks.get(ref)) for ref, array in tensors.items()}
+        layer = self.network.layers[call.layer]
+        outputs = apply_call(call, layer, values, self.ops, self.rules, dialect_of(self.network))
+        kept = [None if output.mask is None else output.mask.value for output in outputs]  # type: ignore[attr-defined]
+        return [output.value for output in outputs], kept  # type: ignore[attr-defined]
+
+    def weights(self) -> dict[str, Array]:
+        """All weights by ``layer/weight``, in Keras' orientation."""
+        return self.network.weights()
+
+
+def _value(array: Array, mask: Optional[Array]) -> Value:
+    return Value(array, None if mask is None else Value(mask))

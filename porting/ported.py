@@ -1,0 +1,148 @@
+"""A network that runs: what `porting.load` gives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from .checking import Report, check_network
+from .engine import Engine
+from .errors import Problem, Unsupported
+from .inputs import batch_size_of, check_inputs
+from .network import Array, Network, TensorRef, map_tensors
+
+__all__ = ["PortedNetwork"]
+
+Progress = Callable[[int, int, str], None]
+
+
+class PortedNetwork:
+    """A saved network on an engine.
+
+    Attributes:
+        network: what was saved: layers, calls, weights, references.
+        engine: what runs it.
+    """
+
+    def __init__(self, network: Network, engine: Engine) -> None:
+        self.network = network
+        self.engine = engine
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{one.name}{list(one.shape)}" for one in self.network.inputs)
+        calls = len(self.network.calls)
+        return f"<PortedNetwork {self.network.name!r} on {self.engine.name}: {inputs}, {calls} layers>"
+
+    def predict(
+        self,
+        inputs: Any,
+        batch_size: Optional[int] = None,
+        threads: Optional[int] = None,
+        progress: Optional[Progress] = None,
+    ) -> Any:
+        """What Keras' ``predict`` returns for the same inputs.
+
+        Args:
+            inputs: an array, a list in model order, or a dict by input name; the batch is axis 0.
+            batch_size: rows a run; the engine's own by default.
+            threads: batches run side by side, each thread with a net of its own; all cores by default. The
+                results do not depend on it.
+            progress: called with rows done, rows in all, and a word.
+
+        Returns:
+            An array, a list or a dict, as the Keras model's outputs are.
+
+        Raises:
+            Mismatch: inputs of another count, name, shape or dtype, empty, or with ids out of range.
+        """
+        arrays = check_inputs(inputs, self.network.inputs, self.engine.id_limits)
+        rows = batch_size_of(arrays)
+        size = _positive("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
+        workers = _positive("threads", threads if threads is not None else os.cpu_count() or 1)
+        refs = list(dict.fromkeys(self.network.output_refs()))
+        spans = [(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+        def run(span: tuple[int, int]) -> dict[TensorRef, Array]:
+            return self.engine.run({name: array[slice(*span)] for name, array in arrays.items()}, refs)
+
+        outputs: dict[TensorRef, list[Array]] = {ref: [] for ref in refs}
+        for (_, stop), made in zip(spans, _in_order(run, spans, workers)):
+            for ref in refs:
+                outputs[ref].append(made[ref])
+            if progress is not None:
+                progress(stop, rows, "rows")
+        joined = {ref: parts[0] if len(parts) == 1 else np.concatenate(parts) for ref, parts in outputs.items()}
+        return map_tensors(self.network.outputs, joined.__getitem__)
+
+    def layer_outputs(self, inputs: Any) -> dict[str, Array]:
+        """Every layer's output for the inputs, in one run, by ``layer:output`` (``lstm:0``).
+
+        Raises:
+            Mismatch: as `predict`.
+        """
+        arrays = check_inputs(inputs, self.network.inputs, self.engine.id_limits)
+        return {str(ref): array for ref, array in self.engine.run(arrays).items()}
+
+    def check(self, tolerance: Optional[float] = None, progress: Optional[Progress] = None) -> Report:
+        """Compare every layer with the references: alone on Keras' own inputs, and in the chain.
+
+        Returns:
+            The report; ``report.ok`` is the verdict, ``str(report)`` shows it, ``report.raise_if_bad()`` raises.
+        """
+        return check_network(self.network, self.engine, tolerance, progress)
+
+    def weights(self) -> dict[str, Array]:
+        """All weights by ``layer/weight``, in Keras' orientation, read from what runs."""
+        return self.engine.weights()
+
+    @property
+    def dnn(self) -> Any:
+        """The live `neoml.Dnn.Dnn`.
+
+        Raises:
+            Unsupported: the engine is numpy.
+        """
+        live = getattr(self.engine, "dnn", None)
+        if live is None:
+            what = f"the {self.engine.name} engine has no NeoML net"
+            raise Unsupported(Problem("dnn", what, "load the network with engine='neoml'"))
+        return live
+
+    def store(self, path: Union[str, Path], overwrite: bool = False) -> Path:
+        """Write a native NeoML archive that any NeoML program loads, and its description beside it.
+
+        Args:
+            path: of the archive; the description is ``path`` + ``.json``.
+            overwrite: replace what is there.
+
+        Raises:
+            Unsupported: the engine is not NeoML.
+            BadArchive: the files exist, or cannot be written.
+        """
+        if self.engine.name != "neoml":
+            raise Unsupported(Problem("store", f"the {self.engine.name} engine has no NeoML net", "use engine='neoml'"))
+        from .neoml_side.storing import store_net
+
+        return store_net(self, Path(path), overwrite)
+
+
+def _positive(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise Unsupported(Problem(name, f"is {value!r}", "give a whole number of at least 1"))
+    return int(value)
+
+
+def _in_order(
+    run: Callable[[tuple[int, int]], Mapping[TensorRef, Array]], spans: list[tuple[int, int]], workers: int
+) -> Iterator[Mapping[TensorRef, Array]]:
+    """Results in the order of the spans, computed by up to `workers` threads."""
+    if workers == 1 or len(spans) == 1:
+        yield from map(run, spans)
+        return
+    with ThreadPoolExecutor(min(workers, len(spans))) as pool:
+        yield from pool.map(run, spans)
