@@ -58,6 +58,7 @@ class Rule:
         mask: see `MaskOf`.
         irrelevant: config keys that change no output.
         note: for the support table: what is refused, and why.
+        neoml: for the support table: ``exact``, ``partly`` or ``refused`` there, as `note` explains.
     """
 
     class_name: str
@@ -65,6 +66,7 @@ class Rule:
     mask: MaskOf = "keep"
     irrelevant: frozenset[str] = frozenset()
     note: str = ""
+    neoml: str = "exact"
     inputs: tuple[str, ...] = field(init=False)
     arguments: frozenset[str] = field(init=False)
 
@@ -85,7 +87,11 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    *class_names: str, mask: MaskOf = "keep", irrelevant: Sequence[str] = (), note: str = ""
+    *class_names: str,
+    mask: MaskOf = "keep",
+    irrelevant: Sequence[str] = (),
+    note: str = "",
+    neoml: str = "exact",
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
@@ -97,7 +103,7 @@ def rule(
 
     def register(function: AnyFunction) -> AnyFunction:
         for class_name in class_names:
-            RULES[class_name] = Rule(class_name, function, mask, frozenset(irrelevant), note)
+            RULES[class_name] = Rule(class_name, function, mask, frozenset(irrelevant), note, neoml)
         return function
 
     return register

@@ -1,0 +1,290 @@
+"""The commands behind `porting.cli`."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Optional
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+import porting as api
+
+from .checking import Report
+from .errors import Mismatch, PortingError, Problem, Unsupported
+
+__all__ = ["porting"]
+
+STYLES = {"exact": "green", "insensitive": "yellow", "not checked": "yellow"}
+
+
+def console(stderr: bool = False) -> Console:
+    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+@contextmanager
+def progress_bar(words: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on standard error while it is a terminal; nothing otherwise."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    screen = console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(words, total=None)
+
+        def report(done: int, total: int, text: str) -> None:
+            progress.update(task, completed=done, total=total, description=f"{words} {escape(text)}")
+
+        yield report
+
+
+class Commands(click.Group):
+    """Turns the three families of errors into their exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PortingError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(api.__version__, prog_name="porting")
+def porting() -> None:
+    """Trained Keras networks, running in NeoML and in plain numpy, proved layer by layer.
+
+    Save a network where Keras is, then check, build and use it where NeoML or numpy is. Exit codes: 0 well,
+    1 departs, 2 not supported, 3 not a sound saved network.
+    """
+
+
+FOLDER = click.Path(exists=True, path_type=Path)
+engine_option = click.option(
+    "--engine", type=click.Choice(["neoml", "numpy"]), help="What runs the network [default: NeoML where installed]."
+)
+device_option = click.option("--device", default="cpu", show_default=True, help="cpu, gpu or gpu:1 (NeoML only).")
+rules_option = click.option(
+    "--rules",
+    "rule_files",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="A Python file of your own with @porting.rule functions for custom layers; it is run.",
+)
+
+
+def load_rules(files: tuple[str, ...]) -> None:
+    """Run the user's rule files; their rules register themselves."""
+    for file in files:
+        runpy.run_path(file)
+
+
+@porting.command()
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--samples", type=click.Path(exists=True, dir_okay=False), help="An npz of real inputs by input name.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@click.option("--name", help="The network's name [default: the model's].")
+@click.option(
+    "--custom",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="A Python file of your own that defines custom layers; it is run.",
+)
+@click.option("--trust-lambda", is_flag=True, help="Let code inside the model file run (Lambda layers).")
+def save(
+    model: Path,
+    folder: Path,
+    samples: Optional[str],
+    overwrite: bool,
+    name: Optional[str],
+    custom: tuple[str, ...],
+    trust_lambda: bool,
+) -> None:
+    """Save MODEL (.keras, .h5 or a SavedModel folder) with references to FOLDER. Needs Keras."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        from .keras_side.load import load_model_file
+    except ImportError as error:
+        what = f"Keras cannot be imported: {error}"
+        raise Unsupported(Problem("porting save", what, "pip install 'porting[keras]'")) from error
+    loaded = load_model_file(model, custom=custom, trust_lambda=trust_lambda)
+    with progress_bar("recording references") as report:
+        network = api.save(loaded, folder, samples, overwrite=overwrite, name=name, progress=report)
+    click.echo(f"saved {network.name}: {len(network.calls)} calls, {len(network.cases)} cases, to {folder}")
+
+
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@rules_option
+def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
+    """Show what each layer of FOLDER becomes in NeoML, and every problem at once. Builds nothing."""
+    from .archive import read_network
+    from .neoml_side.engine import plan_network
+
+    load_rules(rule_files)
+    network = read_network(folder)
+    planned = plan_network(network)
+    table = Table("layer", "class", "output shape", "NeoML layers", title=escape(network.name))
+    for call in network.calls:
+        shapes = ", ".join(str(planned.tensors[ref].shape) for ref in call.refs())
+        kinds = [node.kind for node in planned.nodes_of(call)]
+        table.add_row(escape(call.name), network.layers[call.layer].class_name, shapes, ", ".join(kinds) or "–")
+    console().print(table)
+
+
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The NeoML archive to write.")
+@click.option("--overwrite", is_flag=True, help="Replace the archive if it exists.")
+@click.option("--check/--no-check", "checked", default=True, help="Prove every layer first [default: yes].")
+@device_option
+@rules_option
+def build(
+    folder: Path, out: Path, overwrite: bool, checked: bool, device: str, rule_files: tuple[str, ...]
+) -> None:
+    """Build FOLDER in NeoML and store it as a native archive that any NeoML program loads."""
+    load_rules(rule_files)
+    net = api.load(folder, engine="neoml", device=device)
+    if checked:
+        with progress_bar("checking") as report:
+            net.check(progress=report).raise_if_bad()
+    stored = net.store(out, overwrite)
+    click.echo(f"stored {net.network.name} in {stored}; its description is beside it")
+
+
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@engine_option
+@device_option
+@click.option("--tolerance", type=float, help="Allowed t in |a − b| ≤ t + t·|b| [default: 1e-5].")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here too.")
+@rules_option
+def check(
+    folder: Path,
+    engine: Optional[str],
+    device: str,
+    tolerance: Optional[float],
+    json_file: Optional[Path],
+    rule_files: tuple[str, ...],
+) -> None:
+    """Compare every layer of FOLDER with Keras' outputs, alone and in the chain."""
+    load_rules(rule_files)
+    net = api.load(folder, engine, device)
+    with progress_bar("checking") as report:
+        verdict = net.check(tolerance, report)
+    if json_file is not None:
+        json_file.write_text(json.dumps(verdict.to_json(), indent=1) + "\n", encoding="utf-8")
+    show_report(verdict)
+    if not verdict.ok:
+        raise click.exceptions.Exit(Mismatch.exit_code)
+
+
+def show_report(report: Report) -> None:
+    """The report as a table, the first departure on top."""
+    screen = console()
+    colour = "green" if report.ok else "red"
+    screen.print(f"[{colour}]{escape(report.headline())}[/]")
+    table = Table("layer", "class")
+    for column in ("alone", "chain", "varies"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for one in report.layers:
+        cells = [f"{value:.1e}" if value is not None else "–" for value in (one.alone, one.chain, one.varies)]
+        style = STYLES.get(one.status, "red")
+        table.add_row(escape(one.call), escape(one.class_name), *cells, f"[{style}]{one.status}[/]")
+    screen.print(table)
+    for remark in report.remarks():
+        screen.print(escape(remark))
+
+
+@porting.command()
+@click.argument("network", type=FOLDER)
+@click.argument("inputs", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write outputs to this npz [default: print].")
+@engine_option
+@device_option
+@click.option("--batch-size", type=click.IntRange(1), help="Rows a run.")
+@click.option("--threads", type=click.IntRange(1), help="Batches run side by side [default: all cores].")
+@click.option("--layers", is_flag=True, help="Give every layer's output, not only the network's.")
+@rules_option
+def predict(
+    network: Path,
+    inputs: Path,
+    out: Optional[Path],
+    engine: Optional[str],
+    device: str,
+    batch_size: Optional[int],
+    threads: Optional[int],
+    layers: bool,
+    rule_files: tuple[str, ...],
+) -> None:
+    """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name."""
+    load_rules(rule_files)
+    net = api.load(network, engine, device)
+    given = read_inputs(inputs)
+    if layers:
+        outputs = net.layer_outputs(given)
+    else:
+        with progress_bar("predicting") as report:
+            outputs = name_outputs(net, net.predict(given, batch_size, threads, report))
+    if out is None:
+        for name, array in outputs.items():
+            click.echo(f"{name} {array.dtype}{list(array.shape)}\n{np.array2string(array, precision=6, threshold=200)}")
+        return
+    np.savez(out, **{name.replace("/", "."): array for name, array in outputs.items()})
+    click.echo(f"wrote {', '.join(outputs)} to {out}")
+
+
+def read_inputs(path: Path) -> Any:
+    """Arrays from an npy or npz file.
+
+    Raises:
+        Mismatch: the file holds no plain arrays.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+    except Exception as error:
+        raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npy or npz file")) from error
+
+
+def name_outputs(net: api.PortedNetwork, outputs: Any) -> dict[str, np.ndarray]:
+    """A network's outputs by tensor (``dense:0``), in order."""
+    refs = [str(ref) for ref in net.network.output_refs()]
+    return dict(zip(refs, flatten(outputs)))
+
+
+def flatten(outputs: Any) -> Iterator[np.ndarray]:
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, list):
+        for part in outputs:
+            yield from flatten(part)
+    else:
+        yield outputs
+
+
+@porting.command()
+@click.option("--markdown", is_flag=True, help="As the table of the README.")
+def layers(markdown: bool) -> None:
+    """List every Keras layer that has a rule, and what is refused."""
+    from .support import as_markdown, support_rows
+
+    if markdown:
+        click.echo(as_markdown())
+        return
+    table = Table("layer", "numpy", "NeoML", "remarks")
+    for row in support_rows():
+        table.add_row(*map(escape, row))
+    console().print(table)
+
+

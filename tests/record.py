@@ -1,0 +1,106 @@
+"""Save every case of tests/cases as a network with references. Runs in the Keras environment.
+
+    python -m tests.record FOLDER [FAMILY …]
+
+A case that was recorded by the same code before is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import keras
+import numpy as np
+
+import porting
+from tests.cases import Case, Spec, all_cases
+
+ROOT = Path(__file__).parent.parent
+
+
+def construct(value: Any) -> Any:
+    """A Keras object from a spec; other values as they are."""
+    if isinstance(value, Spec):
+        kind = getattr(keras.layers, value.name)
+        return kind(*map(construct, value.args), **{key: construct(part) for key, part in value.kwargs.items()})
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(construct, value))
+    return value
+
+
+def build(case: Case) -> Any:
+    """The case's Keras model, its weights not yet set."""
+    if callable(case.build):
+        return case.build(keras)
+    specs = case.build if isinstance(case.build, tuple) else (case.build,)
+    inputs = [keras.Input(shape, dtype=case.dtype, name=f"input_{at}") for at, shape in enumerate(case.inputs)]
+    tensors = [front(case, specs[0], tensor) for tensor in inputs]
+    outputs: Any = tensors if case.together else tensors[0]
+    for number, spec in enumerate(specs):
+        made = construct(spec)
+        extra = dict(case.call) if number == len(specs) - 1 else {}
+        rest = tensors[1:] if number == 0 and not case.together else []
+        outputs = made(outputs, *rest, **extra)
+    return keras.Model(inputs, outputs)
+
+
+def front(case: Case, first: Spec, tensor: Any) -> Any:
+    """What stands before the layer: a mask, an embedding of ids."""
+    if case.dtype == "int32" and first.name not in ("Embedding", "CategoryEncoding", "IntegerLookup"):
+        return keras.layers.Embedding(7, 4, mask_zero=case.masked)(tensor)
+    return keras.layers.Masking(0.5)(tensor) if case.masked else tensor
+
+
+def randomise(model: Any, seed: int) -> None:
+    """Weights under which outputs depend on inputs: no zero biases, variances away from 0."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if "seed" in weight.path or not weight.dtype.startswith("float"):
+            continue
+        values = rng.normal(size=weight.shape) * 0.5
+        if "variance" in weight.path:
+            values = 0.5 + np.abs(values)
+        weight.assign(values.astype("float32"))
+
+
+def code_hash() -> str:
+    """Of everything that decides what a recording holds."""
+    sources = [*ROOT.glob("porting/keras_side/*.py"), *ROOT.glob("porting/*.py"), *ROOT.glob("porting/archive/*.py")]
+    text = b"".join(path.read_bytes() for path in sorted([*sources, *ROOT.glob("tests/cases/*.py"), Path(__file__)]))
+    return hashlib.sha256(text + keras.__version__.encode()).hexdigest()
+
+
+def record(folder: Path, families: list[str]) -> int:
+    """Record all cases; returns how many could not be."""
+    stamp, code = folder / "recorded-by", code_hash()
+    fresh = stamp.exists() and stamp.read_text() == code
+    failed = 0
+    for number, (key, case) in enumerate(all_cases().items()):
+        target = folder / key.replace("/", "--")
+        if (families and key.split("/")[0] not in families) or (fresh and target.exists()):
+            continue
+        try:
+            keras.utils.clear_session()
+            model = build(case)
+            randomise(model, number)
+            porting.save(model, target, overwrite=True, name=key.replace("/", "-"))
+        except Exception as error:
+            failed += 1
+            print(f"{key}: {type(error).__name__}: {error}")
+    if not families and not failed:
+        stamp.write_text(code)
+    print(f"{len(all_cases())} cases, {failed} not recorded")
+    return failed
+
+
+if __name__ == "__main__":
+    target_folder = Path(sys.argv[1])
+    target_folder.mkdir(parents=True, exist_ok=True)
+    sys.exit(1 if record(target_folder, sys.argv[2:]) else 0)

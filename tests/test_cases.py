@@ -1,0 +1,70 @@
+"""Every recorded case, replayed in both engines: checked against Keras, and engine against engine at new shapes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import porting
+from porting.checking import needed_tolerance
+from porting.network import Input
+from tests.cases import Case, all_cases
+
+RECORDED = Path(os.environ.get("PORTING_RECORDED", Path(__file__).parent.parent / "out" / "recorded"))
+CASES = all_cases()
+ENGINES = ("numpy", "neoml")
+# Two engines agree to twice the noise that each may have against Keras.
+BETWEEN_ENGINES = 2e-5
+
+
+def folder_of(key: str) -> Path:
+    folder = RECORDED / key.replace("/", "--")
+    assert folder.is_dir(), f"{folder} is missing: run `nox -s tests`, or python -m tests.record in the Keras environment"
+    return folder
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("key", CASES)
+def test_layers_agree_with_keras(key: str, engine: str) -> None:
+    case = CASES[key]
+    if engine in case.refused:
+        with pytest.raises(porting.Unsupported, match=case.refused[engine]):
+            porting.load(folder_of(key), engine=engine)
+        return
+    report = porting.load(folder_of(key), engine=engine).check(case.tolerance)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("key", [key for key, case in CASES.items() if not case.refused])
+def test_engines_agree_at_shapes_without_references(key: str) -> None:
+    by_numpy, by_neoml = (porting.load(folder_of(key), engine=engine) for engine in ENGINES)
+    for batch, length in ((5, 11), (2, 4)):
+        inputs = {
+            one.name: new_input(one, by_neoml.engine.id_limits.get(one.name), batch, length)
+            for one in by_numpy.network.inputs
+        }
+        for got, want in zip(flat(by_neoml.predict(inputs)), flat(by_numpy.predict(inputs))):
+            assert needed_tolerance(got, want) <= (CASES[key].tolerance or BETWEEN_ENGINES)
+
+
+def new_input(one: Input, limit: Any, batch: int, length: int) -> Any:
+    rng = np.random.default_rng(batch * 100 + length)
+    shape = (batch, *(length if size is None else size for size in one.shape[1:]))
+    if one.dtype.startswith("int") or limit:
+        return rng.integers(0, limit or 4, shape)
+    return rng.normal(size=shape).astype("float32")
+
+
+def flat(outputs: Any) -> list[Any]:
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    return [array for part in outputs for array in flat(part)] if isinstance(outputs, list) else [outputs]
+
+
+def test_every_case_is_named_once() -> None:
+    assert len(CASES) > 0
+    assert all(isinstance(case, Case) for case in CASES.values())
