@@ -1,0 +1,130 @@
+"""The two environments and what runs in them.
+
+    nox -s port                              the shipped example: saved by Keras, rebuilt and proved in NeoML
+    nox -s port -- MODEL.keras FOLDER …      the same for a model of your own
+    nox -s tests                             both sides' tests, and the checks of the code
+
+TensorFlow and NeoML do not share an environment, so each has one of its own under .nox/, made once and used again
+until what it must hold changes. uv makes them faster where it is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+RECORDED = ROOT / "out" / "recorded"
+
+nox.options.sessions = ["port"]
+nox.options.default_venv_backend = "none"
+
+# What each environment holds besides the package itself.
+ENVIRONMENTS = {
+    "keras": ["-e", ".[keras,cli,test,examples]", "tensorflow-cpu==2.21.*; sys_platform == 'linux'"],
+    "neoml": ["-e", ".[neoml,cli,test,lint]"],
+    "numpy": ["-e", ".", "pytest>=8"],
+    "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
+}
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore::FutureWarning"}
+
+
+def interpreter(session: nox.Session) -> str:
+    """A Python that TensorFlow 2.21 and NeoML 2.0.210 both have wheels for."""
+    if (3, 10) <= sys.version_info[:2] <= (3, 11):
+        return sys.executable
+    found = shutil.which("python3.11") or shutil.which("python3.10")
+    if found is None:
+        session.error("needs Python 3.11 (or 3.10): NeoML has no wheels for later ones")
+    return found
+
+
+def environment(session: nox.Session, name: str) -> str:
+    """The Python of an environment, made or brought up to date first if need be."""
+    folder = ROOT / ".nox" / f"env-{name}"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    wanted = hashlib.sha256(repr((ENVIRONMENTS[name], (ROOT / "pyproject.toml").read_text())).encode()).hexdigest()
+    stamp = folder / "holds"
+    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return str(python)
+    shutil.rmtree(folder, ignore_errors=True)
+    session.log(f"making the {name} environment in {folder.relative_to(ROOT)}")
+    uv = shutil.which("uv")
+    base = interpreter(session)
+    if uv:
+        session.run(uv, "venv", "--quiet", "--python", base, str(folder), external=True)
+        session.run(uv, "pip", "install", "--quiet", "--python", str(python), *ENVIRONMENTS[name], external=True)
+    else:
+        session.run(base, "-m", "venv", str(folder), external=True)
+        session.run(str(python), "-m", "pip", "install", "--quiet", *ENVIRONMENTS[name], external=True)
+    stamp.write_text(wanted)
+    return str(python)
+
+
+def run(session: nox.Session, python: str, *arguments: str) -> None:
+    session.run(python, *arguments, external=True, env=QUIET)
+
+
+@nox.session
+def port(session: nox.Session) -> None:
+    """Save with Keras, rebuild and prove in NeoML: the tutorial, or the model file and folder given after --."""
+    keras, neoml = environment(session, "keras"), environment(session, "neoml")
+    if not session.posargs:
+        folder = ROOT / "out" / "tutorial"
+        # A failing Keras side leaves nothing behind that could be checked in its place.
+        shutil.rmtree(folder, ignore_errors=True)
+        run(session, keras, "scripts/tutorial_keras.py", str(folder))
+        run(session, neoml, "scripts/tutorial_neoml.py", str(folder))
+        return
+    words = list(session.posargs)
+    if len(words) < 2 or words[1].startswith("-"):
+        session.error("nox -s port -- MODEL.keras FOLDER [--samples FILE.npz] [--overwrite] …")
+    run(session, keras, "-m", "porting.cli", "save", *words)
+    run(session, neoml, "-m", "porting.cli", "check", words[1], "--engine", "neoml")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Record references in Keras, test both sides, check the code."""
+    keras, neoml, numpy = (environment(session, name) for name in ("keras", "neoml", "numpy"))
+    if not session.posargs:
+        lint(session)
+    run(session, keras, "-m", "tests.record", str(RECORDED))
+    run(session, keras, "-m", "pytest", "tests/keras_side", *session.posargs)
+    run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
+    run(session, neoml, "-m", "pytest", "tests", "--ignore=tests/keras_side", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff and mypy."""
+    neoml = environment(session, "neoml")
+    run(session, neoml, "-m", "ruff", "check", ".")
+    run(session, neoml, "-m", "ruff", "format", "--check", ".")
+    run(session, neoml, "-m", "mypy")
+
+
+@nox.session
+def numpy_only(session: nox.Session) -> None:
+    """Load, check and predict where nothing but numpy is installed."""
+    run(session, environment(session, "numpy"), "-m", "pytest", "tests/numpy_only", *session.posargs)
+
+
+@nox.session
+def keras2(session: nox.Session) -> None:
+    """The saving tests under Keras 2.15."""
+    run(session, environment(session, "keras2"), "-m", "pytest", "tests/keras_side", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Make the committed networks of saved_weights/ anew: every example's Keras side, then its NeoML side."""
+    keras, neoml = environment(session, "keras"), environment(session, "neoml")
+    for script in sorted((ROOT / "scripts").glob("*_keras.py")):
+        run(session, keras, str(script))
+        run(session, neoml, str(script).replace("_keras.py", "_neoml.py"))
