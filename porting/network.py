@@ -103,6 +103,8 @@ class Call:
             A ``mask`` stands here only when the model gave one on purpose; the masks that Keras
             passes on by itself follow from the layers.
         outputs: how many tensors the call returns.
+        unmasked: tensors that reach this call without the mask that they were made with. Keras 3's
+            MultiHeadAttention takes the masks off its inputs, for whatever runs after it.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Call:
     inputs: tuple[Argument, ...]
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     outputs: int = 1
+    unmasked: tuple[TensorRef, ...] = ()
 
     def refs(self) -> tuple[TensorRef, ...]:
         return tuple(TensorRef(self.name, index) for index in range(self.outputs))

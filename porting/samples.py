@@ -7,6 +7,7 @@ Where anything masks, a batch holds rows padded on the right, on the left, with 
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import Mismatch, Problem
+from .inputs import check_inputs
 from .network import Array, Call, Input, Layer, TensorRef, tensors_in
 
 __all__ = ["GENTLENESS", "Need", "find_needs", "make_inputs", "name_samples"]
@@ -205,57 +207,29 @@ def _numbers(shape: tuple[int, ...], gentleness: int, generator: np.random.Gener
     return np.where(generator.random(shape) < 0.02, values * 5, values)
 
 
-def name_samples(samples: Any, inputs: Sequence[Input]) -> dict[str, Array]:
-    """A user's samples by input name.
+def name_samples(samples: Any, needs: Sequence[Need]) -> dict[str, Array]:
+    """A user's samples by input name, at most `MOST_ROWS` rows.
 
     Args:
         samples: an array, a list in the order of the inputs, a dict by input name, or the path of an npz file.
-        inputs: the network's inputs.
+        needs: the network's inputs and what they must be like.
 
     Raises:
-        Mismatch: names, shapes, dtypes or numbers of rows that do not fit.
+        Mismatch: a file that cannot be read, or arrays that do not fit.
     """
     if isinstance(samples, (str, os.PathLike)):
-        with np.load(samples, allow_pickle=False) as file:
-            samples = {key: file[key] for key in file.files}
-        if not set(samples) & {given.name for given in inputs}:
-            samples = list(samples.values())
-    if not isinstance(samples, (Mapping, list, tuple)) or (len(inputs) == 1 and _is_one_array(samples)):
-        samples = [samples]
-    names = [given.name for given in inputs]
-    if not isinstance(samples, Mapping):
-        if len(samples) != len(names):
-            what = f"{len(samples)} arrays for {len(names)} inputs"
-            raise Mismatch(Problem("samples", what, f"give one array for each of {', '.join(names)}"))
-        samples = dict(zip(names, samples))
-    return _fitting(samples, inputs)
+        samples = _read_npz(samples, {need.input.name for need in needs})
+    limits = {need.input.name: need.ids for need in needs if need.ids is not None}
+    arrays = check_inputs(samples, [need.input for need in needs], limits)
+    return {name: array[:MOST_ROWS] for name, array in arrays.items()}
 
 
-def _is_one_array(samples: Any) -> bool:
-    """Whether a list is the rows of one array rather than a list of arrays."""
-    return isinstance(samples, (list, tuple)) and not any(hasattr(part, "shape") for part in samples)
-
-
-def _fitting(samples: Mapping[str, Any], inputs: Sequence[Input]) -> dict[str, Array]:
-    problems = [
-        Problem(f"sample {name!r}", "is no input of the network", "name samples after the inputs")
-        for name in samples
-        if name not in {given.name for given in inputs}
-    ]
-    fitting = {}
-    for given in inputs:
-        if given.name not in samples:
-            problems.append(Problem(f"input {given.name!r}", "has no sample", "give an array for every input"))
-            continue
-        array = np.asarray(samples[given.name])
-        fits = array.ndim == len(given.shape) and array.dtype.kind in "biuf" and array.shape[0] > 0
-        if not fits or any(size not in (None, has) for size, has in zip(given.shape[1:], array.shape[1:])):
-            what = f"has shape {array.shape} and dtype {array.dtype}, the input is {given.shape} of {given.dtype}"
-            problems.append(Problem(f"sample {given.name!r}", what, "give a batch of that shape"))
-            continue
-        fitting[given.name] = array[:MOST_ROWS].astype(given.dtype)
-    if not problems and len({len(array) for array in fitting.values()}) > 1:
-        problems.append(Problem("samples", "have different numbers of rows", "give the same rows for every input"))
-    if problems:
-        raise Mismatch(problems)
-    return fitting
+def _read_npz(path: str | os.PathLike[str], names: set[str]) -> Any:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise Mismatch(Problem(str(path), f"is no npz file of arrays: {error}", "write it with numpy.savez")) from error
+    if set(arrays) & names:
+        return arrays
+    return list(arrays.values())

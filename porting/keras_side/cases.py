@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem, Unsupported
-from ..network import Array, Case, Shape
+from ..network import Array, Case, Shape, TensorRef
 from ..samples import GENTLENESS, Need, make_inputs
 from .front import Front
 from .graph import Graph, refs_of
-from .run import Progress, check_outputs, record
+from .run import MaskLost, Progress, check_outputs, record
 
 __all__ = ["Recorder", "open_axes", "warn_of_insensitive"]
 
@@ -40,6 +40,9 @@ class Recorder:
         front: its Keras.
         needs: what its inputs must be like.
         progress: told of each recorded case.
+        errors: what Keras raised at sizes that do not fit.
+        spread: open axes are given sizes of their own.
+        unmasked: by call, the tensors that reach it without the mask that they were made with.
     """
 
     model: Any
@@ -49,6 +52,7 @@ class Recorder:
     progress: Progress
     errors: list[Exception] = field(default_factory=list)
     spread: bool = False
+    unmasked: dict[str, tuple[TensorRef, ...]] = field(default_factory=dict)
 
     def record_all(self, samples: Mapping[str, Array] | None = None) -> tuple[Case, ...]:
         """All cases, `samples` as one more.
@@ -62,7 +66,7 @@ class Recorder:
         if not cases:
             raise Unsupported(self._does_not_run())
         if samples is not None:
-            cases.append(self._checked(record(self.graph, self.front, "samples", samples)))
+            cases.append(self._checked(self._recorded("samples", samples)))
         return tuple(cases)
 
     def _open_what_is_open(self) -> None:
@@ -141,7 +145,9 @@ class Recorder:
         try:
             inputs = make_inputs(self.needs, batch, length, spread)
             record(self.graph, self.front, "", inputs)
-        except Exception as error:  # noqa: BLE001 - whatever Keras raises for a size that does not fit
+        except MaskLost:
+            raise
+        except Exception as error:
             self.errors.append(error)
             return False
         return True
@@ -153,14 +159,22 @@ class Recorder:
             inputs = make_inputs(self.needs, batch, length, self.spread and length > 1, gentleness, seed)
             name = self._name(batch, length, seed, word if gentleness else "")
             try:
-                case = record(self.graph, self.front, name, inputs)
-            except Exception as error:  # noqa: BLE001 - whatever Keras raises for a size that does not fit
+                case = self._recorded(name, inputs)
+            except MaskLost:
+                raise
+            except Exception as error:
                 self.errors.append(error)
                 return None
             if all(_finite(array) for array in case.outputs.values()):
                 return self._checked(case)
         assert case is not None
         raise Unsupported(list(self._not_finite(case)))
+
+    def _recorded(self, name: str, inputs: Mapping[str, Array]) -> Case:
+        case, unmasked = record(self.graph, self.front, name, inputs)
+        for call, refs in unmasked.items():
+            self.unmasked[call] = tuple(dict.fromkeys((*self.unmasked.get(call, ()), *refs)))
+        return case
 
     def _name(self, batch: int, length: int, seed: int, gentle: str) -> str:
         parts = [f"batch {batch}"]

@@ -34,10 +34,17 @@ class NodeView:
 
 @dataclass(frozen=True)
 class ModelGraph:
-    """The graph of one functional model: its symbolic inputs in order, and its outputs as the model returns them."""
+    """The graph of one functional model.
+
+    Attributes:
+        inputs: its symbolic inputs in order.
+        outputs: its symbolic outputs in the structure that the model returns.
+        nodes: its applications in the order in which Keras runs them.
+    """
 
     inputs: tuple[Any, ...]
     outputs: Any
+    nodes: tuple[NodeView, ...]
 
 
 class Front:
@@ -191,7 +198,9 @@ class Front3(Front):
         outputs = model._outputs_struct
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
             outputs = outputs[0]
-        return ModelGraph(tuple(model.inputs), outputs)
+        depths = sorted(model._nodes_by_depth, reverse=True)
+        nodes = [_view(node) for depth in depths for node in model._nodes_by_depth[depth] if not node.is_input]
+        return ModelGraph(tuple(model.inputs), outputs, tuple(nodes))
 
     def node(self, tensor: Any) -> NodeView | None:
         history = tensor._keras_history
@@ -200,7 +209,7 @@ class Front3(Front):
         node = history.operation._inbound_nodes[history.node_index]
         if node.is_input:
             return None
-        return NodeView(history.operation, node.arguments.args, node.arguments.kwargs, tuple(node.outputs))
+        return _view(node)
 
     def history(self, tensor: Any) -> History:
         history = tensor._keras_history
@@ -238,6 +247,10 @@ class Front3(Front):
     def run_model(self, model: Any, inputs: list[Any]) -> Any:
         functional = model._functional if isinstance(model, self.keras.Sequential) else model
         return model(self.keras.tree.pack_sequence_as(functional._inputs_struct, inputs), training=False)
+
+
+def _view(node: Any) -> NodeView:
+    return NodeView(node.operation, node.arguments.args, node.arguments.kwargs, tuple(node.outputs))
 
 
 def front_of(model: Any) -> Front:

@@ -16,19 +16,28 @@ import numpy as np
 from ..errors import Problem
 from ..network import Argument, Call, Constant, Input, TensorRef
 from .front import Front, History, ModelGraph, NodeView
-from .masks import without_implicit_masks
+from .masks import bind, without_implicit_masks
 
 __all__ = ["Graph", "Step", "refs_of", "walk"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A call with what is needed to run it in Keras: the operation and its arguments, tensors as `TensorRef`."""
+    """A call with what is needed to run it in Keras.
+
+    Attributes:
+        call: the call as saved.
+        operation: the Keras layer or operation.
+        args: its positional arguments, tensors as `TensorRef`.
+        kwargs: its other arguments.
+        implied: the tensors whose masks Keras must hand on to this call by itself.
+    """
 
     call: Call
     operation: Any
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    implied: tuple[TensorRef, ...] = ()
 
 
 @dataclass
@@ -52,14 +61,21 @@ class Graph:
     problems: list[Problem] = field(default_factory=list)
 
 
-def walk(model: Any, front: Front) -> Graph:
-    """Walk a model's graph. Problems are collected in the result, not raised."""
-    return _Walk(front).run(model)
+def walk(model: Any, front: Front, keep_masks: bool = False) -> Graph:
+    """Walk a model's graph. Problems are collected in the result, not raised.
+
+    Args:
+        model: a model with a graph.
+        front: its Keras.
+        keep_masks: keep the masks that Keras put into the graph by itself, see `run.MaskLost`.
+    """
+    return _Walk(front, keep_masks).run(model)
 
 
 class _Walk:
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, keep_masks: bool) -> None:
         self.front = front
+        self.keep_masks = keep_masks
         self.graph = Graph()
         self.layer_names: dict[int, str] = {}
         self.call_names: set[str] = set()
@@ -94,29 +110,31 @@ class _Walk:
     def unfold(self, found: ModelGraph, path: str, inputs: list[TensorRef]) -> Argument:
         """The calls of one model's graph, applied to `inputs`; returns the structure of its outputs."""
         values: dict[History, TensorRef] = {self.front.history(t): ref for t, ref in zip(found.inputs, inputs)}
-        for tensor in self.front.flatten(found.outputs):
-            self.make(tensor, values, path)
+        needed = self.needed(found)
+        for node in found.nodes:
+            if self.front.history(node.outputs[0])[:2] in needed:
+                refs = self.apply(node, values, path)
+                values.update((self.front.history(output), ref) for output, ref in zip(node.outputs, refs))
         return self.argument(self.replace(found.outputs, values), "")
 
-    def make(self, tensor: Any, values: dict[History, TensorRef], path: str) -> None:
-        """Make a tensor and all that it needs. A stack of its own: graphs are deeper than Python's."""
-        waiting = [tensor]
+    def needed(self, found: ModelGraph) -> set[tuple[int, int]]:
+        """The applications that the outputs need. A stack of its own: graphs are deeper than Python's."""
+        given = {self.front.history(tensor) for tensor in found.inputs}
+        needed: set[tuple[int, int]] = set()
+        waiting = self.symbolic(found.outputs)
         while waiting:
-            current = waiting[-1]
-            if self.front.history(current) in values:
-                waiting.pop()
+            history = self.front.history(waiting[-1])
+            node = self.front.node(waiting.pop())
+            if history in given or history[:2] in needed:
                 continue
-            node = self.front.node(current)
-            assert node is not None, f"the graph is cut at {current}"
-            arguments = without_implicit_masks(node, self.front)
-            missing = [t for t in self.symbolic(arguments) if self.front.history(t) not in values]
-            if missing:
-                waiting.extend(reversed(missing))
-                continue
-            waiting.pop()
-            refs = self.apply(node, arguments, values, path)
-            for output, ref in zip(node.outputs, refs):
-                values[self.front.history(output)] = ref
+            assert node is not None, "the graph is cut"
+            needed.add(history[:2])
+            waiting += self.symbolic(self.arguments(node)[0])
+        return needed
+
+    def arguments(self, node: NodeView) -> tuple[dict[str, Any], list[Any]]:
+        """An application's arguments by parameter, and the tensors whose masks were left out of them."""
+        return bind(node, self.front) if self.keep_masks else without_implicit_masks(node, self.front)
 
     def symbolic(self, structure: Any) -> list[Any]:
         return [leaf for leaf in self.front.flatten(structure) if self.front.is_symbolic(leaf)]
@@ -131,15 +149,14 @@ class _Walk:
             return {key: self.replace(part, values) for key, part in structure.items()}
         return structure
 
-    def apply(
-        self, node: NodeView, arguments: Mapping[str, Any], values: Mapping[History, TensorRef], path: str
-    ) -> list[TensorRef]:
-        operation = node.operation
+    def apply(self, node: NodeView, values: Mapping[History, TensorRef], path: str) -> list[TensorRef]:
+        arguments, masked = self.arguments(node)
         given = {name: self.replace(value, values) for name, value in arguments.items()}
-        if self.front.is_model(operation):
-            return self.apply_model(operation, given, path)
-        layer = self.layer_name(operation, path)
-        return self.apply_layer(operation, layer, given, node)
+        if self.front.is_model(node.operation):
+            return self.apply_model(node.operation, given, path)
+        layer = self.layer_name(node.operation, path)
+        implied = tuple(values[self.front.history(tensor)] for tensor in masked)
+        return self.apply_layer(layer, given, node, implied)
 
     def apply_model(self, model: Any, given: dict[str, Any], path: str) -> list[TensorRef]:
         where = f"{path}{model.name}"
@@ -164,7 +181,10 @@ class _Walk:
                 return [inputs[name] for name in names]
         return inputs
 
-    def apply_layer(self, operation: Any, layer: str, given: dict[str, Any], node: NodeView) -> list[TensorRef]:
+    def apply_layer(
+        self, layer: str, given: dict[str, Any], node: NodeView, implied: tuple[TensorRef, ...]
+    ) -> list[TensorRef]:
+        operation = node.operation
         where = f"{self.front.class_name(operation)} {layer!r}"
         self.check_training(where, given)
         parameters = self.front.signature(operation).parameters
@@ -179,7 +199,7 @@ class _Walk:
             arguments={name: self.argument(value, layer) for name, value in arguments.items()},
             outputs=len(node.outputs),
         )
-        self.graph.steps.append(Step(call, operation, inputs, arguments))
+        self.graph.steps.append(Step(call, operation, inputs, arguments, implied))
         return list(call.refs())
 
     def check_training(self, where: str, given: dict[str, Any]) -> None:

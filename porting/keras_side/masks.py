@@ -15,15 +15,25 @@ import numpy as np
 
 from .front import Front, NodeView
 
-__all__ = ["without_implicit_masks"]
+__all__ = ["bind", "without_implicit_masks"]
 
 
-def without_implicit_masks(node: NodeView, front: Front) -> dict[str, Any]:
-    """The arguments of an application by parameter name, without those masks that Keras fills in itself."""
+def bind(node: NodeView, front: Front) -> tuple[dict[str, Any], list[Any]]:
+    """The arguments of an application by parameter name, without masks of None; no mask is taken as implied."""
     bound = front.signature(node.operation).bind(*node.args, **_accepted(node, front))
-    arguments = dict(bound.arguments)
+    arguments = {
+        name: value
+        for name, value in bound.arguments.items()
+        if not (_is_mask(name) and all(leaf is None for leaf in front.flatten(value)))
+    }
+    return arguments, []
+
+
+def without_implicit_masks(node: NodeView, front: Front) -> tuple[dict[str, Any], list[Any]]:
+    """The arguments by parameter name without those masks that Keras fills in itself, and the tensors that carry them."""
+    arguments, masked = bind(node, front)
     if not front.is_layer(node.operation):
-        return arguments
+        return arguments, masked
     tensors = [name for name, value in arguments.items() if _holds_symbolic(value, front) and not _is_mask(name)]
     if len(tensors) == 1:
         implied = {"mask": tensors[0]}
@@ -33,7 +43,8 @@ def without_implicit_masks(node: NodeView, front: Front) -> dict[str, Any]:
         given = arguments.get(mask_name)
         if given is not None and _same(given, _masks(arguments[name], front), front):
             del arguments[mask_name]
-    return arguments
+            masked += [leaf for leaf in front.flatten(arguments[name]) if front.mask(leaf) is not None]
+    return arguments, masked
 
 
 def _accepted(node: NodeView, front: Front) -> dict[str, Any]:

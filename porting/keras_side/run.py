@@ -2,47 +2,77 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..errors import Mismatch, Problem
-from ..network import Array, Case, TensorRef
+from ..network import Array, Case, TensorRef, tensors_in
 from .front import Front
-from .graph import Graph, refs_of
+from .graph import Graph, Step, refs_of
 
-__all__ = ["Progress", "check_outputs", "record", "run_model"]
+__all__ = ["MaskLost", "Progress", "Unmasked", "check_outputs", "record", "run_model"]
 
 Progress = Callable[[int, int, str], None]
+# By call, the tensors that reach it without the mask that they were made with.
+Unmasked = Mapping[str, tuple[TensorRef, ...]]
 # The final outputs of the calls must equal the model's own.
 TOLERANCE = 1e-6
 
 
-def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -> Case:
+class MaskLost(Exception):
+    """A mask that the graph hands on explicitly is gone when its call is run.
+
+    Keras 3's MultiHeadAttention takes the masks off its inputs (``set_keras_mask(query, None)``), so what runs after
+    it on the same tensors sees no mask, save where the graph holds the mask as an argument. Such a graph is walked
+    again with its mask arguments kept.
+    """
+
+
+def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -> tuple[Case, Unmasked]:
     """Run every call on the outputs of the calls before it, masks carried as Keras carries them.
 
+    Returns:
+        The case, and by call the tensors that reached it without the mask that they were made with.
+
     Raises:
-        Whatever Keras raises when the inputs do not fit the model.
+        MaskLost: the graph must be walked again with its mask arguments kept.
+        Exception: whatever Keras raises when the inputs do not fit the model.
     """
     values: dict[TensorRef, Any] = {}
     masks: dict[TensorRef, Array] = {}
+    unmasked: dict[str, tuple[TensorRef, ...]] = {}
     for given in graph.inputs:
         values[given.ref] = front.to_tensor(inputs[given.name], given.dtype)
     for step in graph.steps:
-        keywords = _fill(step.kwargs, values)
-        if front.takes_training(step.operation):
-            keywords["training"] = False
-        made = front.flatten(front.call(step.operation, _fill(step.args, values), keywords))
-        if len(made) != step.call.outputs:
-            raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
-        for ref, value in zip(step.call.refs(), made):
+        if any(front.mask(values[ref]) is None for ref in step.implied):
+            raise MaskLost(step.call.name)
+        taken = dict.fromkeys(tensors_in((step.args, step.kwargs)))
+        lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
+        if lost:
+            unmasked[step.call.name] = lost
+        for ref, value in zip(step.call.refs(), _run(step, values, front)):
             values[ref] = value
             mask = front.mask(value)
             if mask is not None:
                 masks[ref] = front.to_numpy(mask).astype(bool)
     outputs = {ref: front.to_numpy(values[ref]) for step in graph.steps for ref in step.call.refs()}
-    return Case(name, {given.name: front.to_numpy(values[given.ref]) for given in graph.inputs}, outputs, masks)
+    case = Case(name, {given.name: front.to_numpy(values[given.ref]) for given in graph.inputs}, outputs, masks)
+    return case, unmasked
+
+
+def _run(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]:
+    keywords = _fill(step.kwargs, values)
+    if front.takes_training(step.operation):
+        keywords["training"] = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras said it when the model was made
+        made = front.flatten(front.call(step.operation, _fill(step.args, values), keywords))
+    if len(made) != step.call.outputs:
+        raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
+    return made
 
 
 def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
@@ -58,7 +88,10 @@ def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
 def run_model(model: Any, graph: Graph, front: Front, inputs: Mapping[str, Array]) -> list[Array]:
     """The model's own outputs, flat, in the order of the graph's output references."""
     tensors = [front.to_tensor(inputs[given.name], given.dtype) for given in graph.inputs]
-    return [front.to_numpy(value) for value in front.flatten(front.run_model(model, tensors))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = front.run_model(model, tensors)
+    return [front.to_numpy(value) for value in front.flatten(made)]
 
 
 def check_outputs(case: Case, model: Any, graph: Graph, front: Front) -> None:

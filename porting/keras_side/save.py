@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from ..errors import Problem, Unsupported
@@ -13,7 +14,7 @@ from .config import describe_config
 from .front import Front, front_of
 from .graph import Graph, walk
 from .layers import check_layer, id_limit
-from .run import Progress
+from .run import MaskLost, Progress
 from .weights import collect_weights
 
 __all__ = ["describe", "save"]
@@ -59,19 +60,27 @@ def describe(model: Any, samples: Any = None, *, name: str | None = None, progre
     """The network that `save` would write."""
     front = front_of(model)
     check_is_graph(model, front)
-    graph = walk(model, front)
+    arguments = (model, samples, name or model.name, progress or _silent, front)
+    try:
+        return _describe(walk(model, front), *arguments)
+    except MaskLost:
+        return _describe(walk(model, front, keep_masks=True), *arguments)
+
+
+def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progress, front: Front) -> Network:
     layers = _describe_layers(graph, front)
     if graph.problems:
         raise Unsupported(graph.problems)
     limits = {name: limit for name, layer in graph.layers.items() if (limit := id_limit(layer, front)) is not None}
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
-    given = None if samples is None else name_samples(samples, graph.inputs)
-    cases = Recorder(model, graph, front, needs, progress or _silent).record_all(given)
+    given = None if samples is None else name_samples(samples, needs)
+    recorder = Recorder(model, graph, front, needs, progress)
+    cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
     return Network(
-        name=name or model.name,
+        name=name,
         inputs=graph.inputs,
-        calls=tuple(step.call for step in graph.steps),
+        calls=tuple(replace(step.call, unmasked=recorder.unmasked.get(step.call.name, ())) for step in graph.steps),
         layers=layers,
         outputs=graph.outputs,
         cases=cases,
