@@ -38,7 +38,10 @@ def set_slot(math_engine: Any, layer: Any, slot: str, parameter: Parameter) -> N
 
 def read_slot(layer: Any, slot: str) -> Array:
     """What a slot of a live layer holds."""
-    return from_blob(layer.get_embeddings(0) if slot == "embeddings" else getattr(layer, slot))
+    if slot == "embeddings":
+        return from_blob(layer.get_embeddings(0))
+    # Data.get_blob() is broken in NeoML 2.0.210: it calls a module.
+    return from_blob(neoml.Blob.Blob(layer._internal.get_blob()) if slot == "blob" else getattr(layer, slot))
 
 
 def make_layers(graph: Graph, nodes: Sequence[Node], dnn: Any, math_engine: Any) -> dict[int, Any]:
@@ -54,10 +57,14 @@ def make_layers(graph: Graph, nodes: Sequence[Node], dnn: Any, math_engine: Any)
 
 
 def _make_layer(node: Node, made: Mapping[int, Any], dnn: Any) -> Any:
-    kind = getattr(neoml.Dnn, node.kind)
     if node.kind in ("Source", "Data"):
-        return kind(dnn, name=node.name)
+        return getattr(neoml.Dnn, node.kind)(dnn, name=node.name)
     links = [(made[id(port.node)], port.output) for port in node.inputs]
+    if node.kind == "Recurrent":
+        from .cells import place_cell
+
+        return place_cell(node, links)
+    kind = getattr(neoml.Dnn, node.kind)
     return kind(links[0] if len(links) == 1 else links, **node.settings, name=node.name)
 
 
@@ -79,9 +86,9 @@ class Runner:
         for number, port in enumerate(graph.unconsumed()):
             neoml.Dnn.Sink((layers[id(port.node)], port.output), f"unused/{number}")
         if any(node.kind == "Recurrent" for node in self.nodes):
-            from .cells import splice_graph
+            from .cells import splice
 
-            self.dnn = splice_graph(self.dnn, graph, self.nodes, math_engine)
+            self.dnn = splice(self.dnn, self.nodes, math_engine)
         self.reads = [node.name for node in self.nodes if node.kind == "Source"]
 
     def run(self, blobs: Mapping[str, Array]) -> dict[str, Array]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -93,6 +94,40 @@ def _plan(network: Network, rules: Mapping[str, Rule], training: bool, layouts: 
     return Plan(graph, tensors, ops)  # type: ignore[arg-type]
 
 
+class NetPool:
+    """Nets of one kind, each lent to one thread at a time; made when all are out.
+
+    Attributes:
+        first: the net that was made first; never given up.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._idle: list[Any] = []
+        self._first: Any = None
+
+    @property
+    def first(self) -> Any:
+        with self._lock:
+            if self._first is None:
+                self._first = self._make()
+                self._idle.append(self._first)
+            return self._first
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Any]:
+        self.first  # noqa: B018 - made before any other
+        with self._lock:
+            net = self._idle.pop() if self._idle else None
+        net = net or self._make()
+        try:
+            yield net
+        finally:
+            with self._lock:
+                self._idle.append(net)
+
+
 class NeomlEngine:
     """`porting.engine.Engine` over live NeoML nets.
 
@@ -116,16 +151,18 @@ class NeomlEngine:
         self.plan = plan_network(network, rules)
         self.id_limits = self.plan.ops.id_limits
         self._outputs = list(dict.fromkeys(network.output_refs()))
-        self._idle: list[Any] = []
-        self._lock = threading.Lock()
-        self._main = self._build(self._outputs)
-        self._idle.append(self._main)
-        self._observer: Any = None
+        self._pool = NetPool(lambda: self._build(self._outputs))
+        self._observer = NetPool(lambda: self._build([ref for call in network.calls for ref in call.refs()]))
+
+    @property
+    def main(self) -> Any:
+        """The runner whose weights count."""
+        return self._pool.first
 
     @property
     def dnn(self) -> Any:
         """The live `neoml.Dnn.Dnn` whose weights count."""
-        return self._main.dnn
+        return self.main.dnn
 
     def _build(self, refs: Iterable[TensorRef]) -> Any:
         from .build import Runner
@@ -136,27 +173,12 @@ class NeomlEngine:
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads."""
-        if wanted is not None and set(wanted) <= set(self._outputs):
-            runner, refs = self._borrow(), self._outputs
-            try:
-                return self._run(runner, inputs, refs)
-            finally:
-                self._give_back(runner)
-        refs = [ref for call in self.network.calls for ref in call.refs()]
-        with self._lock:
-            if self._observer is None:
-                self._observer = self._build(refs)
-            return self._run(self._observer, inputs, refs)
-
-    def _borrow(self) -> Any:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return self._build(self._outputs)
-
-    def _give_back(self, runner: Any) -> None:
-        with self._lock:
-            self._idle.append(runner)
+        refs = self._outputs
+        pool = self._pool
+        if wanted is None or not set(wanted) <= set(refs):
+            refs, pool = [ref for call in self.network.calls for ref in call.refs()], self._observer
+        with pool.borrowed() as runner:
+            return self._run(runner, inputs, refs)
 
     def _run(self, runner: Any, inputs: Mapping[str, Array], refs: Iterable[TensorRef]) -> dict[TensorRef, Array]:
         wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
@@ -196,7 +218,7 @@ class NeomlEngine:
         """All weights by ``layer/weight``, in Keras' orientation, read back from the live net."""
         from .weights import read_weights
 
-        return read_weights(self._main, self.network)
+        return read_weights(self.dnn, self.main.nodes, self.network)
 
 
 def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[Array, Wire]]) -> Wire:

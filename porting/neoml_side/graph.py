@@ -104,9 +104,21 @@ class Node:
 
     @property
     def holds_weights(self) -> bool:
-        return any(parameter.weights for parameter in self.parameters.values()) or (
-            self.body is not None and any(node.holds_weights for node in self.body.graph.nodes)
-        )
+        return next(self.weights(), None) is not None
+
+    def weights(self) -> Iterator[Weight]:
+        """The Keras weights that it holds."""
+        for parameter in self.parameters.values():
+            yield from parameter.weights
+        for node in self.body.graph.nodes if self.body is not None else ():
+            yield from node.weights()
+
+    def owner(self) -> str:
+        """The call, or the layer held by the call's layer, whose weights it holds."""
+        folder = next(self.weights()).name.rpartition("/")[0]
+        layer = self.scope.partition("@")[0]
+        inside = folder[len(layer) :] if folder.startswith(layer) else ""
+        return self.scope + inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,21 +204,23 @@ class Graph:
                     yield Port(node, output)
 
     def name_nodes(self) -> None:
-        """Name every node after its Keras layer.
+        """Name the needed nodes after their Keras layers; names once given stay.
 
-        The one node that holds a layer's weights has the layer's name; where several do, and for the rest,
-        the name is ``layer/label`` or ``layer/kind``, numbered from the second on.
+        The one node that holds a layer's weights has the layer's name (``dense``), or that of the layer inside
+        (``bidirectional/forward_layer``); where several hold them, and for the rest, the name is ``layer/label`` or
+        ``layer/kind``, numbered from the second on.
         """
+        needed = self.needed()
         taken = {node.name for node in self.nodes if node.name} | set(self.sinks)
         holders: dict[str, list[Node]] = {}
-        for node in self.needed():
+        for node in needed:
             if node.holds_weights:
-                holders.setdefault(node.scope, []).append(node)
-        for scope, nodes in holders.items():
-            if len(nodes) == 1 and scope and scope not in taken and not nodes[0].name:
-                nodes[0].name = scope
-                taken.add(scope)
-        for node in self.nodes:
+                holders.setdefault(node.owner(), []).append(node)
+        for owner, nodes in holders.items():
+            if len(nodes) == 1 and owner and owner not in taken and not nodes[0].name:
+                nodes[0].name = owner
+                taken.add(owner)
+        for node in needed:
             if not node.name:
                 node.name = _free_name(f"{node.scope}/{node.label or node.kind.lower()}".lstrip("/"), taken)
                 taken.add(node.name)

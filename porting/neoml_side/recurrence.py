@@ -17,6 +17,7 @@ from ..operations import Cell, Weight
 from .activations import linear
 from .graph import Graph, Parameter, Port, blob_array
 from .reshaping import cut, flip
+from .stepwise import run_stepwise
 from .wires import Wire
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ def recurrent(
     """See `Operations.recurrent`."""
     x = x.to("BLC")
     if not is_native(cell, bool(initial)):
-        from .stepping import archive_cell
-
-        return archive_cell(ops, cell, x, initial, mask, go_backwards, zero_output)
+        return stepwise(ops, cell, x, initial, mask, go_backwards, zero_output)
     if mask is None:
         outputs = native(ops, cell, x, initial, go_backwards)
         lasts = [last_step(output, go_backwards) for output in outputs]
@@ -103,6 +102,27 @@ def recurrent(
     last = last_step(sequence, go_backwards)
     if initial:
         states = [_state_of_empty_rows(ops, state, start, mask) for state, start in zip(states, initial)]
+    return (flip(sequence, 1) if go_backwards else sequence), last, states
+
+
+def stepwise(
+    ops: NeomlOperations,
+    cell: Cell,
+    x: Wire,
+    initial: list[Wire],
+    mask: Optional[Wire],
+    go_backwards: bool,
+    zero_output: bool,
+) -> tuple[Wire, Wire, list[Wire]]:
+    """A cell that no fused layer computes: one node that holds a step, masks and all."""
+    m = None if mask is None else ops.expand_dims(mask, 2).to("BLC").port
+    starts = [state.to("BC").port for state in initial]
+    output, afters = run_stepwise(ops.graph, cell, x.port, mask=m, initial=starts, reverse=go_backwards)
+    sequence = _sequence(x, output, cell.units)
+    states = [last_step(_sequence(x, port, cell.units), go_backwards) for port in afters]
+    if mask is not None and zero_output:
+        sequence = ops.multiply(sequence, ops.cast(ops.expand_dims(mask, 2), "float32"))
+    last = last_step(sequence, go_backwards)
     return (flip(sequence, 1) if go_backwards else sequence), last, states
 
 

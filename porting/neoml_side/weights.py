@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Optional
 
 import numpy as np
 
 from ..network import Array, Network
 from .build import read_slot
-from .graph import Parameter
+from .cells import cell_parameters, stored
+from .graph import Node, Parameter
 
 __all__ = ["read_weights"]
 
 
-def read_weights(runner: Any, network: Network) -> dict[str, Array]:
+def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str, Array]:
     """All weights by ``layer/weight``, in Keras' orientation.
 
-    A weight whose slots still hold what was packed is given as it was saved; one that the net does not use
-    (a layer that only training needs) likewise.
+    A weight that the net does not use (of a layer that only training needs) is given as it was saved, and so is
+    one whose packing cannot be undone exactly, as long as its slot holds what was packed.
+
+    Args:
+        dnn: the live `neoml.Dnn.Dnn`.
+        nodes: what it was built from.
+        network: whose weights they are.
     """
-    originals = network.weights()
-    found = {name: np.array(array) for name, array in originals.items()}
-    layers = runner.dnn.layers
+    found = {name: np.array(array) for name, array in network.weights().items()}
+    layers = dnn.layers
     seen: set[tuple[str, str]] = set()
-    for node in runner.nodes:
-        for slot, parameter in node.parameters.items():
-            if parameter.unpack is None or not parameter.weights:
+    archive: Optional[bytes] = None
+    for node in nodes:
+        slots: dict[str, Array] = {}
+        parameters = dict(node.parameters)
+        if node.body is not None:
+            archive = archive or stored(dnn)
+            for (inner, slot), array in cell_parameters(archive, node).items():
+                slots[f"{inner}/{slot}"] = array
+            parameters = {
+                f"{inner.name}/{slot}": parameter
+                for inner in node.body.graph.nodes
+                for slot, parameter in inner.parameters.items()
+            }
+        for slot, parameter in parameters.items():
+            keys = {(weight.name, slot) for weight in parameter.weights}
+            if parameter.unpack is None or not keys or keys <= seen:
                 continue
-            if all((weight.name, slot) in seen for weight in parameter.weights):
-                continue
-            seen.update((weight.name, slot) for weight in parameter.weights)
-            _restore(found, parameter, slot_of(runner, layers, node.name, slot))
+            seen |= keys
+            array = slots[slot] if slot in slots else read_slot(layers[node.name], slot)
+            _restore(found, parameter, array)
     return found
-
-
-def slot_of(runner: Any, layers: Any, name: str, slot: str) -> Array:
-    if slot == "blob":
-        blob: Array = runner.data[name]
-        return blob
-    return read_slot(layers[name], slot)
 
 
 def _restore(found: dict[str, Array], parameter: Parameter, slot: Array) -> None:
