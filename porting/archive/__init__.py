@@ -1,0 +1,196 @@
+"""The saved network as a folder: strict reading, atomic writing. The format is described in docs/format.md.
+
+A folder holds ``network.json``, the description, and ``weights.npz`` and ``references.npz``, the arrays. The
+description determines every byte of the two others but the arrays' data, whose hashes it holds; it holds its own hash
+too.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadArchive, Problem
+from ..network import Array, Network
+from . import canonical
+from .arrays import Record, from_stored, to_stored
+from .checks import check_numbers, check_sketch
+from .decode import MOST_PROBLEMS, decode
+from .folder import FILES, StrPath, as_bad_archive, new_folder, open_files, path_of
+from .limits import LIMITS, Limits
+from .sketch import Slot, describe_sketch, fill, in_order, records_of, sketch_of, slots
+from .zips import expected_bytes, place, read_member, read_tail, write_member, write_tail
+
+__all__ = ["LIMITS", "Limits", "describe", "read_network", "write_network"]
+
+DESCRIPTION, *ARRAY_FILES = FILES
+_COPY_AGAIN = "copy the folder again from where it was saved"
+
+
+def read_network(folder: StrPath, *, limits: Limits = LIMITS) -> Network:
+    """Read a saved network.
+
+    Args:
+        folder: holds network.json, weights.npz and references.npz, and nothing else. It may be a link; they may not.
+        limits: caps on sizes; memory stays below the sizes that the files have, and those below the caps.
+
+    Returns:
+        The network; every array is its own, hashed as it is returned.
+
+    Raises:
+        BadArchive: listing what departs from the format.
+    """
+    path = path_of(folder)
+    with open_files(path) as files, as_bad_archive(path, "cannot be read"):
+        text = _read_description(files[DESCRIPTION], limits)
+        sketch = _understand(text, limits)
+        problems: list[Problem] = []
+        arrays: list[Array] = []
+        for name in ARRAY_FILES:
+            chosen = [slot for slot in slots(sketch) if slot.file == name]
+            arrays += _read_arrays(files[name], name, chosen, limits, problems)
+        if problems:
+            raise BadArchive(problems[:MOST_PROBLEMS])
+        network = fill(sketch, iter(arrays))
+        problems = check_numbers(network)
+        if problems:
+            raise BadArchive(problems)
+        return network
+
+
+def _read_description(file: io.FileIO, limits: Limits) -> bytes:
+    size = os.fstat(file.fileno()).st_size
+    if size > limits.description_bytes:
+        what = f"has {size} bytes, more than {limits.description_bytes}"
+        raise BadArchive(Problem(DESCRIPTION, what, "raise Limits.description_bytes"))
+    parts = []
+    while size >= 0 and (part := file.read(size + 1)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _understand(text: bytes, limits: Limits) -> Network:
+    """The sketch in a description's text, which is as this format would write it."""
+    sketch = decode(canonical.parse(text, limits), limits)
+    problems = check_sketch(sketch, limits)
+    if problems:
+        raise BadArchive(problems)
+    if canonical.encode(describe_sketch(sketch, limits)) != text:
+        what = "says what it says in another way than this format writes it (order, spaces, numbers, member names)"
+        raise BadArchive(Problem(DESCRIPTION, what, "save the network again; network.json is not for editing"))
+    return sketch
+
+
+def _read_arrays(
+    file: io.FileIO, name: str, chosen: Sequence[Slot], limits: Limits, problems: list[Problem]
+) -> list[Array]:
+    """The arrays of one file in order; problems are added to the list, and then arrays are missing."""
+    members = place([slot.array for slot in chosen])
+    size, expected = os.fstat(file.fileno()).st_size, expected_bytes(members)
+    if size != expected:
+        what = f"has {size} bytes; with the arrays that network.json lists it has {expected}"
+        problems.append(Problem(name, what, _COPY_AGAIN))
+        return []
+    arrays, crcs = [], []
+    for slot, member in zip(chosen, members):
+        try:
+            stored, crc = read_member(file, member)
+            crcs.append(crc)
+            arrays.append(from_stored(stored, member.record, limits))
+        except ValueError as error:
+            problems.append(Problem(f"{name}, {slot.where}", str(error), _COPY_AGAIN))
+    if len(crcs) == len(members):
+        try:
+            read_tail(file, members, crcs)
+        except ValueError as error:
+            problems.append(Problem(name, str(error), _COPY_AGAIN))
+    return arrays
+
+
+def write_network(network: Network, folder: StrPath, *, overwrite: bool = False, limits: Limits = LIMITS) -> Path:
+    """Write a network as a folder, whole or not at all. The same network gives the same bytes.
+
+    Args:
+        network: what to write; at least two cases.
+        folder: its parent must exist. An empty folder is taken.
+        overwrite: replace a saved network that is there; anything else is never replaced.
+        limits: caps, as for `read_network`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BadArchive: the network is none that `read_network` would take, or the folder cannot be written.
+    """
+    path = path_of(folder)
+    with new_folder(path, overwrite) as temporary:
+        ordered, sketch = _checked_sketch(network, limits)
+        digests: list[str] = []
+        for name in ARRAY_FILES:
+            arrays = [slot.array for slot in slots(ordered) if slot.file == name]
+            digests += _write_arrays(temporary / name, records_of(sketch, name), arrays)
+        text = canonical.encode(describe_sketch(_with_digests(sketch, digests), limits))
+        _write_file(temporary / DESCRIPTION, text)
+    return path
+
+
+def describe(network: Network, *, limits: Limits = LIMITS) -> dict[str, Any]:
+    """The contents of network.json for a network, ``sha256`` of the description left out.
+
+    Raises:
+        BadArchive: the network is none that `read_network` would take.
+    """
+    from ..hashing import sha256_of_array
+
+    ordered, sketch = _checked_sketch(network, limits)
+    digests = [sha256_of_array(slot.array) for slot in slots(ordered)]
+    return describe_sketch(_with_digests(sketch, digests), limits)
+
+
+def _checked_sketch(network: Network, limits: Limits) -> tuple[Network, Network]:
+    """The network in the order of the files, and its sketch, whose hashes are yet to come."""
+    ordered = in_order(network)
+    sketch = sketch_of(ordered)
+    decoded = decode(describe_sketch(sketch, limits), limits)
+    problems = [
+        Problem(f"layer {layer.name!r}", f"is kept under the name {name!r}", "keep layers under their names")
+        for name, layer in network.layers.items()
+        if layer.name != name
+    ]
+    problems += [*check_sketch(decoded, limits), *check_numbers(ordered)]
+    if problems:
+        raise BadArchive(problems[:MOST_PROBLEMS])
+    return ordered, sketch
+
+
+def _with_digests(sketch: Network, digests: Sequence[str]) -> Network:
+    records: list[Any] = [slot.array for slot in slots(sketch)]
+    return fill(sketch, iter([replace(record, sha256=digest) for record, digest in zip(records, digests)]))
+
+
+def _write_arrays(path: Path, records: Sequence[Record], arrays: Sequence[Array]) -> list[str]:
+    """Write an npz file; returns the arrays' hashes."""
+    members = place(records)
+    written = []
+    with open(path, "xb") as file:
+        for member, array in zip(members, arrays):
+            written.append(write_member(file, member, to_stored(array)))
+        write_tail(file, members, [crc for _, crc in written])
+        _sync(file)
+    return [digest for digest, _ in written]
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(content)
+        _sync(file)
+
+
+def _sync(file: io.BufferedWriter) -> None:
+    file.flush()
+    os.fsync(file.fileno())

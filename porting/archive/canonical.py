@@ -1,0 +1,174 @@
+"""Text of a description: one way to write it, and a reader that takes nothing else.
+
+The text is JSON in UTF-8. Every member of the outermost object has lines of its own; further in, a list or an object
+is written on one line where that has at most 200 characters, and with a line for each part otherwise, two spaces
+deeper. Floats are written as Python's ``repr`` writes them. The first lines name the format and its version; the
+last member, ``sha256``, is the hash of every byte before its digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from json.encoder import encode_basestring
+from typing import Any
+
+from ..errors import BadArchive, Problem
+from .limits import Limits
+
+__all__ = ["FORMAT", "VERSION", "digest_of", "encode", "parse"]
+
+FORMAT = "porting saved network"
+VERSION = 1
+WIDTH = 200
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
+
+_HEAD = re.compile(rb'\{\n  "format": "' + FORMAT.encode() + rb'",\n  "version": ([1-9][0-9]{0,8}),\n')
+_TAIL = re.compile(rb'\A([0-9a-f]{64})"\n\}\n\Z')
+_TAIL_BYTES = 64 + len('"\n}\n')
+_DIGEST_KEY = ',\n  "sha256": "'
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
+_SAVE_AGAIN = "copy the folder again from where it was saved, or save the network again"
+
+
+def encode(description: Mapping[str, Any]) -> bytes:
+    """The canonical text of a description (without its ``sha256``, which is added)."""
+    members = ",\n".join(f"  {encode_basestring(key)}: {_lines(value, 2)}" for key, value in description.items())
+    body = f"{{\n{members}{_DIGEST_KEY}".encode()
+    return body + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
+
+
+def digest_of(text: bytes) -> str:
+    """The hash that stands in a canonical text."""
+    return text[-_TAIL_BYTES:-4].decode("ascii")
+
+
+def _lines(value: Any, indent: int) -> str:
+    if isinstance(value, Mapping):
+        parts = [f"{encode_basestring(key)}: {_lines(part, indent + 2)}" for key, part in value.items()]
+        return _bracketed("{", parts, "}", indent)
+    if isinstance(value, (list, tuple)):
+        return _bracketed("[", [_lines(part, indent + 2) for part in value], "]", indent)
+    return _scalar(value)
+
+
+def _bracketed(left: str, parts: list[str], right: str, indent: int) -> str:
+    length = indent + 2 * len(parts) + sum(map(len, parts))
+    if length <= WIDTH and not any("\n" in part for part in parts):
+        return f"{left}{', '.join(parts)}{right}"
+    inner = "\n" + " " * (indent + 2)
+    return f"{left}{inner}{f',{inner}'.join(parts)}\n{' ' * indent}{right}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float.__repr__(value)
+    raise ValueError(f"not a JSON value: {value!r}")
+
+
+def parse(text: bytes, limits: Limits) -> dict[str, Any]:
+    """Read a description's text: first its version, then its hash, then its JSON.
+
+    Returns:
+        The outermost object, ``sha256`` left out.
+
+    Raises:
+        BadArchive: another format, another version, a hash that does not match, or JSON that is malformed, too deep
+            or too large. Whether the text is canonical is for the caller to see, by encoding what it understood.
+    """
+    _check_version(text)
+    tail = _TAIL.match(text[-_TAIL_BYTES:])
+    if tail is None:
+        raise _bad("its last line is not the hash that ends a description: the file is cut short or was changed")
+    found = hashlib.sha256(text[:-_TAIL_BYTES]).hexdigest()
+    if found != tail[1].decode():
+        raise _bad(f"its bytes have the sha256 {found}, the file says {tail[1].decode()}: the file was changed")
+    try:
+        characters = text.decode("utf-8")
+        _check_size(characters, limits)
+        parsed = json.loads(
+            characters,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise _bad(f"its JSON is not sound: {_short(str(error))}") from error
+    if not isinstance(parsed, dict):
+        raise _bad("holds no JSON object")
+    parsed.pop("sha256", None)
+    return parsed
+
+
+def _bad(what: str, way_out: str = _SAVE_AGAIN) -> BadArchive:
+    return BadArchive(Problem("network.json", what, way_out))
+
+
+def _short(text: str, length: int = 120) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _check_version(text: bytes) -> None:
+    head = _HEAD.match(text)
+    if head is None:
+        raise _bad(f"does not begin as a {FORMAT!r} does", "give the folder that `porting save` wrote")
+    version = int(head[1])
+    if version > VERSION:
+        what = f"is of version {version} of the format; this porting reads up to version {VERSION}"
+        raise _bad(what, "update porting, or save the network with an older one")
+
+
+def _check_size(characters: str, limits: Limits) -> None:
+    """Refuse by depth and number of values before anything is built. Malformed JSON is left to the parser."""
+    depth = values = 0
+    for token in _TOKEN.finditer(characters):
+        mark = token[0]
+        if mark in "[{":
+            depth += 1
+            values += 1
+            if depth > limits.depth:
+                raise ValueError(f"lists and objects nest deeper than {limits.depth} (Limits.depth)")
+        elif mark in "]}":
+            depth -= 1
+        elif mark == ",":
+            values += 1
+            if values > limits.values:
+                raise ValueError(f"it holds more than {limits.values} values (Limits.values)")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {_short(repr(twice))} stands twice in one object")
+    return made
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not SMALLEST <= int(digits) <= LARGEST:
+        raise ValueError(f"the integer {_short(digits)} is outside 64 bits")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    number = float(digits) if len(digits) <= 32 else math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"the number {_short(digits)} is no double in its shortest form")
+    return number
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,232 @@
+"""What holds of every sound saved network: its graph, and its references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from ..errors import Problem
+from ..network import Array, Call, Case, Constant, Input, Network, Shape, TensorRef, tensors_in
+from .arrays import STRINGS, Record
+from .limits import Limits
+
+__all__ = ["check_numbers", "check_sketch"]
+
+FEWEST_CASES = 2
+_SAVE_AGAIN = "save the network again"
+
+
+def check_sketch(sketch: Network, limits: Limits) -> list[Problem]:
+    """All problems of a network's graph, members and references that show without looking into arrays."""
+    return [
+        *_check_layers(sketch),
+        *_check_calls(sketch),
+        *_check_outputs(sketch),
+        *_check_members(sketch, limits),
+        *_check_cases(sketch),
+    ]
+
+
+def _check_layers(sketch: Network) -> Iterator[Problem]:
+    called = {call.layer for call in sketch.calls}
+    weights: set[str] = set()
+    for layer in sketch.layers.values():
+        where = f"layer {layer.name!r}"
+        if layer.name not in called:
+            yield Problem(where, "is called nowhere", "leave it out")
+        for name in layer.weights:
+            if f"{layer.name}/{name}" in weights:
+                yield Problem(where, f"its weight {name!r} has the full name of another layer's", "rename the layer")
+            weights.add(f"{layer.name}/{name}")
+    for layer in sketch.layers.values():
+        for name, target in layer.tied.items():
+            where = f"layer {layer.name!r}"
+            if name in layer.weights:
+                yield Problem(where, f"its weight {name!r} is tied and has an array too", _SAVE_AGAIN)
+            if target not in weights:
+                yield Problem(where, f"its weight {name!r} is tied to {target!r}, which is no array", _SAVE_AGAIN)
+
+
+def _check_calls(sketch: Network) -> Iterator[Problem]:
+    known = {given.name: 1 for given in sketch.inputs}
+    for call in sketch.calls:
+        where = f"call {call.name!r}"
+        if call.layer not in sketch.layers:
+            yield Problem(where, f"its layer {call.layer!r} is not among the layers", _SAVE_AGAIN)
+        else:
+            layer = sketch.layers[call.layer]
+            for constant in _constants((call.inputs, call.arguments)):
+                if constant.weight not in layer.weights and constant.weight not in layer.tied:
+                    yield Problem(where, f"its constant {constant.weight!r} is no weight of its layer", _SAVE_AGAIN)
+        for ref in _read(call):
+            yield from _check_ref(ref, known, where)
+        read = set(_read(call))
+        for ref in call.unmasked:
+            if ref not in read:
+                yield Problem(where, f"'{ref}' reaches it unmasked, but it does not read it", _SAVE_AGAIN)
+        if len(set(call.unmasked)) < len(call.unmasked):
+            yield Problem(where, "a tensor is among its unmasked ones twice", _SAVE_AGAIN)
+        known[call.name] = call.outputs
+
+
+def _check_ref(ref: TensorRef, known: Mapping[str, int], where: str) -> Iterator[Problem]:
+    if ref.call not in known:
+        yield Problem(where, f"reads '{ref}', which no input and no earlier call makes", _SAVE_AGAIN)
+    elif ref.output >= known[ref.call]:
+        yield Problem(where, f"reads '{ref}', but {ref.call!r} makes {known[ref.call]} tensors", _SAVE_AGAIN)
+
+
+def _read(call: Call) -> Iterator[TensorRef]:
+    yield from tensors_in(call.inputs)
+    yield from tensors_in(call.arguments)
+
+
+def _constants(argument: Any) -> Iterator[Constant]:
+    if isinstance(argument, Constant):
+        yield argument
+    elif isinstance(argument, (tuple, list)):
+        for part in argument:
+            yield from _constants(part)
+    elif isinstance(argument, Mapping):
+        yield from _constants(tuple(argument.values()))
+    elif isinstance(argument, slice):
+        yield from _constants((argument.start, argument.stop, argument.step))
+
+
+def _check_outputs(sketch: Network) -> Iterator[Problem]:
+    if not sketch.inputs:
+        yield Problem("inputs", "the network has none", _SAVE_AGAIN)
+    if not sketch.output_refs() or not _only_tensors(sketch.outputs):
+        yield Problem("outputs", "are not a tensor, a tuple or a dict of tensors", _SAVE_AGAIN)
+    known = {given.name: 1 for given in sketch.inputs}
+    known.update((call.name, call.outputs) for call in sketch.calls)
+    for ref in sketch.output_refs():
+        yield from _check_ref(ref, known, "outputs")
+    needed = {ref.call for ref in sketch.output_refs()}
+    for call in reversed(sketch.calls):
+        if call.name in needed:
+            needed.update(ref.call for ref in _read(call))
+        else:
+            yield Problem(f"call {call.name!r}", "contributes to no output of the network", "leave it out")
+
+
+def _only_tensors(structure: Any) -> bool:
+    if isinstance(structure, Mapping):
+        return all(_only_tensors(part) for part in structure.values())
+    if isinstance(structure, (tuple, list)):
+        return all(_only_tensors(part) for part in structure)
+    return isinstance(structure, TensorRef)
+
+
+def _check_members(sketch: Network, limits: Limits) -> Iterator[Problem]:
+    from .sketch import records_of
+
+    count = 0
+    for file in ("weights.npz", "references.npz"):
+        folded: set[str] = set()
+        records = records_of(sketch, file)
+        count += len(records)
+        for record in records:
+            if record.member.casefold() in folded:
+                what = f"two arrays have the member {record.member!r}, upper and lower case taken for the same"
+                yield Problem(file, what, _SAVE_AGAIN)
+            folded.add(record.member.casefold())
+        total = sum(record.bytes for record in records)
+        if total > limits.file_bytes:
+            what = f"its arrays have {total} bytes, more than {limits.file_bytes}"
+            yield Problem(file, what, "raise Limits.file_bytes")
+    if count > limits.arrays:
+        yield Problem("network.json", f"lists {count} arrays, more than {limits.arrays}", "raise Limits.arrays")
+
+
+def _check_cases(sketch: Network) -> Iterator[Problem]:
+    if len(sketch.cases) < FEWEST_CASES:
+        what = f"there are {len(sketch.cases)} of at least {FEWEST_CASES}"
+        yield Problem("cases", what, "record references with Keras at two batch sizes or more")
+    inputs = {given.name: given for given in sketch.inputs}
+    outputs = [ref for call in sketch.calls for ref in call.refs()]
+    tensors = [given.ref for given in sketch.inputs] + outputs
+    for case in sketch.cases:
+        where = f"case {case.name!r}"
+        yield from _compare_keys(case.inputs, inputs, f"{where}, inputs")
+        yield from _compare_keys(case.outputs, outputs, f"{where}, outputs")
+        for name in case.inputs.keys() & inputs.keys():
+            yield from _check_input(inputs[name], cast(Record, case.inputs[name]), f"{where}, input {name!r}")
+        for ref, record in case.masks.items():
+            if ref not in tensors:
+                yield Problem(f"{where}, masks", f"'{ref}' is no tensor of the network", _SAVE_AGAIN)
+            if cast(Record, record).dtype != "bool":
+                what = f"is of {cast(Record, record).dtype}, masks are of bool"
+                yield Problem(f"{where}, mask '{ref}'", what, _SAVE_AGAIN)
+    yield from _compare_cases(sketch.cases)
+
+
+def _compare_keys(found: Mapping[Any, Any], wanted: Any, where: str) -> Iterator[Problem]:
+    for key in wanted:
+        if key not in found:
+            yield Problem(where, f"'{key}' is missing: a case covers every tensor", _SAVE_AGAIN)
+    for key in found:
+        if key not in set(wanted):
+            yield Problem(where, f"'{key}' is none of the network's", _SAVE_AGAIN)
+
+
+def _check_input(given: Input, record: Record, where: str) -> Iterator[Problem]:
+    if not _fits(record.shape, given.shape):
+        yield Problem(where, f"has the shape {list(record.shape)}, the input is {list(given.shape)}", _SAVE_AGAIN)
+    elif record.size == 0:
+        yield Problem(where, f"is empty: its shape is {list(record.shape)}", _SAVE_AGAIN)
+    wanted = STRINGS if given.dtype in ("string", "object") else given.dtype
+    if record.dtype != wanted:
+        yield Problem(where, f"is of {record.dtype}, the input is of {wanted}", _SAVE_AGAIN)
+
+
+def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
+    return len(shape) == len(wanted) and all(size in (None, has) for size, has in zip(wanted, shape))
+
+
+def _compare_cases(cases: tuple[Case, ...]) -> Iterator[Problem]:
+    """What a tensor is does not change from case to case: its dtype, its rank, whether it carries a mask."""
+    for case in cases[1:]:
+        first = cases[0]
+        for ref in case.outputs.keys() & first.outputs.keys():
+            one, other = cast(Record, first.outputs[ref]), cast(Record, case.outputs[ref])
+            if (one.dtype, one.ndim) != (other.dtype, other.ndim):
+                what = (
+                    f"is of {other.dtype} and rank {other.ndim}, of {one.dtype} and rank {one.ndim} in the first case"
+                )
+                yield Problem(f"case {case.name!r}, output '{ref}'", what, _SAVE_AGAIN)
+        for ref in sorted(case.masks.keys() ^ first.masks.keys()):
+            what = "carries a mask in one case and none in another"
+            yield Problem(f"cases {first.name!r} and {case.name!r}, '{ref}'", what, _SAVE_AGAIN)
+
+
+def check_numbers(network: Network) -> list[Problem]:
+    """All references that are not finite where they must be.
+
+    Inputs are finite. Outputs may hold NaN where Keras computes NaN (the average over a row that is masked
+    entirely), no infinity, and a number in some case: a tensor that is NaN throughout would prove nothing.
+    """
+    problems = []
+    hopeless: dict[TensorRef, bool] = {}
+    for case in network.cases:
+        for name, array in case.inputs.items():
+            if not _all_finite(array):
+                what = "holds NaN or infinity"
+                problems.append(Problem(f"case {case.name!r}, input {name!r}", what, "record it with finite inputs"))
+        for ref, array in case.outputs.items():
+            if array.dtype.kind == "f" and bool(np.isinf(array).any()):
+                way_out = "record the network with inputs that keep its numbers finite"
+                problems.append(Problem(f"case {case.name!r}, output '{ref}'", "holds infinity", way_out))
+            nothing = array.dtype.kind == "f" and array.size > 0 and bool(np.isnan(array).all())
+            hopeless[ref] = nothing and hopeless.get(ref, True)
+    for ref, nothing in hopeless.items():
+        if nothing:
+            way_out = "record the network with inputs that keep its numbers finite"
+            problems.append(Problem(f"output '{ref}'", "is NaN throughout, in every case", way_out))
+    return problems
+
+
+def _all_finite(array: Array) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

@@ -1,0 +1,224 @@
+"""The folder on disk: opened so that nothing but plain files is read, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Optional, Union
+
+from ..errors import BadArchive, Problem
+
+__all__ = ["FILES", "StrPath", "new_folder", "open_files"]
+
+StrPath = Union[str, "os.PathLike[str]"]
+FILES = ("network.json", "weights.npz", "references.npz")
+_MOST_EXTRA = 20
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_WAYS_OUT = {
+    errno.ENOSPC: "free space on that disk, or write to another",
+    errno.EDQUOT: "free space on that disk, or write to another",
+    errno.EACCES: "choose a folder that you may read and write",
+    errno.EPERM: "choose a folder that you may read and write",
+    errno.EROFS: "choose a disk that can be written",
+    errno.ENOENT: "create the parent folder first, and check the spelling",
+    errno.ENOTDIR: "give the path of a folder",
+}
+
+
+def path_of(folder: StrPath) -> Path:
+    """The path as given. Raises BadArchive for text that can be no path."""
+    path = os.fspath(folder)
+    try:
+        if "\0" in path or not path:
+            raise ValueError("it is empty or holds a NUL")
+        os.fsencode(path)
+    except ValueError as error:
+        raise BadArchive(Problem(repr(path), f"is no path: {error}", "give the path of a folder")) from error
+    return Path(path)
+
+
+@contextlib.contextmanager
+def as_bad_archive(where: object, doing: str) -> Iterator[None]:
+    """Turn what the system reports into BadArchive."""
+    try:
+        yield
+    except OSError as error:
+        way_out = _WAYS_OUT.get(error.errno or 0, "see to what the system reports, and try again")
+        raise BadArchive(Problem(str(where), f"{doing}: {error.strerror or error}", way_out)) from error
+    except MemoryError as error:
+        raise BadArchive(Problem(str(where), f"{doing}: memory is exhausted", "use a machine with more")) from error
+
+
+@contextlib.contextmanager
+def open_files(folder: Path) -> Iterator[dict[str, io.FileIO]]:
+    """Open the three files of a saved network, all at once so that they are of one writing.
+
+    Links are not followed below the folder, and what is no plain file (a device, a pipe) is not waited for.
+
+    Raises:
+        BadArchive: for every file that is missing, not a plain file, or too many.
+    """
+    with contextlib.ExitStack() as stack, as_bad_archive(folder, "cannot be read"):
+        handle = _open_folder(folder)
+        if handle is not None:
+            stack.callback(os.close, handle)
+        problems = list(_unknown(folder, handle))
+        files = {}
+        for name in FILES:
+            try:
+                files[name] = stack.enter_context(_open_file(folder, handle, name))
+            except OSError as error:
+                what = "is a link, which is not followed" if error.errno == errno.ELOOP else str(error.strerror)
+                problems.append(Problem(name, what, "give the folder as it was saved"))
+        if problems:
+            raise BadArchive(problems)
+        yield files
+
+
+def _open_folder(folder: Path) -> Optional[int]:
+    if not stat.S_ISDIR(os.stat(folder).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if os.open not in os.supports_dir_fd or os.scandir not in os.supports_fd:
+        return None
+    return os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
+
+
+def _unknown(folder: Path, handle: Optional[int]) -> Iterator[Problem]:
+    found = 0
+    with os.scandir(folder if handle is None else handle) as entries:
+        for entry in entries:
+            if entry.name in FILES:
+                continue
+            found += 1
+            if found > _MOST_EXTRA:
+                yield Problem(str(folder), "and more", "give the folder of one saved network")
+                return
+            yield Problem(repr(entry.name), "is no file of a saved network", "move it out of the folder")
+
+
+def _open_file(folder: Path, handle: Optional[int], name: str) -> io.FileIO:
+    if handle is None:
+        if stat.S_ISLNK(os.lstat(folder / name).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        number = os.open(folder / name, _READ)
+    else:
+        number = os.open(name, _READ, dir_fd=handle)
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "is no plain file")
+        return io.FileIO(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
+    """A temporary folder beside `folder` to write in; it takes the folder's place when the block ends well.
+
+    The block has to sync its files. When it raises, the temporary folder is removed and nothing has changed.
+
+    Raises:
+        BadArchive: something is there and `overwrite` is false, or it is no saved network; and what the system reports.
+    """
+    with as_bad_archive(folder, "cannot be written"):
+        target = Path(os.path.realpath(folder))
+        check_target(target, overwrite)
+        temporary = target.with_name(f".{target.name[:100]}.writing-{secrets.token_hex(8)}")
+        os.mkdir(temporary)
+        try:
+            yield temporary
+            _sync_folder(temporary)
+            _replace(temporary, target, overwrite)
+        finally:
+            _remove(temporary)
+        with contextlib.suppress(OSError):
+            _sync_folder(target.parent)
+
+
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuse to replace what may not be replaced: anything at all, or with `overwrite` all but a saved network."""
+    if not target.parent.is_dir():
+        raise BadArchive(Problem(str(target.parent), "is no folder", "create it first, and check the spelling"))
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise BadArchive(Problem(str(target), "is a file, not a folder", "choose another name"))
+    names = sorted(os.listdir(target))
+    foreign = [name for name in names if name not in FILES or not stat.S_ISREG(os.lstat(target / name).st_mode)]
+    if foreign:
+        what = f"holds what no saved network does: {', '.join(foreign[:5])}"
+        raise BadArchive(Problem(str(target), what, "choose another folder"))
+    if names and not overwrite:
+        raise BadArchive(Problem(str(target), "is there already", "choose another name, or overwrite=True"))
+
+
+def _replace(temporary: Path, target: Path, overwrite: bool) -> None:
+    """Put the new folder in the place of the old one, which is left under the temporary name."""
+    if not overwrite or not os.path.lexists(target):
+        _move_to_nothing(temporary, target)
+        return
+    if _exchange(temporary, target):
+        return
+    old = temporary.with_name(temporary.name.replace(".writing-", ".old-"))
+    os.rename(target, old)
+    try:
+        os.rename(temporary, target)
+    except BaseException:
+        os.rename(old, target)
+        raise
+    os.rename(old, temporary)
+
+
+def _move_to_nothing(temporary: Path, target: Path) -> None:
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(target)
+        os.rename(temporary, target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            what = "has been made by somebody else in the meantime"
+            raise BadArchive(Problem(str(target), what, "choose another name, or overwrite=True")) from error
+        raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step, where Linux can: renameat2 with RENAME_EXCHANGE. False where it cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    at_cwd, exchange = -100, 2
+    return bool(renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that holds nothing but a saved network's files; what cannot be removed stays."""
+    for name in FILES:
+        with contextlib.suppress(OSError):
+            os.unlink(folder / name)
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)

@@ -1,0 +1,257 @@
+"""A sketch of a network: the network with a `Record` in the place of every array.
+
+Writing turns a network into its sketch and the sketch into JSON values; reading goes the other way. What can be
+checked without looking into arrays is checked on the sketch, in both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from ..errors import BadArchive, Problem
+from ..network import Array, Call, Case, Constant, Layer, Network, TensorRef
+from .arrays import STRINGS, Record, record_of
+from .canonical import FORMAT, LARGEST, SMALLEST, VERSION
+from .limits import Limits
+
+__all__ = ["Slot", "describe_sketch", "fill", "in_order", "records_of", "sketch_of", "slots"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of an array in a network.
+
+    Attributes:
+        file: ``weights.npz`` or ``references.npz``.
+        where: for people.
+        member: the name that its member has unless another differs from it by case only.
+        array: the array, or its record.
+    """
+
+    file: str
+    where: str
+    member: str
+    array: Any
+
+
+def slots(network: Network) -> Iterator[Slot]:
+    """Every array of a network, in the order in which the files hold them."""
+    for layer in network.layers.values():
+        for name, array in layer.weights.items():
+            yield Slot("weights.npz", f"weight '{layer.name}/{name}'", f"{layer.name}/{name}", array)
+    for number, case in enumerate(network.cases):
+        for name, array in case.inputs.items():
+            yield Slot("references.npz", f"case {case.name!r}, input {name!r}", f"{number}/inputs/{name}", array)
+        for kind, arrays in (("output", case.outputs), ("mask", case.masks)):
+            for ref, array in arrays.items():
+                where = f"case {case.name!r}, {kind} '{ref}'"
+                yield Slot("references.npz", where, f"{number}/{kind}s/{ref.call}/{ref.output}", array)
+
+
+def fill(network: Network, arrays: Iterator[Any]) -> Network:
+    """The same network with other arrays (or records), given in the order of `slots`."""
+
+    def filled(old: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {key: next(arrays) for key in old}
+
+    layers = {name: replace(layer, weights=filled(layer.weights)) for name, layer in network.layers.items()}
+    cases = tuple(
+        Case(case.name, filled(case.inputs), filled(case.outputs), filled(case.masks)) for case in network.cases
+    )
+    return replace(network, layers=layers, cases=cases)
+
+
+def records_of(sketch: Network, file: str) -> list[Record]:
+    """The records of one file, in the order of its members."""
+    return [cast(Record, slot.array) for slot in slots(sketch) if slot.file == file]
+
+
+def in_order(network: Network) -> Network:
+    """The network with its layers by first call, and each case's arrays in the order of inputs and calls.
+
+    What is named by no call comes last: the checks will complain of it.
+    """
+    called = dict.fromkeys(call.layer for call in network.calls)
+    names = [*(name for name in called if name in network.layers), *(n for n in network.layers if n not in called)]
+    inputs = [given.name for given in network.inputs]
+    refs = [ref for call in network.calls for ref in call.refs()]
+    tensors = [given.ref for given in network.inputs] + refs
+    cases = tuple(
+        Case(case.name, _sorted(case.inputs, inputs), _sorted(case.outputs, refs), _sorted(case.masks, tensors))
+        for case in network.cases
+    )
+    return replace(network, layers={name: network.layers[name] for name in names}, cases=cases)
+
+
+def _sorted(mapping: Mapping[Any, Any], order: list[Any]) -> dict[Any, Any]:
+    first = {key: mapping[key] for key in order if key in mapping}
+    return {**first, **{key: value for key, value in mapping.items() if key not in first}}
+
+
+def _member_name(name: str, taken: set[str]) -> str:
+    """A name of its own where upper and lower case are taken for the same: ``~2``, ``~3`` are added where needed."""
+    count, chosen = 1, name
+    while chosen.casefold() in taken:
+        count += 1
+        chosen = f"{name}~{count}"
+    taken.add(chosen.casefold())
+    return chosen
+
+
+def sketch_of(network: Network) -> Network:
+    """The sketch of a network that is in order.
+
+    Raises:
+        BadArchive: listing all arrays that cannot be stored.
+    """
+    problems: list[Problem] = []
+    taken: dict[str, set[str]] = {"weights.npz": set(), "references.npz": set()}
+    records = [_record(slot, _member_name(slot.member, taken[slot.file]), problems) for slot in slots(network)]
+    if problems:
+        raise BadArchive(problems)
+    return fill(network, iter(records))
+
+
+def _record(slot: Slot, member: str, problems: list[Problem]) -> Record:
+    try:
+        return record_of(slot.array, member)
+    except ValueError as error:
+        way_out = "store it as float16 … float64, int8 … int64, uint8 … uint64, bool or strings"
+        problems.append(Problem(slot.where, str(error), way_out))
+        return Record(member, "bool", (), "0" * 64, 1)
+
+
+def describe_sketch(sketch: Network, limits: Limits) -> dict[str, Any]:
+    """The JSON values of network.json, ``sha256`` left out, from a sketch in order.
+
+    Raises:
+        BadArchive: listing every value that JSON does not hold.
+    """
+    plain = _Plain(limits)
+    description = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": sketch.name,
+        "origin": plain.value(sketch.origin, "origin"),
+        "inputs": [{"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in sketch.inputs],
+        "calls": [_call(call, plain) for call in sketch.calls],
+        "layers": [_layer(layer, plain) for layer in sketch.layers.values()],
+        "outputs": plain.argument(sketch.outputs, "outputs"),
+        "cases": [_case(case) for case in sketch.cases],
+    }
+    if plain.problems:
+        raise BadArchive(plain.problems)
+    return description
+
+
+def _call(call: Call, plain: _Plain) -> dict[str, Any]:
+    where = f"call {call.name!r}"
+    return {
+        "name": call.name,
+        "layer": call.layer,
+        "inputs": [plain.argument(one, where) for one in call.inputs],
+        "arguments": plain.arguments(call.arguments, where),
+        "outputs": call.outputs,
+        "unmasked": [str(ref) for ref in call.unmasked],
+    }
+
+
+def _layer(layer: Layer, plain: _Plain) -> dict[str, Any]:
+    where = f"layer {layer.name!r}"
+    return {
+        "name": layer.name,
+        "class": layer.class_name,
+        "config": plain.value(layer.config, where),
+        "trainable": layer.trainable,
+        "tied": plain.value(layer.tied, where),
+        "weights": [_described(name, record) for name, record in layer.weights.items()],
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {
+        "name": case.name,
+        "inputs": [_described(name, record) for name, record in case.inputs.items()],
+        "outputs": [_described(str(ref), record) for ref, record in case.outputs.items()],
+        "masks": [_described(str(ref), record) for ref, record in case.masks.items()],
+    }
+
+
+def _described(name: str, record: Record | Array) -> dict[str, Any]:
+    record = cast(Record, record)
+    described: dict[str, Any] = {
+        "name": name,
+        "member": record.member,
+        "dtype": record.dtype,
+        "shape": list(record.shape),
+    }
+    if record.dtype == STRINGS:
+        described["bytes"] = record.bytes
+    return {**described, "sha256": record.sha256}
+
+
+class _Plain:
+    """Turns configurations and arguments into JSON values, and notes what is none."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.depth = limits.depth
+        self.problems: list[Problem] = []
+
+    def refuse(self, where: str, what: str) -> None:
+        self.problems.append(Problem(where, what, "give values that JSON holds: numbers, strings, lists and dicts"))
+
+    def scalar(self, value: Any, where: str) -> Any:
+        if value is None or isinstance(value, (bool, str)):
+            return value
+        if isinstance(value, int):
+            if not SMALLEST <= value <= LARGEST:
+                self.refuse(where, "holds an integer outside 64 bits")
+            return int(value)
+        if isinstance(value, float):
+            if value - value != 0:
+                self.refuse(where, f"holds {value}")
+            return float(value)
+        self.refuse(where, f"holds a {type(value).__name__}")
+        return None
+
+    def value(self, value: Any, where: str, depth: int = 0) -> Any:
+        """A configuration's value; tuples become lists, keys are sorted."""
+        if depth > self.depth:
+            self.refuse(where, f"nests deeper than {self.depth} (Limits.depth)")
+        elif isinstance(value, (list, tuple)):
+            return [self.value(part, where, depth + 1) for part in value]
+        elif isinstance(value, Mapping):
+            return {key: self.value(value[key], where, depth + 1) for key in self.keys(value, where)}
+        else:
+            return self.scalar(value, where)
+        return None
+
+    def keys(self, mapping: Mapping[Any, Any], where: str) -> list[str]:
+        bad = [key for key in mapping if not isinstance(key, str)]
+        if bad:
+            self.refuse(where, f"has the key {bad[0]!r}, which is no string")
+        return sorted(key for key in mapping if isinstance(key, str))
+
+    def argument(self, value: Any, where: str, depth: int = 0) -> Any:
+        """A call's argument: what is no JSON value is an object with one key."""
+        if depth > self.depth:
+            self.refuse(where, f"nests deeper than {self.depth} (Limits.depth)")
+        elif isinstance(value, TensorRef):
+            return {"tensor": str(value)}
+        elif isinstance(value, Constant):
+            return {"constant": value.weight}
+        elif isinstance(value, slice):
+            parts = (value.start, value.stop, value.step)
+            return {"slice": [self.argument(part, where, depth + 1) for part in parts]}
+        elif isinstance(value, (list, tuple)):
+            return [self.argument(part, where, depth + 1) for part in value]
+        elif isinstance(value, Mapping):
+            return {"dict": self.arguments(value, where, depth + 1)}
+        else:
+            return self.scalar(value, where)
+        return None
+
+    def arguments(self, mapping: Mapping[Any, Any], where: str, depth: int = 0) -> dict[str, Any]:
+        return {key: self.argument(mapping[key], where, depth + 1) for key in self.keys(mapping, where)}
