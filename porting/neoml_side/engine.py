@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..layers import RULES, Rule, apply_call
 from ..network import Array, Call, Input, Network, Shape, TensorRef
 from .graph import Graph, Node, blob_array
 from .operations import NeomlOperations
-from .wires import Wire, canonical
+from .wires import Terminal, Wire, canonical
 
 __all__ = ["NeomlEngine", "Plan", "plan_network"]
 
@@ -164,6 +164,15 @@ class NeomlEngine:
         """The live `neoml.Dnn.Dnn` whose weights count."""
         return self.main.dnn
 
+    def terminals(self) -> tuple[list[Terminal], list[Terminal]]:
+        """The sources and sinks of the net that predicts."""
+        tensors = self.plan.tensors
+        sources = [
+            Terminal.of(one.name, tensors[one.ref], one.dtype, self.id_limits.get(one.name))
+            for one in self.network.inputs
+        ]
+        return sources, [Terminal.of(str(ref), tensors[ref], tensors[ref].dtype) for ref in self._outputs]
+
     def _build(self, refs: Iterable[TensorRef]) -> Any:
         from .build import Runner
 
@@ -232,12 +241,12 @@ def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[A
     return wire
 
 
-def as_blob(array: Array, wire: Wire) -> Array:
+def as_blob(array: Array, wire: Union[Wire, Terminal]) -> Array:
     """A Keras-shaped array as the seven-dimensional blob of a wire."""
     return blob_array(array.astype(np.int32 if wire.dtype == "int32" else np.float32, copy=False), wire.layout)
 
 
-def as_array(blob: Array, wire: Wire) -> Array:
+def as_array(blob: Array, wire: Union[Wire, Terminal]) -> Array:
     """A wire's blob as Keras shapes it."""
     from .build import axes_of
 

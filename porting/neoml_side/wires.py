@@ -7,15 +7,15 @@ Permuting axes permutes letters and moves no data; data move only in `Wire.to`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Optional
+from typing import Any, Optional
 
 from ..layers.rule import Refusal
 from ..network import Shape
 from .graph import AXES, DIMENSIONS, Graph, Port
 
-__all__ = ["Wire", "canonical", "free_letter", "is_ascending", "swaps"]
+__all__ = ["Terminal", "Wire", "canonical", "free_letter", "is_ascending", "swaps"]
 
 CANONICAL = {1: "B", 2: "BC", 3: "BHC", 4: "BHWC", 5: "BHWDC", 6: "BSHWDC"}
 IDS = {1: "B", 2: "BH", 3: "BHW", 4: "BHWD", 5: "BSHWD"}
@@ -142,4 +142,42 @@ class Wire:
             self.graph,
             origin=self.origin if kept else None,
             on_move=self.on_move,
+        )
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A source or a sink of a stored net: Keras' shape and dtype, and where its axes lie in the blob."""
+
+    name: str
+    shape: Shape
+    dtype: str
+    layout: str
+    keras_dtype: str = "float32"
+    ids_below: Optional[int] = None
+
+    @classmethod
+    def of(cls, name: str, wire: Wire, keras_dtype: str, ids_below: Optional[int] = None) -> Terminal:
+        return cls(name, wire.shape, wire.dtype, wire.layout, keras_dtype, ids_below)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "keras_dtype": self.keras_dtype,
+            "layout": self.layout,
+            "dimensions": [DIMENSIONS[letter] for letter in self.layout],
+            "ids_below": self.ids_below,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Terminal:
+        return cls(
+            str(value["name"]),
+            tuple(value["shape"]),
+            str(value["dtype"]),
+            str(value["layout"]),
+            str(value["keras_dtype"]),
+            value["ids_below"],
         )
