@@ -37,7 +37,7 @@ def sha256_of_array(array: Array) -> str:
     """
     from .archive.arrays import record_of, to_stored
 
-    record_of(array, "")
+    record_of(array)
     stored = to_stored(array)
     digest = hashlib.sha256()
     for start in range(0, stored.size, CHUNK):

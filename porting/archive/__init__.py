@@ -19,10 +19,11 @@ from ..network import Array, Network
 from . import canonical
 from .arrays import Record, from_stored, to_stored
 from .checks import check_numbers, check_sketch
-from .decode import MOST_PROBLEMS, decode
+from .decode import decode
+from .diagnosis import explain
 from .folder import FILES, StrPath, as_bad_archive, new_folder, open_files, path_of
-from .limits import LIMITS, Limits
-from .sketch import Slot, describe_sketch, fill, in_order, records_of, sketch_of, slots
+from .limits import LIMITS, Limits, bad_archive
+from .sketch import Slot, describe_sketch, fill, in_order, records_of, sketch_of, slots, with_member_names
 from .zips import expected_bytes, place, read_member, read_tail, write_member, write_tail
 
 __all__ = ["LIMITS", "Limits", "describe", "read_network", "write_network"]
@@ -54,19 +55,17 @@ def read_network(folder: StrPath, *, limits: Limits = LIMITS) -> Network:
             chosen = [slot for slot in slots(sketch) if slot.file == name]
             arrays += _read_arrays(files[name], name, chosen, limits, problems)
         if problems:
-            raise BadArchive(problems[:MOST_PROBLEMS])
+            raise bad_archive(problems)
         network = fill(sketch, iter(arrays))
         problems = check_numbers(network)
         if problems:
-            raise BadArchive(problems)
+            raise bad_archive(problems)
         return network
 
 
 def _read_description(file: io.FileIO, limits: Limits) -> bytes:
     size = os.fstat(file.fileno()).st_size
-    if size > limits.description_bytes:
-        what = f"has {size} bytes, more than {limits.description_bytes}"
-        raise BadArchive(Problem(DESCRIPTION, what, "raise Limits.description_bytes"))
+    _check_length(size, limits)
     parts = []
     while size >= 0 and (part := file.read(size + 1)):
         parts.append(part)
@@ -79,11 +78,17 @@ def _understand(text: bytes, limits: Limits) -> Network:
     sketch = decode(canonical.parse(text, limits), limits)
     problems = check_sketch(sketch, limits)
     if problems:
-        raise BadArchive(problems)
-    if canonical.encode(describe_sketch(sketch, limits)) != text:
+        raise bad_archive(problems)
+    if canonical.encode(describe_sketch(with_member_names(in_order(sketch)), limits)) != text:
         what = "says what it says in another way than this format writes it (order, spaces, numbers, member names)"
         raise BadArchive(Problem(DESCRIPTION, what, "save the network again; network.json is not for editing"))
     return sketch
+
+
+def _check_length(size: int, limits: Limits) -> None:
+    if size > limits.description_bytes:
+        what = f"has {size} bytes, more than {limits.description_bytes}"
+        raise BadArchive(Problem(DESCRIPTION, what, "raise Limits.description_bytes"))
 
 
 def _read_arrays(
@@ -94,7 +99,7 @@ def _read_arrays(
     size, expected = os.fstat(file.fileno()).st_size, expected_bytes(members)
     if size != expected:
         what = f"has {size} bytes; with the arrays that network.json lists it has {expected}"
-        problems.append(Problem(name, what, _COPY_AGAIN))
+        problems += [Problem(name, text, _COPY_AGAIN) for text in [what, *explain(file, members)]]
         return []
     arrays, crcs = [], []
     for slot, member in zip(chosen, members):
@@ -156,7 +161,8 @@ def _checked_sketch(network: Network, limits: Limits) -> tuple[Network, Network]
     """The network in the order of the files, and its sketch, whose hashes are yet to come."""
     ordered = in_order(network)
     sketch = sketch_of(ordered)
-    decoded = decode(describe_sketch(sketch, limits), limits)
+    description = describe_sketch(sketch, limits)
+    decoded = decode(description, limits)
     problems = [
         Problem(f"layer {layer.name!r}", f"is kept under the name {name!r}", "keep layers under their names")
         for name, layer in network.layers.items()
@@ -164,7 +170,10 @@ def _checked_sketch(network: Network, limits: Limits) -> tuple[Network, Network]
     ]
     problems += [*check_sketch(decoded, limits), *check_numbers(ordered)]
     if problems:
-        raise BadArchive(problems[:MOST_PROBLEMS])
+        raise bad_archive(problems)
+    text = canonical.encode(description)
+    _check_length(len(text), limits)
+    _understand(text, limits)
     return ordered, sketch
 
 

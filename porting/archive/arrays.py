@@ -60,19 +60,20 @@ class Record:
         return len(self.shape)
 
 
-def record_of(array: Array, member: str, sha256: str = "0" * 64) -> Record:
-    """The record of an array as it will be stored.
+def record_of(array: Array) -> Record:
+    """The record of an array as it will be stored; its member and its hash are yet to come.
 
     Raises:
         ValueError: a dtype that is not stored, or an element that is no string.
     """
     if not isinstance(array, np.ndarray):
         raise ValueError(f"is no numpy array but a {type(array).__name__}")
+    sha256 = "0" * 64
     if array.dtype.kind in "OU":
-        return Record(member, STRINGS, array.shape, sha256, sum(map(len, _encoded(array))) + 4 * array.size)
+        return Record("", STRINGS, array.shape, sha256, sum(map(len, _encoded(array))) + 4 * array.size)
     if array.dtype.name not in DTYPES or array.dtype.kind == "V":
         raise ValueError(f"has the dtype {array.dtype}, which is not stored")
-    return Record(member, array.dtype.name, array.shape, sha256, array.nbytes)
+    return Record("", array.dtype.name, array.shape, sha256, array.nbytes)
 
 
 def to_stored(array: Array) -> Array:

@@ -11,10 +11,12 @@ from ..errors import Problem
 from ..network import Array, Call, Case, Constant, Input, Network, Shape, TensorRef, tensors_in
 from .arrays import STRINGS, Record
 from .limits import Limits
+from .sketch import records_of
 
 __all__ = ["check_numbers", "check_sketch"]
 
 FEWEST_CASES = 2
+CHUNK = 1 << 18
 _SAVE_AGAIN = "save the network again"
 
 
@@ -121,8 +123,6 @@ def _only_tensors(structure: Any) -> bool:
 
 
 def _check_members(sketch: Network, limits: Limits) -> Iterator[Problem]:
-    from .sketch import records_of
-
     count = 0
     for file in ("weights.npz", "references.npz"):
         folded: set[str] = set()
@@ -147,7 +147,7 @@ def _check_cases(sketch: Network) -> Iterator[Problem]:
         yield Problem("cases", what, "record references with Keras at two batch sizes or more")
     inputs = {given.name: given for given in sketch.inputs}
     outputs = [ref for call in sketch.calls for ref in call.refs()]
-    tensors = [given.ref for given in sketch.inputs] + outputs
+    tensors = {given.ref for given in sketch.inputs}.union(outputs)
     for case in sketch.cases:
         where = f"case {case.name!r}"
         yield from _compare_keys(case.inputs, inputs, f"{where}, inputs")
@@ -167,8 +167,9 @@ def _compare_keys(found: Mapping[Any, Any], wanted: Any, where: str) -> Iterator
     for key in wanted:
         if key not in found:
             yield Problem(where, f"'{key}' is missing: a case covers every tensor", _SAVE_AGAIN)
+    known = set(wanted)
     for key in found:
-        if key not in set(wanted):
+        if key not in known:
             yield Problem(where, f"'{key}' is none of the network's", _SAVE_AGAIN)
 
 
@@ -212,15 +213,16 @@ def check_numbers(network: Network) -> list[Problem]:
     hopeless: dict[TensorRef, bool] = {}
     for case in network.cases:
         for name, array in case.inputs.items():
-            if not _all_finite(array):
-                what = "holds NaN or infinity"
+            found = {kind for part in _parts(array) for kind in _kinds(part)} - {"number"}
+            if found:
+                what = f"holds {' and '.join(sorted(found))}"
                 problems.append(Problem(f"case {case.name!r}, input {name!r}", what, "record it with finite inputs"))
         for ref, array in case.outputs.items():
-            if array.dtype.kind == "f" and bool(np.isinf(array).any()):
+            found = {kind for part in _parts(array) for kind in _kinds(part)}
+            if "infinity" in found:
                 way_out = "record the network with inputs that keep its numbers finite"
                 problems.append(Problem(f"case {case.name!r}, output '{ref}'", "holds infinity", way_out))
-            nothing = array.dtype.kind == "f" and array.size > 0 and bool(np.isnan(array).all())
-            hopeless[ref] = nothing and hopeless.get(ref, True)
+            hopeless[ref] = found == {"NaN"} and hopeless.get(ref, True)
     for ref, nothing in hopeless.items():
         if nothing:
             way_out = "record the network with inputs that keep its numbers finite"
@@ -228,5 +230,19 @@ def check_numbers(network: Network) -> list[Problem]:
     return problems
 
 
-def _all_finite(array: Array) -> bool:
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+def _parts(array: Array) -> Iterator[Array]:
+    """An array's elements, some at a time: large arrays are not copied."""
+    if array.dtype.kind == "f":
+        flat = array.reshape(-1)
+        for start in range(0, flat.size, CHUNK):
+            yield flat[start : start + CHUNK]
+
+
+def _kinds(numbers: Array) -> Iterator[str]:
+    finite, infinite = np.isfinite(numbers), np.isinf(numbers)
+    if finite.any():
+        yield "number"
+    if infinite.any():
+        yield "infinity"
+    if not (finite | infinite).all():
+        yield "NaN"

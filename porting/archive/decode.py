@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from ..errors import BadArchive, Problem
+from ..errors import Problem
 from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Network, TensorRef
 from .arrays import DTYPES, STRINGS, Record
-from .limits import Limits
+from .limits import Limits, bad_archive
 
 __all__ = ["decode"]
 
@@ -21,8 +21,9 @@ KEYWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 TEXT = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+\\Z")
 SURROGATE = re.compile("[\ud800-\udfff]")
+# What a zip file can hold, with some left for ".npy".
+LONGEST_MEMBER = 65_000
 NAME_RULE = "is no name: letters, digits and _ . - @ in parts joined by /, no part . or .."
-MOST_PROBLEMS = 100
 
 
 def decode(description: Any, limits: Limits) -> Network:
@@ -34,7 +35,7 @@ def decode(description: Any, limits: Limits) -> Network:
     decoder = _Decoder(limits)
     sketch = decoder.network(description)
     if decoder.problems:
-        raise BadArchive(decoder.problems[:MOST_PROBLEMS])
+        raise bad_archive(decoder.problems)
     return sketch
 
 
@@ -71,12 +72,13 @@ class _Decoder:
             return []
         return value
 
-    def matching(self, value: Any, where: str, pattern: re.Pattern[str], rule: str) -> str:
+    def matching(self, value: Any, where: str, pattern: re.Pattern[str], rule: str, most: int = 0) -> str:
+        most = most or self.limits.name_length
         if not isinstance(value, str):
             self.refuse(where, f"is no string but {_shown(value)}")
             return ""
-        if len(value) > self.limits.name_length:
-            self.refuse(where, f"has {len(value)} characters, more than {self.limits.name_length}", "shorten it")
+        if len(value) > most:
+            self.refuse(where, f"has {len(value)} characters, more than {most}", "shorten it")
         elif not pattern.match(value):
             self.refuse(where, f"{_shown(value)} {rule}", "rename it")
         return value
@@ -182,7 +184,7 @@ class _Decoder:
             for size in self.items(parts["shape"], f"{where} shape", "rank")
         )
         dtype = parts["dtype"]
-        if dtype not in (*DTYPES, "string", "object"):
+        if not isinstance(dtype, str) or dtype not in (*DTYPES, "string", "object"):
             self.refuse(f"{where} dtype", f"{_shown(dtype)} is none of {', '.join(DTYPES)}, string")
         return Input(name, shape, str(dtype))
 
@@ -249,10 +251,11 @@ class _Decoder:
         )
         name = key(parts["name"], f"{where} name")
         where = f"{where} '{name}'"
-        member = self.matching(parts["member"], f"{where} member", MEMBER, NAME_RULE)
+        longest = min(2 * self.limits.name_length + 40, LONGEST_MEMBER)
+        member = self.matching(parts["member"], f"{where} member", MEMBER, NAME_RULE, longest)
         if not isinstance(parts["sha256"], str) or not DIGEST.match(parts["sha256"]):
             self.refuse(f"{where} sha256", f"{_shown(parts['sha256'])} is no sha256 in hexadecimal")
-        if parts["dtype"] not in (*DTYPES, STRINGS):
+        if not isinstance(parts["dtype"], str) or parts["dtype"] not in (*DTYPES, STRINGS):
             self.refuse(f"{where} dtype", f"{_shown(parts['dtype'])} is none of {', '.join(DTYPES)}, {STRINGS}")
             return name, Record(member, "bool", (), "", 1)
         shape = tuple(

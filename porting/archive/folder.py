@@ -60,6 +60,8 @@ def as_bad_archive(where: object, doing: str) -> Iterator[None]:
         raise BadArchive(Problem(str(where), f"{doing}: {error.strerror or error}", way_out)) from error
     except MemoryError as error:
         raise BadArchive(Problem(str(where), f"{doing}: memory is exhausted", "use a machine with more")) from error
+    except RecursionError as error:
+        raise BadArchive(Problem(str(where), f"{doing}: it nests too deep", "lower Limits.depth")) from error
 
 
 @contextlib.contextmanager
@@ -185,7 +187,7 @@ def _replace(temporary: Path, target: Path, overwrite: bool) -> None:
 
 def _move_to_nothing(temporary: Path, target: Path) -> None:
     try:
-        with contextlib.suppress(FileNotFoundError):
+        if os.name == "nt" and target.is_dir():
             os.rmdir(target)
         os.rename(temporary, target)
     except OSError as error:

@@ -1,10 +1,13 @@
-"""How large a saved network may be before it is refused."""
+"""How large a saved network may be before it is refused, and how many problems a refusal lists."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["LIMITS", "Limits"]
+from ..errors import BadArchive, Problem
+
+__all__ = ["LIMITS", "Limits", "bad_archive"]
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,12 @@ class Limits:
 
 
 LIMITS = Limits()
+MOST_PROBLEMS = 100
+
+
+def bad_archive(problems: Sequence[Problem]) -> BadArchive:
+    """The error that lists these problems; of a great many, the first, and how many more there are."""
+    more = len(problems) - MOST_PROBLEMS
+    if more <= 0:
+        return BadArchive(problems)
+    return BadArchive([*problems[:MOST_PROBLEMS], Problem("", f"… and {more} more problems")])

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from ..errors import BadArchive, Problem
+from ..errors import Problem
 from ..network import Array, Call, Case, Constant, Layer, Network, TensorRef
 from .arrays import STRINGS, Record, record_of
 from .canonical import FORMAT, LARGEST, SMALLEST, VERSION
-from .limits import Limits
+from .limits import Limits, bad_archive
 
-__all__ = ["Slot", "describe_sketch", "fill", "in_order", "records_of", "sketch_of", "slots"]
+__all__ = ["Slot", "describe_sketch", "fill", "in_order", "records_of", "sketch_of", "slots", "with_member_names"]
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,26 @@ def sketch_of(network: Network) -> Network:
         BadArchive: listing all arrays that cannot be stored.
     """
     problems: list[Problem] = []
-    taken: dict[str, set[str]] = {"weights.npz": set(), "references.npz": set()}
-    records = [_record(slot, _member_name(slot.member, taken[slot.file]), problems) for slot in slots(network)]
+    records = [_record(slot, problems) for slot in slots(network)]
     if problems:
-        raise BadArchive(problems)
-    return fill(network, iter(records))
+        raise bad_archive(problems)
+    return with_member_names(fill(network, iter(records)))
 
 
-def _record(slot: Slot, member: str, problems: list[Problem]) -> Record:
+def with_member_names(sketch: Network) -> Network:
+    """A sketch in order with the member names that this format gives."""
+    taken: dict[str, set[str]] = {"weights.npz": set(), "references.npz": set()}
+    named = [replace(slot.array, member=_member_name(slot.member, taken[slot.file])) for slot in slots(sketch)]
+    return fill(sketch, iter(named))
+
+
+def _record(slot: Slot, problems: list[Problem]) -> Record:
     try:
-        return record_of(slot.array, member)
+        return record_of(slot.array)
     except ValueError as error:
         way_out = "store it as float16 … float64, int8 … int64, uint8 … uint64, bool or strings"
         problems.append(Problem(slot.where, str(error), way_out))
-        return Record(member, "bool", (), "0" * 64, 1)
+        return Record("", "bool", (), "", 1)
 
 
 def describe_sketch(sketch: Network, limits: Limits) -> dict[str, Any]:
@@ -142,7 +148,7 @@ def describe_sketch(sketch: Network, limits: Limits) -> dict[str, Any]:
         "cases": [_case(case) for case in sketch.cases],
     }
     if plain.problems:
-        raise BadArchive(plain.problems)
+        raise bad_archive(plain.problems)
     return description
 
 
@@ -196,11 +202,24 @@ class _Plain:
     """Turns configurations and arguments into JSON values, and notes what is none."""
 
     def __init__(self, limits: Limits) -> None:
-        self.depth = limits.depth
+        self.limits = limits
+        self.count = 0
         self.problems: list[Problem] = []
 
     def refuse(self, where: str, what: str) -> None:
         self.problems.append(Problem(where, what, "give values that JSON holds: numbers, strings, lists and dicts"))
+
+    def too_large(self, where: str, depth: int) -> bool:
+        """Whether there is too much of it already: lists can hold themselves."""
+        self.count += 1
+        if self.count > self.limits.values:
+            if self.count == self.limits.values + 1:
+                self.refuse(where, f"there are more than {self.limits.values} values (Limits.values)")
+            return True
+        if depth > self.limits.depth:
+            self.refuse(where, f"nests deeper than {self.limits.depth} (Limits.depth)")
+            return True
+        return False
 
     def scalar(self, value: Any, where: str) -> Any:
         if value is None or isinstance(value, (bool, str)):
@@ -218,15 +237,13 @@ class _Plain:
 
     def value(self, value: Any, where: str, depth: int = 0) -> Any:
         """A configuration's value; tuples become lists, keys are sorted."""
-        if depth > self.depth:
-            self.refuse(where, f"nests deeper than {self.depth} (Limits.depth)")
-        elif isinstance(value, (list, tuple)):
+        if self.too_large(where, depth):
+            return None
+        if isinstance(value, (list, tuple)):
             return [self.value(part, where, depth + 1) for part in value]
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             return {key: self.value(value[key], where, depth + 1) for key in self.keys(value, where)}
-        else:
-            return self.scalar(value, where)
-        return None
+        return self.scalar(value, where)
 
     def keys(self, mapping: Mapping[Any, Any], where: str) -> list[str]:
         bad = [key for key in mapping if not isinstance(key, str)]
@@ -236,22 +253,20 @@ class _Plain:
 
     def argument(self, value: Any, where: str, depth: int = 0) -> Any:
         """A call's argument: what is no JSON value is an object with one key."""
-        if depth > self.depth:
-            self.refuse(where, f"nests deeper than {self.depth} (Limits.depth)")
-        elif isinstance(value, TensorRef):
+        if self.too_large(where, depth):
+            return None
+        if isinstance(value, TensorRef):
             return {"tensor": str(value)}
-        elif isinstance(value, Constant):
+        if isinstance(value, Constant):
             return {"constant": value.weight}
-        elif isinstance(value, slice):
+        if isinstance(value, slice):
             parts = (value.start, value.stop, value.step)
             return {"slice": [self.argument(part, where, depth + 1) for part in parts]}
-        elif isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)):
             return [self.argument(part, where, depth + 1) for part in value]
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             return {"dict": self.arguments(value, where, depth + 1)}
-        else:
-            return self.scalar(value, where)
-        return None
+        return self.scalar(value, where)
 
     def arguments(self, mapping: Mapping[Any, Any], where: str, depth: int = 0) -> dict[str, Any]:
         return {key: self.argument(mapping[key], where, depth + 1) for key in self.keys(mapping, where)}

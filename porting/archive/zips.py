@@ -123,7 +123,7 @@ def write_member(file: io.BufferedWriter, member: Member, stored: Array) -> tupl
     digest = hashlib.sha256()
     crc = zlib.crc32(member.header)
     for start in range(0, stored.size, CHUNK):
-        chunk = stored[start : start + CHUNK].tobytes()
+        chunk = stored[start : start + CHUNK].data
         digest.update(chunk)
         crc = zlib.crc32(chunk, crc)
         file.write(chunk)
