@@ -14,7 +14,7 @@ from ..network import Array, Case, Shape, TensorRef
 from ..samples import GENTLENESS, Need, make_inputs
 from .front import Front
 from .graph import Graph, refs_of
-from .run import MaskLost, Progress, check_outputs, record
+from .run import MaskLostError, Progress, check_outputs, record
 
 __all__ = ["Recorder", "open_axes", "warn_of_insensitive"]
 
@@ -145,7 +145,7 @@ class Recorder:
         try:
             inputs = make_inputs(self.needs, batch, length, spread)
             record(self.graph, self.front, "", inputs)
-        except MaskLost:
+        except MaskLostError:
             raise
         except Exception as error:
             self.errors.append(error)
@@ -160,7 +160,7 @@ class Recorder:
             name = self._name(batch, length, seed, word if gentleness else "")
             try:
                 case = self._recorded(name, inputs)
-            except MaskLost:
+            except MaskLostError:
                 raise
             except Exception as error:
                 self.errors.append(error)

@@ -16,6 +16,10 @@ __all__ = ["describe_config"]
 # Keys that say how Keras finds a class or builds a layer again, not what it does.
 BUILDING_KEYS = frozenset({"build_config", "compile_config", "build_input_shape"})
 
+# Settings that say how weights begin or are trained.
+BEGINNINGS = ("_initializer", "_regularizer", "_constraint")
+LONGEST_BEGINNING = 2000
+
 
 def describe_config(operation: Any, where: str, front: Front, problems: list[Problem]) -> dict[str, Any]:
     """An operation's config as JSON values. What cannot be said in JSON is added to `problems`."""
@@ -25,8 +29,7 @@ def describe_config(operation: Any, where: str, front: Front, problems: list[Pro
         way_out = "give the class a get_config() that returns its arguments"
         problems.append(Problem(where, "cannot describe itself: it has no get_config()", way_out))
         return {}
-    describer = _Describer(where, problems)
-    return {str(key): describer.value(value, str(key)) for key, value in config.items() if key not in BUILDING_KEYS}
+    return _Describer(where, problems).settings(config, "")
 
 
 class _Describer:
@@ -36,6 +39,23 @@ class _Describer:
 
     def problem(self, what: str, way_out: str) -> None:
         self.problems.append(Problem(self.where, what, way_out))
+
+    def settings(self, config: Mapping[Any, Any], key: str) -> dict[str, Any]:
+        """A config, without what only builds a layer again."""
+        return {
+            str(name): self.beginning(value) if str(name).endswith(BEGINNINGS) else self.value(value, f"{key}{name}")
+            for name, value in config.items()
+            if name not in BUILDING_KEYS
+        }
+
+    def beginning(self, value: Any) -> Any:
+        """How weights begin or are trained. It changes no output, so no array and no function is asked of it."""
+        quiet = _Describer(self.where, [])
+        described = quiet.value(value, "")
+        if quiet.problems or len(str(described)) > LONGEST_BEGINNING:
+            name = value.get("class_name") if isinstance(value, Mapping) else type(value).__name__
+            return {"class_name": str(name), "config": {}}
+        return described
 
     def value(self, value: Any, key: str) -> Any:
         if value is None or isinstance(value, (bool, int, str)):
@@ -84,9 +104,7 @@ class _Describer:
         registered = value.get("registered_name") or ""
         name = registered if ">" in str(registered) else class_name
         inner = {} if config is None else config
-        described = self.value(
-            {k: v for k, v in inner.items() if k not in BUILDING_KEYS} if isinstance(inner, Mapping) else inner, key
-        )
+        described = self.settings(inner, f"{key}.") if isinstance(inner, Mapping) else self.value(inner, key)
         return {"class_name": name, "config": described}
 
     def function(self, value: Mapping[str, Any], key: str) -> Any:

@@ -67,7 +67,7 @@ def walk(model: Any, front: Front, keep_masks: bool = False) -> Graph:
     Args:
         model: a model with a graph.
         front: its Keras.
-        keep_masks: keep the masks that Keras put into the graph by itself, see `run.MaskLost`.
+        keep_masks: keep the masks that Keras put into the graph by itself, see `run.MaskLostError`.
     """
     return _Walk(front, keep_masks).run(model)
 

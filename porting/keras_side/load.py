@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -54,16 +55,13 @@ def load_model_file(
 
 def _keras_for(path: Path) -> ModuleType:
     """The Keras that can read a file: the installed one, or tf_keras for files of Keras 2."""
-    import keras
-
+    keras: ModuleType = importlib.import_module("keras")
     installed = int(str(keras.__version__).partition(".")[0])
     if installed < 3:
         return keras
     if path.is_dir() or (_version(path) or "3").startswith("2"):
         if importlib.util.find_spec("tf_keras") is not None:
-            import tf_keras
-
-            return tf_keras  # type: ignore[no-any-return]
+            return importlib.import_module("tf_keras")
         if path.is_dir():
             raise Unsupported(Problem(str(path), "is a folder; Keras 3 loads no SavedModel", OLD_KERAS))
         if path.suffix == ".keras":

@@ -30,15 +30,12 @@ def bind(node: NodeView, front: Front) -> tuple[dict[str, Any], list[Any]]:
 
 
 def without_implicit_masks(node: NodeView, front: Front) -> tuple[dict[str, Any], list[Any]]:
-    """The arguments by parameter name without those masks that Keras fills in itself, and the tensors that carry them."""
+    """The arguments without those masks that Keras fills in itself, and the tensors that carry these."""
     arguments, masked = bind(node, front)
     if not front.is_layer(node.operation):
         return arguments, masked
     tensors = [name for name, value in arguments.items() if _holds_symbolic(value, front) and not _is_mask(name)]
-    if len(tensors) == 1:
-        implied = {"mask": tensors[0]}
-    else:
-        implied = {f"{name}_mask": name for name in tensors}
+    implied = {"mask": tensors[0]} if len(tensors) == 1 else {f"{name}_mask": name for name in tensors}
     for mask_name, name in implied.items():
         given = arguments.get(mask_name)
         if given is not None and _same(given, _masks(arguments[name], front), front):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from .save import check_is_graph
 from .weights import Weights, collect_weights
 
 __all__ = ["restore"]
+
+log = logging.getLogger(__name__)
 
 
 def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
@@ -39,7 +42,7 @@ def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
     graph = walk(model, front)
     if graph.problems:
         raise Unsupported(graph.problems)
-    found = collect_weights(graph, front)
+    found = _in_saved_names(network, collect_weights(graph, front), graph, front)
     problems = [*_name_problems(network, found), *_fit_problems(network, found, front), *_tie_problems(network, found)]
     if problems:
         raise Mismatch(problems)
@@ -50,6 +53,34 @@ def _read(folder: str | os.PathLike[str]) -> Network:
     from ..archive import read_network
 
     return read_network(folder)
+
+
+def _in_saved_names(network: Network, found: Weights, graph: Graph, front: Front) -> Weights:
+    """The model's weights under the saved layer names, where Keras numbered the same layers otherwise.
+
+    A model that is made twice in one process has ``dense`` the first time and ``dense_1`` the second. Where names
+    differ but the layers in running order have the same classes and weights, the order counts.
+    """
+    saved = [layer for layer in network.layers.values() if layer.weights or layer.tied]
+    here = [name for name, variables in found.variables.items() if variables]
+    if {layer.name for layer in saved} == set(here) or len(saved) != len(here):
+        return found
+    for layer, name in zip(saved, here):
+        variables, tied = found.variables[name], found.ties.get(name, {})
+        shapes = {key: tuple(variable.shape) for key, variable in variables.items() if key not in tied}
+        same = front.class_name(graph.layers[name]) == layer.class_name and set(tied) == set(layer.tied)
+        if not same or shapes != {key: array.shape for key, array in layer.weights.items()}:
+            return found
+    renamed = {name: layer.name for layer, name in zip(saved, here)}
+    log.warning("layers are named otherwise in the model; matched in running order, as their classes and weights agree")
+    return Weights({renamed[name]: found.variables[name] for name in here}, _rename_ties(found, renamed))
+
+
+def _rename_ties(found: Weights, renamed: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    keepers = {
+        f"{name}/{key}": f"{renamed[name]}/{key}" for name, variables in found.variables.items() for key in variables
+    }
+    return {renamed[name]: {key: keepers[keeper] for key, keeper in tied.items()} for name, tied in found.ties.items()}
 
 
 def _name_problems(network: Network, found: Weights) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from ..network import Array, Case, TensorRef, tensors_in
 from .front import Front
 from .graph import Graph, Step, refs_of
 
-__all__ = ["MaskLost", "Progress", "Unmasked", "check_outputs", "record", "run_model"]
+__all__ = ["MaskLostError", "Progress", "Unmasked", "check_outputs", "record", "run_model"]
 
 Progress = Callable[[int, int, str], None]
 # By call, the tensors that reach it without the mask that they were made with.
@@ -22,7 +22,7 @@ Unmasked = Mapping[str, tuple[TensorRef, ...]]
 TOLERANCE = 1e-6
 
 
-class MaskLost(Exception):
+class MaskLostError(Exception):
     """A mask that the graph hands on explicitly is gone when its call is run.
 
     Keras 3's MultiHeadAttention takes the masks off its inputs (``set_keras_mask(query, None)``), so what runs after
@@ -38,7 +38,7 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         The case, and by call the tensors that reached it without the mask that they were made with.
 
     Raises:
-        MaskLost: the graph must be walked again with its mask arguments kept.
+        MaskLostError: the graph must be walked again with its mask arguments kept.
         Exception: whatever Keras raises when the inputs do not fit the model.
     """
     values: dict[TensorRef, Any] = {}
@@ -48,7 +48,7 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         values[given.ref] = front.to_tensor(inputs[given.name], given.dtype)
     for step in graph.steps:
         if any(front.mask(values[ref]) is None for ref in step.implied):
-            raise MaskLost(step.call.name)
+            raise MaskLostError(step.call.name)
         taken = dict.fromkeys(tensors_in((step.args, step.kwargs)))
         lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
         if lost:

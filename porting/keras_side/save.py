@@ -14,7 +14,7 @@ from .config import describe_config
 from .front import Front, front_of
 from .graph import Graph, walk
 from .layers import check_layer, id_limit
-from .run import MaskLost, Progress
+from .run import MaskLostError, Progress
 from .weights import collect_weights
 
 __all__ = ["describe", "save"]
@@ -63,7 +63,7 @@ def describe(model: Any, samples: Any = None, *, name: str | None = None, progre
     arguments = (model, samples, name or model.name, progress or _silent, front)
     try:
         return _describe(walk(model, front), *arguments)
-    except MaskLost:
+    except MaskLostError:
         return _describe(walk(model, front, keep_masks=True), *arguments)
 
 

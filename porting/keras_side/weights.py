@@ -39,6 +39,9 @@ def _walk(layer: Any, prefix: str, front: Front, found: dict[str, Any], names: d
     if id(layer) in seen:
         return
     seen.add(id(layer))
+    for name, held in _held(layer, front):  # first, since some wrappers name their layer's variables as their own
+        inner = prefix if name == "cell" and _is_one_cell(layer) else f"{prefix}{name}/"
+        _walk(held, inner, front, found, names, seen)
     attributes = {id(value): name.lstrip("_") for name, value in vars(layer).items() if front.is_variable(value)}
     for variable in front.own_variables(layer):
         if id(variable) in names:
@@ -47,9 +50,6 @@ def _walk(layer: Any, prefix: str, front: Front, found: dict[str, Any], names: d
         if UNNAMED.fullmatch(name) or f"{prefix}{name}" in found:
             name = attributes.get(id(variable), name)
         _add(_free(f"{prefix}{name}", found), variable, found, names)
-    for name, held in _held(layer, front):
-        inner = prefix if name == "cell" and _is_one_cell(layer) else f"{prefix}{name}/"
-        _walk(held, inner, front, found, names, seen)
 
 
 def _add(name: str, variable: Any, found: dict[str, Any], names: dict[int, str]) -> None:
@@ -66,7 +66,10 @@ def _free(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _held(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
-    """The layers that a layer holds, by attribute; lists by place, dicts by key."""
+    """The layers that a layer holds, by attribute; lists by place, dicts by key. A model's layers by their names."""
+    if front.is_model(layer):
+        yield from ((held.name, held) for held in layer.layers)
+        return
     for name, value in list(vars(layer).items()):
         if name not in BOOKKEEPING and not name.startswith("_self_") and not front.is_variable(value):
             yield from _held_in(name.lstrip("_"), value, front)
@@ -114,7 +117,8 @@ def collect_weights(graph: Graph, front: Front) -> Weights:
         variables[name] = {}
         if front.is_layer(operation):
             variables[name] = name_weights(operation, front)
-            owner.update(dict.fromkeys(map(id, front.own_variables(operation)), name))
+            for variable in front.own_variables(operation):
+                owner.setdefault(id(variable), name)
         variables[name].update(graph.constants.get(name, {}))
     return Weights(variables, _find_ties(variables, owner))
 

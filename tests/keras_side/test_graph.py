@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from helpers import calls, describe_both, ref
 from keras import layers, ops
+from keras_side_helpers import calls, describe_both, ref
 
 from porting import Unsupported
 from porting.keras_side.save import describe

@@ -1,0 +1,253 @@
+"""Names of weights, ties, constants, and putting weights back."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from keras_side_helpers import ref, reload
+
+from porting import Mismatch
+from porting.keras_side.restore import restore
+from porting.keras_side.save import describe
+
+
+def names(layer, shape=(5, 4), **call):
+    """The weight names of a layer called on one input."""
+    given = keras.Input(shape)
+    outputs = layer(given, **call)
+    network = describe(keras.Model(given, outputs))
+    return list(network.layers[layer.name].weights)
+
+
+RECURRENT = ["kernel", "recurrent_kernel", "bias"]
+NAMES = [
+    (layers.Dense(2), ["kernel", "bias"]),
+    (layers.LSTM(2), RECURRENT),
+    (layers.GRU(2), RECURRENT),
+    (layers.SimpleRNN(2), RECURRENT),
+    (layers.Bidirectional(layers.LSTM(2)), [f"{way}_layer/{w}" for way in ("forward", "backward") for w in RECURRENT]),
+    (layers.TimeDistributed(layers.Dense(2)), ["layer/kernel", "layer/bias"]),
+    (layers.RNN(layers.LSTMCell(2)), [f"cell/{name}" for name in RECURRENT]),
+    (
+        layers.RNN([layers.GRUCell(2), layers.SimpleRNNCell(3)]),
+        [f"cell/cells/{place}/{name}" for place in (0, 1) for name in RECURRENT],
+    ),
+    (
+        layers.Bidirectional(layers.RNN(layers.GRUCell(2))),
+        [f"{way}_layer/cell/{name}" for way in ("forward", "backward") for name in RECURRENT],
+    ),
+    (layers.BatchNormalization(), ["gamma", "beta", "moving_mean", "moving_variance"]),
+    (layers.SeparableConv1D(3, 2), ["depthwise_kernel", "pointwise_kernel", "bias"]),
+    (layers.SpectralNormalization(layers.Dense(3)), ["layer/kernel", "layer/bias", "vector_u"]),
+    (layers.Dropout(0.3), []),
+]
+
+
+@pytest.mark.parametrize(("layer", "expected"), NAMES, ids=lambda value: getattr(value, "name", None))
+def test_names(layer, expected):
+    assert sorted(names(layer)) == sorted(expected)
+
+
+def test_names_within_attention():
+    layer = layers.MultiHeadAttention(2, 3)
+    given = keras.Input((4, 6))
+    network = describe(keras.Model(given, layer(given, given)))
+    parts = ("query_dense", "key_dense", "value_dense", "output_dense")
+    assert list(network.layers[layer.name].weights) == [
+        f"{part}/{name}" for part in parts for name in ("kernel", "bias")
+    ]
+
+
+def test_time_distributed_model_keeps_its_layers_names():
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="one"), layers.Dense(2, name="two")])
+    found = names(layers.TimeDistributed(inner, name="each"))
+    assert len(found) == len(set(found)) == 4
+    assert all(name.startswith("layer/") for name in found)
+
+
+def test_weights_keep_keras_orientation():
+    given = keras.Input((5, 4))
+    layer = layers.LSTM(2)
+    network = describe(keras.Model(given, layer(given)))
+    for saved, kept in zip(network.layers["lstm"].weights.values(), layer.get_weights()):
+        np.testing.assert_array_equal(saved, kept)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Unnamed(layers.Layer):
+    """Weights without names, and one layer within a list within a dict."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+        self._shift = self.add_weight(shape=(shape[-1],))
+        self.parts = {"one": [layers.Dense(2)]}
+        self.parts["one"][0].build(shape)
+
+    def call(self, x):
+        return self.parts["one"][0](x * self.scale + self._shift)
+
+
+def test_a_layer_of_ones_own():
+    given = keras.Input((3,))
+    layer = Unnamed(name="mine")
+    network = describe(keras.Model(given, layer(given)))
+    assert list(network.layers["mine"].weights) == ["scale", "shift", "parts/one/0/kernel", "parts/one/0/bias"]
+    assert network.layers["mine"].class_name == "tests>Unnamed"
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class TiedLogits(layers.Layer):
+    """The transposed table of an embedding as output layer."""
+
+    def __init__(self, embedding, **options):
+        super().__init__(**options)
+        self.embedding = embedding
+
+    def build(self, shape):
+        self.bias = self.add_weight(shape=(self.embedding.input_dim,), name="bias")
+
+    def call(self, x):
+        return ops.matmul(x, ops.transpose(self.embedding.embeddings)) + self.bias
+
+    def get_config(self):
+        return {**super().get_config(), "embedding": keras.saving.serialize_keras_object(self.embedding)}
+
+    @classmethod
+    def from_config(cls, config):
+        config["embedding"] = keras.saving.deserialize_keras_object(config["embedding"])
+        return cls(**config)
+
+
+def tied_model(tied=True):
+    given = keras.Input((None,), dtype="int32", name="ids")
+    table = layers.Embedding(7, 4, name="table")
+    logits = TiedLogits(table if tied else layers.Embedding(7, 4, name="another"), name="logits")
+    logits.embedding.build(None)
+    return keras.Model(given, logits(layers.LSTM(4, return_sequences=True, name="lstm")(table(given))))
+
+
+def test_ties_are_recorded():
+    network = describe(tied_model())
+    assert list(network.layers["logits"].weights) == ["bias"]
+    assert dict(network.layers["logits"].tied) == {"embedding/embeddings": "table/embeddings"}
+    assert network.layers["table"].weights["embeddings"].shape == (7, 4)
+    assert max(case.inputs["ids"].max() for case in network.cases) == 6
+
+
+def test_a_variable_in_the_graph_is_tied():
+    given = keras.Input((4,), name="x")
+    dense = layers.Dense(4, name="dense")
+    network = describe(keras.Model(given, ops.matmul(dense(given), dense.kernel)))
+    (matmul,) = [layer for layer in network.layers.values() if layer.class_name == "ops.Matmul"]
+    assert (dict(matmul.tied), matmul.weights) == ({"constant": "dense/kernel"}, {})
+
+
+def small():
+    given = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(7, 4, mask_zero=True, name="table")(given)
+    x = layers.Bidirectional(layers.LSTM(3), name="both")(x)
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(2, name="d")], name="inner")
+    return keras.Model(given, inner(layers.BatchNormalization(name="norm")(x)))
+
+
+def moved(network):
+    """The network with other weights."""
+    shifted = {
+        name: replace(layer, weights={key: array + np.float32(0.1) for key, array in layer.weights.items()})
+        for name, layer in network.layers.items()
+    }
+    return replace(network, layers=shifted)
+
+
+def test_weights_go_back_bit_by_bit():
+    network = moved(describe(small()))
+    model = small()
+    assert restore(network, model) == len(network.weights()) == 13
+    again = describe(model)
+    for name, array in network.weights().items():
+        assert array.tobytes() == again.weights()[name].tobytes()
+
+
+def test_weights_go_back_into_a_model_from_a_file(tmp_path):
+    model = small()
+    network = moved(describe(model))
+    loaded = reload(model, tmp_path)
+    restore(network, loaded)
+    inputs = network.cases[0].inputs["ids"]
+    restore(network, model)
+    np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
+
+
+def test_ties_go_back():
+    network = moved(describe(tied_model()))
+    model = tied_model()
+    restore(network, model)
+    table = model.get_layer("table").embeddings.numpy()
+    np.testing.assert_array_equal(table, network.layers["table"].weights["embeddings"])
+
+
+def test_ties_survive_a_file(tmp_path):
+    assert describe(reload(tied_model(), tmp_path)).layers["logits"].tied
+
+
+def test_a_lost_tie_is_named():
+    network = describe(tied_model())
+    with pytest.raises(Mismatch, match="is one with table/embeddings when saved, not in the model"):
+        restore(network, tied_model(tied=False))
+    with pytest.raises(Mismatch, match="but a weight of its own when saved"):
+        restore(describe(tied_model(tied=False)), tied_model())
+
+
+def unnamed(units=2):
+    given = keras.Input((None,), dtype="int32")
+    x = layers.GRU(3)(layers.Embedding(7, 4)(given))
+    return keras.Model(given, layers.Dense(units)(layers.Dense(3)(x)))
+
+
+def test_layers_that_keras_numbered_otherwise_are_matched_in_order(caplog):
+    network = moved(describe(unnamed()))
+    model = unnamed()
+    assert restore(network, model) == 8
+    assert "in running order" in caplog.text
+    for array, kept in zip(network.weights().values(), model.get_weights()):
+        np.testing.assert_array_equal(array, kept)
+    with pytest.raises(Mismatch):
+        restore(network, unnamed(units=4))
+
+
+def test_every_difference_is_named_and_nothing_changes():
+    network = describe(small())
+    given = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(8, 4, name="table")(given)
+    x = layers.LSTM(3, name="both")(x)
+    other = keras.Model(given, layers.Dense(2, use_bias=False, name="other")(x))
+    before = other.get_weights()
+    with pytest.raises(Mismatch) as found:
+        restore(network, other)
+    text = str(found.value)
+    for part in (
+        "table/embeddings",
+        "(8, 4)",
+        "(7, 4)",
+        "both/kernel",
+        "both/forward_layer/kernel",
+        "'other'",
+        "'norm'",
+    ):
+        assert part in text
+    for old, new in zip(before, other.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_constants_are_compared_when_restoring():
+    def model(table):
+        given = keras.Input((2,), name="x")
+        return keras.Model(given, layers.Dense(2, name="d")(given + np.array(table, "float32")))
+
+    network = describe(model([1, 2]))
+    assert restore(network, model([1, 2])) == 2
+    with pytest.raises(Mismatch, match="constant"):
+        restore(network, model([1, 3]))
+    assert network.calls[0].inputs[0] == ref("x:0")
