@@ -76,6 +76,7 @@ def port(session: nox.Session) -> None:
     keras, neoml = environment(session, "keras"), environment(session, "neoml")
     if not session.posargs:
         folder = ROOT / "out" / "tutorial"
+        folder.parent.mkdir(exist_ok=True)
         # A failing Keras side leaves nothing behind that could be checked in its place.
         shutil.rmtree(folder, ignore_errors=True)
         run(session, keras, "scripts/tutorial_keras.py", str(folder))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from .checking import Report
 from .errors import BadArchive, Mismatch, PortingError, Problem, Unsupported
 from .layers import Refusal, rule
-from .network import Network
+from .network import Case, Network
 from .ported import PortedNetwork
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadArchive",
+    "Case",
     "Mismatch",
     "Network",
     "PortedNetwork",

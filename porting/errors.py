@@ -52,7 +52,7 @@ class BadArchive(PortingError):
     """A saved network or a stored net cannot be read, or cannot be written, as promised."""
 
     exit_code = 3
-    headline = "the folder is not a sound saved network ({count} problem{s}):"
+    headline = "the saved network cannot be read or written as it should ({count} problem{s}):"
 
 
 class Unsupported(PortingError):
