@@ -266,6 +266,8 @@ def _skip_source(reader: Reader, expected: str) -> None:
 def cell_parameters(archive: bytes, node: Node) -> dict[tuple[str, str], Array]:
     """What the slots inside a cell hold, by inner layer's name and slot.
 
+    Blobs come as they are stored: NeoML keeps a free term along the first dimension, not in the channels.
+
     Arguments:
         archive: the `stored` net.
         node: the cell's ``Recurrent`` node.
