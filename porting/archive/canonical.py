@@ -160,14 +160,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(digits: str) -> int:
     if len(digits) > 20 or not SMALLEST <= int(digits) <= LARGEST:
-        raise ValueError(f"the integer {_short(digits)} is outside 64 bits")
+        raise ValueError(f"an integer is outside 64 bits: {_short(digits)}")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     number = float(digits) if len(digits) <= 32 else math.inf
     if not math.isfinite(number):
-        raise ValueError(f"the number {_short(digits)} is no double in its shortest form")
+        raise ValueError(f"a number is no double in its shortest form: {_short(digits)}")
     return number
 
 

@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,16 +45,16 @@ class Member:
     record: Record
     offset: int
 
-    @property
+    @cached_property
     def name(self) -> bytes:
         return f"{self.record.member}.npy".encode("ascii")
 
-    @property
+    @cached_property
     def header(self) -> bytes:
         """The npy header."""
         return stored_header(self.record)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the member: npy header and data."""
         return len(self.header) + self.record.bytes
@@ -62,7 +63,7 @@ class Member:
     def needs64(self) -> bool:
         return self.size >= _FULL32
 
-    @property
+    @cached_property
     def end(self) -> int:
         """Where the next member begins."""
         return self.offset + len(self.local(0)) + self.record.bytes

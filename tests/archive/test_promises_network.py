@@ -1,0 +1,264 @@
+"""What the saved network and its loader promise: of the network in the folder, lines 10 to 17. See docs/security.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from porting.archive import describe, read_network, write_network
+from porting.archive.folder import FILES
+from porting.errors import BadArchive
+from porting.hashing import check_hash, hash_path, sha256_of_file, write_hash
+from porting.network import Call, Case, Input, Layer, Network
+
+from ..fuzz_archive import Fuzz
+from .forging import BLIND, SEALED, array_entries, data_spans
+from .helpers import (
+    JOIN,
+    SPLIT,
+    body_of,
+    bytes_of,
+    content,
+    loads,
+    make_case,
+    make_network,
+    put,
+    refusal,
+    seal,
+    seal_text,
+)
+
+NET = make_network()
+CALLS = NET.calls
+X = Input("x", (None, 2)).ref
+
+
+def graph(**changes: Any) -> Network:
+    return make_network(**changes)
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        (graph(inputs=(*NET.inputs, NET.inputs[0])), "two inputs or calls have the name 'x'"),
+        (graph(inputs=(*NET.inputs, Input("join", (None,)))), "two inputs or calls have the name 'join'"),
+        (graph(calls=(*CALLS, CALLS[0])), "two inputs or calls have the name 'encoder/Split'"),
+        (graph(cases=(NET.cases[0], NET.cases[0])), "two cases have the name 'batch 2'"),
+        (graph(calls=(CALLS[1], CALLS[0], CALLS[2])), "reads 'encoder/Split:0', which no input and no earlier call"),
+        (graph(calls=(*CALLS[:2], Call("join@2", "join", (JOIN, SPLIT.__class__("join@2"))))), "no earlier call"),
+        (graph(calls=(*CALLS[:2], Call("join@2", "join", (JOIN.__class__("join", 1),)))), "'join' makes 1 tensors"),
+        (graph(calls=(*CALLS, Call("other", "nowhere", (X,)))), "layer 'nowhere' is not among the layers"),
+        (graph(calls=(*CALLS, Call("other", "join", (X,)))), "contributes to no output"),
+        (graph(calls=(CALLS[0], Call("join", "join", (SPLIT,), unmasked=(X,)), CALLS[2])), "it does not read it"),
+        (graph(layers={**NET.layers, "more": Layer("more", "Dense")}), "layer 'more': is called nowhere"),
+        (graph(layers={**NET.layers, "more": Layer("m", "Dense")}), "layer 'm': is kept under the name 'more'"),
+        (graph(outputs=SPLIT.__class__("nowhere")), "reads 'nowhere:0'"),
+        (graph(outputs=None), "are not a tensor, a tuple or a dict of tensors"),
+        (graph(outputs=(SPLIT, 1)), "are not a tensor, a tuple or a dict of tensors"),
+        (graph(outputs=()), "are not a tensor, a tuple or a dict of tensors"),
+        (graph(inputs=()), "the network has none"),
+    ],
+)
+def test_promise_10_the_graph_is_sound(tmp_path: Path, network: Network, told: str) -> None:
+    with pytest.raises(BadArchive, match=re.escape(told)):
+        write_network(network, tmp_path / "net")
+
+
+@pytest.mark.parametrize(
+    ("weights", "tied", "told"),
+    [
+        ({}, {"shared": "encoder/Split/kernel"}, "constant 'table' is no weight"),
+        ({"table": np.zeros(2)}, {"table": "encoder/Split/kernel"}, "is tied and has an array too"),
+        ({"table": np.zeros(2)}, {"shared": "nowhere/kernel"}, "tied to 'nowhere/kernel', which is no array"),
+    ],
+)
+def test_promise_10_every_weight_has_its_place(tmp_path: Path, weights: Any, tied: Any, told: str) -> None:
+    layers = {**NET.layers, "join": Layer("join", "Join", weights=weights, tied=tied)}
+    with pytest.raises(BadArchive, match=told):
+        write_network(make_network(layers=layers), tmp_path / "net")
+
+
+def test_promise_10_full_names_of_weights_are_unique(tmp_path: Path) -> None:
+    one, two = Layer("a", "A", weights={"b/c": np.zeros(1)}), Layer("a/b", "B", weights={"c": np.zeros(1)})
+    with pytest.raises(BadArchive, match="full name of another layer's"):
+        write_network(make_network(layers={**NET.layers, "a": one, "a/b": two}), tmp_path / "net")
+
+
+def cases(change: Any) -> Network:
+    first = make_case("batch 2", 2)
+    parts = {name: dict(getattr(first, name)) for name in ("inputs", "outputs", "masks")}
+    change(**parts)
+    return make_network(cases=(Case("batch 2", **parts), *NET.cases[1:]))
+
+
+def _set(kind: str, key: Any, array: Any) -> Any:
+    return lambda **parts: parts[kind].__setitem__(key, array)
+
+
+def _drop(kind: str, key: Any) -> Any:
+    return lambda **parts: parts[kind].pop(key)
+
+
+F = np.float32
+SPLIT1 = SPLIT.__class__("encoder/Split", 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        (make_network(cases=NET.cases[:1]), "there are 1 of at least 2"),
+        (make_network(cases=()), "there are 0 of at least 2"),
+        (cases(_drop("inputs", "x")), "inputs: 'x' is missing"),
+        (cases(_drop("outputs", SPLIT1)), "outputs: 'encoder/Split:1' is missing"),
+        (cases(_set("inputs", "y", np.zeros(2, F))), "'y' is none of the network's"),
+        (cases(_set("outputs", X, np.zeros(2, F))), "'x:0' is none of the network's"),
+        (cases(_set("inputs", "x", np.array([[1, np.nan]], F))), "input 'x': holds NaN"),
+        (cases(_set("inputs", "x", np.array([[1, -np.inf]], F))), "input 'x': holds infinity"),
+        (cases(_set("inputs", "x", np.zeros((2, 3), F))), "has the shape [2, 3], the input is [None, 2]"),
+        (cases(_set("inputs", "x", np.zeros((0, 2), F))), "is empty: its shape is [0, 2]"),
+        (cases(_set("inputs", "x", np.zeros((2, 2)))), "is of float64, the input is of float32"),
+        (cases(_set("outputs", SPLIT, np.array([[np.inf], [1]], F))), "output 'encoder/Split:0': holds infinity"),
+        (
+            cases(_set("outputs", SPLIT, np.zeros((2, 1)))),
+            "is of float32 and rank 2, of float64 and rank 2 in the first",
+        ),
+        (cases(_set("outputs", SPLIT, np.zeros((2,), F))), "is of float32 and rank 2, of float32 and rank 1"),
+        (cases(_set("masks", SPLIT, np.zeros((2,), F))), "is of float32, masks are of bool"),
+        (cases(_set("masks", JOIN.__class__("no"), np.zeros((2,), bool))), "'no:0' is no tensor of the network"),
+        (cases(_drop("masks", SPLIT)), "carries a mask in one case and none in another"),
+    ],
+)
+def test_promise_13_references_are_finite_and_complete_in_at_least_two_cases(
+    tmp_path: Path, network: Network, told: str
+) -> None:
+    with pytest.raises(BadArchive, match=re.escape(told)):
+        write_network(network, tmp_path / "net")
+
+
+def test_promise_13_an_output_may_hold_nan_but_not_in_every_place(tmp_path: Path) -> None:
+    def changed(case: Case) -> Case:
+        return dataclasses.replace(case, outputs={**case.outputs, SPLIT: np.full((2, 1), np.nan, F)})
+
+    one = make_network(cases=(changed(NET.cases[0]), NET.cases[1]))
+    assert content(read_network(write_network(one, tmp_path / "net"))) == content(one)
+    with pytest.raises(BadArchive, match="'encoder/Split:0': is NaN throughout"):
+        write_network(make_network(cases=tuple(map(changed, NET.cases))), tmp_path / "other")
+
+
+def test_promise_14_all_problems_at_once(tmp_path: Path, saved: Path) -> None:
+    network = make_network(
+        calls=(*CALLS, Call("other", "nowhere", (JOIN.__class__("gone"),))), outputs=None, cases=NET.cases[:1]
+    )
+    with pytest.raises(BadArchive) as caught:
+        write_network(network, tmp_path / "other")
+    assert len(caught.value.problems) >= 5
+    files = {name: bytearray(content) for name, content in bytes_of(saved).items()}
+    files["weights.npz"][-100] ^= 1
+    description = loads(bytes(files["network.json"]))
+    for name in FILES[1:]:
+        spans = data_spans(bytes(files[name]), list(array_entries(description, name)))
+        for start, stop in list(spans)[:3]:
+            if stop > start:
+                files[name][start] ^= 1
+    put(saved, {name: bytes(content) for name, content in files.items()})
+    with pytest.raises(BadArchive) as caught:
+        read_network(saved)
+    assert {problem.where.split(",")[0] for problem in caught.value.problems} == {"weights.npz", "references.npz"}
+    assert len(caught.value.problems) >= 5
+    assert all(problem.way_out for problem in caught.value.problems)
+
+
+def test_promise_14_a_great_many_problems_are_cut_short(saved: Path) -> None:
+    description = loads((saved / "network.json").read_bytes())
+    description["origin"] = {f"key {index}": index for index in range(200)}
+    (saved / "network.json").write_bytes(seal(description))
+    assert "… and 100 more problems" in refusal(saved)
+
+
+@pytest.mark.parametrize("forger", [*BLIND, *SEALED], ids=lambda forger: str(forger.__name__))
+def test_promise_15_any_mutated_folder_gives_equal_content_or_bad_archive(tmp_path: Path, forger: Any) -> None:
+    fuzz = Fuzz(tmp_path)
+    for seed in range(150):
+        fuzz.try_one(forger, seed)
+
+
+def test_promise_15_large_hostile_descriptions_are_refused_quickly(saved: Path) -> None:
+    body = body_of((saved / "network.json").read_bytes())
+    hostile = (
+        '{"a": [' * 100_000,
+        "[" + "[]," * 2_500_000,
+        "{" + ",".join(f'"{index}": 0' for index in range(100_000)) + ', "9": 0}',
+        '"' + "\\n" * 2_000_000 + '"',
+        '"' + "\\" * 2_000_001,
+    )
+    for value in hostile:
+        (saved / "network.json").write_bytes(seal_text(body.replace('"units": 2', f'"units": {value}', 1)))
+        started = time.perf_counter()
+        refusal(saved)
+        assert time.perf_counter() - started < 10
+
+
+def test_promise_15_a_file_that_changes_while_it_is_read_is_hashed_as_it_is_returned(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from porting.archive import zips
+
+    whole = zips._fill
+
+    def filled(file: Any, view: memoryview) -> None:
+        whole(file, view)
+        (saved / "weights.npz").write_bytes(random.Random(0).randbytes((saved / "weights.npz").stat().st_size))
+
+    monkeypatch.setattr(zips, "_fill", filled)
+    assert "weights.npz" in refusal(saved)
+
+
+def test_promise_16_writing_is_deterministic(tmp_path: Path) -> None:
+    one = make_network()
+    shuffled = make_network(
+        layers=dict(reversed(one.layers.items())),
+        outputs=dict(reversed(one.outputs.items())),  # type: ignore[union-attr]
+        cases=tuple(
+            Case(case.name, *(dict(reversed(getattr(case, part).items())) for part in ("inputs", "outputs", "masks")))
+            for case in one.cases
+        ),
+        origin=dict(reversed(one.origin.items())),
+    )
+    same_arrays = read_network(write_network(one, tmp_path / "one"))
+    big_endian = make_network(
+        layers={
+            name: dataclasses.replace(
+                layer,
+                weights={
+                    key: np.asfortranarray(array.astype(array.dtype.newbyteorder(">"))) if array.ndim else array
+                    for key, array in layer.weights.items()
+                },
+            )
+            for name, layer in one.layers.items()
+        }
+    )
+    for number, network in enumerate((shuffled, same_arrays, big_endian)):
+        folder = write_network(network, tmp_path / str(number))
+        assert bytes_of(folder) == bytes_of(tmp_path / "one")
+    assert describe(one) == loads((tmp_path / "one" / "network.json").read_bytes())
+
+
+def test_promise_17_a_file_carries_its_hash_beside_it(tmp_path: Path) -> None:
+    stored = tmp_path / "net.neoml"
+    stored.write_bytes(b"net")
+    with pytest.raises(BadArchive, match=r"net.neoml.sha256: cannot be read: No such file"):
+        check_hash(stored)
+    assert write_hash(stored) == check_hash(stored) == sha256_of_file(stored)
+    stored.write_bytes(b"nes")
+    with pytest.raises(BadArchive, match="it was changed after it was stored"):
+        check_hash(stored)
+    hash_path(stored).write_bytes(b"x")
+    with pytest.raises(BadArchive, match="is not a sha256"):
+        check_hash(stored)

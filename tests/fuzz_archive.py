@@ -1,0 +1,100 @@
+"""Long fuzz of reading: ``python -m tests.fuzz_archive --mutations 200000 --seed 1``.
+
+Every forged folder either reads as BadArchive, or as a network whose own writing is the forged folder byte for byte;
+a folder forged without making its hashes good reads as the original or as BadArchive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from porting.archive import read_network, write_network
+from porting.errors import BadArchive
+
+from .archive.forging import BLIND, SEALED, Files, Forger
+from .archive.helpers import bytes_of, content, make_network, put
+
+SECONDS = 5.0
+
+
+class Fuzz:
+    """A folder that is forged again and again, and what came of it.
+
+    Attributes:
+        outcomes: by forger's name, how often the folder was read as the original, as another network, or refused.
+        slowest: seconds of the slowest reading.
+    """
+
+    def __init__(self, room: Path) -> None:
+        self.folder = room / "forged"
+        self.again = room / "again"
+        write_network(make_network(), self.folder)
+        self.files = bytes_of(self.folder)
+        self.content = content(read_network(self.folder))
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.slowest = 0.0
+
+    def try_one(self, forger: Forger, seed: object) -> None:
+        """Forge, read and judge. Raises AssertionError, or whatever reading should not have raised."""
+        forged = forger(self.files, random.Random(f"{forger.__name__} {seed}"))
+        put(self.folder, forged)
+        started = time.perf_counter()
+        try:
+            network = read_network(self.folder)
+        except BadArchive:
+            outcome = "refused"
+        else:
+            outcome = self.judge(network, forged, forger)
+        seconds = time.perf_counter() - started
+        self.slowest = max(self.slowest, seconds)
+        assert seconds < SECONDS, f"{seconds:.1f} s to read"
+        self.outcomes[forger.__name__, outcome] += 1
+
+    def judge(self, network: object, forged: Mapping[str, bytes], forger: Forger) -> str:
+        if forged == self.files:
+            assert content(network) == self.content, "the folder is the original, the network is not"
+            return "original"
+        assert forger in SEALED, "a folder was changed under its hashes, and was read"
+        write_network(network, self.again, overwrite=True)
+        written: Files = bytes_of(self.again)
+        assert written == forged, "the network that was read is written in another way"
+        return "another network"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mutations", type=int, default=200_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    room = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=room) as name:
+        fuzz = Fuzz(Path(name))
+        forgers = (*BLIND, *SEALED)
+        for number in range(options.mutations):
+            faulthandler.dump_traceback_later(10 * SECONDS, exit=True)
+            seed = f"{options.seed}.{number}"
+            forger = forgers[number % len(forgers)]
+            try:
+                fuzz.try_one(forger, seed)
+            except BaseException:
+                print(f"failed: {forger.__name__}, seed {seed!r}", file=sys.stderr)
+                raise
+        faulthandler.cancel_dump_traceback_later()
+    for (forger_name, outcome), count in sorted(fuzz.outcomes.items()):
+        print(f"{forger_name:15} {outcome:16} {count:8}")
+    seconds = time.perf_counter() - started
+    print(f"{options.mutations} mutations in {seconds:.0f} s; slowest reading {1000 * fuzz.slowest:.0f} ms; no failure")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
