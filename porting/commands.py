@@ -133,10 +133,11 @@ def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
     load_rules(rule_files)
     network = read_network(folder)
     planned = plan_network(network)
+    becomes = planned.needed_nodes(network)
     table = Table("layer", "class", "output shape", "NeoML layers", title=escape(network.name))
     for call in network.calls:
         shapes = ", ".join(str(planned.tensors[ref].shape) for ref in call.refs())
-        kinds = [node.kind for node in planned.nodes_of(call)]
+        kinds = [node.kind for node in becomes[call.name]]
         table.add_row(escape(call.name), network.layers[call.layer].class_name, shapes, ", ".join(kinds) or "–")
     console().print(table)
 

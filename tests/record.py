@@ -58,13 +58,13 @@ def front(case: Case, first: Spec, tensor: Any) -> Any:
     return keras.layers.Masking(0.5)(tensor) if case.masked else tensor
 
 
-def randomise(model: Any, seed: int) -> None:
+def randomise(model: Any, seed: int, scale: float) -> None:
     """Weights under which outputs depend on inputs: no zero biases, variances away from 0."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "seed" in weight.path or not weight.dtype.startswith("float"):
             continue
-        values = rng.normal(size=weight.shape) * 0.5
+        values = rng.normal(size=weight.shape) * scale
         if "variance" in weight.path:
             values = 0.5 + np.abs(values)
         weight.assign(values.astype("float32"))
@@ -89,7 +89,7 @@ def record(folder: Path, families: list[str]) -> int:
         try:
             keras.utils.clear_session()
             model = build(case)
-            randomise(model, number)
+            randomise(model, number, case.scale)
             porting.save(model, target, overwrite=True, name=key.replace("/", "-"))
         except Exception as error:
             failed += 1

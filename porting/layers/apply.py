@@ -63,16 +63,19 @@ def apply_call(
     where = f"{layer.class_name} {call.name!r}"
     found = find_rule(layer, rules)
     view = LayerView(layer, dialect)
+    if call.unmasked:
+        bare: dict[TensorRef, Tensor] = {ref: tensors[ref].with_mask(None) for ref in call.unmasked}  # type: ignore[attr-defined]
+        tensors = {**tensors, **bare}
     inputs = [_value(argument, tensors, view, ops) for argument in call.inputs]
     arguments = {name: _value(argument, tensors, view, ops) for name, argument in call.arguments.items()}
     _check_arguments(found, inputs, arguments, where)
     given = {**dict(zip(found.inputs, inputs)), **arguments}
     previous_mask = _populate_masks(found, given, dialect)
     try:
-        result = found.apply(view, ops=ops, **given)
+        result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
         view.check_read(found.irrelevant)
         outputs = list(result) if isinstance(result, (list, tuple)) else [result]
-        if len(outputs) != call.outputs:
+        if call.outputs and len(outputs) != call.outputs:
             raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")
         return with_masks(outputs, _output_masks(found, view, inputs, previous_mask, ops, outputs))
     except Refusal as refusal:
@@ -81,7 +84,9 @@ def apply_call(
 
 def _value(argument: Any, tensors: Mapping[TensorRef, Tensor], view: LayerView, ops: Operations) -> Any:
     if isinstance(argument, Constant):
-        return ops.constant(view.weight(argument.weight).value)
+        weight = view.weight(argument.weight)
+        # What an operation computes with has no batch in front; what a layer is called on has.
+        return weight if view.class_name.startswith("ops.") else ops.constant(weight.value)
     if isinstance(argument, (tuple, list)):
         return [_value(part, tensors, view, ops) for part in argument]
     return map_tensors(argument, tensors.__getitem__)
@@ -89,7 +94,7 @@ def _value(argument: Any, tensors: Mapping[TensorRef, Tensor], view: LayerView, 
 
 def _check_arguments(found: Rule, inputs: list[Any], arguments: Mapping[str, Any], where: str) -> None:
     problems = []
-    if len(inputs) != len(found.inputs):
+    if len(inputs) != len(found.inputs) and not found.variadic:
         what = f"is called with {len(inputs)} positional arguments, its rule takes {', '.join(found.inputs)}"
         problems.append(Problem(where, what))
     problems += [
@@ -135,6 +140,8 @@ def _output_masks(
 ) -> list[Optional[Tensor]]:
     if found.mask == "stop":
         return [None] * len(outputs)
+    if found.mask == "own":
+        return [output.mask for output in outputs]
     if found.mask == "keep":
         masks = previous
     else:

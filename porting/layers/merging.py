@@ -43,9 +43,25 @@ def subtract(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return fold("subtract")(xs, ops)
 
 
+def masks_in_merge(layer: LayerView, xs: Sequence[Tensor]) -> list[Optional[Tensor]]:
+    """The masks that Keras 3's Multiply, Maximum and Minimum heed; Keras 2 heeded none.
+
+    Tensors that are given axes to match the others' rank lose their masks on the way.
+    """
+    if layer.dialect == 2 or len({len(x.shape) for x in xs}) > 1:
+        return [None] * len(xs)
+    return [x.mask for x in xs]
+
+
 @rule("Multiply", mask=or_of_masks)
 def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold("multiply")(xs, ops)
+    """A masked step counts as 1, and as 0 where every factor is masked."""
+    masks = masks_in_merge(layer, xs)
+    kept = [x if mask is None else ops.where(ops.expand_dims(mask, -1), x, 1.0) for x, mask in zip(xs, masks)]
+    product = fold("multiply")(kept, ops)
+    if any(mask is None for mask in masks):
+        return product
+    return ops.where(ops.expand_dims(reduce(ops.logical_or, masks), -1), product, 0.0)
 
 
 @rule("Average", mask=or_of_masks)
@@ -53,14 +69,30 @@ def average(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return ops.multiply(fold("add")(xs, ops), 1.0 / len(xs))
 
 
+def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, name: str) -> Tensor:
+    """A masked step of one tensor gives way to the other's."""
+    masks = masks_in_merge(layer, xs)
+    if all(mask is None for mask in masks):
+        return fold(name)(xs, ops)
+    output, output_mask = xs[0], masks[0]
+    for x, mask in zip(xs[1:], masks[1:]):
+        if mask is not None:
+            x = ops.where(ops.expand_dims(mask, -1), x, output)
+        if output_mask is not None:
+            output = ops.where(ops.expand_dims(output_mask, -1), output, x)
+        output_mask = ops.logical_or(output_mask, mask) if output_mask is not None and mask is not None else None
+        output = getattr(ops, name)(output, x)
+    return output
+
+
 @rule("Maximum", mask=or_of_masks)
 def maximum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold("maximum")(xs, ops)
+    return extreme(layer, xs, ops, "maximum")
 
 
 @rule("Minimum", mask=or_of_masks)
 def minimum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold("minimum")(xs, ops)
+    return extreme(layer, xs, ops, "minimum")
 
 
 def mask_of_concatenation(layer: LayerView, xs: Any, masks: Any, ops: Operations) -> Optional[Tensor]:

@@ -35,8 +35,14 @@ class Plan:
     tensors: dict[TensorRef, Wire]
     ops: NeomlOperations
 
-    def nodes_of(self, call: Call) -> list[Node]:
-        return [node for node in self.graph.nodes if node.scope == call.name and node.kind != "Source"]
+    def needed_nodes(self, network: Network) -> dict[str, list[Node]]:
+        """By call, the nodes that the network's outputs need."""
+        graph = self.graph.with_sinks({str(ref): self.tensors[ref].port for ref in network.output_refs()})
+        by_call: dict[str, list[Node]] = {call.name: [] for call in network.calls}
+        for node in graph.needed():
+            if node.scope in by_call and node.kind != "Source":
+                by_call[node.scope].append(node)
+        return by_call
 
 
 def observed_shape(network: Network, ref: TensorRef) -> Shape:

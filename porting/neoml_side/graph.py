@@ -65,7 +65,7 @@ class Parameter:
         return cls(
             lambda: pack(np.asarray(weight.value, np.float32)),
             (weight,),
-            lambda slot: [(weight.name, ..., unpack(slot).reshape(weight.shape))],
+            lambda slot: [(weight.name, ..., weight.in_keras(unpack(slot)))],
         )
 
 
@@ -126,7 +126,7 @@ class CellBody:
     """The inside of a ``Recurrent`` node: one step.
 
     Attributes:
-        graph: its Sources are named ``input0``, ``input1`` … for the node's inputs in order (those with one
+        graph: its Sources are named ``CompositeSource.0`` … for the node's inputs in order (those with one
             blob a step), and as the states are; the rest computes the step.
         states: for each state its Source's name, its size, the port that gives its next value, and the number of
             the node's input that holds its first value (None: zeros).

@@ -96,7 +96,8 @@ def run_cell(
     outputs = np.empty((batch, steps, cell.units), projected.dtype)
     output = nothing
     for t in range(steps):
-        new = step(projected[t], states)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            new = step(projected[t], states)
         if mask is None:
             states, output = new, new[0]
         else:

@@ -41,6 +41,7 @@ class Case:
         together: the inputs are handed to the layer as one list, as merges want it.
         call: further call arguments.
         refused: engine to a piece of the refusal that it gives by design.
+        scale: of the random weights; smaller where a cell with unbounded gates would grow without end.
         tolerance: where float32 itself is worse than the default: with a comment that says why.
     """
 
@@ -52,6 +53,7 @@ class Case:
     together: bool = False
     call: Mapping[str, Any] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    scale: float = 0.5
     tolerance: Optional[float] = None
 
 
