@@ -102,7 +102,7 @@ class Call:
         arguments: the other arguments by Keras' name (``initial_state``, ``mask``), defaults left out.
             A ``mask`` stands here only when the model gave one on purpose; the masks that Keras
             passes on by itself follow from the layers.
-        outputs: how many tensors the call returns.
+        outputs: how many tensors the call returns; 0 where only its rule knows.
         unmasked: tensors that reach this call without the mask that they were made with. Keras 3's
             MultiHeadAttention takes the masks off its inputs, for whatever runs after it.
     """

@@ -13,7 +13,7 @@ from typing import Any, Optional, Protocol, Union, runtime_checkable
 
 from .network import Array, Shape
 
-__all__ = ["Cell", "Operand", "Operations", "Tensor", "Weight"]
+__all__ = ["Cell", "ConvolutionOperations", "ImageOperations", "Operand", "Operations", "Tensor", "Weight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,87 @@ class Cell:
         return 2 if self.kind == "lstm" else 1
 
 
-class Operations(Protocol):
+class ConvolutionOperations(Protocol):
+    """Convolutions over (batch, *sizes, features) of one, two or three sizes; lists hold a number for each size."""
+
+    def convolution(
+        self,
+        x: Tensor,
+        kernel: Weight,
+        bias: Optional[Weight] = None,
+        *,
+        strides: Sequence[int],
+        padding: str,
+        dilation: Sequence[int],
+        groups: int = 1,
+    ) -> Tensor:
+        """Kernel (*window, in / groups, filters); `padding` is ``valid``, ``same`` or ``causal``."""
+
+    def depthwise_convolution(
+        self,
+        x: Tensor,
+        kernel: Weight,
+        bias: Optional[Weight] = None,
+        *,
+        strides: Sequence[int],
+        padding: str,
+        dilation: Sequence[int],
+    ) -> Tensor:
+        """Kernel (*window, in, multiplier); channel c gives the channels c · multiplier + m."""
+
+    def transposed_convolution(
+        self,
+        x: Tensor,
+        kernel: Weight,
+        bias: Optional[Weight] = None,
+        *,
+        strides: Sequence[int],
+        padding: str,
+        output_padding: Optional[Sequence[int]],
+        dilation: Sequence[int],
+    ) -> Tensor:
+        """Kernel (*window, filters, in): the gradient of the convolution with that kernel."""
+
+
+class ImageOperations(Protocol):
+    """Pools, margins and fixed maps along axes of (batch, *sizes, features)."""
+
+    def pool(self, x: Tensor, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Tensor:
+        """``max`` or ``mean`` of every window over the sizes; what ``same`` pads does not count."""
+
+    def pad(self, x: Tensor, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+        """Grow each axis after the batch by (before, after); below 0 cut it."""
+
+    def upsample(self, x: Tensor, times: Sequence[int]) -> Tensor:
+        """Repeat every step of each axis after the batch, as numpy's repeat does."""
+
+    def resample(self, x: Tensor, axis: int, matrix: Array) -> Tensor:
+        """Multiply a fixed matrix (new size, size) along an axis."""
+
+    def scale_and_shift(self, x: Tensor, scale: Optional[Array], shift: Optional[Array], axis: int) -> Tensor:
+        """x · scale + shift with fixed vectors along an axis."""
+
+    def batch_normalization(
+        self,
+        x: Tensor,
+        mean: Weight,
+        variance: Weight,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+    ) -> Tensor:
+        """(x − mean) / sqrt(variance + epsilon) · gamma + beta along an axis, with fixed statistics."""
+
+    def time_to_batch(self, x: Tensor) -> Tensor:
+        """(batch, time, …) to (batch · time, …)."""
+
+    def batch_to_time(self, x: Tensor, like: Tensor) -> Tensor:
+        """Undo `time_to_batch`: the batch and time of `like`, the other axes of `x`."""
+
+
+class Operations(ConvolutionOperations, ImageOperations, Protocol):
     """The operations of an engine. Shapes below leave the batch axis out where it does not matter."""
 
     # values

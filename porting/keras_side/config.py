@@ -105,7 +105,9 @@ class _Describer:
         name = registered if ">" in str(registered) else class_name
         inner = {} if config is None else config
         described = self.settings(inner, f"{key}.") if isinstance(inner, Mapping) else self.value(inner, key)
-        return {"class_name": name, "config": described}
+        nodes = value.get("inbound_nodes")
+        calls = {} if nodes is None else {"inbound_nodes": self.value(nodes, key)}
+        return {"class_name": name, "config": described, **calls}
 
     def function(self, value: Mapping[str, Any], key: str) -> Any:
         registered = value.get("registered_name")

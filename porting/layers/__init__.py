@@ -1,6 +1,6 @@
 """What each Keras layer means: one rule a layer, a file a family. Importing this registers them all."""
 
-from . import activations, core, merging, recurrent, shaping
+from . import activations, convolution, core, merging, normalization, pooling, recurrent, resizing, shaping, wrappers
 from .apply import apply_call, find_rule
 from .rule import RULES, LayerView, Refusal, Rule, rule
 
@@ -11,10 +11,15 @@ __all__ = [
     "Rule",
     "activations",
     "apply_call",
+    "convolution",
     "core",
     "find_rule",
     "merging",
+    "normalization",
+    "pooling",
     "recurrent",
+    "resizing",
     "rule",
     "shaping",
+    "wrappers",
 ]

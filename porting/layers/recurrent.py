@@ -164,16 +164,3 @@ def bidirectional(
     if forward_layer.config["return_state"]:
         return [*merged, *forward_states, *backward_states]
     return merged
-
-
-STEPWISE = frozenset({"Dense", "Activation", "Dropout", "ReLU", "LeakyReLU", "ELU", "Softmax", "Identity"})
-
-
-@rule("TimeDistributed")
-def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Any:
-    from .rule import RULES
-
-    inner = layer.inner("layer")
-    if inner.class_name not in STEPWISE:
-        raise layer.refuse(f"TimeDistributed({inner.class_name}) is not handled")
-    return RULES[inner.class_name].apply(inner, x, ops=ops)

@@ -162,15 +162,19 @@ class LayerView:
         """The weight of that name, or None where the layer was saved without it."""
         return self.weight(name) if name in self._weights else None
 
+    def held(self, key: str, weights: Optional[str] = None, at: Optional[int] = None) -> Layer:
+        """The layer that this one holds, as `inner` finds it; whoever applies it sees that its settings are heeded."""
+        described = self.config[key] if at is None else self.config[key][at]
+        prefix = f"{weights or key}/"
+        held = {name[len(prefix) :]: self._weights[name] for name in self._weights if name.startswith(prefix)}
+        return Layer(f"{self.name}/{prefix[:-1]}", described["class_name"], described["config"], held)
+
     def inner(self, key: str, weights: Optional[str] = None, at: Optional[int] = None) -> LayerView:
         """The layer that this one holds under config key `key` (``layer``, ``cell``).
 
         Its weights are those under the prefix `weights` (by default `key`); `at` picks one of a list.
         """
-        described = self.config[key] if at is None else self.config[key][at]
-        prefix = f"{weights or key}/"
-        held = {name[len(prefix) :]: self._weights[name] for name in self._weights if name.startswith(prefix)}
-        layer = Layer(f"{self.name}/{prefix[:-1]}", described["class_name"], described["config"], held)
+        layer = self.held(key, weights, at)
         view = LayerView(layer, self.dialect)
         self._inner.append(view)
         return view

@@ -17,7 +17,9 @@ from ..network import Array, Input
 from ..operations import Cell, Weight
 from . import recurrence, reshaping
 from .activations import activate, keep, linear
+from .convolutions import ConvolutionOperations
 from .graph import DIMENSIONS, Graph, Node, Parameter, Port, blob_array
+from .images import ImageOperations
 from .wires import Wire, canonical, free_letter
 
 __all__ = ["NeomlOperations"]
@@ -57,7 +59,7 @@ def vector(weight: Weight) -> Parameter:
     return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot)
 
 
-class NeomlOperations:
+class NeomlOperations(ConvolutionOperations, ImageOperations):
     """`porting.operations.Operations` over a `Graph`.
 
     Attributes:

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
 from ..errors import Mismatch, Problem
-from ..network import Array, Shape
+from ..network import Array
 from ..operations import Cell, Weight
 from .activations import activate
+from .convolutions import ConvolutionOperations
+from .images import ImageOperations
 from .recurrence import run_cell
+from .values import Operand, Value, array_of
 
 __all__ = ["NumpyOperations", "Value"]
 
-
-@dataclass(frozen=True, eq=False)
-class Value:
-    """An array and its mask."""
-
-    value: Array
-    mask: Optional[Value] = None
-
-    @property
-    def shape(self) -> Shape:
-        return tuple(self.value.shape)
-
-    @property
-    def dtype(self) -> str:
-        return self.value.dtype.name
-
-    def with_mask(self, mask: Optional[Value]) -> Value:
-        return replace(self, mask=mask)
-
-
-Operand = Union[Value, Weight, float]
 
 UNARY: dict[str, Callable[[Array], Array]] = {
     "reciprocal": lambda x: 1 / x,
@@ -44,17 +25,7 @@ UNARY: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def array_of(x: Operand, like: Optional[Operand] = None) -> Array:
-    """The array behind an operand; a number takes the dtype of its partner."""
-    if isinstance(x, (Value, Weight)):
-        return x.value
-    partner = like.value.dtype if isinstance(like, (Value, Weight)) else np.dtype(np.float32)
-    if partner.kind != "f" and not float(x).is_integer():
-        partner = np.dtype(np.float32)
-    return np.asarray(x, partner)
-
-
-class NumpyOperations:
+class NumpyOperations(ConvolutionOperations, ImageOperations):
     """`porting.operations.Operations` on arrays."""
 
     def constant(self, value: Array) -> Value:

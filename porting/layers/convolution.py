@@ -1,0 +1,134 @@
+"""Convolutions: plain, depthwise, separable, transposed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from ..operations import Operations, Tensor
+from .activations import activation
+from .rule import LayerView, rule
+from .windows import per_axis
+
+__all__ = ["as_configured", "channels_last"]
+
+
+def channels_last(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """The tensor with its features behind, wherever the layer's ``data_format`` has them."""
+    if layer.config["data_format"] != "channels_first":
+        return x
+    return ops.transpose(x, (0, *range(2, len(x.shape)), 1))
+
+
+def as_configured(layer: LayerView, y: Tensor, ops: Operations) -> Tensor:
+    """Undo `channels_last`."""
+    if layer.config["data_format"] != "channels_first":
+        return y
+    return ops.transpose(y, (0, len(y.shape) - 1, *range(1, len(y.shape) - 1)))
+
+
+def spatial_axes(layer: LayerView, x: Tensor, kernel_axes: int) -> int:
+    """How many axes the window has; the input must have two more."""
+    axes = kernel_axes - 2
+    if len(x.shape) != axes + 2:
+        raise layer.refuse(f"takes a tensor of rank {axes + 2}, not of rank {len(x.shape)}")
+    return axes
+
+
+def steps(layer: LayerView, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Strides and dilation, a number a spatial axis."""
+    return per_axis(layer.config["strides"], axes), per_axis(layer.config["dilation_rate"], axes)
+
+
+def padding(layer: LayerView) -> str:
+    return str(layer.config["padding"]).lower()
+
+
+@rule("Conv1D", "Conv2D", "Conv3D", mask="stop", irrelevant=("filters", "kernel_size"))
+def convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    kernel = layer.weight("kernel")
+    strides, dilation = steps(layer, spatial_axes(layer, x, len(kernel.shape)))
+    y = ops.convolution(
+        channels_last(layer, x, ops),
+        kernel,
+        layer.weight("bias", if_config="use_bias"),
+        strides=strides,
+        padding=padding(layer),
+        dilation=dilation,
+        groups=layer.config["groups"],
+    )
+    return activation(layer, as_configured(layer, y, ops), ops)
+
+
+@rule(
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    mask="stop",
+    irrelevant=("kernel_size", "depth_multiplier", "filters", "groups"),
+)
+def depthwise_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    layer.irrelevant("kernel_initializer")
+    kernel = layer.optional_weight("kernel") or layer.weight("depthwise_kernel")
+    strides, dilation = steps(layer, spatial_axes(layer, x, len(kernel.shape)))
+    y = ops.depthwise_convolution(
+        channels_last(layer, x, ops),
+        kernel,
+        layer.weight("bias", if_config="use_bias"),
+        strides=strides,
+        padding=padding(layer),
+        dilation=dilation,
+    )
+    return activation(layer, as_configured(layer, y, ops), ops)
+
+
+@rule(
+    "SeparableConv1D",
+    "SeparableConv2D",
+    mask="stop",
+    irrelevant=("filters", "kernel_size", "depth_multiplier", "groups"),
+)
+def separable_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    depthwise = layer.weight("depthwise_kernel")
+    axes = spatial_axes(layer, x, len(depthwise.shape))
+    strides, dilation = steps(layer, axes)
+    y = ops.depthwise_convolution(
+        channels_last(layer, x, ops), depthwise, strides=strides, padding=padding(layer), dilation=dilation
+    )
+    once = (1,) * axes
+    y = ops.convolution(
+        y,
+        layer.weight("pointwise_kernel"),
+        layer.weight("bias", if_config="use_bias"),
+        strides=once,
+        padding="valid",
+        dilation=once,
+    )
+    return activation(layer, as_configured(layer, y, ops), ops)
+
+
+@rule(
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+    mask="stop",
+    irrelevant=("filters", "kernel_size", "groups"),
+)
+def transposed_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    kernel = layer.weight("kernel")
+    axes = spatial_axes(layer, x, len(kernel.shape))
+    strides, dilation = steps(layer, axes)
+    y = ops.transposed_convolution(
+        channels_last(layer, x, ops),
+        kernel,
+        layer.weight("bias", if_config="use_bias"),
+        strides=strides,
+        padding=padding(layer),
+        output_padding=output_padding(layer, axes),
+        dilation=dilation,
+    )
+    return activation(layer, as_configured(layer, y, ops), ops)
+
+
+def output_padding(layer: LayerView, axes: int) -> Optional[Sequence[int]]:
+    given = layer.config.get("output_padding")
+    return None if given is None else per_axis(given, axes)

@@ -1,0 +1,93 @@
+"""Normalisation by fixed statistics: BatchNormalization at inference, and Normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..network import Array
+from ..operations import Operations, Tensor
+from .rule import LayerView, rule
+
+# keras.backend.epsilon()
+SMALLEST_DEVIATION = 1e-7
+
+
+@rule(
+    "BatchNormalization",
+    irrelevant=(
+        "momentum",
+        "synchronized",
+        "renorm",
+        "renorm_clipping",
+        "renorm_momentum",
+        "virtual_batch_size",
+        "fused",
+    ),
+    note="by its moving statistics, as at inference",
+)
+def batch_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    config = layer.config
+    for name in ("renorm_mean", "renorm_stddev"):
+        layer.optional_weight(name)
+    axis = config["axis"]
+    axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
+    if not isinstance(axis, int):
+        raise layer.refuse(f"axis {axis!r}: normalisation along several axes is not handled", "use one axis")
+    return ops.batch_normalization(
+        x,
+        layer.weight("moving_mean"),
+        layer.weight("moving_variance"),
+        layer.weight("gamma", if_config="scale"),
+        layer.weight("beta", if_config="center"),
+        epsilon=config["epsilon"],
+        axis=axis,
+    )
+
+
+@rule("Normalization")
+def normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    mean, variance = statistics(layer, "mean"), statistics(layer, "variance")
+    layer.optional_weight("count")
+    deviation = np.maximum(np.sqrt(variance), np.float32(SMALLEST_DEVIATION))
+    axes = kept_axes(layer.config["axis"], len(x.shape))
+    if layer.config["invert"]:
+        return shifted(scaled(x, deviation, axes, ops), mean, axes, ops)
+    return scaled(shifted(x, -mean, axes, ops), 1 / deviation, axes, ops)
+
+
+def statistics(layer: LayerView, name: str) -> Array:
+    """Given in the config, or learnt by ``adapt`` and kept as a weight."""
+    given = layer.config[name]
+    weight = layer.optional_weight(name)
+    return np.asarray(given if weight is None else weight.value, np.float32)
+
+
+def kept_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    if axis is None:
+        return ()
+    return tuple(sorted(one % rank for one in (axis if isinstance(axis, (list, tuple)) else [axis])))
+
+
+def broadcast(values: Array, axes: tuple[int, ...], x: Tensor) -> Array:
+    """Values with one axis for each of `axes`, shaped to meet `x`."""
+    sizes = iter(np.broadcast_to(values, [x.shape[axis] for axis in axes]).shape)  # type: ignore[misc]
+    shape = [next(sizes) if axis in axes else 1 for axis in range(len(x.shape))]
+    return np.broadcast_to(values, [x.shape[axis] for axis in axes]).reshape(shape)  # type: ignore[misc]
+
+
+def scaled(x: Tensor, factors: Array, axes: tuple[int, ...], ops: Operations) -> Tensor:
+    if factors.size == 1:
+        return ops.multiply(ops.cast(x, "float32"), float(factors.reshape(-1)[0]))
+    if len(axes) == 1:
+        return ops.scale_and_shift(x, factors.reshape(-1), None, axes[0])
+    return ops.multiply(ops.cast(x, "float32"), ops.constant(broadcast(factors, axes, x)))
+
+
+def shifted(x: Tensor, terms: Array, axes: tuple[int, ...], ops: Operations) -> Tensor:
+    if terms.size == 1:
+        return ops.add(ops.cast(x, "float32"), float(terms.reshape(-1)[0]))
+    if len(axes) == 1:
+        return ops.scale_and_shift(x, None, terms.reshape(-1), axes[0])
+    return ops.add(ops.cast(x, "float32"), ops.constant(broadcast(terms, axes, x)))

@@ -1,0 +1,87 @@
+"""Pools: over windows, over whole axes, and to a given size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..network import Array
+from ..operations import Operations, Tensor
+from .convolution import as_configured, channels_last
+from .rule import LayerView, Refusal, rule
+from .windows import adaptive_windows, per_axis
+
+
+def pool(layer: LayerView, x: Tensor, ops: Operations, name: str) -> Tensor:
+    axes = len(x.shape) - 2
+    config = layer.config
+    window = per_axis(config["pool_size"], axes)
+    strides = window if config["strides"] is None else per_axis(config["strides"], axes)
+    y = ops.pool(channels_last(layer, x, ops), name, window, strides, str(config["padding"]).lower())
+    return as_configured(layer, y, ops)
+
+
+@rule("MaxPooling1D", "MaxPooling2D", "MaxPooling3D", mask="stop")
+def max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return pool(layer, x, ops, "max")
+
+
+@rule("AveragePooling1D", "AveragePooling2D", "AveragePooling3D", mask="stop")
+def average_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return pool(layer, x, ops, "mean")
+
+
+def over_sizes(layer: LayerView, x: Tensor, ops: Operations, name: str) -> Tensor:
+    first = 2 if layer.config["data_format"] == "channels_first" else 1
+    axes = tuple(range(first, first + len(x.shape) - 2))
+    return ops.reduce(x, name, axes, layer.config["keepdims"])
+
+
+@rule("GlobalMaxPooling2D", "GlobalMaxPooling3D", mask="stop")
+def global_max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return over_sizes(layer, x, ops, "max")
+
+
+@rule("GlobalAveragePooling2D", "GlobalAveragePooling3D", mask="stop")
+def global_average_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return over_sizes(layer, x, ops, "mean")
+
+
+def adaptive(
+    layer: LayerView,
+    x: Tensor,
+    ops: Operations,
+    along: Callable[[Tensor, int, list[tuple[int, int]], Operations], Tensor],
+) -> Tensor:
+    """Pool every size in its turn to the number of windows asked for."""
+    y = channels_last(layer, x, ops)
+    counts = per_axis(layer.config["output_size"], len(x.shape) - 2)
+    for axis, count in enumerate(counts, 1):
+        size = y.shape[axis]
+        if size is None:
+            raise Refusal(f"axis {axis} is open, and the windows depend on its size", "fix the size in the Input")
+        y = along(y, axis, adaptive_windows(size, count), ops)
+    return as_configured(layer, y, ops)
+
+
+def mean_of_windows(x: Tensor, axis: int, windows: list[tuple[int, int]], ops: Operations) -> Tensor:
+    matrix: Array = np.zeros((len(windows), x.shape[axis] or 0), np.float32)
+    for row, (start, end) in enumerate(windows):
+        matrix[row, start:end] = 1 / (end - start)
+    return ops.resample(x, axis, matrix)
+
+
+def max_of_windows(x: Tensor, axis: int, windows: list[tuple[int, int]], ops: Operations) -> Tensor:
+    cuts = [ops.reduce(ops.slice(x, axis, start, end), "max", (axis,), keepdims=True) for start, end in windows]
+    return ops.concatenate(cuts, axis)
+
+
+@rule("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D", mask="stop")
+def adaptive_average_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return adaptive(layer, x, ops, mean_of_windows)
+
+
+@rule("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", mask="stop")
+def adaptive_max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return adaptive(layer, x, ops, max_of_windows)

@@ -1,0 +1,168 @@
+"""Layers that pad, cut and resize, and those of image preprocessing as they are at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..operations import Operations, Tensor
+from .convolution import as_configured, channels_last
+from .interpolation import interpolation_matrix
+from .normalization import scaled, shifted
+from .rule import LayerView, Refusal, rule
+from .windows import per_axis
+
+Margins = list[tuple[int, int]]
+
+RANDOM = (
+    "AugMix",
+    "CutMix",
+    "Equalization",
+    "MixUp",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+    "Solarization",
+)
+
+
+def margins_of(value: Any, axes: int) -> Margins:
+    """Keras' "an integer, one for each axis, or a pair for each axis"; one axis may give its pair bare."""
+    if isinstance(value, int):
+        return [(value, value)] * axes
+    if axes == 1 and len(value) == 2:
+        return [(int(value[0]), int(value[1]))]
+    return [(int(one[0]), int(one[1])) if isinstance(one, (list, tuple)) else (int(one), int(one)) for one in value]
+
+
+def with_margins(layer: LayerView, x: Tensor, ops: Operations, amounts: Margins) -> Tensor:
+    if "data_format" not in layer.config:
+        return ops.pad(x, [*amounts, (0, 0)])
+    return as_configured(layer, ops.pad(channels_last(layer, x, ops), [*amounts, (0, 0)]), ops)
+
+
+@rule("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", mask="stop")
+def zero_padding(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return with_margins(layer, x, ops, margins_of(layer.config["padding"], len(x.shape) - 2))
+
+
+@rule("Cropping1D", "Cropping2D", "Cropping3D", mask="stop")
+def cropping(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    amounts = margins_of(layer.config["cropping"], len(x.shape) - 2)
+    return with_margins(layer, x, ops, [(-before, -after) for before, after in amounts])
+
+
+@rule("UpSampling1D", mask="stop")
+def upsampling_1d(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.upsample(x, (layer.config["size"], 1))
+
+
+@rule("UpSampling2D", "UpSampling3D", mask="stop")
+def upsampling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    times = per_axis(layer.config["size"], len(x.shape) - 2)
+    method = layer.config.get("interpolation", "nearest")
+    y = channels_last(layer, x, ops)
+    if method == "nearest":
+        return as_configured(layer, ops.upsample(y, (*times, 1)), ops)
+    return as_configured(layer, resize(y, [size * n for size, n in zip(sizes_of(y), times)], method, ops), ops)
+
+
+def sizes_of(x: Tensor) -> tuple[int, int]:
+    """Height and width of (batch, height, width, channels)."""
+    height, width = x.shape[1:3]
+    if height is None or width is None:
+        raise Refusal(f"shape {x.shape} has an open size, and the result depends on it", "fix the size in the Input")
+    return height, width
+
+
+def resize(x: Tensor, target: Sequence[int], method: str, ops: Operations, antialias: bool = False) -> Tensor:
+    """Height and width resized, one after the other."""
+    for axis, (size, wanted) in enumerate(zip(sizes_of(x), target), 1):
+        if size != wanted:
+            x = ops.resample(x, axis, interpolation_matrix(method, size, wanted, antialias))
+    return ops.cast(x, "float32")
+
+
+def middle(x: Tensor, height: int, width: int, ops: Operations) -> Tensor:
+    """The middle of an image, in that size."""
+    cut = [(size - wanted, (size - wanted) // 2) for size, wanted in zip(sizes_of(x), (height, width))]
+    return ops.pad(x, [*((-before, before - total) for total, before in cut), (0, 0)])
+
+
+def same_ratio(x: Tensor, height: int, width: int) -> tuple[int, int]:
+    """The largest part of an image that has the ratio of height and width."""
+    rows, columns = sizes_of(x)
+    return max(min(rows, columns * height // width), 1), max(min(columns, rows * width // height), 1)
+
+
+@rule("CenterCrop", mask="stop")
+def center_crop(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    height, width = layer.config["height"], layer.config["width"]
+    y = channels_last(layer, x, ops)
+    rows, columns = sizes_of(y)
+    if rows >= height and columns >= width:
+        return as_configured(layer, ops.cast(middle(y, height, width, ops), "float32"), ops)
+    y = middle(y, *same_ratio(y, height, width), ops)
+    return as_configured(layer, resize(y, (height, width), "bilinear", ops), ops)
+
+
+@rule("Resizing", mask="stop")
+def resizing(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    config = layer.config
+    height, width = config["height"], config["width"]
+    y = ops.cast(channels_last(layer, x, ops), "float32")
+    if config["fill_mode"] != "constant":
+        raise layer.refuse(f"fill_mode {config['fill_mode']!r} is not handled", "use constant")
+    if config["crop_to_aspect_ratio"]:
+        y = middle(y, *same_ratio(y, height, width), ops)
+    elif config["pad_to_aspect_ratio"]:
+        rows, columns = sizes_of(y)
+        above = (max(rows, columns * height // width) - rows) // 2
+        beside = (max(columns, rows * width // height) - columns) // 2
+        y = ops.pad(y, [(above, above), (beside, beside), (0, 0)], config["fill_value"])
+    layer.irrelevant("fill_value")
+    y = resize(y, (height, width), config["interpolation"], ops, bool(config["antialias"]))
+    return as_configured(layer, y, ops)
+
+
+@rule("Rescaling")
+def rescaling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    scale, offset = (numbers(layer, key) for key in ("scale", "offset"))
+    last = (len(x.shape) - 1,)
+    return shifted(scaled(x, scale, last, ops), offset, last, ops)
+
+
+def numbers(layer: LayerView, key: str) -> Any:
+    value = layer.config[key]
+    if isinstance(value, dict):
+        value = value.get("config", {}).get("value", value)
+    try:
+        return np.asarray(value, np.float32)
+    except (TypeError, ValueError):
+        raise layer.refuse(f"{key}={value!r} is not handled", "give numbers") from None
+
+
+@rule(*RANDOM, mask="stop", note="at inference they hand their input on")
+def random_augmentation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    layer.irrelevant(*layer.config)
+    return ops.cast(x, "float32")

@@ -1,0 +1,146 @@
+"""Layers that hold a layer or a model and apply it to every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from ..network import Call, Layer, TensorRef, tensors_in
+from ..operations import Operations, Tensor
+from .rule import RULES, LayerView, Refusal, only_tensor, rule
+
+__all__ = ["apply_held"]
+
+MODELS = frozenset({"Functional", "Sequential", "Model"})
+# Operations by which Keras writes the masks that it passes on by itself into a model's graph.
+MASK_OPERATIONS = frozenset({"NotEqual", "Any"})
+
+
+@rule("TimeDistributed", note="of any layer or model; without NeoML's lookup limits on computed ids")
+def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
+    held = layer.held("layer")
+    found = RULES.get(held.class_name)
+    if mask is not None and found is not None and "mask" in found.arguments:
+        raise layer.refuse(f"a mask over the steps of TimeDistributed({held.class_name})", "unmask its input")
+    (y,) = apply_held(held, [ops.time_to_batch(x)], ops, layer.dialect)
+    return ops.batch_to_time(y, like=x)
+
+
+def apply_held(held: Layer, inputs: list[Tensor], ops: Operations, dialect: int) -> list[Tensor]:
+    """Apply a layer or a model that another layer holds.
+
+    Args:
+        held: the layer; a model's config lists its layers, and its weights are named ``inner layer/weight``.
+        inputs: the tensors that it is called on.
+        ops: the engine.
+        dialect: 2 or 3, the Keras whose mask passing counts.
+    """
+    if held.class_name == "Sequential":
+        for part in parts_of(held).values():
+            inputs = apply_held(part, inputs, ops, dialect)
+        return inputs
+    if held.class_name in MODELS:
+        return apply_graph(held, inputs, ops, dialect)
+    refs = tuple(TensorRef(f"input {number}") for number in range(len(inputs)))
+    call = Call(held.name, held.name, refs if len(refs) == 1 else (refs,), outputs=0)
+    return apply_one(call, held, dict(zip(refs, inputs)), ops, dialect)
+
+
+def apply_one(
+    call: Call, layer: Layer, tensors: Mapping[TensorRef, Tensor], ops: Operations, dialect: int
+) -> list[Tensor]:
+    from .apply import apply_call
+
+    if layer.class_name in MODELS:
+        inputs = [tensors[ref] for ref in tensors_in(call.inputs)]
+        return apply_held(layer, inputs, ops, dialect)
+    return apply_call(call, layer, tensors, ops, RULES, dialect)
+
+
+def parts_of(model: Layer) -> dict[str, Layer]:
+    """A model's layers by name, without its inputs."""
+    parts = {}
+    for described in model.config["layers"]:
+        if described["class_name"] == "InputLayer":
+            continue
+        name = described["config"]["name"]
+        weights = {key[len(name) + 1 :]: value for key, value in model.weights.items() if key.startswith(f"{name}/")}
+        class_name = described["class_name"]
+        config = described["config"]
+        known = class_name if class_name in RULES or class_name in MODELS else f"ops.{class_name}"
+        parts[name] = Layer(f"{model.name}/{name}", known if known in RULES else class_name, config, weights)
+    return parts
+
+
+def apply_graph(model: Layer, inputs: list[Tensor], ops: Operations, dialect: int) -> list[Tensor]:
+    """Apply a functional model: the calls that its outputs need, in the order of their inputs."""
+    layers = parts_of(model)
+    calls = {call.name: call for call in calls_of(model)}
+    tensors = dict(zip(refs_of(model.config["input_layers"]), inputs))
+    wanted = refs_of(model.config["output_layers"])
+    for name in needed(calls, wanted, {ref.call for ref in tensors}):
+        call = calls[name]
+        made = apply_one(call, layers[call.layer], tensors, ops, dialect)
+        tensors.update((TensorRef(name, place), only_tensor(tensor)) for place, tensor in enumerate(made))
+    return [tensors[ref] for ref in wanted]
+
+
+def refs_of(described: Any) -> list[TensorRef]:
+    """Keras' ``[layer, node, tensor]``, alone, in a list or in a dict, as refs."""
+    if isinstance(described, Mapping):
+        described = list(described.values())
+    if described and isinstance(described[0], str):
+        described = [described]
+    return [ref_of(*one) for one in described]
+
+
+def ref_of(layer: str, node: int, tensor: int) -> TensorRef:
+    return TensorRef(f"{layer}@{node}", tensor)
+
+
+def calls_of(model: Layer) -> Iterator[Call]:
+    """A functional model's calls as Keras 3 describes them in a config."""
+    producers = {described["config"]["name"]: described["class_name"] for described in model.config["layers"]}
+    for described in model.config["layers"]:
+        if described["class_name"] == "InputLayer":
+            continue
+        name = described["config"]["name"]
+        for number, node in enumerate(described.get("inbound_nodes", ())):
+            if not isinstance(node, Mapping):
+                raise Refusal("a functional model of Keras 2 inside another layer", "save it with Keras 3")
+            inputs = tuple(argument_of(part) for part in node["args"])
+            arguments = {key: argument_of(part) for key, part in node["kwargs"].items() if part is not None}
+            if is_own_mask(arguments.get("mask"), producers):
+                del arguments["mask"]
+            yield Call(f"{name}@{number}", name, inputs, arguments, outputs=0)
+
+
+def is_own_mask(mask: Any, producers: Mapping[str, str]) -> bool:
+    """Whether a mask is what Keras passes on by itself."""
+    return any(producers[ref.call.rpartition("@")[0]] in MASK_OPERATIONS for ref in tensors_in(mask))
+
+
+def argument_of(described: Any) -> Any:
+    if isinstance(described, Mapping):
+        if described.get("class_name") == "__keras_tensor__":
+            return ref_of(*described["config"]["keras_history"])
+        return {key: argument_of(part) for key, part in described.items()}
+    return tuple(map(argument_of, described)) if isinstance(described, list) else described
+
+
+def needed(calls: Mapping[str, Call], wanted: list[TensorRef], given: set[str]) -> list[str]:
+    """The names of the calls that the wanted tensors need, each after those that feed it."""
+    order: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in order or name in given:
+            return
+        if name not in calls:
+            raise Refusal("a model inside another layer was saved without its graph", "save the network again")
+        for ref in [*tensors_in(calls[name].inputs), *tensors_in(calls[name].arguments)]:
+            visit(ref.call)
+        order[name] = None
+
+    for ref in wanted:
+        visit(ref.call)
+    return list(order)

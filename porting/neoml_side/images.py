@@ -1,0 +1,226 @@
+"""Pools, margins, resizing and fixed normalisation as NeoML layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Optional
+
+import numpy as np
+
+from ..errors import Mismatch, Problem
+from ..layers.rule import Refusal
+from ..layers.windows import margins, output_size
+from ..network import Array
+from ..operations import Weight
+from . import time_as_batch
+from .graph import Graph, Parameter, Port, blob_array
+from .reshaping import as_before, as_float, move
+from .wires import Wire, free_letter
+
+__all__ = ["ImageOperations", "pad", "spatial"]
+
+Sizes = Sequence[int]
+WINDOW = "HWD"
+# Below every number that a network computes, and still finite.
+LOWEST = -3.0e38
+
+
+def spatial(x: Wire, axes: int) -> Wire:
+    """The tensor with its last axes in height, width, depth and channels, where NeoML has its windows."""
+    if x.rank != axes + 2:
+        raise Refusal(f"takes a tensor of rank {axes + 2}, not of rank {x.rank}")
+    x = as_float(x)
+    return replace(x.to(x.layout[0] + WINDOW[:axes] + "C"), dtype="float32")
+
+
+def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
+    """Grow each axis after the batch by (before, after); below 0 cut it."""
+    before = x
+    x = as_float(x)
+    for axes in _pairs(x, amounts):
+        for axis, letter in zip(axes, "HW"):
+            x = move(x, axis, letter) if x.layout[axis] not in "HW" else x
+        deltas = [0, 0, 0, 0]
+        shape = list(x.shape)
+        for axis in axes:
+            first = 2 if x.layout[axis] == "H" else 0
+            deltas[first : first + 2] = amounts[axis - 1]
+            size = shape[axis]
+            shape[axis] = None if size is None else size + sum(amounts[axis - 1])
+            if (shape[axis] or 1) < 1:
+                raise Refusal(f"{-sum(amounts[axis - 1])} steps are cut from an axis of size {size}")
+        x = x.made(x.graph.add("ImageResize", x.port, deltas=deltas, default_value=float(value)), shape)
+    return as_before(x, before) if before.dtype == "int32" else replace(x, dtype=before.dtype, mask=None)
+
+
+def _pairs(x: Wire, amounts: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """The axes to change, those that lie in height and width together."""
+    changed = [axis for axis, amount in enumerate(amounts, 1) if any(amount)]
+    together = [axis for axis in changed if x.layout[axis] in "HW"]
+    return ([together] if together else []) + [[axis] for axis in changed if axis not in together]
+
+
+class ImageOperations:
+    """`porting.operations.ImageOperations` over a `Graph`."""
+
+    graph: Graph
+    training: bool
+
+    # ---- pools
+
+    def pool(self, x: Wire, name: str, window: Sizes, strides: Sizes, padding: str) -> Wire:
+        image = spatial(x, len(window))
+        once = (1,) * len(window)
+        sizes = image.shape[1:-1]
+        amounts = margins(padding, sizes, window, strides, once)
+        shape = (image.shape[0], *map(output_size, sizes, amounts, window, strides, once), image.shape[-1])
+        grown = spatial(pad(image, [*amounts, (0, 0)], LOWEST if name == "max" else 0.0), len(window))
+        port = self._pool(grown.port, name, window, strides)
+        if name == "mean" and any(map(any, amounts)):
+            port = self._share_of(port, image, amounts, window, strides)
+        return image.made(port, shape)
+
+    def _pool(self, image: Port, name: str, window: Sizes, strides: Sizes) -> Port:
+        kind = "MaxPooling" if name == "max" else "MeanPooling"
+        # The gradient of NeoML's MaxPooling is wrong for windows higher than 1, that of MaxPooling3D is right.
+        axes = 3 if len(window) == 3 or (self.training and name == "max") else 2
+        ones = (1,) * (axes - len(window))
+        return self.graph.add(
+            f"{kind}3D" if axes == 3 else kind,
+            image,
+            filter_size=(*window, *ones),
+            stride_size=(*strides, *ones),
+        )
+
+    def _share_of(
+        self, pooled: Port, image: Wire, amounts: Sequence[tuple[int, int]], window: Sizes, strides: Sizes
+    ) -> Port:
+        """A mean that counted the padding, over the part of each window that is none."""
+        zero = self.graph.add("Cast", self.graph.add("Less", image.port, image.port), output_type="float")
+        ones = image.made(self.graph.add("Linear", zero, multiplier=1.0, free_term=1.0))
+        grown = spatial(pad(ones, [*amounts, (0, 0)]), len(window))
+        part = self._pool(grown.port, "mean", window, strides)
+        if not self.training:
+            return self.graph.add("EltwiseDiv", pooled, part)
+        inverse = self.graph.add("Power", part, exponent=-1.0)
+        kept = self.graph.add("LeakyReLU", pooled, alpha=1.0)
+        return self.graph.add("EltwiseMul", kept, inverse)
+
+    # ---- sizes
+
+    def pad(self, x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
+        return pad(x, amounts, value)
+
+    def upsample(self, x: Wire, times: Sizes) -> Wire:
+        made = x
+        for axis, count in enumerate(times, 1):
+            if count == 1:
+                continue
+            made = made if made.layout[axis] in "HW" else move(made, axis, "H")
+            counts = (count, 1) if made.layout[axis] == "H" else (1, count)
+            port = self.graph.add("Upsampling2D", made.port, height_copy_count=counts[0], width_copy_count=counts[1])
+            size = made.shape[axis]
+            shape = (*made.shape[:axis], None if size is None else size * count, *made.shape[axis + 1 :])
+            made = made.made(port, shape)
+        return replace(made, ids_from=x.ids_from, mask=None)
+
+    def resample(self, x: Wire, axis: int, matrix: Array) -> Wire:
+        """A 1x1 convolution over the axis, which is brought to the channels for it."""
+        at = x.axis(axis)
+        target, size = matrix.shape
+        if x.shape[at] != size:
+            raise Refusal(f"axis {axis} of shape {x.shape} meets a matrix for {size}", "fix the size in the Input")
+        x = _in_channels(as_float(x), at)
+        port = self.graph.add(
+            "Conv",
+            x.port,
+            filter_count=target,
+            filter_size=(1, 1),
+            is_zero_free_term=True,
+            parameters={"filter": Parameter.fixed(np.ascontiguousarray(matrix.T), "CB")},
+        )
+        return x.made(port, (*x.shape[:at], target, *x.shape[at + 1 :]), dtype="float32")
+
+    # ---- fixed normalisation
+
+    def scale_and_shift(self, x: Wire, scale: Optional[Array], shift: Optional[Array], axis: int) -> Wire:
+        at = x.axis(axis)
+        x = _in_channels(as_float(x), at)
+        size = x.size(at)
+        factors = np.ones(size, np.float32) if scale is None else scale
+        parameters = {"filter": Parameter.fixed(factors.reshape(-1), "C")}
+        if shift is not None:
+            parameters["free_term"] = Parameter.fixed(shift.reshape(-1), "C")
+        return x.made(self._per_channel(x.port, size, parameters), dtype="float32")
+
+    def _per_channel(self, x: Port, channels: int, parameters: dict[str, Parameter]) -> Port:
+        return self.graph.add(
+            "ChannelwiseConv",
+            x,
+            filter_count=channels,
+            filter_size=(1, 1),
+            is_zero_free_term="free_term" not in parameters,
+            parameters=parameters,
+        )
+
+    def batch_normalization(
+        self,
+        x: Wire,
+        mean: Weight,
+        variance: Weight,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+    ) -> Wire:
+        at = x.axis(axis)
+        x = _in_channels(as_float(x), at)
+        deviation = np.sqrt(variance.value.astype(np.float32) + np.float32(epsilon))
+        if not self.training:
+            scale = 1 / deviation if gamma is None else gamma.value / deviation
+            shift = -mean.value * scale if beta is None else beta.value - mean.value * scale
+            weights = tuple(one for one in (gamma, beta, mean, variance) if one is not None)
+            parameters = {"filter": _made_of(weights, scale), "free_term": _made_of(weights, shift)}
+            return x.made(self._per_channel(x.port, x.size(at), parameters), dtype="float32")
+        y = self.scale_and_shift(x, 1 / deviation, -mean.value / deviation, at)
+        if gamma is None and beta is None:
+            return y
+        learnt = {"filter": _vector(gamma) if gamma is not None else Parameter.fixed(np.ones_like(deviation), "C")}
+        if beta is not None:
+            learnt["free_term"] = _vector(beta)
+        return y.made(self._per_channel(y.port, y.size(at), learnt))
+
+    # ---- time as batch
+
+    def time_to_batch(self, x: Wire) -> Wire:
+        return time_as_batch.fold(x)
+
+    def batch_to_time(self, x: Wire, like: Wire) -> Wire:
+        return time_as_batch.unfold(as_float(x), as_float(like))
+
+
+def _vector(weight: Weight) -> Parameter:
+    return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot.reshape(-1))
+
+
+def _made_of(weights: tuple[Weight, ...], value: Array) -> Parameter:
+    """A slot computed from several weights: they are given back while it is untouched, and cannot be told after."""
+
+    def unpack(slot: Array) -> list[tuple[str, object, Array]]:
+        names = ", ".join(weight.name for weight in weights)
+        what = "were joined into one layer for inference, and that layer was changed"
+        raise Mismatch(Problem(names, what, "change them through a net that is built for training"))
+
+    return Parameter(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights, unpack, exact=False)
+
+
+def _in_channels(x: Wire, axis: int) -> Wire:
+    """The tensor with one axis in the channels and none in the depth, as 1x1 convolutions want it."""
+    layout = ["C" if at == axis else letter for at, letter in enumerate(x.layout)]
+    for at, letter in enumerate(x.layout):
+        if at != axis and letter in "CD":
+            layout[at] = ""
+            layout[at] = free_letter("".join(layout) + "CD", "HWSL")
+    return x.to("".join(layout))

@@ -1,0 +1,96 @@
+"""Pools, padding, resizing and fixed normalisation on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Optional
+
+import numpy as np
+
+from ..layers.windows import margins
+from ..network import Array
+from ..operations import Weight
+from .convolutions import padded, shifts
+from .values import Value, floating
+
+__all__ = ["ImageOperations"]
+
+
+def pool(x: Array, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Array:
+    """The max or mean of every window; padding never counts."""
+    once = [1] * len(window)
+    amounts = [*margins(padding, x.shape[1:-1], window, strides, once), (0, 0)]
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    grown = padded(x, amounts, lowest if name == "max" else 0)
+    seen = (part for _, part in shifts(grown, window, strides, once))
+    if name == "max":
+        return np.asarray(reduce(np.maximum, seen))
+    total = reduce(np.add, seen)
+    counts = reduce(
+        np.add, (part for _, part in shifts(padded(np.ones_like(x[:1, ..., :1]), amounts), window, strides, once))
+    )
+    return np.asarray(total / counts, np.float32)
+
+
+def resample(x: Array, axis: int, matrix: Array) -> Array:
+    """A fixed matrix (new size, size) along one axis."""
+    return np.moveaxis(np.tensordot(x, matrix, (axis, 1)), -1, axis)
+
+
+def upsample(x: Array, times: Sequence[int]) -> Array:
+    """Every step of the axes after the batch repeated."""
+    for axis, count in enumerate(times, 1):
+        if count != 1:
+            x = np.repeat(x, count, axis)
+    return x
+
+
+def along(vector: Array, axis: int, rank: int) -> Array:
+    """A vector with axes of 1 beside it, so that it broadcasts along one axis of a tensor."""
+    return vector.reshape([-1 if at == axis % rank else 1 for at in range(rank)])
+
+
+class ImageOperations:
+    """`porting.operations.ImageOperations` on arrays."""
+
+    def pool(self, x: Value, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Value:
+        return Value(pool(floating(x), name, window, strides, padding))
+
+    def pad(self, x: Value, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
+        return Value(padded(x.value, amounts, value))
+
+    def upsample(self, x: Value, times: Sequence[int]) -> Value:
+        return Value(upsample(x.value, times))
+
+    def resample(self, x: Value, axis: int, matrix: Array) -> Value:
+        return Value(resample(floating(x), axis % x.value.ndim, matrix))
+
+    def batch_normalization(
+        self,
+        x: Value,
+        mean: Weight,
+        variance: Weight,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+    ) -> Value:
+        scale = 1 / np.sqrt(variance.value + np.float32(epsilon))
+        scale = scale if gamma is None else scale * gamma.value
+        shift = -mean.value * scale if beta is None else beta.value - mean.value * scale
+        return self.scale_and_shift(x, scale, shift, axis)
+
+    def scale_and_shift(self, x: Value, scale: Optional[Array], shift: Optional[Array], axis: int) -> Value:
+        y = floating(x)
+        if scale is not None:
+            y = y * along(scale, axis, y.ndim)
+        return Value(y if shift is None else y + along(shift, axis, y.ndim))
+
+    def time_to_batch(self, x: Value) -> Value:
+        batch, time, *rest = x.value.shape
+        return Value(x.value.reshape(batch * time, *rest))
+
+    def batch_to_time(self, x: Value, like: Value) -> Value:
+        return Value(x.value.reshape(*like.value.shape[:2], *x.value.shape[1:]))

@@ -1,0 +1,85 @@
+"""TimeDistributed of layers and of models, over a fixed and an open time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.cases import Case, Spec, layer
+
+INNER: dict[str, tuple[Spec, tuple[int, ...]]] = {
+    "dense": (layer("Dense", 3, activation="tanh"), (4,)),
+    "conv2d": (layer("Conv2D", 3, 2, strides=2, padding="same"), (5, 4, 2)),
+    "conv2d_first": (layer("Conv2D", 3, 2, data_format="channels_first"), (2, 5, 4)),
+    "max_pooling": (layer("MaxPooling2D", 2), (4, 5, 3)),
+    "global_pooling": (layer("GlobalAveragePooling2D"), (4, 5, 3)),
+    "flatten": (layer("Flatten"), (2, 3, 2)),
+    "reshape": (layer("Reshape", (2, 6)), (4, 3)),
+    "lstm": (layer("LSTM", 3), (5, 2)),
+    "lstm_sequences": (layer("LSTM", 3, return_sequences=True), (5, 2)),
+    "bidirectional": (layer("Bidirectional", layer("GRU", 2)), (4, 3)),
+    "batch_normalization": (layer("BatchNormalization"), (2, 3)),
+    "dropout": (layer("Dropout", 0.3), (4,)),
+    "upsampling": (layer("UpSampling2D", 2), (2, 3, 2)),
+    "time_distributed": (layer("TimeDistributed", layer("Dense", 2)), (3, 4)),
+    "depthwise": (layer("DepthwiseConv1D", 2), (4, 3)),
+}
+
+
+def words(keras: Any, length: Any, lines: Any) -> Any:
+    """Words to lines, lines to a text: a recurrent model in TimeDistributed, masked by the words' ids."""
+    word = keras.Input((length,), dtype="int32")
+    embedded = keras.layers.Embedding(7, 3, mask_zero=True)(word)
+    states = keras.layers.Bidirectional(keras.layers.LSTM(2, return_sequences=True))(embedded)
+    last = keras.layers.LSTM(3)(states)
+    line = keras.Model(word, keras.layers.Concatenate()([last, keras.layers.Dense(2)(last)]))
+    text = keras.Input((lines, length), dtype="int32")
+    encoded = keras.layers.TimeDistributed(line)(text)
+    return keras.Model(text, keras.layers.GRU(2)(encoded))
+
+
+def images(keras: Any, frames: Any) -> Any:
+    """A Sequential within a Sequential, over frames."""
+    inner = keras.Sequential([keras.Input((3, 3, 2)), keras.layers.Conv2D(2, 2), keras.layers.Flatten()])
+    frame = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 2, activation="relu"), inner])
+    film = keras.Input((frames, 4, 4, 1))
+    return keras.Model(film, keras.layers.LSTM(3)(keras.layers.TimeDistributed(frame)(film)))
+
+
+def branches(keras: Any) -> Any:
+    """A model with a shared layer, a merge and a Keras operation."""
+    given = keras.Input((4,))
+    shared = keras.layers.Dense(4)
+    once = shared(given)
+    twice = keras.layers.Activation("relu")(shared(once))
+    merged = keras.layers.Add()([once, twice])
+    each = keras.Model(given, keras.layers.Dense(2)(keras.layers.Concatenate()([merged, given])))
+    steps = keras.Input((None, 4))
+    return keras.Model(steps, keras.layers.TimeDistributed(each)(steps))
+
+
+CASES = [
+    *(
+        Case(f"time_distributed_{name}", layer("TimeDistributed", inner), ((3, *shape),))
+        for name, (inner, shape) in INNER.items()
+    ),
+    *(
+        Case(f"time_distributed_{name}_open", layer("TimeDistributed", inner), ((None, *shape),))
+        for name, (inner, shape) in INNER.items()
+    ),
+    Case("time_distributed_open_inside", layer("TimeDistributed", layer("Conv2D", 3, 2)), ((3, None, None, 2),)),
+    Case(
+        "time_distributed_all_open", layer("TimeDistributed", layer("Conv1D", 3, 2, padding="same")), ((None, None, 2),)
+    ),
+    Case(
+        "time_distributed_masked",
+        (layer("TimeDistributed", layer("Dense", 3)), layer("LSTM", 2)),
+        ((None, 4),),
+        masked=True,
+    ),
+    Case("words_fixed", lambda keras: words(keras, 5, 3)),
+    Case("words_open_lines", lambda keras: words(keras, 5, None)),
+    Case("words_open", lambda keras: words(keras, None, None)),
+    Case("film_fixed", lambda keras: images(keras, 3)),
+    Case("film_open", lambda keras: images(keras, None)),
+    Case("branches", branches),
+]
