@@ -139,9 +139,9 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     with as_bad_archive(folder, "cannot be written"):
         target = Path(os.path.realpath(folder))
         check_target(target, overwrite)
-        temporary = target.with_name(f".{target.name[:100]}.writing-{secrets.token_hex(8)}")
-        os.mkdir(temporary)
+        temporary = target.with_name(f".{target.name[:40]}.writing-{secrets.token_hex(8)}")
         try:
+            os.mkdir(temporary)
             yield temporary
             _sync_folder(temporary)
             _replace(temporary, target, overwrite)
