@@ -187,14 +187,12 @@ def _ids(need: Need, shape: tuple[int, ...], kept: Array, generator: np.random.G
     assert need.ids is not None
     lowest = 1 if need.pads and need.ids > 1 else 0
     ids = generator.integers(lowest, need.ids, shape)
-    flat = ids.reshape(-1)
-    flat[generator.integers(0, flat.size)] = need.ids - 1
-    if need.pads:
-        return np.where(_fit(kept, len(shape)), ids, 0)
-    flat[generator.integers(0, flat.size)] = 0
-    if flat.size > 1:
-        flat[0] = need.ids - 1
-    return ids
+    taken = np.broadcast_to(_fit(kept, len(shape)), shape) if need.pads else np.ones(shape, bool)
+    places = generator.permutation(np.flatnonzero(taken))
+    ids.flat[places[:1]] = need.ids - 1
+    if not need.pads:
+        ids.flat[places[1:2]] = 0
+    return np.where(taken, ids, 0)
 
 
 def _numbers(shape: tuple[int, ...], gentleness: int, generator: np.random.Generator) -> Array:

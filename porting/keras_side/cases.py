@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem, Unsupported
-from ..network import Array, Case, Shape, TensorRef
+from ..network import Array, Case, TensorRef
 from ..samples import GENTLENESS, Need, make_inputs
 from .front import Front
 from .graph import Graph, refs_of
@@ -75,19 +75,19 @@ class Recorder:
             batch = need.input.shape[0]
             if batch is None:
                 continue
-            self._try_shape(place, (None, *need.input.shape[1:]))
+            self._try_open(place, 0)
             if self.front.is_sequential(self.model):
                 for axis in range(1, len(need.input.shape)):
-                    shape = self.needs[place].input.shape
-                    self._try_shape(place, (*shape[:axis], None, *shape[axis + 1 :]))
+                    self._try_open(place, axis)
 
-    def _try_shape(self, place: int, shape: Shape) -> None:
+    def _try_open(self, place: int, axis: int) -> None:
         before = self.needs
+        shape = before[place].input.shape
         inputs = [need.input for need in before]
-        inputs[place] = replace(inputs[place], shape=shape)
+        inputs[place] = replace(inputs[place], shape=(*shape[:axis], None, *shape[axis + 1 :]))
         self.needs = [replace(need, input=given) for need, given in zip(before, inputs)]
-        size = before[place].input.shape[shape.index(None, 1)] if None in shape[1:] else 0
-        if self._runs((before[place].input.shape[0] or 2) + 1, (size or 0) + 2, spread=False):
+        other = (shape[axis] or 0) + 2
+        if self._runs(other, 2, spread=False) if axis == 0 else self._runs(2, other, spread=False):
             self.graph.inputs = tuple(inputs)
         else:
             self.needs = before
@@ -164,6 +164,9 @@ class Recorder:
                 raise
             except Exception as error:
                 self.errors.append(error)
+                return None
+            if any(array.size == 0 for array in case.outputs.values()):
+                self.errors.append(ValueError("an output is empty"))
                 return None
             if all(_finite(array) for array in case.outputs.values()):
                 return self._checked(case)

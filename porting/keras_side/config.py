@@ -97,7 +97,7 @@ class _Describer:
         class_name, config = value["class_name"], value["config"]
         if class_name in {"__lambda__", "function"}:
             return self.function(value, key)
-        if class_name == "DTypePolicy":
+        if class_name in {"DTypePolicy", "Policy"}:
             return config["name"]
         if class_name == "__tensor__" or class_name == "__numpy__":
             return self.value(config["value"], key)

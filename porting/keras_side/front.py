@@ -267,9 +267,9 @@ def front_of(model: Any) -> Front:
             )
         )
     if "tf_keras" in roots or _major_version() < 3:
-        from . import front2
+        from .front2 import Front2
 
-        front: Front = front2.Front2("tf_keras" if "tf_keras" in roots else "keras")
+        front: Front = Front2("tf_keras" if "tf_keras" in roots else "keras")
         return front
     return Front3()
 

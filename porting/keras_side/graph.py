@@ -189,7 +189,7 @@ class _Walk:
         self.check_training(where, given)
         parameters = self.front.signature(operation).parameters
         inputs, arguments = _split(given, parameters)
-        if type(operation).__name__ == "GetItem" and inputs:
+        if self.front.class_name(operation) == "ops.GetItem" and inputs:
             rank = len(node.args[0].shape) if node.args else 0
             inputs = (inputs[0], *(_without_ellipsis(key, rank) for key in inputs[1:]))
         call = Call(

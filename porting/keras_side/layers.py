@@ -7,10 +7,13 @@ from typing import Any
 
 from ..errors import Problem
 from .front import Front
+from .weights import held_layers
 
-__all__ = ["check_layer", "id_limit", "parts_of"]
+__all__ = ["check_layer", "id_limit", "is_code", "parts_of"]
 
 OTHER_FLOATS = frozenset({"float16", "bfloat16", "float64"})
+# How Keras 2 keeps TensorFlow's functions and properties in a graph.
+TENSORFLOW_CODE = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 
 
 def parts_of(layer: Any, front: Front) -> Iterator[Any]:
@@ -22,8 +25,12 @@ def parts_of(layer: Any, front: Front) -> Iterator[Any]:
             continue
         seen.add(id(current))
         yield current
-        waiting += [part for part in front.flatten(list(getattr(current, "_layers", ()) or ())) if front.is_layer(part)]
-        waiting += [part for part in front.flatten(list(vars(current).values())) if front.is_layer(part)]
+        waiting += [held for _, held in held_layers(current, front)]
+
+
+def is_code(operation: Any, front: Front) -> bool:
+    """Whether an operation is Python or TensorFlow code that has no description."""
+    return front.is_lambda(operation) or type(operation).__name__ in TENSORFLOW_CODE
 
 
 def check_layer(operation: Any, where: str, front: Front, problems: list[Problem]) -> None:
@@ -36,6 +43,11 @@ def check_layer(operation: Any, where: str, front: Front, problems: list[Problem
         problems.append(Problem(where, "holds Python code that no file can describe", way_out))
         return
     if not front.is_layer(operation):
+        return
+    if type(operation).__name__ in TENSORFLOW_CODE:
+        function = operation.get_config().get("function", operation.name)
+        way_out = "use a Keras layer in its place, or a layer class of your own with a rule"
+        problems.append(Problem(where, f"is the TensorFlow function {function}, which has no counterpart", way_out))
         return
     if not front.is_builtin(operation) and front.is_keras_name(front.class_name(operation)):
         way_out = "register it with @keras.saving.register_keras_serializable(package=…) or give it another name"

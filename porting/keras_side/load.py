@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,10 +46,10 @@ def load_model_file(
     if problems:
         raise Unsupported(problems)
     try:
-        with keras.saving.custom_object_scope(objects):
+        with keras.utils.custom_object_scope(objects):
             if path.suffix == ".keras":
-                return keras.models.load_model(path, compile=False, safe_mode=not trust_lambda)
-            return keras.models.load_model(path, compile=False)
+                return keras.models.load_model(str(path), compile=False, safe_mode=not trust_lambda)
+            return keras.models.load_model(str(path), compile=False)
     except (ValueError, TypeError, NotImplementedError, OSError, KeyError, AttributeError, ImportError) as error:
         raise Unsupported(_not_loaded(path, error)) from error
 
@@ -121,7 +122,7 @@ def _file_problems(path: Path, keras: ModuleType, objects: Mapping[str, Any], tr
         module = str(described.get("module") or "keras")
         if module.partition(".")[0] in {"keras", "tf_keras", "builtins"} and ">" not in str(registered):
             continue
-        if class_name not in objects and keras.saving.get_registered_object(registered or class_name) is None:
+        if class_name not in objects and keras.utils.get_registered_object(registered or class_name) is None:
             way_out = "name the Python file that defines it: custom=['my_layers.py'], --custom my_layers.py"
             yield Problem(where, f"is of the class {registered or class_name!r}, which is not known here", way_out)
 
@@ -131,10 +132,20 @@ def _description(path: Path) -> Any:
         if path.suffix == ".keras" and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return json.loads(archive.read("config.json"))
-        text = _h5_attribute(path, "model_config") if path.is_file() else None
+        if path.is_dir():
+            return _saved_model_description(path)
+        text = _h5_attribute(path, "model_config")
         return json.loads(text) if text else None
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise Unsupported(_not_loaded(path, error)) from error
+
+
+def _saved_model_description(path: Path) -> Any:
+    """The layers of a SavedModel folder that are Lambdas, as far as their metadata says so."""
+    metadata = path / "keras_metadata.pb"
+    found = metadata.read_bytes() if metadata.is_file() else b""
+    names = re.findall(rb'"class_name": "Lambda", "config": \{"name": "([^"]*)"', found)
+    return [{"class_name": "Lambda", "config": {"name": name.decode(errors="replace")}} for name in names]
 
 
 def _described(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -13,7 +13,7 @@ from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
 from .front import Front, front_of
 from .graph import Graph, walk
-from .layers import check_layer, id_limit
+from .layers import check_layer, id_limit, is_code
 from .run import MaskLostError, Progress
 from .weights import collect_weights
 
@@ -113,7 +113,7 @@ def _describe_layers(graph: Graph, front: Front) -> dict[str, Layer]:
         described[name] = Layer(
             name=name,
             class_name=front.class_name(operation),
-            config={} if front.is_lambda(operation) else describe_config(operation, where, front, graph.problems),
+            config={} if is_code(operation, front) else describe_config(operation, where, front, graph.problems),
             weights={key: front.to_numpy(value) for key, value in found.variables[name].items() if key not in tied},
             trainable=bool(getattr(operation, "trainable", True)),
             tied=tied,

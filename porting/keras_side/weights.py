@@ -14,11 +14,11 @@ from typing import Any
 from .front import Front
 from .graph import Graph
 
-__all__ = ["Weights", "collect_weights", "name_weights"]
+__all__ = ["Weights", "collect_weights", "held_layers", "name_weights"]
 
 # Keras' bookkeeping, which also refers to layers.
 BOOKKEEPING = frozenset({"_layers", "_tracker", "_inbound_nodes", "_outbound_nodes", "_metrics", "_functional"})
-UNNAMED = re.compile(r"variable(_\d+)?")
+UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 # Recurrent layers made of one cell that no user chose.
 ONE_CELL = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
@@ -39,7 +39,7 @@ def _walk(layer: Any, prefix: str, front: Front, found: dict[str, Any], names: d
     if id(layer) in seen:
         return
     seen.add(id(layer))
-    for name, held in _held(layer, front):  # first, since some wrappers name their layer's variables as their own
+    for name, held in held_layers(layer, front):  # first, since some wrappers name their layer's variables as their own
         inner = prefix if name == "cell" and _is_one_cell(layer) else f"{prefix}{name}/"
         _walk(held, inner, front, found, names, seen)
     attributes = {id(value): name.lstrip("_") for name, value in vars(layer).items() if front.is_variable(value)}
@@ -65,7 +65,7 @@ def _free(name: str, found: Mapping[str, Any]) -> str:
     return free
 
 
-def _held(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
+def held_layers(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
     """The layers that a layer holds, by attribute; lists by place, dicts by key. A model's layers by their names."""
     if front.is_model(layer):
         yield from ((held.name, held) for held in layer.layers)

@@ -42,9 +42,8 @@ def test_files_are_loaded(tmp_path, suffix):
 
 
 def test_lambdas_are_not_run_unless_trusted(tmp_path):
-    model = keras.Sequential(
-        [keras.Input((3,)), layers.Lambda(lambda x: x, name="one"), layers.Lambda(lambda x: -x, name="two")]
-    )
+    lambdas = [layers.Lambda(lambda x: x, name="one"), layers.Lambda(lambda x: -x, name="two")]
+    model = keras.Sequential([keras.Input((3,)), *lambdas])
     model.save(tmp_path / "model.keras")
     with pytest.raises(Unsupported) as refusal:
         load_model_file(tmp_path / "model.keras")

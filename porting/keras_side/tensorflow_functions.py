@@ -1,0 +1,143 @@
+"""TensorFlow functions in a Keras 2 graph as the Keras 3 operations of the same meaning.
+
+``x * 2``, ``tf.reduce_mean(x, axis=1)`` and ``x[:, 0]`` stand in a Keras 2 graph as layers that call a TensorFlow
+function; Keras 3 has operations for them. Those listed here are saved under Keras 3's names.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["TensorFlowFunction", "translate"]
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What a TensorFlow function is called in Keras 3.
+
+    Attributes:
+        class_name: the operation.
+        tensors: the function's parameters that are tensors.
+        settings: the function's other parameters, by the operation's config keys, with TensorFlow's defaults.
+    """
+
+    class_name: str
+    tensors: tuple[str, ...] = ("x",)
+    settings: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+
+
+_PAIR = ("x", "y")
+_REDUCED = {"axis": ("axis", None), "keepdims": ("keepdims", False)}
+FUNCTIONS = {
+    "__operators__.add": _Meaning("Add", _PAIR),
+    "math.add": _Meaning("Add", _PAIR),
+    "math.subtract": _Meaning("Subtract", _PAIR),
+    "math.multiply": _Meaning("Multiply", _PAIR),
+    "math.divide": _Meaning("Divide", _PAIR),
+    "math.truediv": _Meaning("Divide", _PAIR),
+    "math.pow": _Meaning("Power", _PAIR),
+    "math.maximum": _Meaning("Maximum", _PAIR),
+    "math.minimum": _Meaning("Minimum", _PAIR),
+    "math.equal": _Meaning("Equal", _PAIR),
+    "math.not_equal": _Meaning("NotEqual", _PAIR),
+    "math.greater": _Meaning("Greater", _PAIR),
+    "math.greater_equal": _Meaning("GreaterEqual", _PAIR),
+    "math.less": _Meaning("Less", _PAIR),
+    "math.less_equal": _Meaning("LessEqual", _PAIR),
+    "math.logical_and": _Meaning("LogicalAnd", _PAIR),
+    "math.logical_or": _Meaning("LogicalOr", _PAIR),
+    "math.logical_not": _Meaning("LogicalNot"),
+    "math.negative": _Meaning("Negative"),
+    "math.abs": _Meaning("Absolute"),
+    "math.exp": _Meaning("Exp"),
+    "math.log": _Meaning("Log"),
+    "math.sqrt": _Meaning("Sqrt"),
+    "math.square": _Meaning("Square"),
+    "math.tanh": _Meaning("Tanh"),
+    "math.sigmoid": _Meaning("Sigmoid"),
+    "nn.relu": _Meaning("Relu", ("features",)),
+    "nn.softmax": _Meaning("Softmax", ("logits",), {"axis": ("axis", -1)}),
+    "math.reduce_mean": _Meaning("Mean", ("input_tensor",), _REDUCED),
+    "math.reduce_sum": _Meaning("Sum", ("input_tensor",), _REDUCED),
+    "math.reduce_max": _Meaning("Max", ("input_tensor",), _REDUCED),
+    "math.reduce_min": _Meaning("Min", ("input_tensor",), _REDUCED),
+    "linalg.matmul": _Meaning("Matmul", ("a", "b")),
+    "concat": _Meaning("Concatenate", ("values",), {"axis": ("axis", None)}),
+    "stack": _Meaning("Stack", ("values",), {"axis": ("axis", 0)}),
+    "expand_dims": _Meaning("ExpandDims", ("input",), {"axis": ("axis", None)}),
+    "squeeze": _Meaning("Squeeze", ("input",), {"axis": ("axis", None)}),
+    "transpose": _Meaning("Transpose", ("a",), {"axes": ("perm", None)}),
+    "reshape": _Meaning("Reshape", ("tensor",), {"newshape": ("shape", None)}),
+    "cast": _Meaning("Cast", ("x",), {"dtype": ("dtype", None)}),
+    "identity": _Meaning("Identity", ("input",)),
+    "__operators__.getitem": _Meaning("GetItem", ("tensor", "slice_spec")),
+}
+
+
+class TensorFlowFunction:
+    """A TensorFlow function applied in a graph, in the shape of a Keras 3 operation.
+
+    Attributes:
+        name: the name of the layer that calls it.
+        class_name: the Keras 3 operation.
+        config: that operation's config.
+        tensors: its arguments, symbolic tensors and constants.
+    """
+
+    def __init__(self, layer: Any, meaning: _Meaning, arguments: dict[str, Any]) -> None:
+        self.name = layer.name
+        self.class_name = meaning.class_name
+        self._layer = layer
+        self._names = meaning.tensors
+        self.tensors = tuple(_tensor(arguments.pop(name), name) for name in meaning.tensors)
+        self._rest = arguments
+        self.config = {"name": layer.name}
+        for key, (name, default) in meaning.settings.items():
+            value = arguments.get(name, default)
+            self.config[key] = getattr(value, "name", value)
+
+    def call(self, *tensors: Any) -> Any:
+        return self._layer(**dict(zip(self._names, tensors)), **self._rest)
+
+    __call__ = call
+
+
+def translate(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TensorFlowFunction | None:
+    """The operation that a function layer applies; None where Keras 3 has none of that name here."""
+    meaning = FUNCTIONS.get(str(layer.get_config().get("function")))
+    if meaning is None:
+        return None
+    parameters = inspect.signature(layer.call).parameters
+    arguments = {**dict(zip(parameters, args)), **kwargs}
+    if meaning.class_name == "GetItem":
+        names = list(arguments)
+        arguments = {"tensor": arguments[names[0]], "slice_spec": arguments[names[1]]}
+    known = {*meaning.tensors, *(name for name, _ in meaning.settings.values())}
+    if not set(meaning.tensors) <= set(arguments):
+        return None
+    if any(value not in (None, False) for name, value in arguments.items() if name not in known):
+        return None
+    return TensorFlowFunction(layer, meaning, arguments)
+
+
+def _tensor(value: Any, name: str) -> Any:
+    """A constant that a file turned into lists as an array again, and a subscript as slices."""
+    if name == "slice_spec":
+        return _subscript(value)
+    if name != "values" and isinstance(value, (list, tuple)):
+        array = np.asarray(value)
+        return array.astype(np.float32) if array.dtype == np.float64 else array
+    return value
+
+
+def _subscript(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return slice(value.get("start"), value.get("stop"), value.get("step"))
+    if isinstance(value, (list, tuple)):
+        return tuple(_subscript(part) for part in value)
+    return value

@@ -1,0 +1,202 @@
+"""Keras 2 through the same modules: its graphs, words and files. Collected where Keras 2 is installed."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from keras_side_helpers import calls, describe_both, ref
+
+from porting import Mismatch, Unsupported
+from porting.keras_side.load import load_model_file
+from porting.keras_side.restore import restore
+from porting.keras_side.save import describe
+from porting.network import Constant
+
+
+def ids(name="ids"):
+    return keras.Input((None,), dtype="int32", name=name)
+
+
+def two_environments():
+    given = ids()
+    hidden = layers.Dense(2, activation="tanh")(layers.Embedding(5, 5, mask_zero=True)(given))
+    states = layers.Bidirectional(layers.LSTM(3, return_sequences=True, return_state=True))(hidden)
+    return keras.Model(given, [hidden, *states])
+
+
+def test_two_environment_port(tmp_path):
+    network = describe_both(two_environments(), tmp_path)
+    assert calls(network) == [
+        "embedding = Embedding(ids)",
+        "dense = Dense(embedding)",
+        "bidirectional = Bidirectional(dense)",
+    ]
+    assert network.origin["keras"].startswith("2.")
+    assert set(network.layers["bidirectional"].weights) == {
+        f"{way}_layer/{name}" for way in ("forward", "backward") for name in ("kernel", "recurrent_kernel", "bias")
+    }
+    assert ref("bidirectional:0") in network.cases[0].masks
+
+
+def test_configs_speak_keras_3():
+    given = keras.Input((4, 3), name="x")
+    x = layers.LSTM(2, return_sequences=True, recurrent_activation="hard_sigmoid")(given)
+    x = layers.LeakyReLU(0.2)(layers.Dense(2, activation="swish")(x))
+    x = layers.LayerNormalization()(layers.BatchNormalization()(x))
+    x = layers.Bidirectional(layers.GRU(2, return_sequences=True))(x)
+    x = layers.TimeDistributed(layers.Dense(2, activation="hard_sigmoid"))(layers.Conv1D(2, 2)(x))
+    network = describe(keras.Model(given, x))
+    config = {name: dict(layer.config) for name, layer in network.layers.items()}
+    lstm = config["lstm"]
+    assert lstm["recurrent_activation"] == "keras2>hard_sigmoid"
+    assert lstm["zero_output_for_mask"] is False
+    assert not {"time_major", "implementation", "batch_input_shape"} & set(lstm)
+    assert config["dense"]["activation"] == "silu"
+    assert config["leaky_re_lu"]["negative_slope"] == pytest.approx(0.2)
+    assert "alpha" not in config["leaky_re_lu"]
+    assert config["batch_normalization"]["axis"] == config["layer_normalization"]["axis"] == 2
+    both = config["bidirectional"]
+    assert both["layer"]["config"]["zero_output_for_mask"] is True
+    assert both["backward_layer"]["config"]["go_backwards"] is True
+    assert set(both["layer"]) == {"class_name", "config"}
+    inner = config["time_distributed"]["layer"]["config"]
+    assert inner["activation"] == "keras2>hard_sigmoid"
+    assert inner["dtype"] == "float32"
+
+
+def test_time_major_stays_to_be_refused():
+    given = keras.Input((4, 3), name="x")
+    network = describe(keras.Model(given, layers.GRU(2, time_major=True, return_sequences=True)(given)))
+    assert network.layers["gru"].config["time_major"] is True
+
+
+def test_initial_states_are_an_argument(tmp_path):
+    source, target = ids("source"), ids("target")
+    _, h, c = layers.LSTM(3, return_state=True, name="encoder")(layers.Embedding(5, 2, mask_zero=True)(source))
+    x = layers.Embedding(5, 2, mask_zero=True)(target)
+    y = layers.LSTM(3, return_sequences=True, name="decoder")(x, initial_state=[h, c])
+    both = layers.Bidirectional(layers.GRU(3), name="both")(y, initial_state=[h, c])
+    network = describe_both(keras.Model([source, target], [y, both]), tmp_path)
+    found = {call.name: call for call in network.calls}
+    states = (ref("encoder:1"), ref("encoder:2"))
+    assert found["decoder"].arguments == found["both"].arguments == {"initial_state": states}
+    assert ref("decoder:0") in network.cases[0].masks
+
+
+def test_tensorflow_functions_become_operations(tmp_path):
+    x = keras.Input((4, 3), name="x")
+    table = np.ones((3, 2), "float32")
+    y = tf.matmul(x[:, 1:], table) * 2.0 + 1.0
+    z = tf.concat([tf.reduce_mean(x, axis=1), x[:, :, 0]], axis=-1)
+    network = describe_both(keras.Model(x, [y, z, tf.nn.softmax(x)]), tmp_path)
+    by_class = {network.layers[call.layer].class_name: call for call in network.calls}
+    assert by_class["ops.Matmul"].inputs[1] == Constant("constant")
+    assert by_class["ops.Multiply"].inputs[1] == 2.0
+    assert by_class["ops.Concatenate"].inputs[0][1].call.startswith("tf.__operators__.getitem")
+    assert network.layers[by_class["ops.Concatenate"].layer].config["axis"] == -1
+    mean = network.layers[by_class["ops.Mean"].layer].config
+    assert (mean["axis"], mean["keepdims"]) == (1, False)
+    keys = [call.inputs[1] for call in network.calls if network.layers[call.layer].class_name == "ops.GetItem"]
+    assert (slice(None), slice(1, None)) in keys
+    assert (slice(None), slice(None), 0) in keys
+
+
+def test_an_ellipsis_is_written_out():
+    x = keras.Input((4, 3), name="x")
+    assert describe(keras.Model(x, x[..., 0])).calls[0].inputs[1] == (slice(None), slice(None), 0)
+
+
+def test_tensorflow_code_without_counterpart_and_lambdas_are_listed():
+    x = keras.Input((4,), name="x")
+    y = tf.math.erfc(layers.Lambda(lambda x: x * 2, name="twice")(x))
+    with pytest.raises(Unsupported) as refusal:
+        describe(keras.Model(x, tf.matmul(y, y, transpose_b=True)))
+    assert len(refusal.value.problems) == 3
+    assert "erfc" in str(refusal.value)
+    assert "twice" in str(refusal.value)
+
+
+def test_a_mask_given_on_purpose_is_kept(tmp_path):
+    given = ids()
+    x = layers.Embedding(6, 3, mask_zero=True)(given)
+    network = describe_both(keras.Model(given, layers.LSTM(2)(x, mask=tf.not_equal(given, 3))), tmp_path)
+    assert network.layers["tf.math.not_equal"].class_name == "ops.NotEqual"
+    assert network.calls[-1].arguments == {"mask": ref("tf.math.not_equal:0")}
+
+
+def test_attention_keeps_masks():
+    given = ids()
+    x = layers.Embedding(5, 4, mask_zero=True)(given)
+    x = layers.Add()([x, layers.MultiHeadAttention(2, 2, name="attention")(x, x)])
+    network = describe(keras.Model(given, layers.LSTM(2)(x)))
+    assert not any(call.unmasked for call in network.calls)
+    assert ref("add:0") in network.cases[0].masks
+    assert "query_dense/kernel" in network.layers["attention"].weights
+
+
+def test_nested_shared_and_sequential_models(tmp_path):
+    inner = keras.Sequential([keras.Input((None, 3)), layers.GRU(3, return_sequences=True, name="g")], name="inner")
+    given = ids()
+    x = inner(inner(layers.Embedding(6, 3, mask_zero=True)(given)))
+    network = describe_both(keras.Model(given, {"out": layers.GlobalMaxPooling1D()(x)}), tmp_path)
+    assert [call.name for call in network.calls][1:3] == ["inner/g", "inner/g@2"]
+    assert network.outputs == {"out": ref("global_max_pooling1d:0")}
+    assert ref("inner/g@2:0") in network.cases[0].masks
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_sequential_without_input(called):
+    model = keras.Sequential([layers.Dense(2), layers.LSTM(3)])
+    with pytest.raises(Unsupported, match="has not been built"):
+        describe(model)
+    model(np.ones((3, 4, 2))) if called else model.build((None, None, 2))
+    network = describe(model)
+    assert network.inputs[0].shape == (None, None, 2)
+    assert network.inputs[0].dtype == "float32"
+
+
+def test_subclassed_models_are_refused():
+    class Mine(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(Unsupported, match="subclassed"):
+        describe(Mine())
+
+
+def test_weights_go_back():
+    network = describe(two_environments())
+    model = two_environments()
+    restore(network, model)
+    for array, kept in zip(network.weights().values(), model.get_weights()):
+        np.testing.assert_array_equal(array, kept)
+    given = ids()
+    with pytest.raises(Mismatch):
+        restore(network, keras.Model(given, layers.Embedding(5, 4)(given)))
+
+
+@pytest.mark.filterwarnings("ignore:.*HDF5 file.*", "ignore:.*found in the checkpoint.*")
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "folder"])
+def test_files_are_loaded(tmp_path, name):
+    model = two_environments()
+    model.save(tmp_path / name)
+    network, again = describe(model), describe(load_model_file(tmp_path / name))
+    assert again.calls == network.calls
+    for array, same in zip(network.weights().values(), again.weights().values()):
+        np.testing.assert_array_equal(array, same)
+
+
+@pytest.mark.filterwarnings("ignore:.*HDF5 file.*")
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "folder"])
+def test_lambdas_in_files_are_not_run(tmp_path, name):
+    model = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x, name="one")])
+    model.save(tmp_path / name)
+    with pytest.raises(Unsupported, match="one"):
+        load_model_file(tmp_path / name)
+
+
+def test_half_precision_is_refused():
+    given = keras.Input((3,))
+    with pytest.raises(Unsupported, match="float16"):
+        describe(keras.Model(given, layers.Dense(2, dtype="mixed_float16")(given)))
