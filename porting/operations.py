@@ -7,7 +7,7 @@ handed to them. A scalar or a `Weight` may stand where a tensor is added, multip
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol, Union, runtime_checkable
 
@@ -18,14 +18,37 @@ __all__ = ["Cell", "ConvolutionOperations", "ImageOperations", "Operand", "Opera
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """A weight with its full name (``dense/kernel``), in Keras' orientation."""
+    """A weight with its full name (``dense/kernel``), in Keras' orientation unless it was arranged otherwise.
+
+    Attributes:
+        name: ``layer/weight``.
+        value: the array.
+        undo: brings an array that is arranged as `value` back to Keras' orientation; None where they are the same.
+    """
 
     name: str
     value: Array
+    undo: Optional[Callable[[Array], Array]] = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.value.shape)
+
+    def arranged(self, axes: Optional[Sequence[int]] = None, shape: Optional[Sequence[int]] = None) -> Weight:
+        """The same weight with its axes permuted, then reshaped; it is still read back as Keras has it."""
+        order = tuple(range(self.value.ndim)) if axes is None else tuple(axes)
+        turned = self.value.transpose(order)
+        back = tuple(order.index(axis) for axis in range(len(order)))
+
+        def undo(array: Array) -> Array:
+            return self.in_keras(array.reshape(turned.shape).transpose(back))
+
+        return Weight(self.name, turned if shape is None else turned.reshape(tuple(shape)), undo)
+
+    def in_keras(self, array: Array) -> Array:
+        """An array that is arranged as `value` is, as Keras has the weight."""
+        shaped = array.reshape(self.value.shape)
+        return shaped if self.undo is None else self.undo(shaped)
 
 
 @runtime_checkable
@@ -44,6 +67,7 @@ class Tensor(Protocol):
     def dtype(self) -> str: ...
     @property
     def mask(self) -> Optional[Tensor]: ...
+    def with_mask(self, mask: Any) -> Tensor: ...
 
 
 Operand = Union[Tensor, Weight, float]
@@ -77,6 +101,36 @@ class Cell:
     @property
     def states(self) -> int:
         return 2 if self.kind == "lstm" else 1
+
+
+class PositionOperations(Protocol):
+    """Operations that know where along an axis a value stands."""
+
+    def full_like(self, x: Tensor, value: float) -> Tensor:
+        """A float tensor of the shape of `x` that holds one number, whatever `x` holds."""
+
+    def positions(self, x: Tensor, axis: int) -> Tensor:
+        """0, 1, … along an axis of `x`, as floats; every other axis is 1 (the batch may be kept)."""
+
+    def cumsum(self, x: Tensor, axis: int, reverse: bool = False) -> Tensor: ...
+
+    def argmax(self, x: Tensor, axis: int) -> Tensor:
+        """Where the largest value stands (the first of equal ones), int32; the axis is dropped."""
+
+    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Tensor:
+        """numpy's function of that name, where nothing else here expresses it; few engines have it."""
+
+
+class ScalingOperations(Protocol):
+    """Normalisation over axes of each row."""
+
+    def normalize(
+        self, x: Tensor, axes: Sequence[int], epsilon: float, gamma: Optional[Weight], beta: Optional[Weight]
+    ) -> Tensor:
+        """(x − mean) / √(variance + epsilon) · gamma + beta, mean and variance over `axes`.
+
+        gamma and beta have the sizes of `axes`, in the order of `axes`.
+        """
 
 
 class ConvolutionOperations(Protocol):
@@ -159,7 +213,7 @@ class ImageOperations(Protocol):
         """Undo `time_to_batch`: the batch and time of `like`, the other axes of `x`."""
 
 
-class Operations(ConvolutionOperations, ImageOperations, Protocol):
+class Operations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations, Protocol):
     """The operations of an engine. Shapes below leave the batch axis out where it does not matter."""
 
     # values
@@ -176,7 +230,10 @@ class Operations(ConvolutionOperations, ImageOperations, Protocol):
         """Rows of (vocabulary, width) for ids of any shape."""
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Tensor:
-        """numpy's matmul over the last two axes; `transpose_b` swaps those of `b` first."""
+        """numpy's matmul of operands of two axes or more; `transpose_b` swaps the last two of `b` first."""
+
+    def einsum(self, equation: str, operands: Sequence[Operand]) -> Tensor:
+        """numpy's einsum of tensors and weights."""
 
     # element by element
     def activation(self, x: Tensor, name: str, **arguments: Any) -> Tensor:
@@ -214,7 +271,7 @@ class Operations(ConvolutionOperations, ImageOperations, Protocol):
     def expand_dims(self, x: Tensor, axis: int) -> Tensor: ...
     def squeeze(self, x: Tensor, axis: int) -> Tensor: ...
     def repeat(self, x: Tensor, times: int, axis: int) -> Tensor:
-        """Copies along an axis of size 1."""
+        """Every step of an axis repeated, as `numpy.repeat` does with one number."""
 
     def concatenate(self, xs: Sequence[Tensor], axis: int) -> Tensor: ...
     def flip(self, x: Tensor, axis: int) -> Tensor: ...

@@ -1,6 +1,22 @@
 """What each Keras layer means: one rule a layer, a file a family. Importing this registers them all."""
 
-from . import activations, convolution, core, merging, normalization, pooling, recurrent, resizing, shaping, wrappers
+from . import (
+    activation_layers,
+    activations,
+    attention,
+    convolution,
+    core,
+    merging,
+    normalization,
+    operation_layers,
+    pooling,
+    products,
+    recurrent,
+    resizing,
+    scaling,
+    shaping,
+    wrappers,
+)
 from .apply import apply_call, find_rule
 from .rule import RULES, LayerView, Refusal, Rule, rule
 

@@ -56,9 +56,32 @@ def apply_activation(value: Any, x: Tensor, ops: Operations, layer: Optional[Lay
             ops.activation(ops.slice(x, -1, half, None), "sigmoid"),
             ops.slice(x, -1, 0, half),
         )
+    if name == "sparsemax":
+        return sparsemax(x, ops)
     if name not in ELEMENTWISE:
         raise Refusal(f"activation {value!r} is not handled", "use a function of keras.activations, or give a rule")
     return ops.activation(x, name, **arguments)
+
+
+def sparsemax(x: Tensor, ops: Operations) -> Tensor:
+    """max(x − τ, 0) over the last axis, τ as Keras 3 computes it from the values in falling order.
+
+    The sorted order is had by comparing each value with all others: a value comes after those above it and those
+    equal to it that stand before it. (Keras adds up the running sums of the whole support, where Martins and
+    Astudillo 2016 take the last of them, so its results need not sum to 1.)
+    """
+    rank = len(x.shape)
+    each, others = ops.expand_dims(x, rank), ops.expand_dims(x, rank - 1)
+    at = ops.positions(x, rank - 1)
+    earlier = ops.compare(ops.expand_dims(at, rank), ops.expand_dims(at, rank - 1), "greater_equal")
+    tied = ops.logical_and(ops.compare(others, each, "equal"), earlier)
+    above = ops.cast(ops.logical_or(ops.compare(others, each, "greater"), tied), "float32")
+    count = ops.reduce(above, "sum", (rank,))
+    running = ops.reduce(ops.multiply(above, others), "sum", (rank,))
+    support = ops.compare(x, ops.divide(ops.add(running, -1.0), count), "greater")
+    total = ops.reduce(ops.where(support, running, 0.0), "sum", (rank - 1,), keepdims=True)
+    size = ops.reduce(ops.cast(support, "float32"), "sum", (rank - 1,), keepdims=True)
+    return ops.activation(ops.subtract(x, ops.divide(ops.add(total, -1.0), size)), "relu")
 
 
 def _activation_layer(value: dict[str, Any], x: Tensor, ops: Operations) -> Tensor:

@@ -27,7 +27,7 @@ from ..operations import Tensor, Weight
 __all__ = ["RULES", "LayerView", "MaskOf", "Refusal", "Rule", "rule"]
 
 # What a layer's outputs carry as masks: "keep" hands on the mask of the first input, "stop" ends it
-# (as Keras does for layers that do not support masking), a function computes it.
+# (as Keras does for layers that do not support masking), "own" leaves it to the rule, a function computes it.
 MaskOf = Union[str, Callable[..., Any]]
 
 # Keys that say how weights begin or what training adds; they change no output.
@@ -68,14 +68,17 @@ class Rule:
     note: str = ""
     neoml: str = "exact"
     inputs: tuple[str, ...] = field(init=False)
+    variadic: bool = field(init=False)
     arguments: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        names = list(inspect.signature(self.apply).parameters)
+        parameters = inspect.signature(self.apply).parameters
+        names = list(parameters)
         if len(names) < 2 or names[0] != "layer" or "ops" not in names:
             raise TypeError(f"the rule for {self.class_name} must take (layer, …inputs, ops, …arguments), not {names}")
         at = names.index("ops")
         object.__setattr__(self, "inputs", tuple(names[1:at]))
+        object.__setattr__(self, "variadic", any(one.kind is one.VAR_POSITIONAL for one in parameters.values()))
         object.__setattr__(self, "arguments", frozenset(names[at + 1 :]))
 
     @property

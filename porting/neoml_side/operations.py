@@ -18,23 +18,18 @@ from ..operations import Cell, Weight
 from . import recurrence, reshaping
 from .activations import activate, keep, linear
 from .convolutions import ConvolutionOperations
+from .functions import UNARY
 from .graph import DIMENSIONS, Graph, Node, Parameter, Port, blob_array
 from .images import ImageOperations
+from .positions import PositionOperations
+from .products import ProductOperations
+from .scaling import ScalingOperations
 from .wires import Wire, canonical, free_letter
 
 __all__ = ["NeomlOperations"]
 
 Operand = Union[Wire, Weight, float]
 LARGEST_EXACT_INTEGER = 2**24
-CONCAT = {
-    "L": "ConcatBatchLength",
-    "B": "ConcatBatchWidth",
-    "S": "ConcatListSize",
-    "H": "ConcatHeight",
-    "W": "ConcatWidth",
-    "D": "ConcatDepth",
-    "C": "ConcatChannels",
-}
 
 
 def dense_parameters(kernel: Weight, bias: Optional[Weight], convolution: bool = False) -> dict[str, Parameter]:
@@ -59,7 +54,7 @@ def vector(weight: Weight) -> Parameter:
     return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot)
 
 
-class NeomlOperations(ConvolutionOperations, ImageOperations):
+class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations, ProductOperations, ScalingOperations):
     """`porting.operations.Operations` over a `Graph`.
 
     Attributes:
@@ -213,27 +208,11 @@ class NeomlOperations(ConvolutionOperations, ImageOperations):
         for name in ids.ids_from:
             self.id_limits[name] = min(self.id_limits.get(name, table.shape[0]), table.shape[0])
 
-    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Wire:
-        if isinstance(b, Weight) and len(b.shape) == 2 and isinstance(a, Wire):
-            if transpose_b:
-                raise Refusal("a product with a transposed weight is not handled")
-            return self.dense(a, b)
-        left, right = self._floating(self._wire(a)), self._floating(self._wire(b))
-        if transpose_b:
-            right = self.transpose(right, (*range(right.rank - 2), right.rank - 1, right.rank - 2))
-        batch = {2: "", 3: "B", 4: "BS", 5: "BSL"}
-        if left.rank != right.rank or left.rank not in batch or left.rank == 2:
-            raise Refusal(f"a product of tensors of ranks {left.rank} and {right.rank}")
-        layout = batch[left.rank] + "HC"
-        left, right = left.to(layout), right.to(layout)
-        port = self.graph.add("MatrixMultiplication", left.port, right.port)
-        return left.made(port, (*left.shape[:-1], right.shape[-1]))
-
     # ---- element by element
 
     def activation(self, x: Wire, name: str, **arguments: Any) -> Wire:
         x = self._floating(x)
-        return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments))
+        return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.training))
 
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
         """Two tensors in one layout and of one size."""
@@ -441,7 +420,7 @@ class NeomlOperations(ConvolutionOperations, ImageOperations):
         joined = None if None in sizes else sum(size for size in sizes if size is not None)
         shape = [_known(x.shape[i] for x in xs) if i != at else joined for i in range(first.rank)]
         dtype = "bool" if all(x.dtype == "bool" for x in xs) else "float32"
-        made = first.made(self.graph.add(CONCAT[first.layout[at]], *(x.port for x in floats)), shape, dtype)
+        made = first.made(self.graph.add(reshaping.CONCAT[first.layout[at]], *(x.port for x in floats)), shape, dtype)
         if integers:
             made = self.cast(made, "int32")
             if all(x.ids_from is not None for x in xs):
@@ -536,16 +515,4 @@ MIRRORED = {
     "greater_equal": "less_equal",
     "equal": "equal",
     "not_equal": "not_equal",
-}
-UNARY: dict[str, Callable[[Graph, Port], Port]] = {
-    "exp": lambda g, x: g.add("Exp", x),
-    "log": lambda g, x: g.add("Log", x),
-    "abs": lambda g, x: g.add("Abs", x),
-    "absolute": lambda g, x: g.add("Abs", x),
-    "negative": lambda g, x: linear(g, x, -1.0),
-    "square": lambda g, x: g.add("EltwiseMul", keep(g, x), keep(g, x)),
-    "sqrt": lambda g, x: g.add("Power", x, exponent=0.5),
-    "rsqrt": lambda g, x: g.add("Power", x, exponent=-0.5),
-    "reciprocal": lambda g, x: g.add("Power", x, exponent=-1.0),
-    "tanh": lambda g, x: g.add("Tanh", x),
 }

@@ -15,6 +15,18 @@ from .wires import Wire, canonical, free_letter, is_ascending
 
 __all__ = ["cut", "expand_dims", "flip", "repeat", "reshape", "squeeze"]
 
+# The layers that join along each blob dimension, and the pieces at most that are cut out to be joined.
+CONCAT = {
+    "L": "ConcatBatchLength",
+    "B": "ConcatBatchWidth",
+    "S": "ConcatListSize",
+    "H": "ConcatHeight",
+    "W": "ConcatWidth",
+    "D": "ConcatDepth",
+    "C": "ConcatChannels",
+}
+MOST_PIECES = 64
+
 
 def as_float(x: Wire) -> Wire:
     if x.dtype != "int32":
@@ -121,14 +133,17 @@ def move(x: Wire, axis: int, letter: str) -> Wire:
 
 
 def repeat(x: Wire, times: int, axis: int) -> Wire:
-    """Copies of an axis of 1."""
+    """Every step of an axis repeated."""
     at = x.axis(axis)
-    if x.shape[at] != 1:
-        raise Refusal(f"copies along axis {axis} of size {x.shape[at]}")
+    if at == 0:
+        raise Refusal("copies along the batch axis")
+    if times == 1:
+        return replace(x, mask=None)
     x = x if x.layout[at] in "HW" else move(x, at, "H")
     counts = (times, 1) if x.layout[at] == "H" else (1, times)
     port = x.graph.add("Upsampling2D", x.port, height_copy_count=counts[0], width_copy_count=counts[1])
-    shape = (*x.shape[:at], times, *x.shape[at + 1 :])
+    size = x.shape[at]
+    shape = (*x.shape[:at], None if size is None else size * times, *x.shape[at + 1 :])
     return replace(x.made(port, shape), ids_from=x.ids_from)
 
 
@@ -151,9 +166,9 @@ def cut(x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int
         raise Refusal("a slice of the batch")
     if step == -1 and start is None and stop is None:
         return flip(x, at)
-    if step != 1:
-        raise Refusal(f"a slice with step {step}", "the numpy engine runs this network as it is")
     size = x.shape[at]
+    if step != 1:
+        return _steps(x, at, range(x.size(at))[slice(start, stop, step)])
     if size is not None:
         first, end, _ = slice(start, stop).indices(size)
         if end <= first:
@@ -170,6 +185,23 @@ def cut(x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int
     if (start or 0) == 0 and stop is not None:
         return _subsequence(x, at, 0, stop)
     raise Refusal(f"a slice {start}:{stop} of an open axis", "fix the axis in the Input")
+
+
+def _steps(x: Wire, axis: int, places: range) -> Wire:
+    """The steps at these places."""
+    if not places:
+        raise Refusal(f"an empty slice of axis {axis} of shape {x.shape}")
+    low, high = min(places), max(places) + 1
+    part = cut(x, axis, low, high)
+    if len(places) == high - low:
+        return flip(part, axis)
+    if len(places) > MOST_PIECES:
+        raise Refusal(f"a slice of {len(places)} steps {places.step} apart", "the numpy engine runs this network as it is")
+    pieces = [as_float(cut(x, axis, place, place + 1)) for place in places]
+    letter = pieces[0].layout
+    port = x.graph.add(CONCAT[letter[axis]], *(piece.to(letter).port for piece in pieces))
+    shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
+    return as_before(pieces[0].made(port, shape), x)
 
 
 def _last(x: Wire, axis: int, count: int) -> Wire:

@@ -10,22 +10,25 @@ import numpy as np
 from ..errors import Mismatch, Problem
 from ..network import Array
 from ..operations import Cell, Weight
-from .activations import activate
+from .activations import activate, erf
 from .convolutions import ConvolutionOperations
 from .images import ImageOperations
+from .positions import PositionOperations
 from .recurrence import run_cell
+from .scaling import ScalingOperations
 from .values import Operand, Value, array_of
 
 __all__ = ["NumpyOperations", "Value"]
 
 
 UNARY: dict[str, Callable[[Array], Array]] = {
+    "erf": lambda x: erf(x).astype(x.dtype),
     "reciprocal": lambda x: 1 / x,
     "rsqrt": lambda x: 1 / np.sqrt(x),
 }
 
 
-class NumpyOperations(ConvolutionOperations, ImageOperations):
+class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations):
     """`porting.operations.Operations` on arrays."""
 
     def constant(self, value: Array) -> Value:
@@ -49,6 +52,9 @@ class NumpyOperations(ConvolutionOperations, ImageOperations):
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:
         right = array_of(b)
         return Value(np.matmul(array_of(a), right.swapaxes(-1, -2) if transpose_b else right))
+
+    def einsum(self, equation: str, operands: Sequence[Operand]) -> Value:
+        return Value(np.einsum(equation, *map(array_of, operands), optimize=True))
 
     def activation(self, x: Value, name: str, **arguments: Any) -> Value:
         return Value(activate(self._floating(x), name, arguments))

@@ -1,0 +1,64 @@
+"""Where values stand along an axis, as NeoML layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..layers.rule import Refusal
+from .graph import DIMENSIONS
+from .part import Operand, Part
+from .reshaping import move
+from .wires import Wire
+
+__all__ = ["PositionOperations"]
+
+
+class PositionOperations(Part):
+    """`porting.operations.PositionOperations` over a graph."""
+
+    def full_like(self, x: Wire, value: float) -> Wire:
+        return self.filled(self._floating(x), value)
+
+    def positions(self, x: Wire, axis: int) -> Wire:
+        at = x.axis(axis)
+        size = x.shape[at]
+        if size is not None:
+            shape = [1] * x.rank
+            shape[at] = size
+            return self.constant(np.arange(size, dtype=np.float32).reshape(shape))
+        ones = self.filled(self._one_row(x, at), 1.0)
+        return self.add(self.cumsum(ones, at), -1.0)
+
+    def _one_row(self, x: Wire, axis: int) -> Wire:
+        """One row of the batch with one axis of `x`, every other axis 1."""
+        x = self._floating(x)
+        for other in range(1, x.rank):
+            if other != axis and x.shape[other] != 1:
+                x = self.reduce(x, "max", (other,), keepdims=True)
+        time_first = move(x, 0, "L")
+        port = self.graph.add("SubSequence", time_first.port, start_pos=0, length=1)
+        return time_first.made(port, (1, *x.shape[1:])).to(x.layout)
+
+    def cumsum(self, x: Wire, axis: int, reverse: bool = False) -> Wire:
+        at = x.axis(axis)
+        if at == 0:
+            raise Refusal("a running sum over the batch")
+        if x.dtype == "bool":
+            x = replace(x, dtype="float32", mask=None)
+        return x.made(self.graph.add("CumSum", x.port, dimension=DIMENSIONS[x.layout[at]], reverse=reverse))
+
+    def argmax(self, x: Wire, axis: int) -> Wire:
+        at = x.axis(axis)
+        if at == 0:
+            raise Refusal("the place of the maximum over the batch")
+        x = self._floating(x)
+        port = self.graph.add("Argmax", x.port, dimension=DIMENSIONS[x.layout[at]])
+        shape = (*x.shape[:at], 1, *x.shape[at + 1 :])
+        return self.squeeze(x.made(port, shape, "int32"), at)
+
+    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Wire:
+        raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")

@@ -1,0 +1,38 @@
+"""Where values stand along an axis, on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .values import Operand, Value, array_of
+
+__all__ = ["PositionOperations"]
+
+
+class PositionOperations:
+    """`porting.operations.PositionOperations` on arrays."""
+
+    def full_like(self, x: Value, value: float) -> Value:
+        return Value(np.full(x.value.shape, value, np.float32))
+
+    def positions(self, x: Value, axis: int) -> Value:
+        shape = [1] * x.value.ndim
+        shape[axis] = x.value.shape[axis]
+        return Value(np.arange(shape[axis], dtype=np.float32).reshape(shape))
+
+    def cumsum(self, x: Value, axis: int, reverse: bool = False) -> Value:
+        ordered = np.flip(x.value, axis) if reverse else x.value
+        summed = np.cumsum(ordered, axis, dtype=x.value.dtype)
+        return Value(np.flip(summed, axis) if reverse else summed)
+
+    def argmax(self, x: Value, axis: int) -> Value:
+        return Value(np.argmax(x.value, axis).astype(np.int32))
+
+    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Value:
+        with np.errstate(all="ignore"):
+            arrays = [x if isinstance(x, (int, float)) else array_of(x) for x in operands]
+            made = np.asarray(getattr(np, name)(*arrays, **arguments))
+        return Value(made.astype(np.float32) if made.dtype == np.float64 else made)
