@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
-from ..execution import dialect_of, walk
-from ..layers import RULES, Rule, apply_call
+from ..execution import walk
+from ..layers import RULES, Rule, apply_call, context_of
 from ..network import Array, Call, Case, Network, TensorRef
 from .operations import NumpyOperations, Value
 
@@ -28,12 +28,16 @@ class NumpyEngine:
         self.network = network
         self.rules = rules
         self.ops = NumpyOperations()
-        self.id_limits: dict[str, int] = {}
+        self.id_limits = self.ops.id_limits
         if network.cases:
             self._try(network.cases[0])
 
     def _try(self, case: Case) -> None:
-        """Apply every call once, on a reference, so that problems show before anything is predicted."""
+        """Apply every call once, on a reference, so that problems show before anything is predicted.
+
+        Whatever looks rows up in an input's own memory says how large that input's ids may be.
+        """
+        self.ops.watched = dict(case.inputs)
         walk(
             self.network,
             self.ops,
@@ -41,6 +45,7 @@ class NumpyEngine:
             self.rules,
             stand_in=lambda ref: _value(case.outputs[ref], case.masks.get(ref)),
         )
+        self.ops.watched = {}
 
     def _inputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Value]:
         return {one.ref: Value(inputs[one.name]) for one in self.network.inputs}
@@ -59,7 +64,7 @@ class NumpyEngine:
         """One call on given tensors; its outputs and their masks."""
         values = {ref: _value(array, masks.get(ref)) for ref, array in tensors.items()}
         layer = self.network.layers[call.layer]
-        outputs = apply_call(call, layer, values, self.ops, self.rules, dialect_of(self.network))
+        outputs = apply_call(call, layer, values, self.ops, context_of(self.network, self.rules))
         kept = [None if output.mask is None else output.mask.value for output in outputs]  # type: ignore[attr-defined]
         return [output.value for output in outputs], kept  # type: ignore[attr-defined]
 

@@ -29,7 +29,16 @@ UNARY: dict[str, Callable[[Array], Array]] = {
 
 
 class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations):
-    """`porting.operations.Operations` on arrays."""
+    """`porting.operations.Operations` on arrays.
+
+    Attributes:
+        watched: inputs whose use as ids is to be noted.
+        id_limits: by watched input, the size of the smallest table that its values pick rows from.
+    """
+
+    def __init__(self) -> None:
+        self.watched: dict[str, Array] = {}
+        self.id_limits: dict[str, int] = {}
 
     def constant(self, value: Array) -> Value:
         return Value(np.asarray(value))
@@ -42,6 +51,9 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(y if bias is None else y + bias.value)
 
     def embedding(self, ids: Value, table: Weight) -> Value:
+        for name, array in self.watched.items():
+            if np.may_share_memory(array, ids.value):
+                self.id_limits[name] = min(self.id_limits.get(name, table.shape[0]), table.shape[0])
         rows = ids.value.astype(np.int64)
         outside = (rows < 0) | (rows >= table.shape[0])
         if outside.any():

@@ -1,0 +1,62 @@
+"""Where nothing but numpy is installed: load, check, predict."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import porting
+
+SAVED = Path(__file__).parent.parent.parent / "saved_weights"
+FOLDERS = sorted(path.parent for path in SAVED.glob("*/network.json"))
+ABSENT = ("tensorflow", "keras", "neoml", "click", "rich", "scipy")
+
+
+def test_there_is_something_to_load() -> None:
+    assert len(FOLDERS) >= 2
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_numpy_engine_is_exact(folder: Path) -> None:
+    net = porting.load(folder, engine="numpy", **own_rules(folder))
+    report = net.check()
+    assert report.ok, str(report)
+    case = net.network.cases[0]
+    net.predict(case.inputs)
+
+
+def own_rules(folder: Path) -> dict[str, str]:
+    """Networks with custom layers have their rules beside their scripts."""
+    rules = SAVED.parent / "scripts" / f"{folder.name}_rules.py"
+    return {"rules": str(rules)} if rules.exists() else {}
+
+
+def test_numpy_is_the_default_engine_without_neoml() -> None:
+    if importlib.util.find_spec("neoml") is None:
+        assert porting.load(FOLDERS[0]).engine.name == "numpy"
+    else:
+        assert porting.load(FOLDERS[0]).engine.name == "neoml"
+
+
+def test_nothing_else_is_imported() -> None:
+    """Also where the others are installed, the numpy side does not touch them."""
+    code = (
+        "import sys, porting; "
+        f"net = porting.load({str(SAVED / 'tutorial')!r}, engine='numpy'); net.check(); "
+        f"print(sorted(set(sys.modules) & {set(ABSENT)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_commands_say_what_they_need() -> None:
+    if importlib.util.find_spec("click") is not None:
+        assert subprocess.run([sys.executable, "-m", "porting.cli", "--help"], check=False).returncode == 0
+        return
+    done = subprocess.run([sys.executable, "-m", "porting.cli"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'porting[cli]'" in done.stderr
