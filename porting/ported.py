@@ -15,23 +15,23 @@ from .engine import Engine
 from .errors import Problem, Unsupported
 from .inputs import batch_size_of, check_inputs
 from .network import Array, Network, TensorRef, map_tensors
+from .training.tuning import Tunable
 
 __all__ = ["PortedNetwork"]
 
 Progress = Callable[[int, int, str], None]
 
 
-class PortedNetwork:
+class PortedNetwork(Tunable):
     """A saved network on an engine.
 
     Attributes:
-        network: what was saved: layers, calls, weights, references.
+        network: what was saved: layers, calls, weights, references; the weights as training has left them.
         engine: what runs it.
     """
 
     def __init__(self, network: Network, engine: Engine) -> None:
-        self.network = network
-        self.engine = engine
+        super().__init__(network, engine)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{one.name}{list(one.shape)}" for one in self.network.inputs)
@@ -91,10 +91,12 @@ class PortedNetwork:
     def check(self, tolerance: Optional[float] = None, progress: Optional[Progress] = None) -> Report:
         """Compare every layer with the references: alone on Keras' own inputs, and in the chain.
 
+        After training the references are computed anew, by the numpy engine with the new weights.
+
         Returns:
             The report; ``report.ok`` is the verdict, ``str(report)`` shows it, ``report.raise_if_bad()`` raises.
         """
-        return check_network(self.network, self.engine, tolerance, progress)
+        return check_network(self._referenced(), self.engine, tolerance, progress)
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read from what runs."""

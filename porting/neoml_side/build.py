@@ -11,7 +11,7 @@ import numpy as np
 from ..network import Array
 from .graph import AXES, Graph, Node, Parameter
 
-__all__ = ["Runner", "axes_of", "blob_of", "from_blob", "make_layers", "read_slot"]
+__all__ = ["Runner", "axes_of", "blob_of", "from_blob", "make_layers", "read_slot", "write_slot"]
 
 
 def blob_of(math_engine: Any, array: Array) -> Any:
@@ -27,7 +27,12 @@ def from_blob(blob: Any) -> Array:
 
 def set_slot(math_engine: Any, layer: Any, slot: str, parameter: Parameter) -> None:
     """Put a packed parameter into its slot."""
-    blob = blob_of(math_engine, parameter.pack())
+    write_slot(math_engine, layer, slot, parameter.pack())
+
+
+def write_slot(math_engine: Any, layer: Any, slot: str, array: Array) -> None:
+    """Put a seven-dimensional array into a slot of a live layer."""
+    blob = blob_of(math_engine, array)
     if slot == "embeddings":
         layer.set_embeddings(0, blob)
     elif slot == "blob":

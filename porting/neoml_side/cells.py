@@ -26,7 +26,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ from .build import make_layers
 from .graph import AXES, CellBody, Node, Port
 from .stepwise import input_name
 
-__all__ = ["cell_parameters", "loaded", "place_cell", "splice", "stored", "teach_wrappers"]
+__all__ = ["cell_parameters", "loaded", "place_cell", "splice", "stored", "teach_wrappers", "with_cell_parameters"]
 
 VERSION = 2000
 PLACEHOLDER = "FmlCnnEltwiseSumLayer"
@@ -135,12 +135,17 @@ class Reader:
 
     def base(self) -> tuple[str, list[Array]]:
         """A base after its version: its name and its blobs."""
+        name, count = self.base_before_blobs()
+        return name, [self.blob() for _ in range(count)]
+
+    def base_before_blobs(self) -> tuple[str, int]:
+        """A base's name and the number of the blobs that follow."""
         name = self.text()
         for _ in range(self.integer()):
             self.text()
             self.integer()
         self.at += 2 + 3 * 4
-        return name, [self.blob() for _ in range(self.integer())]
+        return name, self.integer()
 
 
 def find_once(archive: bytes, record: bytes, what: str) -> int:
@@ -272,10 +277,26 @@ def cell_parameters(archive: bytes, node: Node) -> dict[tuple[str, str], Array]:
         archive: the `stored` net.
         node: the cell's ``Recurrent`` node.
     """
+    return {key: blob for key, (blob, _) in _cell_blobs(archive, node).items()}
+
+
+def with_cell_parameters(archive: bytes, nodes: Iterable[Node], arrays: Mapping[tuple[str, str, str], Array]) -> bytes:
+    """The archive with other numbers in slots inside cells, by cell's name, inner layer's name and slot."""
+    changed = bytearray(archive)
+    for node in nodes:
+        for (inner, slot), (blob, end) in _cell_blobs(archive, node).items():
+            given = arrays.get((node.name, inner, slot))
+            if given is not None:
+                changed[end - blob.nbytes : end] = np.ascontiguousarray(given, blob.dtype).tobytes()
+    return bytes(changed)
+
+
+def _cell_blobs(archive: bytes, node: Node) -> dict[tuple[str, str], tuple[Array, int]]:
+    """The blobs inside a cell by inner layer's name and slot, and where in the archive each ends."""
     assert node.body is not None
     record = head(RECURRENT, 2) + text(node.name)
     start = find_once(archive, record, f"cell {node.name!r}") + len(record)
-    found: dict[tuple[str, str], Array] = {}
+    found: dict[tuple[str, str], tuple[Array, int]] = {}
     for inner in node.body.graph.nodes:
         if not inner.parameters:
             continue
@@ -285,8 +306,10 @@ def cell_parameters(archive: bytes, node: Node) -> dict[tuple[str, str], Array]:
         at = archive.find(begin + text(inner.name), start)
         if at < 0:
             raise AssertionError(f"layer {inner.name!r} of cell {node.name!r} is not in the stored net")
-        _, blobs = Reader(archive, at + len(begin)).base()
-        found.update(((inner.name, slot), blob) for slot, blob in zip(SLOTS, blobs) if slot in inner.parameters)
+        reader = Reader(archive, at + len(begin))
+        _, count = reader.base_before_blobs()
+        ends = [(reader.blob(), reader.at) for _ in range(count)]
+        found.update(((inner.name, slot), end) for slot, end in zip(SLOTS, ends) if slot in inner.parameters)
     return found
 
 

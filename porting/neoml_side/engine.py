@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional, Union
@@ -234,6 +234,19 @@ class NeomlEngine:
         from .weights import read_weights
 
         return read_weights(self.dnn, self.main.nodes, self.network)
+
+
+    def renewed(self, network: Network) -> NeomlEngine:
+        """An engine of the same kind for the same network with other weights."""
+        return NeomlEngine(network, self.rules, self.device)
+
+    def learner(
+        self, network: Network, learns: Sequence[str], absorbed: Mapping[TensorRef, Optional[str]], seed: int
+    ) -> Any:
+        """A net that gives gradients; see `porting.neoml_side.learning.LearningNet`."""
+        from .learning import LearningNet
+
+        return LearningNet(network, learns, absorbed, self.math_engine, self.rules, seed)
 
 
 def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[Array, Wire]]) -> Wire:

@@ -20,6 +20,7 @@ from .activations import activate, keep, linear
 from .convolutions import ConvolutionOperations
 from .functions import UNARY
 from .graph import DIMENSIONS, Graph, Node, Parameter, Port, blob_array
+from .learnable import Gathering, gathered_rows, learnt_tensor
 from .images import ImageOperations
 from .positions import PositionOperations
 from .products import ProductOperations
@@ -61,6 +62,7 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         graph: where the nodes go.
         training: build for learning: only layers whose gradients are right.
         id_limits: by input, the size of the smallest table that its values pick rows from.
+        gathered: lookups, in a net that learns, whose rows the host picks.
         moves: by input, how often a tensor near it had to be moved, by the layout wanted.
     """
 
@@ -70,6 +72,7 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         self.id_limits: dict[str, int] = {}
         self.moves: dict[str, dict[str, int]] = {}
         self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}
+        self.gathered: list[Gathering] = []
 
     # ---- where tensors come from
 
@@ -115,6 +118,8 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Wire(shape, "float32", partner.layout, self._parameter(x, own), self.graph)
 
     def _parameter(self, weight: Weight, layout: str) -> Port:
+        if self.training:
+            return learnt_tensor(self.graph, weight, layout)
         value = np.asarray(weight.value)
         moved = Parameter.of(
             weight,
@@ -185,6 +190,8 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return layout + "C"
 
     def embedding(self, ids: Wire, table: Weight) -> Wire:
+        if self.training and ids.port.node.kind == "Source" and ids.ids_from is not None:
+            return self._gathered(ids, table)
         if ids.dtype != "int32":
             ids = replace(self.cast(ids, "int32"), ids_from=ids.ids_from)
         self._limit_ids(ids, table)
@@ -198,6 +205,14 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
             "MultichannelLookup", ids.port, dimensions=[(rows, width)], parameters={"embeddings": lookup}
         )
         return ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
+
+    def _gathered(self, ids: Wire, table: Weight) -> Wire:
+        """Rows that are looked up outside, so that each has a gradient of its own."""
+        self._limit_ids(ids, table)
+        layout = canonical(ids.rank, "int32") if "C" in ids.layout else ids.layout
+        found, port = gathered_rows(self.graph, ids.port.node.name, layout, table, len(self.gathered))
+        self.gathered.append(found)
+        return ids.made(port, (*ids.shape, table.shape[1]), "float32", layout + "C")
 
     def _limit_ids(self, ids: Wire, table: Weight) -> None:
         if ids.ids_from is None:

@@ -1,0 +1,190 @@
+"""How Keras' weights lie in the slots of NeoML's layers, found by looking.
+
+Every slot that learns is packed from weights by moving numbers, sometimes with a factor and beside fixed numbers: an
+affine map. A plan is packed with weights that are all 0, all 1, and the numbers of their own places; that gives, for
+every number of every slot, the place of the weight that it came from, its factor and what is fixed. With it weights
+go in, and gradients come out, of any slot alike: transposed, cut in parts, joined, with zeros between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from ..errors import Problem, Unsupported
+from ..network import Array, Network
+from ..training.results import with_weights
+from .graph import Graph, Node, Parameter
+
+__all__ = ["Packing", "Slot", "Theta", "find_packings", "held", "slots_of"]
+
+# Whole numbers up to 2²⁴ pass through float32; places are told in two digits.
+DIGIT = 4096
+
+
+class Theta:
+    """All weights that learn, one behind the other in one vector.
+
+    Attributes:
+        vector: float32; change it in place.
+        arrays: views of it by ``layer/weight``, in Keras' shapes.
+    """
+
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        self.starts: dict[str, int] = {}
+        size = 0
+        for name, array in weights.items():
+            self.starts[name] = size
+            size += array.size
+        self.vector = np.zeros(size, np.float32)
+        self.arrays = self.split(self.vector, weights)
+        for name, array in weights.items():
+            self.arrays[name][...] = array
+
+    def split(self, vector: Array, like: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
+        """Views of a vector of this length, by name."""
+        shapes = self.arrays if like is None else like
+        return {
+            name: vector[start : start + shapes[name].size].reshape(shapes[name].shape)
+            for name, start in self.starts.items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """A slot of a layer: the layer's place among the graph's nodes, and for a layer inside a cell its place there."""
+
+    node: int
+    inner: Optional[int]
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """A slot as an affine map of `Theta`'s vector.
+
+    Attributes:
+        shape: the slot's seven sizes.
+        fixed: what the slot holds where the weights are 0; None where that is 0 everywhere.
+        places: the places in the slot, flat, that hold weights; None for all of them.
+        sources: where in the vector the weight of each of those places is.
+        factors: what each is multiplied by; None where that is 1 everywhere.
+        single: no weight is in the slot twice.
+    """
+
+    shape: tuple[int, ...]
+    fixed: Optional[Array]
+    places: Optional[Array]
+    sources: Array
+    factors: Optional[Array]
+    single: bool
+
+    def pack(self, vector: Array) -> Array:
+        """What the slot holds for these weights."""
+        values = vector.take(self.sources)
+        if self.factors is not None:
+            values *= self.factors
+        if self.places is None and self.fixed is None:
+            return values.reshape(self.shape)
+        slot = np.zeros(int(np.prod(self.shape)), np.float32) if self.fixed is None else self.fixed.copy()
+        if self.places is None:
+            slot += values
+        else:
+            slot[self.places] += values
+        return slot.reshape(self.shape)
+
+    def add_gradient(self, slot: Array, gradient: Array) -> None:
+        """Add the gradient by the slot to the gradient by the weights."""
+        values = slot.reshape(-1) if self.places is None else slot.reshape(-1)[self.places]
+        if self.factors is not None:
+            values = values * self.factors
+        if self.single:
+            gradient[self.sources] += values
+        else:
+            np.add.at(gradient, self.sources, values)
+
+
+Planner = Callable[[Network], Graph]
+
+
+def slots_of(graph: Graph) -> Iterator[tuple[Slot, Node, Parameter]]:
+    """Every slot of every layer, those inside cells included."""
+    for at, node in enumerate(graph.nodes):
+        for name, parameter in node.parameters.items():
+            yield Slot(at, None, name), node, parameter
+        for inside, inner in enumerate(node.body.graph.nodes if node.body is not None else ()):
+            for name, parameter in inner.parameters.items():
+                yield Slot(at, inside, name), inner, parameter
+
+
+def find_packings(
+    network: Network, theta: Theta, plan: Planner, skip: Collection[int] = ()
+) -> dict[tuple[int, Optional[int], str], Packing]:
+    """How every slot that holds weights of `theta` is packed, by (node, inner node, slot name).
+
+    Args:
+        network: the network.
+        theta: its weights that learn.
+        plan: lays a network out; gives the same nodes whatever the weights.
+        skip: places of nodes to leave out.
+
+    Raises:
+        Unsupported: a slot that is no affine map of the weights.
+    """
+
+    def packed(vector: Array) -> list[tuple[Slot, Node, Array]]:
+        graph = plan(with_weights(network, theta.split(vector)))
+        return [
+            (slot, node, parameter.pack().astype(np.float32, copy=False))
+            for slot, node, parameter in slots_of(graph)
+            if set(theta.starts) & {weight.name for weight in parameter.weights} and slot.node not in skip
+        ]
+
+    size = theta.vector.size
+    places = np.arange(size)
+    probes = [
+        np.zeros(size, np.float32),
+        np.ones(size, np.float32),
+        (places % DIGIT).astype(np.float32),
+        (places // DIGIT).astype(np.float32),
+        np.random.default_rng(0).normal(size=size).astype(np.float32),
+    ]
+    results = [packed(probe) for probe in probes]
+    packings = {}
+    for (slot, node, zero), (_, _, one), (_, _, low), (_, _, high), (_, _, proof) in zip(*results):
+        packing = _affine(zero, one, low, high, size)
+        if packing is None or not np.allclose(packing.pack(probes[-1]), proof, rtol=1e-5, atol=1e-6):
+            what = f"slot {slot.name!r} of its NeoML layer {node.kind} is computed from weights, not made of them"
+            raise Unsupported(Problem(node.scope or node.kind, what, "freeze this layer"))
+        packings[slot.node, slot.inner, slot.name] = packing
+    return packings
+
+
+def _affine(zero: Array, one: Array, low: Array, high: Array, size: int) -> Optional[Packing]:
+    flat = zero.reshape(-1)
+    factors = (one - zero).reshape(-1)
+    places = np.flatnonzero(factors)
+    if not len(places):
+        return None
+    factors = factors[places]
+    digits = [((part.reshape(-1) - flat)[places].astype(np.float64) / factors) for part in (low, high)]
+    sources = np.rint(digits[0]).astype(np.int64) + DIGIT * np.rint(digits[1]).astype(np.int64)
+    if sources.min() < 0 or sources.max() >= size:
+        return None
+    return Packing(
+        zero.shape,
+        flat.copy() if flat.any() else None,
+        None if len(places) == flat.size else places,
+        sources,
+        None if (factors == 1).all() else factors,
+        len(np.unique(sources)) == len(sources),
+    )
+
+
+def held(network: Network, names: Iterable[str]) -> dict[str, Array]:
+    """Weights of a network by ``layer/weight``."""
+    weights = network.weights()
+    return {name: weights[name] for name in names}

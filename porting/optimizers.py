@@ -1,0 +1,386 @@
+"""Keras' optimizers in numpy, with Keras 3's names, arguments, formulas and order of operations.
+
+They update weights in place, in float32. All of them take Keras' ``weight_decay``, ``clipnorm``, ``clipvalue`` and
+``global_clipnorm``; ``learning_rate`` is a number or a schedule, a function of the step (`porting.schedules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from .errors import Problem, Unsupported
+from .network import Array
+from .training.gradients import (
+    Gradient,
+    Slices,
+    absolutes,
+    clipped,
+    norm_squared,
+    scaled,
+    squares,
+    total,
+)
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "optimizer_named",
+]
+
+f32 = np.float32
+Rate = Union[float, Callable[[int], float]]
+NOT_DONE = ("use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
+
+
+class Optimizer:
+    """What the optimizers share. See ``keras.optimizers.Optimizer``.
+
+    Attributes:
+        iterations: steps made.
+        state: by weight, then by the name of Keras' variable (``momentum``): its arrays.
+        numbers: state that belongs to no weight.
+
+    Raises:
+        Unsupported: an argument that is not handled, or one out of range.
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        weight_decay: Optional[float] = None,
+        clipnorm: Optional[float] = None,
+        clipvalue: Optional[float] = None,
+        global_clipnorm: Optional[float] = None,
+        **others: Any,
+    ) -> None:
+        _refuse_others(type(self).__name__, others)
+        if sum(one is not None for one in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            what = "only one of clipnorm, clipvalue and global_clipnorm can be set"
+            raise Unsupported(Problem(type(self).__name__, what))
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.iterations = 0
+        self.state: dict[str, dict[str, Array]] = {}
+        self.numbers: dict[str, float] = {}
+
+    def rate(self, given: Optional[Rate] = None) -> np.float32:
+        """The learning rate of the coming step; `given` stands in for the optimizer's own."""
+        chosen = self.learning_rate if given is None else given
+        return f32(chosen(self.iterations) if callable(chosen) else chosen)
+
+    def apply(
+        self,
+        weights: Mapping[str, Array],
+        gradients: Mapping[str, Gradient],
+        rates: Optional[Mapping[str, Rate]] = None,
+    ) -> None:
+        """Make one step: clip, decay, update, as Keras' ``apply_gradients`` does.
+
+        Args:
+            weights: float32 arrays by name; changed in place.
+            gradients: by name; weights without one stay.
+            rates: learning rates for some of the weights.
+        """
+        named = rates or {}
+        clip = self._clipping(gradients)
+        self.begin()
+        for name, gradient in gradients.items():
+            rate = self.rate(named.get(name))
+            weight = weights[name]
+            if self.weight_decay is not None:
+                weight -= weight * f32(self.weight_decay) * rate
+            if name not in self.state:
+                self.state[name] = {slot: self.initial(slot, weight) for slot in self.slots}
+            self.update(weight, clip(gradient), self.state[name], rate)
+        self.iterations += 1
+
+    def _clipping(self, gradients: Mapping[str, Gradient]) -> Callable[[Gradient], Gradient]:
+        if self.clipnorm:
+            limit = f32(self.clipnorm)
+            return lambda gradient: scaled(
+                gradient, limit / max(np.sqrt(norm_squared(gradient), dtype=np.float32), limit)
+            )
+        if self.global_clipnorm:
+            norm = np.sqrt(f32(sum(norm_squared(gradient) for gradient in gradients.values())))
+            limit = f32(self.global_clipnorm)
+            with np.errstate(divide="ignore"):
+                factor = limit * min(f32(1) / norm, f32(1) / limit) + (norm - norm)
+            return lambda gradient: scaled(gradient, factor)
+        if self.clipvalue:
+            bound = self.clipvalue
+            return lambda gradient: clipped(gradient, bound)
+        return lambda gradient: gradient
+
+    def initial(self, slot: str, weight: Array) -> Array:
+        """What a slot begins with."""
+        return np.zeros_like(weight)
+
+    def begin(self) -> None:
+        """Before the first weight of a step."""
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        """Change one weight and its state in place."""
+        raise NotImplementedError
+
+
+def _refuse_others(where: str, others: Mapping[str, Any]) -> None:
+    """``name`` means nothing here; ``use_ema`` and its kin are passed by when they are off."""
+    for key, value in others.items():
+        if key == "name" or (key in NOT_DONE and (value in (None, False) or key == "ema_momentum")):
+            continue
+        way_out = "leave it out" if key in NOT_DONE else "use the arguments of Keras 3's optimizer of that name"
+        raise Unsupported(Problem(where, f"argument {key}={value!r} is not handled", way_out))
+
+
+def power(base: float, exponent: int) -> np.float32:
+    return f32(np.power(f32(base), f32(exponent)))
+
+
+def toward(average: Array, value: Array, share: Union[float, np.float32]) -> None:
+    """average += (value − average) · share."""
+    difference = value - average
+    difference *= f32(share)
+    average += difference
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum or Nesterov's. See ``keras.optimizers.SGD``."""
+
+    def __init__(
+        self, learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, **others: Any
+    ) -> None:
+        super().__init__(learning_rate, **others)
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.slots = ("momentum",) if momentum else ()
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        if not self.slots and isinstance(gradient, Slices):
+            np.subtract.at(weight, gradient.rows, gradient.values * rate)
+            return
+        step = total(gradient) * rate
+        if not self.slots:
+            weight -= step
+            return
+        momentum = state["momentum"]
+        momentum *= f32(self.momentum)
+        momentum -= step
+        weight += momentum * f32(self.momentum) - step if self.nesterov else momentum
+
+
+class Adam(Optimizer):
+    """See ``keras.optimizers.Adam``."""
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **others: Any,
+    ) -> None:
+        super().__init__(learning_rate, **others)
+        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
+        self.slots = ("momentum", "velocity", "velocity_hat") if amsgrad else ("momentum", "velocity")
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        step = self.iterations + 1
+        alpha = rate * np.sqrt(f32(1) - power(self.beta_2, step)) / (f32(1) - power(self.beta_1, step))
+        toward(state["momentum"], total(gradient), 1 - self.beta_1)
+        velocity = state["velocity"]
+        toward(velocity, squares(gradient), 1 - self.beta_2)
+        if self.amsgrad:
+            velocity = np.maximum(state["velocity_hat"], velocity, out=state["velocity_hat"])
+        root = np.sqrt(velocity)
+        root += f32(self.epsilon)
+        change = state["momentum"] * alpha
+        change /= root
+        weight -= change
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient. See ``keras.optimizers.AdamW``."""
+
+    def __init__(self, learning_rate: Rate = 0.001, weight_decay: float = 0.004, **others: Any) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay, **others)
+
+
+class RMSprop(Optimizer):
+    """See ``keras.optimizers.RMSprop``."""
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **others: Any,
+    ) -> None:
+        super().__init__(learning_rate, **others)
+        self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
+        self.slots = ("velocity",)
+        self.slots += ("momentum",) if momentum > 0 else ()
+        self.slots += ("average_gradient",) if centered else ()
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        whole = total(gradient)
+        velocity = state["velocity"]
+        blend(velocity, squares(gradient), self.rho)
+        denominator = velocity
+        if self.centered:
+            blend(state["average_gradient"], whole, self.rho)
+            denominator = velocity - np.square(state["average_gradient"])
+        increment = rate * whole
+        increment /= np.sqrt(denominator + f32(self.epsilon))
+        if self.momentum > 0:
+            state["momentum"] *= f32(self.momentum)
+            state["momentum"] += increment
+            increment = state["momentum"]
+        weight -= increment
+
+
+def blend(average: Array, value: Array, rho: float) -> None:
+    """average = rho · average + (1 − rho) · value."""
+    average *= f32(rho)
+    average += f32(1 - rho) * value
+
+
+class Adagrad(Optimizer):
+    """See ``keras.optimizers.Adagrad``."""
+
+    slots = ("accumulator",)
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **others: Any,
+    ) -> None:
+        super().__init__(learning_rate, **others)
+        self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
+
+    def initial(self, slot: str, weight: Array) -> Array:
+        return np.full_like(weight, self.initial_accumulator_value)
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        accumulator = state["accumulator"]
+        accumulator += squares(gradient)
+        weight -= rate * total(gradient) / np.sqrt(accumulator + f32(self.epsilon))
+
+
+class Adadelta(Optimizer):
+    """See ``keras.optimizers.Adadelta``."""
+
+    slots = ("accumulated_grad", "accumulated_delta_var")
+
+    def __init__(self, learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **others: Any) -> None:
+        super().__init__(learning_rate, **others)
+        self.rho, self.epsilon = rho, epsilon
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        epsilon = f32(self.epsilon)
+        squared = squares(gradient)
+        blend(state["accumulated_grad"], squared, self.rho)
+        before = np.sqrt(state["accumulated_delta_var"] + epsilon)
+        root = np.sqrt(state["accumulated_grad"] + epsilon)
+        change = -(before * total(gradient) / root)
+        changes_squared = np.square(before / root) * squared if isinstance(gradient, Slices) else np.square(change)
+        blend(state["accumulated_delta_var"], changes_squared, self.rho)
+        weight += rate * change
+
+
+class Adamax(Optimizer):
+    """See ``keras.optimizers.Adamax``."""
+
+    slots = ("momentum", "norm")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **others: Any,
+    ) -> None:
+        super().__init__(learning_rate, **others)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        momentum, norm = state["momentum"], state["norm"]
+        toward(momentum, total(gradient), 1 - self.beta_1)
+        np.maximum(norm * f32(self.beta_2), absolutes(gradient), out=norm)
+        rest = f32(1) - power(self.beta_1, self.iterations + 1)
+        weight -= rate * momentum / (rest * (norm + f32(self.epsilon)))
+
+
+class Nadam(Optimizer):
+    """See ``keras.optimizers.Nadam``."""
+
+    slots = ("momentum", "velocity")
+    decay = 0.96
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **others: Any,
+    ) -> None:
+        super().__init__(learning_rate, **others)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.numbers["u_product"] = 1.0
+
+    def schedule(self, step: int) -> np.float32:
+        return f32(self.beta_1) * (f32(1) - f32(0.5) * power(self.decay, step))
+
+    def begin(self) -> None:
+        self.numbers["u_product"] = float(f32(self.numbers["u_product"]) * self.schedule(self.iterations + 1))
+
+    def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
+        step = self.iterations + 1
+        now, after = self.schedule(step), self.schedule(step + 1)
+        product = f32(self.numbers["u_product"])
+        momentum, velocity, whole = state["momentum"], state["velocity"], total(gradient)
+        toward(momentum, whole, f32(1) - f32(self.beta_1))
+        toward(velocity, squares(gradient), f32(1) - f32(self.beta_2))
+        looking_ahead = after * momentum / (f32(1) - product * after)
+        looking_ahead += (f32(1) - now) * whole / (f32(1) - product)
+        root = np.sqrt(velocity / (f32(1) - power(self.beta_2, step)))
+        weight -= looking_ahead * rate / (root + f32(self.epsilon))
+
+
+OPTIMIZERS = {kind.__name__.lower(): kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Adamax, Nadam)}
+
+
+def optimizer_named(given: Union[str, Optimizer], **settings: Any) -> Optimizer:
+    """The optimizer itself, or a fresh one of Keras' name (``adam``) with Keras' defaults.
+
+    Raises:
+        Unsupported: another name.
+    """
+    if isinstance(given, Optimizer):
+        return given
+    kind = OPTIMIZERS.get(str(given).lower()) if isinstance(given, str) else None
+    if kind is None:
+        known = ", ".join(sorted(OPTIMIZERS))
+        raise Unsupported(Problem(f"optimizer {given!r}", "is not known", f"use one of {known}"))
+    return kind(**settings)

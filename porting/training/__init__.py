@@ -1,0 +1,1 @@
+"""Training of ported networks: losses, the loop, callbacks, checkpoints. The engine gives the gradients."""

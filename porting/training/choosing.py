@@ -1,0 +1,235 @@
+"""What learns in a network and what does not, its penalties, and what training cannot do as Keras does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Optional
+
+import numpy as np
+
+from ..errors import Mismatch, Problem, Unsupported
+from ..network import Array, Constant, Layer, Network
+
+__all__ = ["Choice", "Penalty", "choose", "matching"]
+
+# Weights that Keras never trains, by class; "*" for every class.
+STATISTICS = {
+    "*": {"seed_generator_state", "moving_mean", "moving_variance"},
+    "Normalization": {"mean", "variance", "count"},
+    "SpectralNormalization": {"vector_u"},
+}
+NOISE = {"GaussianNoise": "stddev", "GaussianDropout": "rate", "AlphaDropout": "rate"}
+RECURRENT_DROPOUT = ("dropout", "recurrent_dropout")
+RANDOM_LAYERS = "Random"
+KERAS_NAMES = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What a Keras regularizer adds to the loss for one weight: l1 · Σ|w| + l2 · Σw²."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def value(self, weight: Array) -> float:
+        total = np.float32(0)
+        if self.l1:
+            total += np.float32(self.l1) * np.abs(weight).sum(dtype=np.float32)
+        if self.l2:
+            total += np.float32(self.l2) * np.square(weight).sum(dtype=np.float32)
+        return float(total)
+
+    def gradient(self, weight: Array) -> Array:
+        made = np.zeros_like(weight)
+        if self.l1:
+            made += np.float32(self.l1) * np.sign(weight)
+        if self.l2:
+            made += np.float32(2 * self.l2) * weight
+        return made
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a training run changes.
+
+    Attributes:
+        learns: weights by ``layer/weight``.
+        frozen: the others.
+        penalties: of those that learn.
+        rates: their own learning rates, for those that have one.
+    """
+
+    learns: tuple[str, ...]
+    frozen: tuple[str, ...]
+    penalties: Mapping[str, Penalty]
+    rates: Mapping[str, Any]
+
+
+def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optional[Mapping[str, Any]] = None) -> Choice:
+    """Decide what learns.
+
+    Args:
+        network: the network.
+        frozen: names or patterns (``encoder/*``) of layers, or of weights (``*/bias``), beside those that the network
+            was saved with as not trainable.
+        learning_rates: rates, or schedules, by such a name or pattern; the first that fits counts.
+
+    Raises:
+        Mismatch: a pattern that fits nothing, or nothing learns.
+        Unsupported: with every layer that would train in another way than in Keras.
+    """
+    weights = network.weights()
+    problems = [_no_match(pattern) for pattern in [*frozen, *(learning_rates or {})] if not matching(weights, pattern)]
+    fixed = {name for pattern in frozen for name in matching(weights, pattern)} | set(_untrainable(network))
+    learns = tuple(name for name in weights if name not in fixed)
+    if not learns:
+        problems.append(Problem("weights", "none of them learns", "freeze less"))
+    if problems:
+        raise Mismatch(problems)
+    trained = set(learns)
+    refusals = [problem for layer in network.layers.values() for problem in _refusals(layer, trained)]
+    if refusals:
+        raise Unsupported(refusals)
+    penalties = {name: penalty for name in learns if (penalty := _penalty(network, name)) is not None}
+    rates: dict[str, Any] = {}
+    for pattern, rate in (learning_rates or {}).items():
+        for name in matching(weights, pattern):
+            rates.setdefault(name, rate)
+    return Choice(learns, tuple(name for name in weights if name in fixed), penalties, rates)
+
+
+def matching(names: Iterable[str], pattern: str) -> list[str]:
+    """The weights of ``layer/weight`` that a name or pattern of a layer, of layers above it, or of a weight means."""
+
+    def fits(name: str) -> bool:
+        parts = name.split("/")
+        return any(fnmatchcase("/".join(parts[:count]), pattern) for count in range(1, len(parts) + 1))
+
+    return [name for name in names if fits(name)]
+
+
+def _no_match(pattern: str) -> Problem:
+    return Problem(f"pattern {pattern!r}", "fits no layer and no weight", "network.weights() lists their names")
+
+
+def _untrainable(network: Network) -> Iterator[str]:
+    constants = {f"{call.layer}/{name}" for call in network.calls for name in _constants([call.inputs, call.arguments])}
+    for layer in network.layers.values():
+        kept = STATISTICS["*"] | STATISTICS.get(layer.class_name, set())
+        for name, array in layer.weights.items():
+            full = f"{layer.name}/{name}"
+            if (
+                not layer.trainable
+                or full in constants
+                or layer.class_name.startswith("ops.")
+                or name.rpartition("/")[2] in kept
+                or array.dtype.kind != "f"
+                or any(config.get("trainable") is False for config in _configs(layer, name))
+            ):
+                yield full
+
+
+def _constants(argument: Any) -> Iterator[str]:
+    if isinstance(argument, Constant):
+        yield argument.weight
+    elif isinstance(argument, (list, tuple)):
+        for part in argument:
+            yield from _constants(part)
+    elif isinstance(argument, Mapping):
+        yield from _constants(list(argument.values()))
+
+
+def _configs(layer: Layer, weight: str) -> list[Mapping[str, Any]]:
+    """The configs that a weight stands under: the layer's, and those of the layers inside that hold it."""
+    found: list[Mapping[str, Any]] = [layer.config]
+    here: Any = layer.config
+    for part in weight.split("/")[:-1]:
+        if isinstance(here, list):
+            here = here[int(part)] if part.isdigit() and int(part) < len(here) else None
+        elif isinstance(here, Mapping):
+            here = here.get(part, here.get("layer") if part == "forward_layer" else None)
+        if isinstance(here, Mapping) and isinstance(here.get("config"), Mapping):
+            here = here["config"]
+            found.append(here)
+        elif not isinstance(here, list):
+            break
+    return found
+
+
+def _settings(config: Any, ending: str) -> Iterator[tuple[str, Any]]:
+    """Every setting with this ending, in the config and in those of the layers inside."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if isinstance(key, str) and key.endswith(ending) and value is not None:
+                yield key, value
+            else:
+                yield from _settings(value, ending)
+    elif isinstance(config, (list, tuple)):
+        for part in config:
+            yield from _settings(part, ending)
+
+
+def _penalty(network: Network, weight: str) -> Optional[Penalty]:
+    layer = next(layer for layer in network.layers.values() if _owns(layer, weight))
+    name = weight[len(layer.name) + 1 :]
+    last = name.rpartition("/")[2]
+    key = f"{KERAS_NAMES.get(last, last)}_regularizer"
+    for config in reversed(_configs(layer, name)):
+        if config.get(key) is not None:
+            return _read_penalty(config[key], f"{layer.class_name} {layer.name!r}", key)
+    return None
+
+
+def _owns(layer: Layer, weight: str) -> bool:
+    return weight.startswith(f"{layer.name}/") and weight[len(layer.name) + 1 :] in layer.weights
+
+
+def _read_penalty(value: Any, where: str, key: str) -> Penalty:
+    if isinstance(value, str):
+        named = {"l1": Penalty(l1=0.01), "l2": Penalty(l2=0.01), "l1_l2": Penalty(0.01, 0.01)}
+        if value.lower() in named:
+            return named[value.lower()]
+    elif isinstance(value, Mapping) and value.get("class_name") in ("L1", "L2", "L1L2"):
+        config = value.get("config", {})
+        return Penalty(float(config.get("l1", 0.0) or 0.0), float(config.get("l2", 0.0) or 0.0))
+    raise Unsupported(Problem(where, f"{key} {value!r} is not handled", "use L1, L2 or L1L2, or freeze this layer"))
+
+
+def _refusals(layer: Layer, learns: set[str]) -> Iterator[Problem]:
+    where = f"{layer.class_name} {layer.name!r}"
+    own = [name for name in layer.weights if f"{layer.name}/{name}" in learns]
+    for key, value in _settings(layer.config, "activity_regularizer"):
+        yield Problem(where, f"{key} {value!r} is not handled in training", "build the layer without it")
+    if layer.class_name == "ActivityRegularization":
+        yield Problem(where, "is not handled in training", "leave it out of the network that is trained")
+    if own:
+        for key, value in _settings(layer.config, "_constraint"):
+            yield Problem(where, f"{key} {value!r} is not handled in training", "freeze this layer")
+    if "BatchNormalization" in layer.class_name and layer.trainable and own:
+        yield Problem(
+            where,
+            "would train on the statistics of each batch, which is not handled",
+            f"freeze it: frozen=[{layer.name!r}] keeps its statistics, as trainable=False does in Keras",
+        )
+    if layer.class_name in NOISE and layer.config.get(NOISE[layer.class_name]):
+        yield Problem(where, "adds noise in training, which is not handled", "leave it out, or use Dropout")
+    if layer.class_name.startswith(RANDOM_LAYERS):
+        yield Problem(where, "changes its inputs at random in training", "change the inputs before they are fed")
+    for key in RECURRENT_DROPOUT:
+        if any(value for _, value in _values(layer.config, key)):
+            yield Problem(where, f"{key} inside a recurrent layer is not handled", "use Dropout before it")
+
+
+def _values(config: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Every setting of exactly this name in a config and in those inside, where it is a number."""
+    if isinstance(config, Mapping):
+        for name, value in config.items():
+            if name == key and isinstance(value, (int, float)):
+                yield name, value
+            else:
+                yield from _values(value, key)
+    elif isinstance(config, (list, tuple)):
+        for part in config:
+            yield from _values(part, key)

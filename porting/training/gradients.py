@@ -1,0 +1,90 @@
+"""Gradients of weights: arrays, or the rows of a table that a batch picked.
+
+TensorFlow gives the gradient of an embedding table as slices, one for each id of the batch, and Keras' optimizers work
+on them before they are summed: the square of a gradient is the sum of the slices' squares, not the square of their
+sum. So Adam's step on an embedding differs from the dense one wherever an id occurs twice in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Union
+
+import numpy as np
+
+from ..network import Array
+
+__all__ = ["Gradient", "Slices", "absolutes", "clipped", "norm_squared", "scaled", "squares", "total"]
+
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """The gradient of a table as one row for each id that was looked up.
+
+    Attributes:
+        rows: (n,) int, which row of the table each slice belongs to; rows may repeat.
+        values: (n, width).
+        shape: the table's.
+    """
+
+    rows: Array
+    values: Array
+    shape: tuple[int, ...]
+
+    def summed(self, values: Array) -> Array:
+        """Values given for each slice, added up by row: (rows, width)."""
+        made = np.zeros(self.shape, np.float32)
+        if not len(self.rows):
+            return made
+        order = np.argsort(self.rows, kind="stable")
+        rows = self.rows[order]
+        starts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]]))
+        made[rows[starts]] = np.add.reduceat(values[order], starts, axis=0)
+        return made
+
+    def joined(self, other: Slices) -> Slices:
+        """Both lookups' slices: a shared table that was read twice."""
+        rows = np.concatenate([self.rows, other.rows])
+        return Slices(rows, np.concatenate([self.values, other.values]), self.shape)
+
+
+Gradient = Union[Array, Slices]
+
+
+def each(gradient: Gradient, change: Callable[[Array], Array]) -> Gradient:
+    if isinstance(gradient, Slices):
+        return replace(gradient, values=change(gradient.values))
+    return change(gradient)
+
+
+def total(gradient: Gradient) -> Array:
+    """The gradient as one array of the weight's shape."""
+    return gradient.summed(gradient.values) if isinstance(gradient, Slices) else gradient
+
+
+def squares(gradient: Gradient) -> Array:
+    """What Keras gets for ``square(gradient)``, of the weight's shape."""
+    if isinstance(gradient, Slices):
+        return gradient.summed(np.square(gradient.values))
+    return np.square(gradient)
+
+
+def absolutes(gradient: Gradient) -> Array:
+    """What Keras gets for ``abs(gradient)``, of the weight's shape."""
+    return gradient.summed(np.abs(gradient.values)) if isinstance(gradient, Slices) else np.abs(gradient)
+
+
+def norm_squared(gradient: Gradient) -> np.float32:
+    """The sum of the squares, slice by slice."""
+    values = (gradient.values if isinstance(gradient, Slices) else gradient).ravel()
+    return np.float32(np.dot(values, values))
+
+
+def scaled(gradient: Gradient, factor: np.float32) -> Gradient:
+    return each(gradient, lambda values: values * factor)
+
+
+def clipped(gradient: Gradient, limit: float) -> Gradient:
+    """Every number within ± limit, slice by slice."""
+    return each(gradient, lambda values: np.clip(values, np.float32(-limit), np.float32(limit)))

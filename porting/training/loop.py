@@ -1,0 +1,248 @@
+"""Epochs: what `fit` and `evaluate` do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ..errors import BadArchive, Mismatch, Problem
+from ..network import Array
+from .callbacks import Callback
+from .checkpoints import State, read_state, write_state
+from .data import Batch, Batches
+from .metrics import Mean
+from .trainer import Trainer, _Tally
+
+__all__ = ["History", "Run", "class_weighted", "evaluate"]
+
+
+class History:
+    """What a run was like.
+
+    Attributes:
+        history: lists by name, a number for each epoch, as Keras' ``History.history``.
+        epoch: the epochs' numbers.
+        moved: by weight, how far its number that moved furthest has moved.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.moved: dict[str, float] = {}
+
+    def add(self, epoch: int, logs: Mapping[str, float]) -> None:
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+    def __str__(self) -> str:
+        last = "  ".join(f"{name} {values[-1]:.6g}" for name, values in self.history.items())
+        lines = [f"{len(self.epoch)} epochs: {last}"]
+        lines += [f"  {name}: {f'moved {far:.3g}' if far else 'did not move'}" for name, far in self.moved.items()]
+        return "\n".join(lines)
+
+
+class Run:
+    """One call of `fit`.
+
+    Attributes:
+        trainer: the network in training.
+        data: what each epoch reads.
+        epoch, step: the epoch, and how many of its batches are done.
+        stop: set by a callback to end after this epoch.
+        resumed: whether it goes on from a checkpoint.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        data: Batches,
+        epochs: int = 1,
+        validation: Optional[Batches] = None,
+        callbacks: Sequence[Callback] = (),
+        initial_epoch: int = 0,
+    ) -> None:
+        self.trainer = trainer
+        self.data = data
+        self.validation = validation
+        self.epochs = epochs
+        self.callbacks = list(callbacks)
+        self.history = History()
+        self.epoch, self.step = initial_epoch, 0
+        self.stop = False
+        self.resumed = False
+        for callback in self.callbacks:
+            callback.run = self
+
+    def go(self) -> History:
+        """Run all epochs, from the beginning or from where a checkpoint was resumed."""
+        for callback in self.callbacks:
+            callback.on_train_begin()
+        while self.epoch < self.epochs and not self.stop:
+            self._epoch()
+            self.epoch, self.step = self.epoch + 1, 0
+        for callback in self.callbacks:
+            callback.on_train_end()
+        self.history.moved = self.trainer.moved()
+        return self.history
+
+    def _epoch(self) -> None:
+        if self.step == 0:
+            self.trainer.tally = _Tally()
+            for callback in self.callbacks:
+                callback.on_epoch_begin(self.epoch)
+        for batch in self.data.epoch(self.epoch, self.step):
+            logs = self.trainer.train(batch)
+            self.step += 1
+            for callback in self.callbacks:
+                callback.on_batch_end(self.step, logs)
+        if self.step == 0:
+            raise Mismatch(
+                Problem("data", "gave no batch", "an iterator that is used up gives nothing in a next epoch")
+            )
+        ended = self.trainer.tally.logs()
+        if self.validation is not None:
+            ended.update({f"val_{name}": value for name, value in evaluate(self.trainer, self.validation).items()})
+        self.history.add(self.epoch, ended)
+        for callback in self.callbacks:
+            callback.on_epoch_end(self.epoch, ended)
+
+    # ---- checkpoints
+
+    def save(self, path: Union[str, Path]) -> None:
+        """Write the state of the run as it is between two steps."""
+        self._save(path, self.epoch, self.step)
+
+    def save_after_epoch(self, path: Union[str, Path]) -> None:
+        """Write the state at the end of an epoch, or of the run."""
+        at = self.epoch + 1 if self.step else self.epoch
+        self._save(path, at, 0)
+
+    def _save(self, path: Union[str, Path], epoch: int, step: int) -> None:
+        trainer = self.trainer
+        if trainer.learner.is_random:
+            # What comes depends on the steps made alone, in this run as in the one that resumes.
+            trainer.learner.reseed(_seed_at(trainer))
+        arrays: dict[str, Array] = {"weights": trainer.learner.theta.vector}
+        arrays.update({f"before/{name}": array for name, array in trainer.before.items()})
+        for name, slots in trainer.optimizer.state.items():
+            arrays.update({f"optimizer/{name}//{slot}": array for slot, array in slots.items()})
+        for number, callback in enumerate(self.callbacks):
+            arrays.update({f"callback/{number}/{name}": array for name, array in callback.arrays().items()})
+        write_state(State(arrays, self._numbers(epoch, step)), path)
+
+    def _numbers(self, epoch: int, step: int) -> dict[str, Any]:
+        trainer = self.trainer
+        optimizer = trainer.optimizer
+        rate = optimizer.learning_rate
+        return {
+            "epoch": epoch,
+            "step": step,
+            "stop": self.stop,
+            "steps": trainer.steps,
+            "learns": list(trainer.choice.learns),
+            "optimizer": type(optimizer).__name__,
+            "iterations": optimizer.iterations,
+            "learning_rate": None if callable(rate) else float(rate),
+            "optimizer_numbers": optimizer.numbers,
+            "tally": {name: [mean.total, mean.count] for name, mean in trainer.tally.means.items()} if step else {},
+            "history": self.history.history,
+            "epochs_done": self.history.epoch,
+            "callbacks": [callback.state() for callback in self.callbacks],
+        }
+
+    def resume(self, path: Union[str, Path]) -> None:
+        """Take up the state that a checkpoint holds.
+
+        Raises:
+            BadArchive: no sound checkpoint, or one of another run.
+        """
+        state = read_state(path)
+        numbers, trainer = state.numbers, self.trainer
+        self._check_fits(path, state)
+        trainer.learner.theta.vector[...] = state.arrays["weights"]
+        trainer.before = {name: state.arrays[f"before/{name}"] for name in trainer.before}
+        optimizer = trainer.optimizer
+        optimizer.state = {}
+        for key, array in state.arrays.items():
+            if key.startswith("optimizer/"):
+                name, _, slot = key[len("optimizer/") :].rpartition("//")
+                optimizer.state.setdefault(name, {})[slot] = array
+        optimizer.iterations = numbers["iterations"]
+        optimizer.numbers = dict(numbers["optimizer_numbers"])
+        if numbers["learning_rate"] is not None:
+            optimizer.learning_rate = numbers["learning_rate"]
+        trainer.steps = numbers["steps"]
+        trainer.tally = _Tally({name: Mean(*pair) for name, pair in numbers["tally"].items()})
+        self.epoch, self.step, self.stop = numbers["epoch"], numbers["step"], numbers["stop"]
+        self.history.history = {name: list(values) for name, values in numbers["history"].items()}
+        self.history.epoch = list(numbers["epochs_done"])
+        self._resume_callbacks(state)
+        if trainer.learner.is_random:
+            trainer.learner.reseed(_seed_at(trainer))
+        self.resumed = True
+
+    def _resume_callbacks(self, state: State) -> None:
+        for number, (callback, kept) in enumerate(zip(self.callbacks, state.numbers["callbacks"])):
+            if kept:
+                callback.resume(kept)
+            prefix = f"callback/{number}/"
+            callback.resume_arrays(
+                {key[len(prefix) :]: array for key, array in state.arrays.items() if key.startswith(prefix)}
+            )
+
+    def _check_fits(self, path: Union[str, Path], state: State) -> None:
+        trainer, numbers = self.trainer, state.numbers
+        problems = []
+        if numbers["learns"] != list(trainer.choice.learns):
+            problems.append(Problem(str(path), "was written by a run in which other weights learn"))
+        elif state.arrays["weights"].shape != trainer.learner.theta.vector.shape:
+            problems.append(Problem(str(path), "holds weights of other shapes"))
+        if numbers["optimizer"] != type(trainer.optimizer).__name__:
+            problems.append(Problem(str(path), f"was written with the optimizer {numbers['optimizer']}"))
+        if len(numbers["callbacks"]) != len(self.callbacks):
+            problems.append(Problem(str(path), f"was written with {len(numbers['callbacks'])} callbacks"))
+        if problems:
+            raise BadArchive(problems)
+
+
+def _seed_at(trainer: Trainer) -> int:
+    return int(np.random.default_rng([trainer.settings.seed, trainer.steps]).integers(2**31))
+
+
+def evaluate(trainer: Trainer, data: Batches) -> dict[str, float]:
+    """Loss and metrics over all batches."""
+    tally = _Tally()
+    for batch in data.epoch(0):
+        trainer.test(batch, tally)
+    if not tally.means:
+        raise Mismatch(Problem("data", "gave no batch"))
+    return tally.logs()
+
+
+def class_weighted(data: Batches, class_weight: Mapping[int, float], output: str) -> Batches:
+    """The same batches, each sample weighing what its class weighs (1 where that is not given), as in Keras.
+
+    Raises:
+        Mismatch: the data have sample weights already.
+    """
+
+    def epoch(number: int, start: int) -> Iterator[Batch]:
+        for batch in data.epoch(number, start):
+            labels = batch.labels[output]
+            if batch.weights[output] is not None:
+                raise Mismatch(Problem("class_weight", "and sample_weight cannot both be given"))
+            if labels is None:
+                raise Mismatch(Problem("class_weight", "needs labels"))
+            classes = labels
+            if labels.ndim > 1:
+                classes = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels[..., 0]
+            weights = np.ones(classes.shape, np.float32)
+            for known, weight in class_weight.items():
+                weights[np.round(classes) == known] = weight
+            yield Batch(batch.inputs, batch.labels, {**batch.weights, output: weights})
+
+    return Batches(epoch, data.count)

@@ -1,0 +1,451 @@
+"""Keras' losses in numpy: the value for each sample, and its derivative by the prediction.
+
+A network trains on these exactly, whatever its engine: the derivative is all that a backward pass needs to know of
+a loss. Cross-entropies of a network that ends in its own sigmoid or softmax are computed from what stands before
+it, as Keras on TensorFlow does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ..errors import Mismatch, Problem, Unsupported
+from ..network import Array
+
+__all__ = [
+    "LOSSES",
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "SparseCategoricalCrossentropy",
+    "UserLoss",
+    "loss_named",
+    "reduced",
+    "sigmoid",
+    "softmax",
+]
+
+f32 = np.float32
+EPSILON = f32(1e-7)
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight")
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e⁻ˣ), without overflow."""
+    small = np.exp(-np.abs(x))
+    made: Array = np.where(x >= 0, f32(1), small) / (f32(1) + small)
+    return made
+
+
+def softmax(x: Array) -> Array:
+    """Over the last axis."""
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    made: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return made
+
+
+class Loss:
+    """A loss of Keras.
+
+    Attributes:
+        name: for the history.
+        reduction: how samples' values become one: as ``keras.losses.Loss`` has it.
+        absorbs: the activation before which this loss reads a network that ends in it: ``sigmoid`` or ``softmax``.
+    """
+
+    name = "loss"
+    absorbs: Optional[str] = None
+
+    def __init__(self, reduction: str = "sum_over_batch_size") -> None:
+        if reduction not in REDUCTIONS:
+            raise Unsupported(Problem(f"loss {self.name}", f"reduction {reduction!r}", f"use one of {REDUCTIONS}"))
+        self.reduction = reduction
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        """Samples' values, and by how much each changes with each number of its prediction.
+
+        Args:
+            truth: as the user gave it, its rank fitted to the prediction's.
+            prediction: (batch, …, features), float32.
+            logits: the prediction stands before the network's own last sigmoid or softmax.
+
+        Returns:
+            (batch, …) and an array like `prediction`.
+
+        Raises:
+            Mismatch: shapes or labels that do not fit.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """A loss over a batch.
+
+    Attributes:
+        value: the scalar, unweighted by `loss_weights`.
+        gradient: by the prediction.
+    """
+
+    value: float
+    gradient: Array
+
+
+def reduced(
+    loss: Loss,
+    truth: Array,
+    prediction: Array,
+    sample_weight: Optional[Array] = None,
+    mask: Optional[Array] = None,
+    logits: bool = False,
+) -> Reduced:
+    """Keras' ``loss(y_true, y_pred, sample_weight)`` with its gradient.
+
+    A mask on the prediction counts as in Keras: valid places weigh total/valid, the others nothing. Samples of weight
+    0 do not count whatever their label holds, NaN included.
+    """
+    values, slopes = loss.values(_fitted(truth, prediction), prediction, logits)
+    weights = _weights(values, sample_weight, mask, loss.reduction)
+    divisor = f32(1)
+    if loss.reduction == "mean_with_sample_weight" and weights is not None:
+        divisor = f32(weights.sum())
+    elif loss.reduction != "sum":
+        divisor = f32(values.size)
+    if weights is not None:
+        counted = weights != 0
+        values = np.where(counted, values * weights, f32(0))
+        weights = np.broadcast_to(weights, values.shape)[..., None] if slopes.ndim > values.ndim else weights
+        slopes = np.where(weights != 0, slopes * weights, f32(0))
+    if divisor == 0:
+        return Reduced(0.0, np.zeros_like(prediction))
+    return Reduced(float(values.sum(dtype=np.float32) / divisor), (slopes / divisor).astype(np.float32, copy=False))
+
+
+def _weights(values: Array, sample_weight: Optional[Array], mask: Optional[Array], reduction: str) -> Optional[Array]:
+    weights: Optional[Array] = None
+    if mask is not None:
+        valid = f32(mask.sum())
+        share = f32(mask.size) / valid if valid else f32(0)
+        weights = np.where(mask, share if reduction in ("mean", "sum_over_batch_size") else f32(1), f32(0))
+        weights = _aligned(weights, values, "mask")
+    if sample_weight is not None:
+        given = _aligned(np.asarray(sample_weight, np.float32), values, "sample_weight")
+        weights = given if weights is None else weights * given
+    return weights
+
+
+def _aligned(weights: Array, values: Array, what: str) -> Array:
+    """Weights of samples, or of steps, against values of any rank."""
+    while weights.ndim > values.ndim and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    while weights.ndim < values.ndim:
+        weights = weights[..., None]
+    try:
+        np.broadcast_to(weights, values.shape)
+    except ValueError:
+        problem = Problem(what, f"has shape {weights.shape}, the loss has {values.shape}")
+        raise Mismatch(problem) from None
+    return weights
+
+
+def _fitted(truth: Any, prediction: Array) -> Array:
+    """Keras' ``squeeze_or_expand_to_same_rank``."""
+    array = np.asarray(truth)
+    if array.ndim == prediction.ndim - 1 and prediction.shape[-1] == 1:
+        return array[..., None]
+    return array
+
+
+def _same_shape(name: str, truth: Array, prediction: Array) -> Array:
+    if truth.ndim == prediction.ndim + 1 and truth.shape[-1] == 1:
+        truth = truth[..., 0]
+    if truth.shape != prediction.shape:
+        raise Mismatch(Problem(f"labels for {name}", f"have shape {truth.shape}, the output has {prediction.shape}"))
+    return truth.astype(np.float32, copy=False)
+
+
+class MeanOverLast(Loss):
+    """A loss that is the mean of one number for each number of the prediction."""
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = _same_shape(self.name, truth, prediction)
+        each, slope = self.each(truth, prediction, logits)
+        return each.mean(axis=-1, dtype=np.float32), slope / f32(prediction.shape[-1])
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        raise NotImplementedError
+
+
+class MeanSquaredError(MeanOverLast):
+    name = "mean_squared_error"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        error = prediction - truth
+        return np.square(error), f32(2) * error
+
+
+class MeanAbsoluteError(MeanOverLast):
+    name = "mean_absolute_error"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        error = prediction - truth
+        return np.abs(error), np.sign(error)
+
+
+class Huber(MeanOverLast):
+    name = "huber_loss"
+
+    def __init__(self, delta: float = 1.0, reduction: str = "sum_over_batch_size") -> None:
+        super().__init__(reduction)
+        self.delta = f32(delta)
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        error = prediction - truth
+        size = np.abs(error)
+        near = size <= self.delta
+        far = self.delta * size - f32(0.5) * np.square(self.delta)
+        return np.where(near, f32(0.5) * np.square(error), far), np.where(near, error, self.delta * np.sign(error))
+
+
+class LogCosh(MeanOverLast):
+    name = "log_cosh"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        error = prediction - truth
+        return error + np.logaddexp(f32(0), -2 * error) - f32(np.log(2.0)), np.tanh(error)
+
+
+class Poisson(MeanOverLast):
+    name = "poisson"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        shifted = prediction + EPSILON
+        return prediction - truth * np.log(shifted), f32(1) - truth / shifted
+
+
+class MeanSquaredLogarithmicError(MeanOverLast):
+    name = "mean_squared_logarithmic_error"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        kept = np.maximum(prediction, EPSILON)
+        error = np.log(kept + f32(1)) - np.log(np.maximum(truth, EPSILON) + f32(1))
+        slope = np.where(prediction >= EPSILON, f32(2) * error / (kept + f32(1)), f32(0))
+        return np.square(error), slope
+
+
+class MeanAbsolutePercentageError(MeanOverLast):
+    name = "mean_absolute_percentage_error"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        share = (prediction - truth) / np.maximum(np.abs(truth), EPSILON)
+        return f32(100) * np.abs(share), f32(100) * np.sign(share) / np.maximum(np.abs(truth), EPSILON)
+
+
+class KLDivergence(Loss):
+    name = "kl_divergence"
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = np.clip(_same_shape(self.name, truth, prediction), EPSILON, f32(1))
+        kept = np.clip(prediction, EPSILON, f32(1))
+        slope = np.where((prediction >= EPSILON) & (prediction <= 1), -truth / kept, f32(0))
+        return np.sum(truth * np.log(truth / kept), axis=-1), slope
+
+
+def signed(truth: Array) -> Array:
+    """Labels 0 and 1 become −1 and 1."""
+    return f32(2) * truth - f32(1) if np.isin(truth, (0, 1)).all() else truth
+
+
+class Hinge(MeanOverLast):
+    name = "hinge"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = signed(truth)
+        gap = f32(1) - truth * prediction
+        return np.maximum(gap, f32(0)), np.where(gap >= 0, -truth, f32(0))
+
+
+class SquaredHinge(MeanOverLast):
+    name = "squared_hinge"
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = signed(truth)
+        gap = np.maximum(f32(1) - truth * prediction, f32(0))
+        return np.square(gap), f32(-2) * truth * gap
+
+
+class BinaryCrossentropy(MeanOverLast):
+    """See ``keras.losses.BinaryCrossentropy``; `axis` is the last."""
+
+    name = "binary_crossentropy"
+    absorbs = "sigmoid"
+
+    def __init__(
+        self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "sum_over_batch_size"
+    ) -> None:
+        super().__init__(reduction)
+        self.from_logits, self.label_smoothing = from_logits, label_smoothing
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        if self.label_smoothing:
+            truth = truth * f32(1 - self.label_smoothing) + f32(0.5 * self.label_smoothing)
+        if logits or self.from_logits:
+            each = np.maximum(prediction, f32(0)) - prediction * truth + np.log1p(np.exp(-np.abs(prediction)))
+            return each, sigmoid(prediction) - truth
+        kept = np.clip(prediction, EPSILON, f32(1) - EPSILON)
+        each = -(truth * np.log(kept) + (f32(1) - truth) * np.log(f32(1) - kept))
+        inside = (prediction >= EPSILON) & (prediction <= f32(1) - EPSILON)
+        return each, np.where(inside, (f32(1) - truth) / (f32(1) - kept) - truth / kept, f32(0))
+
+
+class CategoricalCrossentropy(Loss):
+    """See ``keras.losses.CategoricalCrossentropy``; the classes are the last axis."""
+
+    name = "categorical_crossentropy"
+    absorbs = "softmax"
+
+    def __init__(
+        self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "sum_over_batch_size"
+    ) -> None:
+        super().__init__(reduction)
+        self.from_logits, self.label_smoothing = from_logits, label_smoothing
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = _same_shape(self.name, truth, prediction)
+        if self.label_smoothing:
+            truth = truth * f32(1 - self.label_smoothing) + f32(self.label_smoothing) / f32(prediction.shape[-1])
+        if logits or self.from_logits:
+            moved = prediction - prediction.max(axis=-1, keepdims=True)
+            powers = np.exp(moved)
+            sums = powers.sum(axis=-1, keepdims=True)
+            # TensorFlow's gradient is softmax − labels, even where the labels do not sum to 1.
+            return np.sum(truth * (np.log(sums) - moved), axis=-1), powers / sums - truth
+        sums = prediction.sum(axis=-1, keepdims=True)
+        shares = prediction / sums
+        kept = np.clip(shares, EPSILON, f32(1) - EPSILON)
+        by_share = np.where((shares >= EPSILON) & (shares <= f32(1) - EPSILON), -truth / kept, f32(0))
+        slope = (by_share - np.sum(by_share * shares, axis=-1, keepdims=True)) / sums
+        return -np.sum(truth * np.log(kept), axis=-1), slope
+
+
+class SparseCategoricalCrossentropy(Loss):
+    """See ``keras.losses.SparseCategoricalCrossentropy``; the classes are the last axis."""
+
+    name = "sparse_categorical_crossentropy"
+    absorbs = "softmax"
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: Optional[int] = None,
+        reduction: str = "sum_over_batch_size",
+    ) -> None:
+        super().__init__(reduction)
+        if ignore_class is not None:
+            problem = Problem(f"loss {self.name}", "ignore_class is not handled", "give such samples the weight 0")
+            raise Unsupported(problem)
+        self.from_logits = from_logits
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        labels = self._labels(truth, prediction)
+        if not (logits or self.from_logits):
+            kept = np.clip(prediction, EPSILON, f32(1) - EPSILON)
+            values, slope = self._from_logits(labels, np.log(kept))
+            inside = (prediction >= EPSILON) & (prediction <= f32(1) - EPSILON)
+            return values, np.where(inside, slope / kept, f32(0))
+        return self._from_logits(labels, prediction)
+
+    @staticmethod
+    def _from_logits(labels: Array, logits: Array) -> tuple[Array, Array]:
+        moved = logits - logits.max(axis=-1, keepdims=True)
+        powers = np.exp(moved)
+        sums = powers.sum(axis=-1, keepdims=True)
+        slope = powers / sums
+        at = labels[..., None]
+        chosen = np.take_along_axis(moved, at, axis=-1)
+        np.put_along_axis(slope, at, np.take_along_axis(slope, at, axis=-1) - f32(1), axis=-1)
+        return (np.log(sums) - chosen)[..., 0], slope
+
+    def _labels(self, truth: Array, prediction: Array) -> Array:
+        if truth.ndim == prediction.ndim and truth.shape[-1] == 1:
+            truth = truth[..., 0]
+        where = f"labels for {self.name}"
+        if truth.shape != prediction.shape[:-1]:
+            raise Mismatch(Problem(where, f"have shape {truth.shape}, the output has {prediction.shape}"))
+        labels = np.nan_to_num(truth, nan=0).astype(np.int64) if truth.dtype.kind == "f" else truth.astype(np.int64)
+        classes = prediction.shape[-1]
+        if labels.size and (labels.min() < 0 or labels.max() >= classes):
+            worst = labels.min() if labels.min() < 0 else labels.max()
+            raise Mismatch(Problem(where, f"hold class {worst}, outside 0 … {classes - 1}"))
+        return labels
+
+
+UserFunction = Callable[[Array, Array], tuple[Array, Array]]
+
+
+class UserLoss(Loss):
+    """A loss of the user's own.
+
+    `function` takes the labels and the output and returns the samples' values, (batch, …) without the output's last
+    axis, and their derivatives, an array like the output.
+    """
+
+    def __init__(self, function: UserFunction, reduction: str = "sum_over_batch_size") -> None:
+        self.name = getattr(function, "__name__", "loss")
+        super().__init__(reduction)
+        self.function = function
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        values, slope = (np.asarray(part, np.float32) for part in self.function(truth, prediction))
+        if slope.shape != prediction.shape or values.shape not in (prediction.shape[:-1], prediction.shape):
+            what = f"returns shapes {values.shape} and {slope.shape} for an output of shape {prediction.shape}"
+            way_out = "return values without the output's last axis, and derivatives in the output's shape"
+            raise Mismatch(Problem(f"loss {self.name}", what, way_out))
+        return values, slope
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "binary_crossentropy": BinaryCrossentropy,
+    "bce": BinaryCrossentropy,
+    "categorical_crossentropy": CategoricalCrossentropy,
+    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "mean_squared_error": MeanSquaredError,
+    "mse": MeanSquaredError,
+    "mean_absolute_error": MeanAbsoluteError,
+    "mae": MeanAbsoluteError,
+    "mean_absolute_percentage_error": MeanAbsolutePercentageError,
+    "mape": MeanAbsolutePercentageError,
+    "mean_squared_logarithmic_error": MeanSquaredLogarithmicError,
+    "msle": MeanSquaredLogarithmicError,
+    "huber": Huber,
+    "log_cosh": LogCosh,
+    "logcosh": LogCosh,
+    "poisson": Poisson,
+    "kl_divergence": KLDivergence,
+    "kld": KLDivergence,
+    "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+}
+
+
+def loss_named(given: Union[str, Loss, UserFunction]) -> Loss:
+    """The loss itself, one of Keras' name (``mse``), or a user's function.
+
+    Raises:
+        Unsupported: another name.
+    """
+    if isinstance(given, Loss):
+        return given
+    if callable(given):
+        return UserLoss(given)
+    kind = LOSSES.get(str(given).lower())
+    if kind is None:
+        raise Unsupported(Problem(f"loss {given!r}", "is not known", f"use one of {', '.join(sorted(LOSSES))}"))
+    return kind()

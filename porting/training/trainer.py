@@ -1,0 +1,285 @@
+"""One training run's settings and its step: gradients from the engine, penalties, and the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional, Protocol
+
+import numpy as np
+
+from ..errors import Problem, Unsupported
+from ..layers import Rule
+from ..network import Array, Network, TensorRef
+from ..optimizers import Optimizer, optimizer_named
+from .choosing import Choice, choose
+from .data import Batch, Outputs
+from .gradients import Gradient, total
+from .losses import Loss, loss_named, reduced, sigmoid, softmax
+from .metrics import Mean, Metric, metric_named
+
+__all__ = ["Learner", "LearningEngine", "Settings", "Trainer", "outputs_of"]
+
+LAST = {"sigmoid": sigmoid, "softmax": softmax}
+
+
+class Learner(Protocol):
+    """What a trainer needs of an engine: see `porting.neoml_side.learning.LearningNet`."""
+
+    theta: Any
+    is_random: bool
+
+    @property
+    def reached(self) -> set[str]: ...
+    def activation_of(self, ref: TensorRef) -> Optional[str]: ...
+    def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]: ...
+    def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]: ...
+    def reseed(self, seed: int) -> None: ...
+
+
+class LearningEngine(Protocol):
+    """An engine that learns."""
+
+    rules: Mapping[str, Rule]
+
+    def renewed(self, network: Network) -> Any: ...
+    def learner(
+        self, network: Network, learns: Sequence[str], absorbed: Mapping[TensorRef, Optional[str]], seed: int
+    ) -> Learner: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What Keras' ``compile`` is told, and what learns.
+
+    Attributes:
+        optimizer: an optimizer, or Keras' name of one.
+        loss: a loss, Keras' name of one, or a function of labels and output that returns values and derivatives; for
+            several outputs a list or a dict, None where an output has none.
+        loss_weights: how much each output's loss counts.
+        metrics, weighted_metrics: names, losses or functions, or by output; the second heed sample weights.
+        frozen: layers and weights that stay, by name or pattern, beside those saved as not trainable.
+        learning_rates: rates or schedules by such a name or pattern.
+        sparse_embeddings: treat gradients of embedding tables as Keras on TensorFlow does, one slice for each id;
+            False gives what dense gradients would.
+        seed: of shuffling and dropout.
+    """
+
+    optimizer: Any = "rmsprop"
+    loss: Any = None
+    loss_weights: Any = None
+    metrics: Any = ()
+    weighted_metrics: Any = ()
+    frozen: Sequence[str] = ()
+    learning_rates: Mapping[str, Any] = field(default_factory=dict)
+    sparse_embeddings: bool = True
+    seed: int = 0
+
+
+def outputs_of(network: Network) -> dict[str, TensorRef]:
+    """The outputs by the names that users give them: the dict's keys, or else the layers' names."""
+    if isinstance(network.outputs, Mapping):
+        return {key: ref for key, ref in network.outputs.items() if isinstance(ref, TensorRef)}
+    named: dict[str, TensorRef] = {}
+    for ref in network.output_refs():
+        name, number = ref.call, 1
+        while name in named:
+            name, number = f"{ref.call}_{number}", number + 1
+        named[name] = ref
+    return named
+
+
+@dataclass
+class _Tally:
+    """Running means of one epoch."""
+
+    means: dict[str, Mean] = field(default_factory=dict)
+
+    def add(self, name: str, value: float, weight: float) -> None:
+        self.means.setdefault(name, Mean()).add(value, weight)
+
+    def logs(self, prefix: str = "") -> dict[str, float]:
+        return {prefix + name: mean.value for name, mean in self.means.items()}
+
+
+class Trainer:
+    """A network that is being trained.
+
+    Args:
+        network: with the weights to begin with.
+        settings: see `Settings`.
+        make: makes the engine's learner: of the network, the names of the weights that learn, and for each output
+            with a loss the activation that the loss absorbs.
+
+    Attributes:
+        optimizer: with its state.
+        learner: the engine's net, and `theta`, the weights that learn.
+        choice: what learns.
+        tally: the running means of the epoch.
+
+    Raises:
+        Unsupported, Mismatch: settings that do not fit the network, and layers that cannot be trained, all at once.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        make: Callable[[Network, Sequence[str], Mapping[TensorRef, Optional[str]], int], Learner],
+    ) -> None:
+        self.network = network
+        self.settings = settings
+        self.optimizer: Optimizer = optimizer_named(settings.optimizer)
+        self.refs = outputs_of(network)
+        self.outputs = Outputs(tuple(self.refs))
+        self.losses = self._losses()
+        self.loss_weights = self._loss_weights()
+        self.metrics = self._metrics(settings.metrics), self._metrics(settings.weighted_metrics)
+        self.choice: Choice = choose(network, settings.frozen, settings.learning_rates)
+        absorbed = {self.refs[name]: loss.absorbs for name, loss in self.losses.items()}
+        self.learner = make(network, self.choice.learns, absorbed, settings.seed)
+        self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
+        self.tally = _Tally()
+        self.steps = 0
+
+    # ---- settings
+
+    def _losses(self) -> dict[str, Loss]:
+        if self.settings.loss is None:
+            raise Unsupported(Problem("loss", "is missing", "name one: loss='mse'"))
+        given = self.outputs.spread(self.settings.loss, "loss", one_for_all=True)
+        losses = {name: loss_named(one) for name, one in given.items() if one is not None}
+        refs = [self.refs[name] for name in losses]
+        if len(set(refs)) < len(refs):
+            raise Unsupported(
+                Problem("loss", "two losses on one and the same output", "give the losses as one function")
+            )
+        return losses
+
+    def _loss_weights(self) -> dict[str, float]:
+        given = self.outputs.spread(self.settings.loss_weights, "loss_weights")
+        return {name: 1.0 if given[name] is None else float(given[name]) for name in self.losses}
+
+    def _metrics(self, given: Any) -> dict[str, list[tuple[str, Metric]]]:
+        """By output; a list of plain metrics counts for every output that has a loss."""
+        if not isinstance(given, Mapping):
+            plain = [given] if isinstance(given, str) or callable(given) else list(given or ())
+            per_output = len(self.refs) > 1 and any(isinstance(one, (list, tuple)) for one in plain)
+            given = dict(zip(self.refs, plain)) if per_output else dict.fromkeys(self.losses, plain)
+        found: dict[str, list[tuple[str, Metric]]] = {}
+        for name, listed in self.outputs.spread(given, "metrics").items():
+            each = [listed] if isinstance(listed, str) or callable(listed) else list(listed or ())
+            found[name] = [metric_named(one, self.losses.get(name)) for one in each]
+        return found
+
+    # ---- steps
+
+    def train(self, batch: Batch) -> dict[str, float]:
+        """One step; returns its own loss and metrics."""
+        seen = _Seen(self)
+        derivatives = {self.refs[name]: seen.derivative(name, batch) for name in self.losses}
+        gradients = self.learner.gradients(batch.inputs, derivatives)
+        penalty = self._add_penalties(gradients)
+        if not self.settings.sparse_embeddings:
+            gradients = {name: total(one) for name, one in gradients.items()}
+        self.optimizer.apply(self.learner.theta.arrays, gradients, self.choice.rates)
+        self.steps += 1
+        return self._note(seen, batch, penalty, self.tally)
+
+    def test(self, batch: Batch, tally: _Tally) -> dict[str, float]:
+        """One batch's loss and metrics, with the weights as they are and nothing random."""
+        seen = _Seen(self)
+        for ref, (output, mask) in self.learner.outputs(batch.inputs).items():
+            name = next(key for key, one in self.refs.items() if one == ref)
+            seen.note(name, batch, output, mask)
+        return self._note(seen, batch, self.penalty(), tally)
+
+    def penalty(self) -> float:
+        """What the regularizers of the weights that learn add to the loss."""
+        arrays = self.learner.theta.arrays
+        return sum(one.value(arrays[name]) for name, one in self.choice.penalties.items())
+
+    def _add_penalties(self, gradients: dict[str, Gradient]) -> float:
+        value = self.penalty()
+        for name, penalty in self.choice.penalties.items():
+            weight = self.learner.theta.arrays[name]
+            gradients[name] = penalty.gradient(weight) + (total(gradients[name]) if name in gradients else 0)
+        return value
+
+    def _note(self, seen: _Seen, batch: Batch, penalty: float, tally: _Tally) -> dict[str, float]:
+        rows = batch.rows
+        own = _Tally()
+        loss = sum(self.loss_weights[name] * value for name, value in seen.values.items()) + penalty
+        for kept in (tally, own):
+            kept.add("loss", float(loss), rows)
+            if len(self.losses) > 1:
+                for name, value in seen.values.items():
+                    kept.add(f"{name}_loss", value, rows)
+            self._note_metrics(kept, seen, batch)
+        return own.logs()
+
+    def _note_metrics(self, tally: _Tally, seen: _Seen, batch: Batch) -> None:
+        for weighted, by_output in enumerate(self.metrics):
+            for name, metrics in by_output.items():
+                labels = batch.labels.get(name)
+                if not metrics or name not in seen.outputs or labels is None:
+                    continue
+                prefix = f"{name}_" if len(self.refs) > 1 else ""
+                weights = batch.weights.get(name) if weighted else None
+                for label, metric in metrics:
+                    value, weight = _mean_of(np.asarray(metric(labels, seen.outputs[name])), weights)
+                    tally.add(prefix + label, value, weight)
+
+    # ---- what became of it
+
+    def weights(self) -> dict[str, Array]:
+        """All weights as they are now, by ``layer/weight``."""
+        now = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
+        return {**self.network.weights(), **now}
+
+    def moved(self) -> dict[str, float]:
+        """By weight, how far its number that moved furthest has moved since the run began; 0 for the frozen."""
+        arrays = self.learner.theta.arrays
+        found = dict.fromkeys(self.network.weights(), 0.0)
+        found.update((name, float(np.abs(arrays[name] - array).max(initial=0))) for name, array in self.before.items())
+        return found
+
+
+class _Seen:
+    """What a step saw of the outputs: losses and, as Keras shows them, the outputs themselves."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.values: dict[str, float] = {}
+        self.outputs: dict[str, Array] = {}
+
+    def derivative(self, name: str, batch: Batch) -> Callable[[Array, Optional[Array]], Optional[Array]]:
+        return lambda output, mask: self.note(name, batch, output, mask)
+
+    def note(self, name: str, batch: Batch, output: Array, mask: Optional[Array]) -> Optional[Array]:
+        """Keep an output's loss; returns the derivative of the whole loss by what was seen."""
+        trainer = self.trainer
+        activation = trainer.learner.activation_of(trainer.refs[name])
+        self.outputs[name] = output if activation is None else LAST[activation](output)
+        labels = batch.labels.get(name)
+        if labels is None:
+            self.values[name] = 0.0
+            return None
+        made = reduced(
+            trainer.losses[name], labels, output, batch.weights.get(name), mask, logits=activation is not None
+        )
+        self.values[name] = made.value
+        factor = trainer.loss_weights[name]
+        return made.gradient if factor == 1.0 else made.gradient * np.float32(factor)
+
+
+def _mean_of(values: Array, weights: Optional[Array]) -> tuple[float, float]:
+    """Values' mean and what it weighs."""
+    if weights is None:
+        return float(values.mean()), float(values.size)
+    spread = np.asarray(weights, np.float32)
+    while spread.ndim < values.ndim:
+        spread = spread[..., None]
+    spread = np.broadcast_to(spread, values.shape)
+    weight = float(spread.sum())
+    return (float((values * spread).sum() / weight) if weight else 0.0), weight

@@ -1,0 +1,233 @@
+"""Fine-tuning as users call it: what `porting.PortedNetwork` inherits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional, Union, cast
+
+from ..errors import Problem, Unsupported
+from ..network import Input, Network
+from .callbacks import Callback, Checkpoint, ProgressBar
+from .data import Arrays, Batch, Batches, Outputs, as_batches
+from .loop import History, Run, class_weighted, evaluate
+from .results import with_references, with_weights
+from .trainer import LearningEngine, Settings, Trainer
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+
+__all__ = ["Tunable"]
+
+
+class Tunable:
+    """Training of a network on an engine that can learn.
+
+    Attributes:
+        network: the network, with the weights as they are now.
+        engine: what runs it, with the same weights.
+    """
+
+    def __init__(self, network: Network, engine: Engine) -> None:
+        self._network = network
+        self._engine = engine
+        self._trainer: Optional[Trainer] = None
+        self._behind = False
+
+    @property
+    def network(self) -> Network:
+        self._catch_up()
+        return self._network
+
+    @property
+    def engine(self) -> Engine:
+        self._catch_up()
+        return self._engine
+
+    def _catch_up(self) -> None:
+        """Give the weights that training has changed to what predicts."""
+        if self._behind and self._trainer is not None:
+            self._behind = False
+            self._network = with_weights(self._network, self._trainer.weights())
+            self._engine = cast(LearningEngine, self._engine).renewed(self._network)
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = (),
+        weighted_metrics: Any = (),
+        frozen: Sequence[str] = (),
+        learning_rates: Optional[Mapping[str, Any]] = None,
+        sparse_embeddings: bool = True,
+        seed: int = 0,
+    ) -> None:
+        """Say how to train, as Keras' ``compile`` does; see `porting.training.trainer.Settings`.
+
+        Raises:
+            Unsupported: with every layer and setting that cannot be trained as Keras trains it.
+            Mismatch: names that fit no output, layer or weight.
+        """
+        if not hasattr(self._engine, "learner"):
+            what = f"the {self._engine.name} engine does not learn"
+            raise Unsupported(Problem("training", what, "load the network with engine='neoml'"))
+        settings = Settings(
+            optimizer,
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            tuple(frozen),
+            dict(learning_rates or {}),
+            sparse_embeddings,
+            seed,
+        )
+        self._trainer = Trainer(self.network, settings, cast(LearningEngine, self._engine).learner)
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: Union[bool, int] = 1,
+        callbacks: Sequence[Callback] = (),
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Optional[Mapping[int, float]] = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: Optional[int] = None,
+        validation_steps: Optional[int] = None,
+        resume: Optional[Union[str, Path]] = None,
+        **settings: Any,
+    ) -> History:
+        """Train as Keras' ``fit`` does.
+
+        Args:
+            x: inputs as `predict` takes them; or without `y` an iterable of ``(x, y)`` or ``(x, y, sample_weight)``
+                batches, or a function that gives a fresh one for each epoch.
+            y: labels; for several outputs a list, or a dict by output (None where an output has none).
+            batch_size, epochs, validation_split, initial_epoch: as in Keras.
+            verbose: show progress.
+            callbacks: of `porting.training.callbacks`.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches as `x` may be.
+            shuffle: another order in each epoch, told by `seed`; arrays only.
+            class_weight: by class; one output only.
+            sample_weight: for each sample, or each sample and step; for several outputs a list or dict.
+            steps_per_epoch, validation_steps: batches to take of an iterator that does not end.
+            resume: a checkpoint to go on from, where the file exists.
+            settings: those of `compile`, which is then called first.
+
+        Raises:
+            Unsupported, Mismatch, BadArchive: as `compile`, the data and the checkpoint ask for it.
+        """
+        trainer = self._ready(settings)
+        seed = trainer.settings.seed if shuffle else None
+        if validation_split:
+            whole = self._arrays(x, y, sample_weight)
+            kept, held = whole.split(validation_split)
+            data = Batches.of_arrays(kept, batch_size, seed)
+            validation: Optional[Batches] = Batches.of_arrays(held, batch_size, None)
+        else:
+            data = self._batches(x, y, sample_weight, batch_size, seed, steps_per_epoch)
+            validation = self._validation(validation_data, batch_size, validation_steps)
+        if class_weight:
+            data = class_weighted(data, class_weight, self._only_output(trainer))
+        ordered = sorted(callbacks, key=lambda one: isinstance(one, Checkpoint))
+        bars = [ProgressBar()] if verbose and not any(isinstance(one, ProgressBar) for one in callbacks) else []
+        run = Run(trainer, data, epochs, validation, [*ordered, *bars], initial_epoch)
+        if resume is not None and os.path.exists(resume):
+            run.resume(resume)
+        self._behind = True
+        return run.go()
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Optional[Mapping[int, float]] = None,
+        **settings: Any,
+    ) -> dict[str, float]:
+        """One step; its loss and metrics by name, as Keras gives them with ``return_dict=True``."""
+        trainer = self._ready(settings)
+        batch = self._batch(x, y, sample_weight)
+        if class_weight:
+            whole = Batches(lambda number, start: iter([batch]), 1)
+            batch = next(class_weighted(whole, class_weight, self._only_output(trainer)).epoch(0))
+        self._behind = True
+        return trainer.train(batch)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        sample_weight: Any = None,
+        steps: Optional[int] = None,
+        **settings: Any,
+    ) -> dict[str, float]:
+        """Loss and metrics over all batches, as Keras' ``evaluate(…, return_dict=True)``."""
+        trainer = self._ready(settings)
+        return evaluate(trainer, self._batches(x, y, sample_weight, batch_size, None, steps))
+
+    def moved(self) -> dict[str, float]:
+        """By weight, how far its number that moved furthest has moved in training."""
+        return {} if self._trainer is None else self._trainer.moved()
+
+    def save(self, folder: Union[str, Path], overwrite: bool = False) -> None:
+        """Write a saved network with the weights as they are now; `porting.restore` takes them back to Keras.
+
+        Its references are recomputed by the numpy engine; ``origin`` says so.
+
+        Raises:
+            BadArchive: the folder exists, or cannot be written.
+        """
+        from ..archive import write_network
+
+        write_network(self._referenced(), folder, overwrite=overwrite)
+
+    def _referenced(self) -> Network:
+        """The network with references that fit its weights."""
+        network = self.network
+        return network if self._trainer is None else with_references(network, cast(LearningEngine, self._engine).rules)
+
+    # ---- data
+
+    def _ready(self, settings: Mapping[str, Any]) -> Trainer:
+        if settings or self._trainer is None:
+            self.compile(**settings)
+        assert self._trainer is not None
+        return self._trainer
+
+    def _form(self) -> tuple[Sequence[Input], Outputs, Mapping[str, int]]:
+        assert self._trainer is not None
+        return self._network.inputs, self._trainer.outputs, self._engine.id_limits
+
+    def _arrays(self, x: Any, y: Any, weights: Any) -> Arrays:
+        return Arrays(x, y, weights, *self._form())
+
+    def _batch(self, x: Any, y: Any, weights: Any) -> Batch:
+        return self._arrays(x, y, weights).batch(slice(None))
+
+    def _batches(self, x: Any, y: Any, weights: Any, size: int, seed: Optional[int], count: Optional[int]) -> Batches:
+        return as_batches(x, y, weights, *self._form(), size, seed, count)
+
+    def _validation(self, given: Any, size: int, steps: Optional[int]) -> Optional[Batches]:
+        if given is None:
+            return None
+        if isinstance(given, (tuple, list)) and len(given) in (2, 3):
+            x, y = given[:2]
+            return self._batches(x, y, given[2] if len(given) == 3 else None, size, None, None)
+        return self._batches(given, None, None, size, None, steps)
+
+    @staticmethod
+    def _only_output(trainer: Trainer) -> str:
+        if len(trainer.losses) != 1:
+            problem = Problem("class_weight", "counts for one output only", "give sample_weight for each output")
+            raise Unsupported(problem)
+        return next(iter(trainer.losses))
