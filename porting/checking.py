@@ -92,7 +92,7 @@ class LayerVerdict:
     @property
     def status(self) -> str:
         """``exact``, ``departs``, ``departs in the chain``, ``insensitive`` or ``not checked``."""
-        if self.alone is not None and not self.alone <= self.tolerance or self.masks is False:
+        if (self.alone is not None and not self.alone <= self.tolerance) or self.masks is False:
             return "departs"
         if self.chain is not None and not self.chain <= self.tolerance:
             return "departs in the chain"

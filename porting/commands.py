@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import porting as api
 
 from .checking import Report
 from .errors import Mismatch, PortingError, Problem, Unsupported
+from .network import Array
 
 __all__ = ["porting"]
 
@@ -81,12 +81,6 @@ rules_option = click.option(
 )
 
 
-def load_rules(files: tuple[str, ...]) -> None:
-    """Run the user's rule files; their rules register themselves."""
-    for file in files:
-        runpy.run_path(file)
-
-
 @porting.command()
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -129,10 +123,10 @@ def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
     """Show what each layer of FOLDER becomes in NeoML, and every problem at once. Builds nothing."""
     from .archive import read_network
     from .neoml_side.engine import plan_network
+    from .rule_files import gather_rules
 
-    load_rules(rule_files)
     network = read_network(folder)
-    planned = plan_network(network)
+    planned = plan_network(network, gather_rules(rule_files))
     becomes = planned.needed_nodes(network)
     table = Table("layer", "class", "output shape", "NeoML layers", title=escape(network.name))
     for call in network.calls:
@@ -149,12 +143,9 @@ def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
 @click.option("--check/--no-check", "checked", default=True, help="Prove every layer first [default: yes].")
 @device_option
 @rules_option
-def build(
-    folder: Path, out: Path, overwrite: bool, checked: bool, device: str, rule_files: tuple[str, ...]
-) -> None:
+def build(folder: Path, out: Path, overwrite: bool, checked: bool, device: str, rule_files: tuple[str, ...]) -> None:
     """Build FOLDER in NeoML and store it as a native archive that any NeoML program loads."""
-    load_rules(rule_files)
-    net = api.load(folder, engine="neoml", device=device)
+    net = api.load(folder, engine="neoml", device=device, rules=rule_files)
     if checked:
         with progress_bar("checking") as report:
             net.check(progress=report).raise_if_bad()
@@ -178,8 +169,7 @@ def check(
     rule_files: tuple[str, ...],
 ) -> None:
     """Compare every layer of FOLDER with Keras' outputs, alone and in the chain."""
-    load_rules(rule_files)
-    net = api.load(folder, engine, device)
+    net = api.load(folder, engine, device, rule_files)
     with progress_bar("checking") as report:
         verdict = net.check(tolerance, report)
     if json_file is not None:
@@ -210,7 +200,9 @@ def show_report(report: Report) -> None:
 @porting.command()
 @click.argument("network", type=FOLDER)
 @click.argument("inputs", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write outputs to this npz [default: print].")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write outputs to this npz [default: print]."
+)
 @engine_option
 @device_option
 @click.option("--batch-size", type=click.IntRange(1), help="Rows a run.")
@@ -229,8 +221,7 @@ def predict(
     rule_files: tuple[str, ...],
 ) -> None:
     """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name."""
-    load_rules(rule_files)
-    net = api.load(network, engine, device)
+    net = api.load(network, engine, device, rule_files)
     given = read_inputs(inputs)
     if layers:
         outputs = net.layer_outputs(given)
@@ -258,13 +249,13 @@ def read_inputs(path: Path) -> Any:
         raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npy or npz file")) from error
 
 
-def name_outputs(net: api.PortedNetwork, outputs: Any) -> dict[str, np.ndarray]:
+def name_outputs(net: api.PortedNetwork, outputs: Any) -> dict[str, Array]:
     """A network's outputs by tensor (``dense:0``), in order."""
     refs = [str(ref) for ref in net.network.output_refs()]
     return dict(zip(refs, flatten(outputs)))
 
 
-def flatten(outputs: Any) -> Iterator[np.ndarray]:
+def flatten(outputs: Any) -> Iterator[Array]:
     if isinstance(outputs, dict):
         outputs = list(outputs.values())
     if isinstance(outputs, list):
@@ -287,5 +278,3 @@ def layers(markdown: bool) -> None:
     for row in support_rows():
         table.add_row(*map(escape, row))
     console().print(table)
-
-

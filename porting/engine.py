@@ -24,9 +24,13 @@ class Engine(Protocol):
     """
 
     name: str
-    device: Any
     default_batch_size: int
-    id_limits: Mapping[str, int]
+
+    @property
+    def device(self) -> Any: ...
+
+    @property
+    def id_limits(self) -> Mapping[str, int]: ...
 
     def run(
         self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None

@@ -6,18 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
 from .errors import Problem, Unsupported
-from .layers import RULES, Rule, apply_call
+from .layers import RULES, Rule, apply_call, context_of
 from .network import Call, Network, TensorRef, tensors_in
-from .operations import Operations, Tensor
+from .operations import Tensor
 
-__all__ = ["dialect_of", "last_uses", "refs_read", "walk"]
+__all__ = ["last_uses", "refs_read", "walk"]
 
 Stand = Callable[[TensorRef], Optional[Tensor]]
-
-
-def dialect_of(network: Network) -> int:
-    """2 or 3: the Keras whose way of handing on masks the network was saved with."""
-    return 2 if str(network.origin.get("keras", "3")).startswith("2.") else 3
 
 
 def refs_read(call: Call) -> list[TensorRef]:
@@ -41,7 +36,7 @@ def last_uses(network: Network, wanted: Iterable[TensorRef]) -> dict[str, list[T
 
 def walk(
     network: Network,
-    ops: Operations,
+    ops: Any,
     inputs: Mapping[TensorRef, Tensor],
     rules: Mapping[str, Rule] = RULES,
     *,
@@ -69,13 +64,13 @@ def walk(
     """
     tensors: dict[TensorRef, Tensor] = dict(inputs)
     drops = {} if wanted is None else last_uses(network, wanted)
-    dialect = dialect_of(network)
+    context = context_of(network, rules)
     problems: list[Problem] = []
     for call in network.calls:
         if before is not None:
             before(call)
         try:
-            outputs: list[Any] = list(apply_call(call, network.layers[call.layer], tensors, ops, rules, dialect))
+            outputs: list[Any] = list(apply_call(call, network.layers[call.layer], tensors, ops, context))
         except Unsupported as error:
             problems += error.problems
             if stand_in is None:

@@ -2,11 +2,12 @@
 
     apt-cache dumpavail | python scripts/descriptions_extract.py
 
-scripts/data/descriptions.csv.gz: package descriptions labelled by section. One text for each source package (its packages describe each other), six sections, the same number from each. A source
-package is in the test set by a hash of its name, so that a newer list keeps the split.
+scripts/data/descriptions.csv.gz: package descriptions labelled by section. One text for each source package (its
+packages describe each other), six sections, at most the same number from each. A source package is in the test set by a
+hash of its name, so that a newer list keeps the split.
 
-scripts/data/unlabelled.txt.gz: the descriptions of all packages but those of the test set, without labels; word vectors are
-learned from them.
+scripts/data/unlabelled.txt.gz: the descriptions of all packages but those of the test set, without labels; word vectors
+are learned from them.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def main() -> None:
     writer.writerows(found)
     write(DATA / "descriptions.csv.gz", text.getvalue())
     write(DATA / "unlabelled.txt.gz", "\n".join(unlabelled(given, found)) + "\n")
-    print(f"{len(found)} labelled descriptions, {sum(row[0] == 'test' for row in found)} of them for testing, in {DATA}")
+    print(
+        f"{len(found)} labelled descriptions, {sum(row[0] == 'test' for row in found)} of them for testing, in {DATA}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The tutorial network, NeoML's side: rebuild it, prove every layer, and set the figures beside the published ones.
 
-    python scripts/tutorial_neoml.py [FOLDER]
+python scripts/tutorial_neoml.py [FOLDER]
 """
 
 from __future__ import annotations

@@ -11,11 +11,17 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ..errors import Problem, Unsupported
-from ..network import Call, Constant, Layer, TensorRef, map_tensors
+from ..network import Call, Constant, Layer, Network, TensorRef, map_tensors
 from ..operations import Operations, Tensor
-from .rule import RULES, LayerView, Refusal, Rule
+from .rule import RULES, Context, LayerView, Refusal, Rule
 
-__all__ = ["apply_call", "find_rule", "with_masks"]
+__all__ = ["apply_call", "context_of", "find_rule", "with_masks"]
+
+
+def context_of(network: Network, rules: Mapping[str, Rule] = RULES) -> Context:
+    """What the layers of a network are applied within."""
+    dialect = 2 if str(network.origin.get("keras", "3")).startswith("2.") else 3
+    return Context(rules, dialect, network.weights())
 
 
 def find_rule(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Rule:
@@ -24,15 +30,14 @@ def find_rule(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Rule:
     Raises:
         Unsupported: there is none.
     """
-    found = rules.get(layer.class_name) or rules.get(layer.class_name.rpartition(">")[2] if ">" in layer.class_name else "")
+    found = rules.get(layer.class_name)
+    if found is None and ">" in layer.class_name:
+        # A rule of the user's own may leave the package out; Keras' class of that name is another class.
+        found = rules.get(layer.class_name.rpartition(">")[2])
+        found = None if found is not None and found.is_builtin else found
     if found is None:
-        raise Unsupported(
-            Problem(
-                f"{layer.class_name} {layer.name!r}",
-                "no rule for this layer",
-                f'write one: @porting.rule("{layer.class_name}") in a file given with --rules, see docs/custom_layers.md',
-            )
-        )
+        way_out = f'write one: @porting.rule("{layer.class_name}") in a file given as rules, see docs/custom_layers.md'
+        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", "no rule for this layer", way_out))
     return found
 
 
@@ -40,9 +45,8 @@ def apply_call(
     call: Call,
     layer: Layer,
     tensors: Mapping[TensorRef, Tensor],
-    ops: Operations,
-    rules: Mapping[str, Rule] = RULES,
-    dialect: int = 3,
+    ops: Any,
+    context: Optional[Context] = None,
 ) -> list[Tensor]:
     """Apply a call's layer to its tensors.
 
@@ -51,8 +55,7 @@ def apply_call(
         layer: the layer called.
         tensors: the values made so far, at least those that the call refers to.
         ops: the engine.
-        rules: rules by class name.
-        dialect: 2 or 3, the Keras whose mask passing counts.
+        context: the rules and the network's weights.
 
     Returns:
         The call's outputs, each with the mask that Keras gives it.
@@ -61,16 +64,17 @@ def apply_call(
         Unsupported: no rule, an argument, a setting or a weight that the rule does not heed, or a refusal.
     """
     where = f"{layer.class_name} {call.name!r}"
-    found = find_rule(layer, rules)
-    view = LayerView(layer, dialect)
+    context = context or Context()
+    found = find_rule(layer, context.rules)
+    view = LayerView(layer, context)
     if call.unmasked:
-        bare: dict[TensorRef, Tensor] = {ref: tensors[ref].with_mask(None) for ref in call.unmasked}  # type: ignore[attr-defined]
+        bare: dict[TensorRef, Tensor] = {ref: tensors[ref].with_mask(None) for ref in call.unmasked}
         tensors = {**tensors, **bare}
     inputs = [_value(argument, tensors, view, ops) for argument in call.inputs]
     arguments = {name: _value(argument, tensors, view, ops) for name, argument in call.arguments.items()}
     _check_arguments(found, inputs, arguments, where)
     given = {**dict(zip(found.inputs, inputs)), **arguments}
-    previous_mask = _populate_masks(found, given, dialect)
+    previous_mask = _populate_masks(found, given, context.dialect)
     try:
         result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
         view.check_read(found.irrelevant)
@@ -153,4 +157,4 @@ def _output_masks(
 
 def with_masks(tensors: list[Tensor], masks: list[Optional[Tensor]]) -> list[Tensor]:
     """The tensors carrying these masks and no others."""
-    return [tensor if tensor.mask is mask else tensor.with_mask(mask) for tensor, mask in zip(tensors, masks)]  # type: ignore[attr-defined]
+    return [tensor if tensor.mask is mask else tensor.with_mask(mask) for tensor, mask in zip(tensors, masks)]

@@ -14,7 +14,8 @@ def or_of_masks(layer: LayerView, xs: Any, masks: Any, ops: Operations) -> Optio
     """Keras joins the masks of a merge with or; one tensor without a mask leaves the result without one."""
     if not isinstance(masks, list) or any(mask is None for mask in masks):
         return None
-    return reduce(ops.logical_or, masks)
+    joined: Tensor = reduce(ops.logical_or, masks)
+    return joined
 
 
 def fold(name: str) -> Callable[[Sequence[Tensor], Operations], Tensor]:
@@ -59,9 +60,10 @@ def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     masks = masks_in_merge(layer, xs)
     kept = [x if mask is None else ops.where(ops.expand_dims(mask, -1), x, 1.0) for x, mask in zip(xs, masks)]
     product = fold("multiply")(kept, ops)
-    if any(mask is None for mask in masks):
+    given = [mask for mask in masks if mask is not None]
+    if len(given) < len(masks):
         return product
-    return ops.where(ops.expand_dims(reduce(ops.logical_or, masks), -1), product, 0.0)
+    return ops.where(ops.expand_dims(reduce(ops.logical_or, given), -1), product, 0.0)
 
 
 @rule("Average", mask=or_of_masks)

@@ -19,9 +19,7 @@ __all__ = ["AXES", "CellBody", "DIMENSIONS", "Graph", "Node", "Parameter", "Port
 
 # The letters of a blob's seven dimensions, in memory order.
 AXES = "LBSHWDC"
-DIMENSIONS = dict(
-    zip(AXES, ("batch_length", "batch_width", "list_size", "height", "width", "depth", "channels"))
-)
+DIMENSIONS = dict(zip(AXES, ("batch_length", "batch_width", "list_size", "height", "width", "depth", "channels")))
 
 
 def blob_array(array: Array, layout: str) -> Array:
@@ -58,9 +56,7 @@ class Parameter:
         return cls(lambda: blob_array(np.asarray(array, np.float32), layout))
 
     @classmethod
-    def of(
-        cls, weight: Weight, pack: Callable[[Array], Array], unpack: Callable[[Array], Array]
-    ) -> Parameter:
+    def of(cls, weight: Weight, pack: Callable[[Array], Array], unpack: Callable[[Array], Array]) -> Parameter:
         """A slot that holds one weight, whole; `pack` and `unpack` undo each other, to the bit."""
         return cls(
             lambda: pack(np.asarray(weight.value, np.float32)),
@@ -90,6 +86,7 @@ class Node:
         name: the NeoML layer's name; given by `Graph.name_nodes`.
         outputs: how many outputs must be consumed, where NeoML insists on all.
         body: the cell, for ``Recurrent``.
+        shares: the lookup whose table it multiplies with, for ``TiedEmbeddings``.
     """
 
     kind: str
@@ -101,6 +98,7 @@ class Node:
     label: str = ""
     outputs: int = 1
     body: Optional[CellBody] = None
+    shares: Optional[Node] = None
 
     @property
     def holds_weights(self) -> bool:
@@ -162,13 +160,14 @@ class Graph:
         name: str = "",
         outputs: int = 1,
         body: Optional[CellBody] = None,
+        shares: Optional[Node] = None,
         **settings: Any,
     ) -> Port:
         """Append a node; returns its first output.
 
         `label` tells it from others of its scope (``forward``), `name` fixes its name.
         """
-        node = Node(kind, inputs, settings, dict(parameters or {}), self.scope, name, label, outputs, body)
+        node = Node(kind, inputs, settings, dict(parameters or {}), self.scope, name, label, outputs, body, shares)
         self.nodes.append(node)
         return Port(node)
 
@@ -191,6 +190,7 @@ class Graph:
             if id(node) not in wanted:
                 wanted.add(id(node))
                 waiting += [port.node for port in node.inputs]
+                waiting += [] if node.shares is None else [node.shares]
         return [node for node in self.nodes if id(node) in wanted]
 
     def unconsumed(self) -> Iterator[Port]:

@@ -49,7 +49,9 @@ def reshape(x: Wire, shape: Sequence[int]) -> Wire:
         x = expand_dims(x, 1)
     flat = x if is_ascending(x.layout) else x.to(canonical(x.rank, x.dtype))
     rules = _transform_rules(flat, target, layout)
-    return replace(flat.made(flat.graph.add("Transform", flat.port, transforms=rules), target, layout=layout), ids_from=x.ids_from)
+    return replace(
+        flat.made(flat.graph.add("Transform", flat.port, transforms=rules), target, layout=layout), ids_from=x.ids_from
+    )
 
 
 def _filled_target(x: Wire, shape: tuple[int, ...]) -> tuple[Optional[int], ...]:
@@ -196,7 +198,9 @@ def _steps(x: Wire, axis: int, places: range) -> Wire:
     if len(places) == high - low:
         return flip(part, axis)
     if len(places) > MOST_PIECES:
-        raise Refusal(f"a slice of {len(places)} steps {places.step} apart", "the numpy engine runs this network as it is")
+        raise Refusal(
+            f"a slice of {len(places)} steps {places.step} apart", "the numpy engine runs this network as it is"
+        )
     pieces = [as_float(cut(x, axis, place, place + 1)) for place in places]
     letter = pieces[0].layout
     port = x.graph.add(CONCAT[letter[axis]], *(piece.to(letter).port for piece in pieces))

@@ -43,7 +43,11 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
     """Write archive and description; see `PortedNetwork.store`."""
     described = description_path(path)
     if not overwrite:
-        there = [Problem(str(one), "exists", "give another path, or overwrite=True") for one in (path, described) if one.exists()]
+        there = [
+            Problem(str(one), "exists", "give another path, or overwrite=True")
+            for one in (path, described)
+            if one.exists()
+        ]
         if there:
             raise BadArchive(there)
     engine: Any = net.engine

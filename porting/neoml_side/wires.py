@@ -119,9 +119,7 @@ class Wire:
         if layout not in self.forms:
             port = self.port
             for first, second in swaps(self.layout, layout):
-                port = self.graph.add(
-                    "Transpose", port, first_dim=DIMENSIONS[first], second_dim=DIMENSIONS[second]
-                )
+                port = self.graph.add("Transpose", port, first_dim=DIMENSIONS[first], second_dim=DIMENSIONS[second])
             self.forms[layout] = port
         return replace(self, layout=layout, port=self.forms[layout])
 

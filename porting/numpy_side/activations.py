@@ -16,9 +16,7 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def relu(
-    x: Array, negative_slope: float = 0.0, max_value: Optional[float] = None, threshold: float = 0.0
-) -> Array:
+def relu(x: Array, negative_slope: float = 0.0, max_value: Optional[float] = None, threshold: float = 0.0) -> Array:
     if not (negative_slope or threshold or max_value is not None):
         return np.maximum(x, np.zeros((), x.dtype))
     above = x if max_value is None else np.minimum(x, np.asarray(max_value, x.dtype))
@@ -65,7 +63,7 @@ def sparse_plus(x: Array) -> Array:
     return np.where(x <= -1, 0, np.where(x < 1, (x + 1) ** 2 / 4, x))
 
 
-ACTIVATIONS: dict[str, Callable[..., Array]] = {
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "relu": relu,
     "relu6": lambda x: np.clip(x, 0, 6),
     "leaky_relu": lambda x, negative_slope=0.2: relu(x, negative_slope),

@@ -161,9 +161,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     ) -> tuple[Value, Value, list[Value]]:
         initial = [state.value for state in initial_state] if initial_state else None
         masked = None if mask is None else mask.value
-        outputs, last, states = run_cell(
-            cell, self._floating(x), initial, masked, go_backwards, zero_output_for_mask
-        )
+        outputs, last, states = run_cell(cell, self._floating(x), initial, masked, go_backwards, zero_output_for_mask)
         return Value(outputs), Value(last), [Value(state) for state in states]
 
     @staticmethod
