@@ -214,7 +214,13 @@ class ImageOperations(Protocol):
 
 
 class Operations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations, Protocol):
-    """The operations of an engine. Shapes below leave the batch axis out where it does not matter."""
+    """The operations of an engine. Shapes below leave the batch axis out where it does not matter.
+
+    Attributes:
+        training: what is built is to learn: layers do what they do in training.
+    """
+
+    training: bool
 
     # values
     def constant(self, value: Array) -> Tensor:
@@ -257,6 +263,12 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
     def logical_not(self, a: Tensor) -> Tensor: ...
     def where(self, condition: Tensor, a: Operand, b: Operand) -> Tensor: ...
 
+    def dropout(self, x: Tensor, rate: float, whole_features: bool = False) -> Tensor:
+        """Zeros at random, the rest divided by 1 − rate; asked for only where `training` is true.
+
+        With `whole_features` a feature is zero at every place of a row or at none.
+        """
+
     # over axes
     def reduce(self, x: Tensor, name: str, axes: Sequence[int], keepdims: bool = False) -> Tensor:
         """sum, mean, max, min; any, all for bool tensors."""
@@ -264,8 +276,8 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
     def softmax(self, x: Tensor, axes: Sequence[int], log: bool = False) -> Tensor: ...
 
     # shapes; axes count the batch as 0
-    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
-        """`shape` without the batch; one -1 at most."""
+    def reshape(self, x: Tensor, shape: Sequence[Optional[int]]) -> Tensor:
+        """`shape` without the batch; one -1 at most. None, in front only, for axes that stay as they are."""
 
     def transpose(self, x: Tensor, axes: Sequence[int]) -> Tensor: ...
     def expand_dims(self, x: Tensor, axis: int) -> Tensor: ...
@@ -292,7 +304,7 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
 
         Returns the outputs of every step in processing order (batch, time, units), the output of
         the last step, and the states after it: h and c for an LSTM, h for the others. With
-        `go_backwards` time runs from its end, the mask's too. A masked step keeps the states; its output repeats the one before (zeros at the start), or is zero with
-        `zero_output_for_mask`. See `keras.backend.rnn`.
+        `go_backwards` time runs from its end, the mask's too. A masked step keeps the states; its output
+        repeats the one before (zeros at the start), or is zero with `zero_output_for_mask`. See
+        `keras.backend.rnn`.
         """
-
