@@ -1,6 +1,6 @@
 """Package descriptions by section, NeoML's side: rebuild the classifier, prove it, score the held-out texts.
 
-    python scripts/descriptions_neoml.py [FOLDER]
+python scripts/descriptions_neoml.py [FOLDER]
 """
 
 from __future__ import annotations
