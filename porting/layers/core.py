@@ -26,11 +26,18 @@ def embedding(layer: LayerView, ids: Tensor, ops: Operations) -> Tensor:
     return ops.embedding(ids, layer.weight("embeddings"))
 
 
+@rule("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+def dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    layer.irrelevant("data_format", "noise_shape")
+    rate = layer.config["rate"]
+    if not ops.training or not rate:
+        return x
+    if layer.config.get("noise_shape") is not None or layer.config.get("data_format") == "channels_first":
+        raise layer.refuse("noise_shape and channels_first are not handled in training", "leave them at their defaults")
+    return ops.dropout(x, rate, whole_features=layer.class_name != "Dropout")
+
+
 @rule(
-    "Dropout",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
     "GaussianDropout",
     "GaussianNoise",
     "AlphaDropout",

@@ -229,6 +229,11 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         x = self._floating(x)
         return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.training))
 
+    def dropout(self, x: Wire, rate: float, whole_features: bool = False) -> Wire:
+        # Along the batch length NeoML drops the same places at every step.
+        x = self._floating(x).to(canonical(x.rank))
+        return x.made(self.graph.add("Dropout", x.port, rate=float(rate), spatial=whole_features))
+
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
         """Two tensors in one layout and of one size."""
         partner = a if isinstance(a, Wire) else self._wire(b)
