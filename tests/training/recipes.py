@@ -1,0 +1,265 @@
+"""What is trained in both environments: small networks, their data, losses and optimizers. Nothing but data.
+
+A recipe trains one network from the same weights on the same batches in Keras (`record`) and in NeoML
+(`test_recipes`), step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+STEPS = 100
+KEPT_STEPS = (1, 10, 100)
+BATCH = 8
+TIME = 11
+VOCABULARY = 30
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    Attributes:
+        net: key of `NETS`.
+        loss: Keras' name, or (class, arguments); a list of them for several outputs.
+        optimizer: (class, arguments).
+        weights: how a sample counts: None, ``samples``, or ``heads`` for a weight of each output.
+        fixed: layers that do not learn.
+        ragged: batches are of several lengths.
+        options: for `compile`: ``loss_weights``.
+    """
+
+    net: str
+    loss: Any
+    optimizer: tuple[str, dict[str, Any]]
+    weights: str = ""
+    fixed: tuple[str, ...] = ()
+    ragged: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+# ---- networks: functions of the keras module
+
+
+def masked_bilstm(keras: Any) -> Any:
+    layers = keras.layers
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 6, mask_zero=True, name="embedding")(ids)
+    x = layers.Dense(5, activation="tanh", name="projection")(x)
+    x = layers.Bidirectional(layers.LSTM(4), name="bilstm")(x)
+    x = layers.Dense(6, activation="relu", name="hidden")(x)
+    return keras.Model(ids, layers.Dense(1, activation="sigmoid", name="score")(x), name="masked_bilstm")
+
+
+def dense(keras: Any) -> Any:
+    layers = keras.layers
+    x = given = keras.Input((12,), name="features")
+    x = layers.Dense(10, activation="relu", kernel_regularizer="l2", bias_regularizer="l1", name="first")(x)
+    x = layers.Dense(8, activation="gelu", name="second")(x)
+    return keras.Model(given, layers.Dense(4, activation="softmax", name="classes")(x), name="dense")
+
+
+def regression(keras: Any) -> Any:
+    layers = keras.layers
+    x = given = keras.Input((7,), name="features")
+    x = layers.Dense(9, activation="silu", name="first")(x)
+    return keras.Model(given, layers.Dense(3, name="numbers")(x), name="regression")
+
+
+def text_cnn(keras: Any) -> Any:
+    layers = keras.layers
+    ids = keras.Input((TIME,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 6, name="embedding")(ids)
+    parts = [layers.Conv1D(5, width, activation="relu", name=f"width_{width}")(x) for width in (2, 3)]
+    parts = [layers.GlobalMaxPooling1D(name=f"pool_{at}")(part) for at, part in enumerate(parts)]
+    x = layers.Concatenate(name="joined")(parts)
+    return keras.Model(ids, layers.Dense(4, activation="softmax", name="classes")(x), name="text_cnn")
+
+
+def conv_frozen_bn(keras: Any) -> Any:
+    layers = keras.layers
+    x = given = keras.Input((9, 8, 2), name="images")
+    x = layers.Conv2D(4, 3, padding="same", strides=2, name="conv_1")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.MaxPooling2D(2, name="pool")(x)
+    x = layers.Conv2D(5, (1, 2), activation="relu", name="conv_2")(x)
+    x = layers.Flatten(name="flat")(x)
+    return keras.Model(given, layers.Dense(4, name="logits")(x), name="conv_frozen_bn")
+
+
+def masked_gru(keras: Any) -> Any:
+    layers = keras.layers
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 5, mask_zero=True, name="embedding")(ids)
+    x = layers.GRU(4, return_sequences=True, name="gru")(x)
+    x = layers.GRU(3, reset_after=False, go_backwards=True, name="old_gru")(x)
+    return keras.Model(ids, layers.Dense(1, name="logit")(x), name="masked_gru")
+
+
+def tagger(keras: Any) -> Any:
+    """A label for each step; what is masked does not count."""
+    layers = keras.layers
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 5, mask_zero=True, name="embedding")(ids)
+    x = layers.LSTM(4, return_sequences=True, name="lstm")(x)
+    shared = layers.Dense(4, activation="tanh", name="shared")
+    x = shared(shared(x))
+    return keras.Model(ids, layers.Dense(4, activation="softmax", name="tags")(x), name="tagger")
+
+
+def forked(keras: Any) -> Any:
+    """One trunk, a classifier and a decoder."""
+    layers = keras.layers
+    given = keras.Input((12,), name="features")
+    code = layers.Dense(5, activation="tanh", name="code")(given)
+    classes = layers.Dense(4, activation="softmax", name="classes")(code)
+    decoded = layers.Dense(12, name="decoded")(layers.Dense(6, activation="relu", name="up")(code))
+    return keras.Model(given, [classes, decoded], name="forked")
+
+
+NETS: dict[str, Callable[[Any], Any]] = {
+    function.__name__: function
+    for function in (masked_bilstm, dense, regression, text_cnn, conv_frozen_bn, masked_gru, tagger, forked)
+}
+
+
+# ---- data
+
+
+def ids(rng: Rng, masked: bool, time: int = TIME) -> np.ndarray:
+    """Ids with repeats; where masked, rows of every length and some with holes."""
+    given = rng.integers(1, VOCABULARY // 2, (BATCH, time)).astype(np.int32)
+    if masked:
+        for row in range(BATCH):
+            given[row, rng.integers(1, time + 1) :] = 0
+            if row % 3 == 0:
+                given[row, rng.integers(0, time)] = 0
+    return given
+
+
+def features(*shape: int) -> Callable[[Rng], np.ndarray]:
+    return lambda rng: rng.normal(size=(BATCH, *shape)).astype(np.float32)
+
+
+def binary(rng: Rng) -> np.ndarray:
+    return rng.integers(0, 2, (BATCH, 1)).astype(np.float32)
+
+
+def classes(rng: Rng) -> np.ndarray:
+    return rng.integers(0, 4, BATCH).astype(np.int32)
+
+
+def one_hot(rng: Rng) -> np.ndarray:
+    return np.eye(4, dtype=np.float32)[classes(rng)]
+
+
+INPUTS: dict[str, Callable[[Rng], np.ndarray]] = {
+    "masked_bilstm": lambda rng: ids(rng, True),
+    "masked_gru": lambda rng: ids(rng, True),
+    "tagger": lambda rng: ids(rng, True),
+    "text_cnn": lambda rng: ids(rng, False),
+    "dense": features(12),
+    "regression": features(7),
+    "conv_frozen_bn": features(9, 8, 2),
+    "forked": features(12),
+}
+LABELS: dict[str, Callable[[Rng], np.ndarray]] = {
+    "masked_bilstm": binary,
+    "masked_gru": binary,
+    "tagger": lambda rng: rng.integers(0, 4, (BATCH, TIME)).astype(np.int32),
+    "text_cnn": classes,
+    "dense": classes,
+    "regression": features(3),
+    "conv_frozen_bn": classes,
+}
+
+
+def batches(recipe: Recipe) -> Iterator[tuple[Any, Any, Any]]:
+    """Inputs, labels and sample weights of every step; the same in both environments."""
+    rng = np.random.default_rng(7)
+    categorical = "categorical_crossentropy" in str(recipe.loss) and "sparse" not in str(recipe.loss)
+    for step in range(STEPS):
+        x = INPUTS[recipe.net](rng)
+        if recipe.ragged:
+            x = np.ascontiguousarray(x[:, : (TIME, 4, 1)[step % 3]])
+        y: Any
+        if recipe.net == "forked":
+            y = [classes(rng), x]
+        else:
+            y = one_hot(rng) if categorical else LABELS[recipe.net](rng)
+        weights: Any = None
+        if recipe.weights == "samples":
+            weights = rng.uniform(0, 2, BATCH).astype(np.float32)
+        elif recipe.weights == "heads":
+            labelled = (rng.uniform(size=BATCH) < 0.4).astype(np.float32)
+            weights = [labelled, np.ones(BATCH, np.float32)]
+        yield x, y, weights
+
+
+# ---- recipes
+
+SCHEDULE = ("CosineDecay", {"initial_learning_rate": 0.01, "decay_steps": 80, "alpha": 0.1})
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {"learning_rate": 0.1}),
+    "momentum": ("SGD", {"learning_rate": 0.05, "momentum": 0.9}),
+    "nesterov": ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True}),
+    "adam": ("Adam", {"learning_rate": 0.003}),
+    "amsgrad": ("Adam", {"learning_rate": 0.003, "amsgrad": True}),
+    "adamw": ("AdamW", {"learning_rate": 0.003, "weight_decay": 0.05}),
+    "rmsprop": ("RMSprop", {"learning_rate": 0.002}),
+    "centred_rmsprop": ("RMSprop", {"learning_rate": 0.002, "centered": True, "momentum": 0.5}),
+    "adagrad": ("Adagrad", {"learning_rate": 0.02}),
+    "adadelta": ("Adadelta", {"learning_rate": 1.0}),
+    "adamax": ("Adamax", {"learning_rate": 0.003}),
+    "nadam": ("Nadam", {"learning_rate": 0.003}),
+    "clipnorm": ("Adam", {"learning_rate": 0.003, "clipnorm": 0.05}),
+    "global_clipnorm": ("SGD", {"learning_rate": 0.1, "global_clipnorm": 0.1}),
+    "clipvalue": ("Adam", {"learning_rate": 0.003, "clipvalue": 0.005}),
+    "decay": ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.01}),
+    "schedule": ("Adam", {"learning_rate": SCHEDULE}),
+}
+SPARSE = "sparse_categorical_crossentropy"
+SMOOTH = ("CategoricalCrossentropy", {"label_smoothing": 0.1})
+
+RECIPES: dict[str, Recipe] = {
+    f"masked_bilstm-{name}": Recipe("masked_bilstm", "binary_crossentropy", made) for name, made in OPTIMIZERS.items()
+}
+RECIPES |= {f"dense-{name}": Recipe("dense", SPARSE, OPTIMIZERS[name]) for name in ("sgd", "adam", "nadam", "adadelta")}
+RECIPES |= {
+    f"text_cnn-{name}": Recipe("text_cnn", SPARSE, OPTIMIZERS[name]) for name in ("momentum", "adam", "rmsprop")
+}
+RECIPES |= {
+    f"conv_frozen_bn-{name}": Recipe(
+        "conv_frozen_bn", ("SparseCategoricalCrossentropy", {"from_logits": True}), OPTIMIZERS[name], fixed=("norm",)
+    )
+    for name in ("momentum", "adam", "adagrad")
+}
+RECIPES |= {
+    f"regression-{loss}": Recipe("regression", loss, OPTIMIZERS["adam"])
+    for loss in ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
+}
+RECIPES |= {
+    "dense-smooth": Recipe("dense", SMOOTH, OPTIMIZERS["adam"]),
+    "dense-weighted": Recipe("dense", SPARSE, OPTIMIZERS["adam"], weights="samples"),
+    "masked_bilstm-smooth": Recipe(
+        "masked_bilstm", ("BinaryCrossentropy", {"label_smoothing": 0.1}), OPTIMIZERS["adam"], weights="samples"
+    ),
+    "masked_bilstm-frozen": Recipe(
+        "masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], fixed=("embedding", "bilstm")
+    ),
+    "masked_bilstm-ragged": Recipe("masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], ragged=True),
+    "masked_gru-adam": Recipe("masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["adam"]),
+    "masked_gru-momentum": Recipe("masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["momentum"]),
+    "tagger-adam": Recipe("tagger", SPARSE, OPTIMIZERS["adam"]),
+    "tagger-momentum": Recipe("tagger", SPARSE, OPTIMIZERS["momentum"]),
+    "forked-adam": Recipe(
+        "forked", [SPARSE, "mse"], OPTIMIZERS["adam"], weights="heads", options={"loss_weights": [0.7, 1.5]}
+    ),
+}

@@ -1,0 +1,97 @@
+"""Train every recipe in Keras and keep losses and weights. Runs in the Keras environment.
+
+python -m tests.training.record FOLDER [RECIPE …]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import keras
+import numpy as np
+
+import porting
+from porting.keras_side.front import front_of
+from porting.keras_side.graph import walk
+from porting.keras_side.weights import collect_weights
+from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches
+
+
+def made_loss(given: Any) -> Any:
+    if isinstance(given, list):
+        return [made_loss(one) for one in given]
+    return getattr(keras.losses, given[0])(**given[1]) if isinstance(given, tuple) else given
+
+
+def made_optimizer(given: Any) -> Any:
+    name, settings = given
+    rate = settings["learning_rate"]
+    if isinstance(rate, tuple):
+        settings = {**settings, "learning_rate": getattr(keras.optimizers.schedules, rate[0])(**rate[1])}
+    return getattr(keras.optimizers, name)(**settings)
+
+
+def randomise(model: Any) -> None:
+    rng = np.random.default_rng(3)
+    for weight in model.weights:
+        values = rng.normal(size=weight.shape) * 0.4
+        weight.assign((0.5 + np.abs(values) if "variance" in weight.path else values).astype(np.float32))
+
+
+def train(recipe: Recipe, model: Any) -> dict[str, np.ndarray]:
+    """Losses of all steps, and all weights after some."""
+    for layer in model.layers:
+        layer.trainable = layer.name not in recipe.fixed
+    model.compile(made_optimizer(recipe.optimizer), made_loss(recipe.loss), **recipe.options, jit_compile=False)
+    front = front_of(model)
+    variables = collect_weights(walk(model, front), front).variables
+    kept: dict[str, np.ndarray] = {}
+    losses = []
+    for number, (x, y, weights) in enumerate(batches(recipe), 1):
+        made = model.train_on_batch(x, y, sample_weight=weights, return_dict=True)
+        model.reset_metrics()
+        losses.append(float(made["loss"]))
+        if number in KEPT_STEPS:
+            for layer, held in variables.items():
+                kept.update({f"{number}/{layer}/{name}": front.to_numpy(one) for name, one in held.items()})
+    return {**kept, "losses": np.array(losses)}
+
+
+def code_hash() -> str:
+    here = Path(__file__).parent
+    sources = [here / "recipes.py", Path(__file__), *(Path(porting.__file__).parent / "keras_side").glob("*.py")]
+    text = b"".join(path.read_bytes() for path in sorted(sources))
+    return hashlib.sha256(text + keras.__version__.encode()).hexdigest()
+
+
+def record(folder: Path, wanted: list[str]) -> None:
+    stamp, code = folder / "recorded-by", code_hash()
+    if not wanted and stamp.exists() and stamp.read_text() == code:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for net, build in NETS.items():
+        names = [name for name, recipe in RECIPES.items() if recipe.net == net and (not wanted or name in wanted)]
+        if not names:
+            continue
+        keras.utils.clear_session()
+        model = build(keras)
+        randomise(model)
+        porting.save(model, folder / net, overwrite=True)
+        start = model.get_weights()
+        for name in names:
+            model.set_weights(start)
+            np.savez(folder / f"{name}.npz", **train(RECIPES[name], model))
+            print(name, flush=True)
+    if not wanted:
+        stamp.write_text(code)
+
+
+if __name__ == "__main__":
+    record(Path(sys.argv[1]), sys.argv[2:])

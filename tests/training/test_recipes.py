@@ -1,0 +1,64 @@
+"""NeoML follows Keras: the same weights, batches, losses and optimizers, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import porting
+from porting import optimizers, schedules
+from porting.training import losses
+from tests.training.recipes import KEPT_STEPS, RECIPES, Recipe, batches
+
+pytest.importorskip("neoml")
+
+RECORDED = Path(__file__).parents[2] / "out" / "recorded-training"
+# Furthest that any weight may stand from Keras' after 100 steps, and the losses' largest relative distance.
+WEIGHTS = 5e-6
+LOSSES = 1e-5
+
+
+def made_loss(given: Any) -> Any:
+    if isinstance(given, list):
+        return [made_loss(one) for one in given]
+    return getattr(losses, given[0])(**given[1]) if isinstance(given, tuple) else given
+
+
+def made_optimizer(given: Any) -> Any:
+    name, settings = given
+    rate = settings["learning_rate"]
+    if isinstance(rate, tuple):
+        settings = {**settings, "learning_rate": getattr(schedules, rate[0])(**rate[1])}
+    return getattr(optimizers, name)(**settings)
+
+
+def compiled(recipe: Recipe, folder: Path) -> porting.PortedNetwork:
+    net = porting.load(folder, engine="neoml")
+    net.compile(made_optimizer(recipe.optimizer), made_loss(recipe.loss), frozen=recipe.fixed, **recipe.options)
+    return net
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_weight_and_loss_follows_keras(name: str) -> None:
+    recorded = RECORDED / f"{name}.npz"
+    if not recorded.exists():
+        pytest.skip("not recorded: python -m tests.training.record out/recorded-training, in the Keras environment")
+    recipe = RECIPES[name]
+    keras = np.load(recorded)
+    net = compiled(recipe, RECORDED / recipe.net)
+    begun = net.weights()
+    seen = []
+    for number, (x, y, weights) in enumerate(batches(recipe), 1):
+        seen.append(net.train_on_batch(x, y, sample_weight=weights)["loss"])
+        if number in KEPT_STEPS:
+            now = net.weights()
+            apart = {key: float(np.abs(array - keras[f"{number}/{key}"]).max()) for key, array in now.items()}
+            worst = max(apart, key=apart.__getitem__)
+            assert apart[worst] < WEIGHTS, f"step {number}: {worst} is {apart[worst]:.1e} apart"
+    np.testing.assert_allclose(seen, keras["losses"], rtol=LOSSES)
+    for key, array in net.weights().items():
+        is_fixed = any(key.startswith(f"{layer}/") for layer in recipe.fixed)
+        assert (array == begun[key]).all() == is_fixed, f"{key}: {'moved' if is_fixed else 'did not move'}"
