@@ -4,9 +4,9 @@
 
 The vocabulary has 1000 words and the ids 100 places, 0 for padding and 1 for unknown words. The texts are made up,
 with a vocabulary as skewed as a language's. `porting.text` runs in one thread. The best of the repeats counts, since
-the others met other work on the machine; processor time stands beside it. Keras is measured where it is installed. The one-hot way is the published one without Keras: every
-word compared with the whole vocabulary, and a matrix of ones and zeros times the embedding. It is timed on a part of
-the texts and counted up.
+the others met other work on the machine; processor time stands beside it. Keras is measured where it is installed.
+The one-hot way is the published one without Keras: every word compared with the whole vocabulary, and a matrix of
+ones and zeros times the embedding. It is timed on a part of the texts and counted up.
 """
 
 from __future__ import annotations
