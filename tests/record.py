@@ -68,6 +68,9 @@ def randomise(model: Any, seed: int, scale: float) -> None:
         if "variance" in weight.path:
             values = 0.5 + np.abs(values)
         weight.assign(values.astype("float32"))
+    for one in model.layers:
+        if hasattr(one, "finalize_state"):  # Normalization computes with a copy of its weights
+            one.finalize_state()
 
 
 def code_hash() -> str:

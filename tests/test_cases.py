@@ -54,7 +54,7 @@ def test_engines_agree_at_shapes_without_references(key: str) -> None:
 def new_input(one: Input, limit: Any, batch: int, length: int) -> Any:
     rng = np.random.default_rng(batch * 100 + length)
     shape = (batch, *(length if size is None else size for size in one.shape[1:]))
-    if one.dtype.startswith("int") or limit:
+    if one.dtype.startswith(("int", "uint")) or limit:
         return rng.integers(0, limit or 4, shape)
     return rng.normal(size=shape).astype("float32")
 

@@ -186,8 +186,11 @@ class _Walk:
     ) -> list[TensorRef]:
         operation = node.operation
         where = f"{self.front.class_name(operation)} {layer!r}"
-        self.check_training(where, given)
         parameters = self.front.signature(operation).parameters
+        if "training" in parameters and parameters["training"].default is True:
+            # The layers that alter images write their own default into the call; a model overrides it.
+            given.pop("training", None)
+        self.check_training(where, given)
         inputs, arguments = _split(given, parameters)
         if self.front.class_name(operation) == "ops.GetItem" and inputs:
             rank = len(node.args[0].shape) if node.args else 0

@@ -12,6 +12,8 @@ from .rule import LayerView, rule
 
 # keras.backend.epsilon()
 SMALLEST_DEVIATION = 1e-7
+# What training with renorm=True keeps besides; inference does not look at it.
+RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_mean_weight", "renorm_stddev", "renorm_stddev_weight")
 
 
 @rule(
@@ -29,7 +31,7 @@ SMALLEST_DEVIATION = 1e-7
 )
 def batch_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     config = layer.config
-    for name in ("renorm_mean", "renorm_stddev"):
+    for name in RENORM_WEIGHTS:
         layer.optional_weight(name)
     axis = config["axis"]
     axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis

@@ -115,6 +115,14 @@ def same_ratio(x: Tensor, height: int, width: int) -> tuple[int, int]:
     return max(min(rows, columns * height // width), 1), max(min(columns, rows * width // height), 1)
 
 
+def padded_to_ratio(x: Tensor, height: int, width: int, value: float, ops: Operations) -> Tensor:
+    """The image in the middle of the smallest one that holds it and has the ratio of height and width."""
+    rows, columns = sizes_of(x)
+    above = (max(rows, columns * height // width) - rows) // 2
+    beside = (max(columns, rows * width // height) - columns) // 2
+    return ops.pad(x, [(above, above), (beside, beside), (0, 0)], value)
+
+
 @rule("CenterCrop", mask="stop")
 def center_crop(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     height, width = layer.config["height"], layer.config["width"]
@@ -131,17 +139,15 @@ def resizing(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     config = layer.config
     height, width = config["height"], config["width"]
     y = ops.cast(channels_last(layer, x, ops), "float32")
-    if config["fill_mode"] != "constant":
+    if config.get("fill_mode", "constant") != "constant":
         raise layer.refuse(f"fill_mode {config['fill_mode']!r} is not handled", "use constant")
-    if config["crop_to_aspect_ratio"]:
+    fill_value = config.get("fill_value", 0.0)
+    crop, widen = config.get("crop_to_aspect_ratio"), config.get("pad_to_aspect_ratio")
+    if crop:
         y = middle(y, *same_ratio(y, height, width), ops)
-    elif config["pad_to_aspect_ratio"]:
-        rows, columns = sizes_of(y)
-        above = (max(rows, columns * height // width) - rows) // 2
-        beside = (max(columns, rows * width // height) - columns) // 2
-        y = ops.pad(y, [(above, above), (beside, beside), (0, 0)], config["fill_value"])
-    layer.irrelevant("fill_value")
-    y = resize(y, (height, width), config["interpolation"], ops, bool(config["antialias"]))
+    elif widen:
+        y = padded_to_ratio(y, height, width, fill_value, ops)
+    y = resize(y, (height, width), config["interpolation"], ops, bool(config.get("antialias")))
     return as_configured(layer, y, ops)
 
 

@@ -110,6 +110,7 @@ def calls_of(model: Layer) -> Iterator[Call]:
                 raise Refusal("a functional model of Keras 2 inside another layer", "save it with Keras 3")
             inputs = tuple(argument_of(part) for part in node["args"])
             arguments = {key: argument_of(part) for key, part in node["kwargs"].items() if part is not None}
+            arguments.pop("training", None)
             if is_own_mask(arguments.get("mask"), producers):
                 del arguments["mask"]
             yield Call(f"{name}@{number}", name, inputs, arguments, outputs=0)

@@ -14,6 +14,7 @@ from ..errors import Mismatch, Problem
 from ..execution import dialect_of, refs_read, walk
 from ..layers import RULES, Rule, apply_call
 from ..network import Array, Call, Input, Network, Shape, TensorRef
+from .folding import folded
 from .graph import Graph, Node, blob_array
 from .operations import NeomlOperations
 from .wires import Terminal, Wire, canonical
@@ -184,7 +185,7 @@ class NeomlEngine:
 
         graph = self.plan.graph
         sinks = {str(ref): self.plan.tensors[ref].port for ref in refs}
-        return Runner(graph.with_sinks(sinks), self.math_engine)
+        return Runner(folded(graph.with_sinks(sinks)), self.math_engine)
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads."""

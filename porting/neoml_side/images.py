@@ -8,12 +8,12 @@ from typing import Optional
 
 import numpy as np
 
-from ..errors import Mismatch, Problem
 from ..layers.rule import Refusal
 from ..layers.windows import margins, output_size
 from ..network import Array
 from ..operations import Weight
 from . import time_as_batch
+from .folding import joined
 from .graph import Graph, Parameter, Port, blob_array
 from .reshaping import as_before, as_float, move
 from .wires import Wire, free_letter
@@ -182,7 +182,7 @@ class ImageOperations:
             scale = 1 / deviation if gamma is None else gamma.value / deviation
             shift = -mean.value * scale if beta is None else beta.value - mean.value * scale
             weights = tuple(one for one in (gamma, beta, mean, variance) if one is not None)
-            parameters = {"filter": _made_of(weights, scale), "free_term": _made_of(weights, shift)}
+            parameters = {"filter": _fixed_from(weights, scale), "free_term": _fixed_from(weights, shift)}
             return x.made(self._per_channel(x.port, x.size(at), parameters), dtype="float32")
         y = self.scale_and_shift(x, 1 / deviation, -mean.value / deviation, at)
         if gamma is None and beta is None:
@@ -205,15 +205,8 @@ def _vector(weight: Weight) -> Parameter:
     return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot.reshape(-1))
 
 
-def _made_of(weights: tuple[Weight, ...], value: Array) -> Parameter:
-    """A slot computed from several weights: they are given back while it is untouched, and cannot be told after."""
-
-    def unpack(slot: Array) -> list[tuple[str, object, Array]]:
-        names = ", ".join(weight.name for weight in weights)
-        what = "were joined into one layer for inference, and that layer was changed"
-        raise Mismatch(Problem(names, what, "change them through a net that is built for training"))
-
-    return Parameter(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights, unpack, exact=False)
+def _fixed_from(weights: tuple[Weight, ...], value: Array) -> Parameter:
+    return joined(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights)
 
 
 def _in_channels(x: Wire, axis: int) -> Wire:

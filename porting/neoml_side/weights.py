@@ -28,7 +28,8 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
     """
     found = {name: np.array(array) for name, array in network.weights().items()}
     layers = dnn.layers
-    seen: set[tuple[str, str]] = set()
+    # A layer's further calls hold its weights again; the slots of one call may hold a part each.
+    scope_of: dict[tuple[str, str], str] = {}
     archive: Optional[bytes] = None
     for node in nodes:
         slots: dict[str, Array] = {}
@@ -43,10 +44,9 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
                 for slot, parameter in inner.parameters.items()
             }
         for slot, parameter in parameters.items():
-            keys = {(weight.name, slot) for weight in parameter.weights}
-            if parameter.unpack is None or not keys or keys <= seen:
+            keys = [(weight.name, slot) for weight in parameter.weights]
+            if parameter.unpack is None or all(scope_of.setdefault(key, node.scope) != node.scope for key in keys):
                 continue
-            seen |= keys
             array = slots[slot] if slot in slots else read_slot(layers[node.name], slot)
             _restore(found, parameter, array)
     return found

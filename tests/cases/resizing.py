@@ -32,7 +32,6 @@ RANDOM: dict[str, dict[str, Any]] = {
     "RandomPerspective": {},
     "RandomElasticTransform": {},
     "Solarization": {},
-    "Equalization": {},
     "MixUp": {},
     "CutMix": {},
     "AugMix": {},

@@ -9,7 +9,6 @@ from tests.cases import Case, Spec, layer
 INNER: dict[str, tuple[Spec, tuple[int, ...]]] = {
     "dense": (layer("Dense", 3, activation="tanh"), (4,)),
     "conv2d": (layer("Conv2D", 3, 2, strides=2, padding="same"), (5, 4, 2)),
-    "conv2d_first": (layer("Conv2D", 3, 2, data_format="channels_first"), (2, 5, 4)),
     "max_pooling": (layer("MaxPooling2D", 2), (4, 5, 3)),
     "global_pooling": (layer("GlobalAveragePooling2D"), (4, 5, 3)),
     "flatten": (layer("Flatten"), (2, 3, 2)),

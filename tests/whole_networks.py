@@ -1,0 +1,94 @@
+"""Save networks of keras.applications with weights under which their outputs depend on the image. Keras environment.
+
+    python -m tests.whole_networks FOLDER [NAME …]
+
+A freshly built deep network hardly tells images apart. Here BatchNormalization's statistics are those of real
+activations (one pass over varied images with momentum 0), and its gamma and beta are random.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import keras
+import numpy as np
+
+import porting
+
+# By name, the side of the square image: small, but no smaller than the network takes.
+SIZES = {
+    "MobileNetV2": 96,
+    "ResNet50": 64,
+    "EfficientNetB0": 64,
+    "DenseNet121": 64,
+    "InceptionV3": 96,
+    "Xception": 96,
+    "NASNetMobile": 96,
+    "VGG16": 64,
+    "ConvNeXtTiny": 64,
+}
+CLASSES = 20
+
+
+def images(count: int, size: int, seed: int) -> Any:
+    """Pictures that differ in colour, contrast and coarse and fine structure; values 0 … 255."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(count, 4, 4, 3)).repeat(-(-size // 4), 1).repeat(-(-size // 4), 2)[:, :size, :size]
+    fine = rng.normal(size=(count, size, size, 3)) * rng.uniform(0.1, 1.0, (count, 1, 1, 1))
+    colour = rng.normal(size=(count, 1, 1, 3))
+    return np.clip(128 + 40 * (coarse + fine + colour), 0, 255).astype("float32")
+
+
+def build(name: str) -> tuple[Any, Any]:
+    """A network with its weights set, and images as it wants them."""
+    keras.utils.set_random_seed(7)
+    size = SIZES[name]
+    model = getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=CLASSES)
+    pictures = images(24, size, 1)
+    if name not in ("EfficientNetB0", "ConvNeXtTiny"):  # these rescale by themselves
+        pictures = pictures / 127.5 - 1
+    rng = np.random.default_rng(3)
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.momentum = 0.0
+        if layer.scale:
+            layer.gamma.assign(rng.uniform(0.7, 1.3, layer.gamma.shape))
+        layer.beta.assign(rng.normal(size=layer.beta.shape) * 0.2)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+    randomise_plain(model, rng)
+    if norms:
+        model(pictures, training=True)
+    return model, pictures
+
+
+def randomise_plain(model: Any, rng: Any) -> None:
+    """Biases and the scales of LayerNormalization and LayerScale away from their beginnings."""
+    for weight in model.weights:
+        kind = weight.path.rpartition("/")[2]
+        if "batch" in weight.path or "bn" in weight.path.lower():
+            continue
+        if kind in ("bias", "beta"):
+            weight.assign(rng.normal(size=weight.shape) * 0.1)
+        if kind == "gamma":
+            weight.assign(rng.uniform(0.3, 0.7, weight.shape))
+
+
+def main(folder: Path, names: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names or list(SIZES):
+        keras.utils.clear_session()
+        model, pictures = build(name)
+        print(name, "varies by", np.ptp(model.predict(pictures[:4], verbose=0), axis=0).max(), flush=True)
+        porting.save(model, folder / name, samples=pictures[:3], overwrite=True, name=name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
