@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -21,7 +21,7 @@ from .network import Case, Network
 from .ported import PortedNetwork
 
 if TYPE_CHECKING:
-    from .layers import Rule
+    from .rule_files import RulesGiven
 
 __all__ = [
     "BadArchive",
@@ -68,7 +68,7 @@ def load(
     folder: Folder,
     engine: Optional[str] = None,
     device: Any = None,
-    rules: Optional[Mapping[str, Rule]] = None,
+    rules: RulesGiven = None,
     **options: Any,
 ) -> PortedNetwork:
     """Load a saved network, or a stored NeoML net, onto an engine.
@@ -77,7 +77,8 @@ def load(
         folder: a saved network's folder, or the path that `PortedNetwork.store` wrote.
         engine: ``neoml`` or ``numpy``; by default NeoML where it is installed, else numpy.
         device: ``cpu`` (default), ``gpu`` or ``gpu:1``; NeoML only.
-        rules: rules by class name, in place of all registered ones.
+        rules: rules of your own for this network: the path of a Python file with `@porting.rule` functions (it is
+            run), a list of paths, or rules by class name. They come before those that are registered.
 
     Raises:
         BadArchive: the folder is not a sound saved network.
@@ -85,15 +86,15 @@ def load(
     """
     from .archive import read_network
     from .engine import make_engine
-    from .layers import RULES
+    from .rule_files import gather_rules
 
     path = Path(folder)
     if path.is_file():
         from .neoml_side.storing import load_net
 
-        return load_net(path, engine, device, rules or RULES, **options)
+        return load_net(path, engine, device, gather_rules(rules), **options)
     network = read_network(path, **options)
-    return PortedNetwork(network, make_engine(network, engine, device, rules or RULES))
+    return PortedNetwork(network, make_engine(network, engine, device, gather_rules(rules)))
 
 
 def check(
@@ -102,10 +103,11 @@ def check(
     device: Any = None,
     tolerance: Optional[float] = None,
     progress: Optional[Callable[[int, int, str], None]] = None,
+    rules: RulesGiven = None,
 ) -> Report:
     """Load a saved network and compare every layer with its references.
 
     Raises:
         BadArchive, Unsupported: as `load`. A departure does not raise: see ``report.ok``.
     """
-    return load(folder, engine, device).check(tolerance, progress)
+    return load(folder, engine, device, rules).check(tolerance, progress)

@@ -1,7 +1,7 @@
 """The attention example's own Keras layer: nothing here knows that the model will be ported.
 
-A score for each word, from the word and its place: e = tanh(x·W + b_t). The weights a = exp(e)·mask / (Σ exp(e)·mask + ε)
-say which words count, and the result is the weighted sum of the words: Σ x·a.
+A score for each word, from the word and its place: e = tanh(x·W + b_t). The weights a = exp(e)·mask / (Σ + ε), where Σ
+is the sum of exp(e)·mask, say which words count; the result is the weighted sum of the words: Σ x·a.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from porting.checking import needed_tolerance
 from porting.network import Input
 from tests.cases import Case, all_cases
 
-RECORDED = Path(os.environ.get("PORTING_RECORDED", Path(__file__).parent.parent / "out" / "recorded"))
+ROOT = Path(__file__).parent.parent
+RECORDED = Path(os.environ.get("PORTING_RECORDED", ROOT / "out" / "recorded"))
 CASES = all_cases()
 ENGINES = ("numpy", "neoml")
 # Two engines agree to twice the noise that each may have against Keras.
@@ -23,8 +24,15 @@ BETWEEN_ENGINES = 2e-5
 
 def folder_of(key: str) -> Path:
     folder = RECORDED / key.replace("/", "--")
-    assert folder.is_dir(), f"{folder} is missing: run `nox -s tests`, or python -m tests.record in the Keras environment"
+    assert folder.is_dir(), (
+        f"{folder} is missing: run `nox -s tests`, or python -m tests.record in the Keras environment"
+    )
     return folder
+
+
+def load(key: str, engine: str) -> porting.PortedNetwork:
+    rules = CASES[key].rules
+    return porting.load(folder_of(key), engine=engine, rules=None if rules is None else ROOT / rules)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -33,15 +41,15 @@ def test_layers_agree_with_keras(key: str, engine: str) -> None:
     case = CASES[key]
     if engine in case.refused:
         with pytest.raises(porting.Unsupported, match=case.refused[engine]):
-            porting.load(folder_of(key), engine=engine)
+            load(key, engine)
         return
-    report = porting.load(folder_of(key), engine=engine).check(case.tolerance)
+    report = load(key, engine).check(case.tolerance)
     assert report.ok, str(report)
 
 
 @pytest.mark.parametrize("key", [key for key, case in CASES.items() if not case.refused])
 def test_engines_agree_at_shapes_without_references(key: str) -> None:
-    by_numpy, by_neoml = (porting.load(folder_of(key), engine=engine) for engine in ENGINES)
+    by_numpy, by_neoml = (load(key, engine) for engine in ENGINES)
     for batch, length in ((5, 11), (2, 4)):
         inputs = {
             one.name: new_input(one, by_neoml.engine.id_limits.get(one.name), batch, length)

@@ -17,25 +17,22 @@ from . import (
     shaping,
     wrappers,
 )
-from .apply import apply_call, find_rule
-from .rule import RULES, LayerView, Refusal, Rule, rule
+from .apply import apply_call, context_of, find_rule
+from .rule import RULES, Context, LayerView, Refusal, Rule, rule
 
 __all__ = [
     "RULES",
+    "Context",
     "LayerView",
     "Refusal",
     "Rule",
     "activations",
     "apply_call",
-    "convolution",
+    "context_of",
     "core",
     "find_rule",
     "merging",
-    "normalization",
-    "pooling",
     "recurrent",
-    "resizing",
     "rule",
     "shaping",
-    "wrappers",
 ]

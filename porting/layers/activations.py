@@ -11,10 +11,33 @@ __all__ = ["ELEMENTWISE", "activation", "activation_named", "apply_activation"]
 
 # Names that Operations.activation knows, with the arguments of keras.activations.
 ELEMENTWISE = frozenset(
-    """
-    relu relu6 leaky_relu elu celu selu softplus softsign tanh sigmoid hard_sigmoid silu hard_silu gelu exponential
-    mish log_sigmoid hard_tanh tanh_shrink hard_shrink soft_shrink squareplus sparse_plus sparse_sigmoid threshold
-    """.split()
+    [
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "celu",
+        "selu",
+        "softplus",
+        "softsign",
+        "tanh",
+        "sigmoid",
+        "hard_sigmoid",
+        "silu",
+        "hard_silu",
+        "gelu",
+        "exponential",
+        "mish",
+        "log_sigmoid",
+        "hard_tanh",
+        "tanh_shrink",
+        "hard_shrink",
+        "soft_shrink",
+        "squareplus",
+        "sparse_plus",
+        "sparse_sigmoid",
+        "threshold",
+    ]
 )
 SYNONYMS = {"swish": "silu", "hard_swish": "hard_silu", "exp": "exponential"}
 # Keras 2 defines hard_sigmoid as clip(0.2 x + 0.5), Keras 3 as relu6(x + 3) / 6.
@@ -44,7 +67,7 @@ def activation_named(value: Any) -> tuple[str, dict[str, Any]]:
 def apply_activation(value: Any, x: Tensor, ops: Operations, layer: Optional[LayerView] = None) -> Tensor:
     """Apply the activation that a config value names: a function of `keras.activations`, or a layer."""
     if isinstance(value, dict) and value.get("class_name") not in (None, "function"):
-        return _activation_layer(value, x, ops)
+        return _activation_layer(value, x, ops, layer)
     name, arguments = activation_named(value)
     if name == "linear":
         return x
@@ -84,13 +107,13 @@ def sparsemax(x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(ops.subtract(x, ops.divide(ops.add(total, -1.0), size)), "relu")
 
 
-def _activation_layer(value: dict[str, Any], x: Tensor, ops: Operations) -> Tensor:
+def _activation_layer(value: dict[str, Any], x: Tensor, ops: Operations, layer: Optional[LayerView]) -> Tensor:
     from ..network import Layer
     from .apply import find_rule
 
     inner = Layer(str(value.get("config", {}).get("name", "activation")), value["class_name"], value.get("config", {}))
-    view = LayerView(inner)
-    found = find_rule(inner)
+    view = LayerView(inner, layer.context if layer is not None else None)
+    found = find_rule(inner, view.context.rules)
     result = found.apply(view, x, ops=ops)
     view.check_read(found.irrelevant)
     return result  # type: ignore[no-any-return]

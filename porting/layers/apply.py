@@ -77,11 +77,12 @@ def apply_call(
     previous_mask = _populate_masks(found, given, context.dialect)
     try:
         result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
-        view.check_read(found.irrelevant)
         outputs = list(result) if isinstance(result, (list, tuple)) else [result]
         if call.outputs and len(outputs) != call.outputs:
             raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")
-        return with_masks(outputs, _output_masks(found, view, inputs, previous_mask, ops, outputs))
+        masks = _output_masks(found, view, inputs, previous_mask, ops, outputs)
+        view.check_read(found.irrelevant)
+        return with_masks(outputs, masks)
     except Refusal as refusal:
         raise Unsupported(Problem(where, refusal.what, refusal.way_out)) from refusal
 

@@ -26,6 +26,23 @@ def embedding(layer: LayerView, ids: Tensor, ops: Operations) -> Tensor:
     return ops.embedding(ids, layer.weight("embeddings"))
 
 
+@rule("ReversibleEmbedding", mask="own")
+def reversible_embedding(layer: LayerView, x: Tensor, ops: Operations, reverse: bool = False) -> Tensor:
+    layer.irrelevant("input_dim", "output_dim")
+    mask_zero, tied, soft_cap = (layer.config[key] for key in ("mask_zero", "tie_weights", "logit_soft_cap"))
+    table = layer.weight("embeddings")
+    kernel = None if tied else layer.weight("reverse_embeddings")
+    if layer.config["reverse_dtype"] not in (None, "float32"):
+        raise layer.refuse(f"reverse_dtype={layer.config['reverse_dtype']!r}", "use float32")
+    if not reverse:
+        rows = ops.embedding(x, table)
+        return rows.with_mask(ops.compare(x, 0, "not_equal")) if mask_zero else rows
+    logits = ops.matmul(x, table, transpose_b=True) if kernel is None else ops.matmul(x, kernel)
+    if soft_cap is None:
+        return logits
+    return ops.multiply(ops.activation(ops.divide(logits, soft_cap), "tanh"), soft_cap)
+
+
 @rule("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 def dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("data_format", "noise_shape")

@@ -77,7 +77,7 @@ def run_recurrent(
 ) -> tuple[Tensor, Tensors]:
     """Run a recurrent layer; its output (of every step or the last) and its last states."""
     config = layer.config
-    layer.irrelevant("return_state", "unroll")
+    layer.irrelevant("return_state")
     if config.get("stateful"):
         raise layer.refuse("stateful=True is not handled", "pass the states on: return_state and initial_state")
     if config.get("time_major"):
@@ -86,6 +86,9 @@ def run_recurrent(
     states: Tensors = []
     last = x
     cells = cells_of(layer)
+    zero_output, unroll = bool(config.get("zero_output_for_mask")), config.get("unroll")
+    # Unrolled, Keras zeroes the outputs, which stand in processing order, with the mask in time order.
+    zero_by = mask if zero_output and unroll and config["go_backwards"] else None
     for number, cell in enumerate(cells):
         given, initial = initial[: cell.states], initial[cell.states :]
         top = number == len(cells) - 1
@@ -95,11 +98,14 @@ def run_recurrent(
             initial_state=given or None,
             mask=mask,
             go_backwards=config["go_backwards"] and number == 0,
-            zero_output_for_mask=bool(config.get("zero_output_for_mask")) and top,
+            zero_output_for_mask=zero_output and zero_by is None and top,
         )
         if number == 0 and config["go_backwards"] and mask is not None:
             mask = ops.flip(mask, 1)
         states += made
+    if zero_by is not None:
+        kept = ops.cast(ops.expand_dims(zero_by, 2), "float32")
+        x, last = ops.multiply(x, kept), ops.multiply(last, ops.squeeze(ops.slice(kept, 1, 0, 1), 1))
     return (x if config["return_sequences"] else last), states
 
 
@@ -129,9 +135,8 @@ def recurrent(
 
 
 def mask_of_both(layer: LayerView, x: Any, mask: Any, ops: Operations) -> Any:
-    inner = layer.inner("layer", "forward_layer")
     mask = flat_states(mask)[0] if isinstance(mask, (list, tuple)) else mask
-    if not inner.config["return_sequences"]:
+    if not layer.config["layer"]["config"]["return_sequences"]:
         return None
     return [mask, mask] if layer.config["merge_mode"] is None else mask
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, TypeVar, Union
 
 from ..errors import Problem, Unsupported
-from ..network import Layer
+from ..network import Array, Layer
 from ..operations import Tensor, Weight
 
-__all__ = ["RULES", "LayerView", "MaskOf", "Refusal", "Rule", "rule"]
+__all__ = ["RULES", "RULE_FILES", "Context", "LayerView", "MaskOf", "Refusal", "Rule", "rule"]
 
 # What a layer's outputs carry as masks: "keep" hands on the mask of the first input, "stop" ends it
 # (as Keras does for layers that do not support masking), "own" leaves it to the rule, a function computes it.
@@ -85,8 +85,30 @@ class Rule:
     def family(self) -> str:
         return self.apply.__module__.rpartition(".")[2]
 
+    @property
+    def is_builtin(self) -> bool:
+        """Whether the rule came with porting."""
+        return self.apply.__module__.startswith(f"{__package__}.")
+
 
 RULES: dict[str, Rule] = {}
+# Rules of a user's file that is being run for one network only, by the module name that it runs under.
+RULE_FILES: dict[str, dict[str, Rule]] = {}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a layer is applied within.
+
+    Attributes:
+        rules: by class name.
+        dialect: 2 or 3, the Keras whose mask passing counts.
+        weights: all weights of the network by ``layer/weight``, for layers that share another's.
+    """
+
+    rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
+    dialect: int = 3
+    weights: Mapping[str, Array] = field(default_factory=dict)
 
 
 def rule(
@@ -98,15 +120,17 @@ def rule(
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
-    A user's own file may register a rule for ``package>Name`` or for a built-in class; the later one counts.
+    A user's own file may register a rule for ``package>Name`` or for a built-in class; the later one counts. Imported,
+    it is for every network; given to `porting.load` as a path, for that network only.
 
     Raises:
         TypeError: when the function does not take ``(layer, …inputs, ops, …arguments)``.
     """
 
     def register(function: AnyFunction) -> AnyFunction:
+        registry = RULE_FILES.get(function.__module__, RULES)
         for class_name in class_names:
-            RULES[class_name] = Rule(class_name, function, mask, frozenset(irrelevant), note, neoml)
+            registry[class_name] = Rule(class_name, function, mask, frozenset(irrelevant), note, neoml)
         return function
 
     return register
@@ -142,24 +166,32 @@ class LayerView:
         name: the layer's name.
         class_name: Keras' class.
         config: Keras' config; reading a key counts as heeding it.
+        context: the rules and weights around it.
+        dialect: 2 or 3, the Keras whose mask passing counts.
     """
 
-    def __init__(self, layer: Layer, dialect: int = 3) -> None:
+    def __init__(self, layer: Layer, context: Optional[Context] = None) -> None:
         self.name = layer.name
         self.class_name = layer.class_name
         self.config = ReadNotes(layer.config)
-        self.dialect = dialect
-        self._weights = ReadNotes(layer.weights)
+        self.context = context or Context()
+        self.dialect = self.context.dialect
+        self._tied = layer.tied
+        shared = {name: self.context.weights[keeper] for name, keeper in layer.tied.items()}
+        self._weights = ReadNotes({**layer.weights, **shared})
         self._inner: list[LayerView] = []
 
     def weight(self, name: str, if_config: Optional[str] = None) -> Any:
-        """The weight of that name as a `Weight`; None when the config key `if_config` is false."""
+        """The weight of that name as a `Weight`; None when the config key `if_config` is false.
+
+        A weight that this layer shares with another has the name that the other gave it.
+        """
         if if_config is not None and not self.config[if_config]:
             return None
         if name not in self._weights:
             have = ", ".join(sorted(self._weights)) or "none"
             raise Refusal(f"has no weight {name!r} (it has {have})", "save the network again from a built model")
-        return Weight(f"{self.name}/{name}", self._weights[name])
+        return Weight(self._tied.get(name, f"{self.name}/{name}"), self._weights[name])
 
     def optional_weight(self, name: str) -> Optional[Weight]:
         """The weight of that name, or None where the layer was saved without it."""
@@ -170,7 +202,9 @@ class LayerView:
         described = self.config[key] if at is None else self.config[key][at]
         prefix = f"{weights or key}/"
         held = {name[len(prefix) :]: self._weights[name] for name in self._weights if name.startswith(prefix)}
-        return Layer(f"{self.name}/{prefix[:-1]}", described["class_name"], described["config"], held)
+        tied = {name[len(prefix) :]: keeper for name, keeper in self._tied.items() if name.startswith(prefix)}
+        own = {name: array for name, array in held.items() if name not in tied}
+        return Layer(f"{self.name}/{prefix[:-1]}", described["class_name"], described["config"], own, tied=tied)
 
     def inner(self, key: str, weights: Optional[str] = None, at: Optional[int] = None) -> LayerView:
         """The layer that this one holds under config key `key` (``layer``, ``cell``).
@@ -178,7 +212,7 @@ class LayerView:
         Its weights are those under the prefix `weights` (by default `key`); `at` picks one of a list.
         """
         layer = self.held(key, weights, at)
-        view = LayerView(layer, self.dialect)
+        view = LayerView(layer, self.context)
         self._inner.append(view)
         return view
 

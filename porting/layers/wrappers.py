@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from ..network import Call, Layer, TensorRef, tensors_in
 from ..operations import Operations, Tensor
-from .rule import RULES, LayerView, Refusal, only_tensor, rule
+from .rule import RULES, Context, LayerView, Refusal, only_tensor, rule
 
 __all__ = ["apply_held"]
 
@@ -19,42 +19,42 @@ MASK_OPERATIONS = frozenset({"NotEqual", "Any"})
 @rule("TimeDistributed", note="of any layer or model; without NeoML's lookup limits on computed ids")
 def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     held = layer.held("layer")
-    found = RULES.get(held.class_name)
+    found = layer.context.rules.get(held.class_name)
     if mask is not None and found is not None and "mask" in found.arguments:
         raise layer.refuse(f"a mask over the steps of TimeDistributed({held.class_name})", "unmask its input")
-    (y,) = apply_held(held, [ops.time_to_batch(x)], ops, layer.dialect)
+    (y,) = apply_held(held, [ops.time_to_batch(x)], ops, layer.context)
     return ops.batch_to_time(y, like=x)
 
 
-def apply_held(held: Layer, inputs: list[Tensor], ops: Operations, dialect: int) -> list[Tensor]:
+def apply_held(held: Layer, inputs: list[Tensor], ops: Operations, context: Context) -> list[Tensor]:
     """Apply a layer or a model that another layer holds.
 
     Args:
         held: the layer; a model's config lists its layers, and its weights are named ``inner layer/weight``.
         inputs: the tensors that it is called on.
         ops: the engine.
-        dialect: 2 or 3, the Keras whose mask passing counts.
+        context: the rules and weights around the layer that holds it.
     """
     if held.class_name == "Sequential":
         for part in parts_of(held).values():
-            inputs = apply_held(part, inputs, ops, dialect)
+            inputs = apply_held(part, inputs, ops, context)
         return inputs
     if held.class_name in MODELS:
-        return apply_graph(held, inputs, ops, dialect)
+        return apply_graph(held, inputs, ops, context)
     refs = tuple(TensorRef(f"input {number}") for number in range(len(inputs)))
     call = Call(held.name, held.name, refs if len(refs) == 1 else (refs,), outputs=0)
-    return apply_one(call, held, dict(zip(refs, inputs)), ops, dialect)
+    return apply_one(call, held, dict(zip(refs, inputs)), ops, context)
 
 
 def apply_one(
-    call: Call, layer: Layer, tensors: Mapping[TensorRef, Tensor], ops: Operations, dialect: int
+    call: Call, layer: Layer, tensors: Mapping[TensorRef, Tensor], ops: Operations, context: Context
 ) -> list[Tensor]:
     from .apply import apply_call
 
     if layer.class_name in MODELS:
         inputs = [tensors[ref] for ref in tensors_in(call.inputs)]
-        return apply_held(layer, inputs, ops, dialect)
-    return apply_call(call, layer, tensors, ops, RULES, dialect)
+        return apply_held(layer, inputs, ops, context)
+    return apply_call(call, layer, tensors, ops, context)
 
 
 def parts_of(model: Layer) -> dict[str, Layer]:
@@ -72,7 +72,7 @@ def parts_of(model: Layer) -> dict[str, Layer]:
     return parts
 
 
-def apply_graph(model: Layer, inputs: list[Tensor], ops: Operations, dialect: int) -> list[Tensor]:
+def apply_graph(model: Layer, inputs: list[Tensor], ops: Operations, context: Context) -> list[Tensor]:
     """Apply a functional model: the calls that its outputs need, in the order of their inputs."""
     layers = parts_of(model)
     calls = {call.name: call for call in calls_of(model)}
@@ -80,7 +80,7 @@ def apply_graph(model: Layer, inputs: list[Tensor], ops: Operations, dialect: in
     wanted = refs_of(model.config["output_layers"])
     for name in needed(calls, wanted, {ref.call for ref in tensors}):
         call = calls[name]
-        made = apply_one(call, layers[call.layer], tensors, ops, dialect)
+        made = apply_one(call, layers[call.layer], tensors, ops, context)
         tensors.update((TensorRef(name, place), only_tensor(tensor)) for place, tensor in enumerate(made))
     return [tensors[ref] for ref in wanted]
 

@@ -69,6 +69,8 @@ def _make_layer(node: Node, made: Mapping[int, Any], dnn: Any) -> Any:
         from .cells import place_cell
 
         return place_cell(node, links)
+    if node.shares is not None:
+        return neoml.Dnn.TiedEmbeddings(links, node.shares.name, 0, name=node.name)
     kind = getattr(neoml.Dnn, node.kind)
     return kind(links[0] if len(links) == 1 else links, **node.settings, name=node.name)
 
@@ -111,5 +113,3 @@ def axes_of(array: Array, layout: str) -> Array:
         raise AssertionError(f"a blob of shape {array.shape} has more axes than layout {layout}")
     turned = array.transpose(places + rest)
     return np.ascontiguousarray(turned.reshape(turned.shape[: len(places)]))
-
-

@@ -11,8 +11,8 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from ..errors import Mismatch, Problem
-from ..execution import dialect_of, refs_read, walk
-from ..layers import RULES, Rule, apply_call
+from ..execution import refs_read, walk
+from ..layers import RULES, Rule, apply_call, context_of
 from ..network import Array, Call, Input, Network, Shape, TensorRef
 from .folding import folded
 from .graph import Graph, Node, blob_array
@@ -218,7 +218,7 @@ class NeomlEngine:
                 wires[ref] = wires[ref].with_mask(_fed(ops, f"{ref} mask", masks[ref], feeds))
         graph.scope = call.name
         layer = self.network.layers[call.layer]
-        outputs: list[Any] = apply_call(call, layer, wires, ops, self.rules, dialect_of(self.network))
+        outputs: list[Any] = apply_call(call, layer, wires, ops, context_of(self.network, self.rules))
         sinks = {f"output {at}": wire.port for at, wire in enumerate(outputs)}
         sinks.update({f"mask {at}": wire.mask.port for at, wire in enumerate(outputs) if wire.mask is not None})
         runner = Runner(graph.with_sinks(sinks), self.math_engine)

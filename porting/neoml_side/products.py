@@ -113,17 +113,20 @@ class ProductOperations(Part):
     def _grouped(self, x: Labelled, groups: Sequence[str], sizes: Sizes) -> Wire:
         """The axes in this order, those of a group as one."""
         ordered = self.transpose(self._wire(x.operand), _order(x, "".join(groups)))
-        return self._shaped(ordered, [_joint(sizes, group) for group in groups], any(len(one) != 1 for one in groups))
+        alone = next((at for at, group in enumerate(groups) if len(group) != 1), len(groups))
+        return self._shaped(ordered, [_joint(sizes, group) for group in groups], alone)
 
     def _split(self, x: Wire, single: str, groups: Sequence[str], sizes: Sizes) -> Labelled:
         letters = single + "".join(groups)
-        shape = [sizes[letter] for letter in letters]
-        return Labelled(letters, self._shaped(x, shape, any(len(one) != 1 for one in groups)))
+        alone = next((at for at, group in enumerate(groups) if len(group) != 1), len(groups))
+        return Labelled(letters, self._shaped(x, [sizes[letter] for letter in letters], len(single) + alone))
 
-    def _shaped(self, x: Wire, shape: Sequence[Optional[int]], needed: bool) -> Wire:
-        if not needed:
+    def _shaped(self, x: Wire, shape: Sequence[Optional[int]], alone: int) -> Wire:
+        """A reshape that leaves the first axes, `alone` with the batch, as they are."""
+        if alone >= max(x.rank, len(shape)):
             return x
-        return self.reshape(x, [-1 if size is None else size for size in shape[1:]])
+        several = list(shape).count(None) > 2
+        return self.reshape(x, [size if size or (several and at < alone) else -1 for at, size in enumerate(shape)][1:])
 
     def _by_weight(self, x: Wire, weight: Weight, transpose: bool) -> Wire:
         if len(weight.shape) == 1:

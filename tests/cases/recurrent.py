@@ -138,6 +138,22 @@ def with_initial_state(kind: str, masked: bool) -> Any:
     return build
 
 
+def bidirectional_with_states(kind: str, masked: bool) -> Any:
+    def build(keras: Any) -> Any:
+        layers = keras.layers
+        x, mask = keras.Input((None, 5), name="x"), keras.Input((None,), dtype="bool", name="mask")
+        states = [keras.Input((3,), name=f"state_{at}") for at in range(4 if kind == "lstm" else 2)]
+        wrapped = getattr(layers, CLASSES[kind])(3, return_sequences=True, return_state=True, **KINDS[kind])
+        outputs = layers.Bidirectional(wrapped)(x, initial_state=states, **({"mask": mask} if masked else {}))
+        return keras.Model([x, *states, *([mask] if masked else [])], outputs)
+
+    return build
+
+
+def unrolled(kind: str, **settings: Any) -> tuple[Any, ...]:
+    return (recurrent(kind, unroll=True, **settings),)
+
+
 def encoder_decoder(keras: Any) -> Any:
     """A masked encoder whose states start a masked decoder."""
     layers = keras.layers
@@ -176,6 +192,51 @@ CASES = [
         Case(f"{kind}_initial_state{'_masked' if masked else ''}", with_initial_state(kind, masked))
         for masked in (False, True)
         for kind in KINDS
+    ),
+    *(
+        Case(
+            f"bidirectional_{kind}_initial_state{'_masked' if masked else ''}", bidirectional_with_states(kind, masked)
+        )
+        for masked in (False, True)
+        for kind in KINDS
+    ),
+    *(
+        Case(f"{kind}_unrolled_{name}_masked", unrolled(kind, **settings), ((6, 5),), masked=True)
+        for kind in KINDS
+        for name, settings in {
+            "zero_output": {"return_sequences": True, "zero_output_for_mask": True},
+            "zero_output_last": {"zero_output_for_mask": True},
+            "zero_output_backwards": {
+                "return_sequences": True,
+                "return_state": True,
+                "go_backwards": True,
+                "zero_output_for_mask": True,
+            },
+            "zero_output_last_backwards": {"go_backwards": True, "zero_output_for_mask": True},
+            "backwards": {"return_sequences": True, "go_backwards": True},
+        }.items()
+    ),
+    *(
+        Case(
+            f"bidirectional_{kind}_unrolled_masked",
+            layer("Bidirectional", recurrent(kind, unroll=True, return_sequences=True)),
+            ((6, 5),),
+            masked=True,
+        )
+        for kind in KINDS
+    ),
+    Case(
+        "rnn_of_stacked_cells_unrolled_masked",
+        layer(
+            "RNN",
+            [layer("LSTMCell", 2), layer("GRUCell", 3)],
+            unroll=True,
+            return_sequences=True,
+            go_backwards=True,
+            zero_output_for_mask=True,
+        ),
+        ((6, 5),),
+        masked=True,
     ),
     Case("encoder_decoder", encoder_decoder),
     Case("merged_masks", merged_masks),
