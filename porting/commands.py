@@ -25,11 +25,14 @@ from .network import Array
 
 __all__ = ["porting"]
 
+WIDTH_IN_FILES = 140
 STYLES = {"exact": "green", "insensitive": "yellow", "not checked": "yellow"}
 
 
 def console(stderr: bool = False) -> Console:
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Rich's console; wide enough for whole names where the output goes to a file."""
+    width = None if sys.stdout.isatty() else WIDTH_IN_FILES
+    return Console(stderr=stderr, highlight=False, width=width)
 
 
 @contextmanager
