@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import BadArchive, Problem
 from .limits import Limits
 
-__all__ = ["FORMAT", "VERSION", "digest_of", "encode", "parse"]
+__all__ = ["FORMAT", "VERSION", "encode", "parse"]
 
 FORMAT = "porting saved network"
 VERSION = 1
@@ -40,11 +40,6 @@ def encode(description: Mapping[str, Any]) -> bytes:
     members = ",\n".join(f"  {encode_basestring(key)}: {_lines(value, 2)}" for key, value in description.items())
     body = f"{{\n{members}{_DIGEST_KEY}".encode()
     return body + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
-
-
-def digest_of(text: bytes) -> str:
-    """The hash that stands in a canonical text."""
-    return text[-_TAIL_BYTES:-4].decode("ascii")
 
 
 def _lines(value: Any, indent: int) -> str:
@@ -98,7 +93,7 @@ def parse(text: bytes, limits: Limits) -> dict[str, Any]:
     try:
         characters = text.decode("utf-8")
         _check_size(characters, limits)
-        parsed = json.loads(
+        parsed: dict[str, Any] = json.loads(
             characters,
             object_pairs_hook=_object,
             parse_int=_integer,
@@ -107,9 +102,7 @@ def parse(text: bytes, limits: Limits) -> dict[str, Any]:
         )
     except (ValueError, RecursionError) as error:
         raise _bad(f"its JSON is not sound: {_short(str(error))}") from error
-    if not isinstance(parsed, dict):
-        raise _bad("holds no JSON object")
-    parsed.pop("sha256", None)
+    parsed.pop("sha256", None)  # an object, as its head shows
     return parsed
 
 
