@@ -9,6 +9,7 @@ from . import (
     merging,
     normalization,
     operation_layers,
+    operation_shapes,
     pooling,
     products,
     recurrent,

@@ -7,7 +7,7 @@ from functools import reduce
 from math import prod, sqrt
 from typing import Any, Optional
 
-from ..operations import Operations, Tensor
+from ..operations import Operations, Tensor, Weight
 from .activation_layers import masked_softmax
 from .products import project, sizes_of
 from .rule import LayerView, rule
@@ -43,6 +43,12 @@ def causal_mask(query: Tensor, value: Tensor, axis: int, ops: Operations) -> Ten
     return ops.compare(rows, columns, "greater_equal")
 
 
+def dropped(layer: LayerView, weights: Tensor, ops: Operations) -> Tensor:
+    """The layer's dropout, for nets that learn."""
+    rate = layer.config["dropout"]
+    return ops.dropout(weights, rate) if rate and ops.training else weights
+
+
 # ---- Attention and AdditiveAttention: one head without projections
 
 
@@ -52,18 +58,23 @@ def all_pairs(query: Tensor, key: Tensor, ops: Operations) -> Tensor:
     return ops.add(ops.expand_dims(query, rank - 1), ops.expand_dims(key, rank - 2))
 
 
+def times_scalar(x: Tensor, scale: Weight, ops: Operations) -> Tensor:
+    """A product with a weight of one number: a dense layer of one feature and one unit."""
+    return ops.squeeze(ops.dense(ops.expand_dims(x, len(x.shape)), scale.arranged(shape=(1, 1))), -1)
+
+
 def dot_scores(layer: LayerView, query: Tensor, key: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("score_mode")
     scores = ops.matmul(query, key, transpose_b=True)
     scale = layer.weight("scale", if_config="use_scale")
-    return scores if scale is None else ops.multiply(scores, scale)
+    return scores if scale is None else times_scalar(scores, scale, ops)
 
 
 def concat_scores(layer: LayerView, query: Tensor, key: Tensor, ops: Operations) -> Tensor:
     pairs = all_pairs(query, key, ops)
     scale = layer.weight("scale", if_config="use_scale")
-    pairs = ops.activation(pairs if scale is None else ops.multiply(pairs, scale), "tanh")
-    return ops.multiply(ops.reduce(pairs, "sum", (-1,)), layer.weight("concat_score_weight"))
+    pairs = ops.activation(pairs if scale is None else times_scalar(pairs, scale, ops), "tanh")
+    return times_scalar(ops.reduce(pairs, "sum", (-1,)), layer.weight("concat_score_weight"), ops)
 
 
 def additive_scores(layer: LayerView, query: Tensor, key: Tensor, ops: Operations) -> Tensor:
@@ -74,7 +85,7 @@ def additive_scores(layer: LayerView, query: Tensor, key: Tensor, ops: Operation
     return ops.squeeze(ops.dense(pairs, scale.arranged(shape=(-1, 1))), -1)
 
 
-@rule("Attention", "AdditiveAttention", mask=query_mask_of, irrelevant=("dropout",))
+@rule("Attention", "AdditiveAttention", mask=query_mask_of)
 def attention(
     layer: LayerView,
     inputs: Sequence[Tensor],
@@ -98,7 +109,7 @@ def attention(
         for _ in range(len(scores.shape) - len(allowed.shape)):
             allowed = ops.expand_dims(allowed, 1)
         scores = ops.where(allowed, scores, ops.subtract(scores, PADDING))
-    weights = ops.softmax(scores, (-1,))
+    weights = dropped(layer, ops.softmax(scores, (-1,)), ops)
     output = ops.matmul(weights, value)
     if query_mask is not None:
         output = ops.where(ops.expand_dims(query_mask, 2), output, 0.0)
@@ -198,7 +209,8 @@ def attend(
     if mask is not None and len(heads.attended) > 1:
         raise layer.refuse("masks over several attention_axes are not handled", "reshape them to one axis before")
     weights = scores_to_weights(scores, mask, fused, ops, layer.dialect)
-    return heads.turn_back(ops.matmul(weights, heads.turn(value, ops)), query, ops), weights
+    output = ops.matmul(dropped(layer, weights, ops), heads.turn(value, ops))
+    return heads.turn_back(output, query, ops), weights
 
 
 def projection(layer: LayerView, name: str, x: Tensor, ops: Operations, contracted: int = 1) -> Tensor:

@@ -1,75 +1,30 @@
-"""Keras' operations used as layers in functional models: ``x + y``, ``x[:, 0]``, ``keras.ops.mean(x, axis=1)``.
+"""Keras' operations used as layers in functional models: ``x + y``, ``x > 0``, ``keras.ops.mean(x, axis=1)``.
 
 A row a class where classes differ only in what they compute. An operation's outputs carry no mask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod
+from collections.abc import Sequence
 from typing import Any, Optional
-
-import numpy as np
 
 from ..operations import Operand, Operations, Tensor, Weight
 from .activations import ELEMENTWISE, sparsemax
-from .merging import same_rank
-from .rule import LayerView, Refusal, rule
+from .operation_kinds import (
+    Apply,
+    as_float,
+    as_kind,
+    axes_of,
+    kind_of,
+    known,
+    operation,
+    promoted,
+    squeezed,
+    swapped,
+    whole,
+)
+from .rule import LayerView
 from .scaling import layer_normalize, rms_normalize, unit_norm, variance_of
-
-__all__ = ["operation"]
-
-Apply = Callable[..., Any]
-# More places than this are picked by a matrix of zeros and ones.
-MOST_PIECES = 64
-
-
-def operation(*names: str) -> Callable[[Apply], Apply]:
-    """Register a rule for Keras operations by their class names in `keras.ops`."""
-    return rule(*(f"ops.{name}" for name in names), mask="stop")
-
-
-# ---- dtypes: Keras promotes bool to int to float, and a Python number takes the kind that it has
-
-
-def kind_of(x: Any) -> str:
-    """``bool``, ``int`` or ``float``."""
-    if isinstance(x, Weight):
-        name = x.value.dtype.name
-    elif isinstance(x, Tensor):
-        name = x.dtype
-    else:
-        name = type(x).__name__
-    return "bool" if name == "bool" else "int" if name.startswith(("int", "uint")) else "float"
-
-
-def as_kind(x: Any, kind: str, ops: Operations) -> Any:
-    """A tensor of another kind cast to it; numbers and weights as they are."""
-    if isinstance(x, (bool, int, float)):
-        return float(x) if kind == "float" else int(x)
-    if kind_of(x) == kind or not isinstance(x, Tensor):
-        return x
-    return ops.cast(x, {"int": "int32", "float": "float32", "bool": "bool"}[kind])
-
-
-def as_float(x: Any, ops: Operations) -> Any:
-    return as_kind(x, "float", ops)
-
-
-def whole(result: Tensor, like: Sequence[Any], ops: Operations) -> Tensor:
-    """The result as integers, where an engine made floats of them."""
-    if kind_of(result) == "int":
-        return result
-    dtype = next((x.dtype for x in like if isinstance(x, Tensor) and kind_of(x) == "int"), "int32")
-    return ops.cast(result, dtype)
-
-
-def promoted(xs: Sequence[Any], ops: Operations, least: str = "int") -> tuple[str, list[Any]]:
-    """The operands in the kind of the widest of them, and that kind."""
-    order = ("bool", "int", "float")
-    kind = max((*(kind_of(x) for x in xs), least), key=order.index)
-    return kind, [as_kind(x, kind, ops) for x in xs]
-
 
 # ---- one operand, element by element
 
@@ -305,13 +260,6 @@ def clip(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Amax": "max", "Min": "min", "Amin": "min"}
 
 
-def axes_of(layer: LayerView, x: Tensor) -> list[int]:
-    axis = layer.config["axis"]
-    if axis is None:
-        return list(range(len(x.shape)))
-    return [one % len(x.shape) for one in (axis if isinstance(axis, (list, tuple)) else [axis])]
-
-
 def reduction(name: str) -> Apply:
     def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
         if layer.config.get("initial") is not None:
@@ -436,256 +384,3 @@ def matmul(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
 @operation("Einsum")
 def einsum(layer: LayerView, *operands: Any, ops: Operations) -> Tensor:
     return ops.einsum(layer.config["subscripts"], [as_float(x, ops) for x in operands])
-
-
-# ---- shapes
-
-
-def known(x: Tensor, axis: int) -> int:
-    size = x.shape[axis]
-    if size is None:
-        raise Refusal(f"axis {axis} of shape {tuple(x.shape)} is open, but its size is needed", "fix it in the Input")
-    return size
-
-
-def swapped(x: Tensor, one: int, other: int, ops: Operations) -> Tensor:
-    order = list(range(len(x.shape)))
-    order[one], order[other] = order[other], order[one]
-    return ops.transpose(x, order)
-
-
-def squeezed(x: Tensor, axes: Sequence[int], ops: Operations) -> Tensor:
-    for axis in sorted(axes, reverse=True):
-        x = ops.squeeze(x, axis)
-    return x
-
-
-@operation("ExpandDims")
-def expand_dims(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axis = layer.config["axis"]
-    axes = axis if isinstance(axis, (list, tuple)) else [axis]
-    for one in sorted(one % (len(x.shape) + len(axes)) for one in axes):
-        x = ops.expand_dims(x, one)
-    return x
-
-
-@operation("Squeeze")
-def squeeze(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axis = layer.config["axis"]
-    if axis is None:
-        return squeezed(x, [one for one, size in enumerate(x.shape) if one and size == 1], ops)
-    return squeezed(x, axes_of(layer, x), ops)
-
-
-@operation("Reshape")
-def reshape(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    target = layer.config["newshape"]
-    first, *rest = target if isinstance(target, (list, tuple)) else [target]
-    if first not in (-1, None) and first != x.shape[0]:
-        raise layer.refuse(f"a reshape to {target} that fixes the batch is not handled", "put -1 first")
-    if first == -1 and (None in x.shape[1:] or prod(rest) != prod(size or 1 for size in x.shape[1:])):
-        raise layer.refuse(f"a reshape to {target} that mixes the rows of a batch is not handled", "use Reshape")
-    return ops.reshape(x, [-1 if size is None else size for size in rest])
-
-
-@operation("Ravel")
-def ravel(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    raise layer.refuse("ravel mixes the rows of a batch", "use Flatten")
-
-
-@operation("Transpose")
-def transpose(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axes = layer.config["axes"]
-    rank = len(x.shape)
-    return ops.transpose(x, [axis % rank for axis in axes] if axes is not None else list(reversed(range(rank))))
-
-
-@operation("Swapaxes")
-def swapaxes(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    rank = len(x.shape)
-    return swapped(x, layer.config["axis1"] % rank, layer.config["axis2"] % rank, ops)
-
-
-@operation("Moveaxis")
-def moveaxis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    rank = len(x.shape)
-    source, target = (
-        [one % rank for one in (axes if isinstance(axes, (list, tuple)) else [axes])]
-        for axes in (layer.config["source"], layer.config["destination"])
-    )
-    order = [axis for axis in range(rank) if axis not in source]
-    for to, axis in sorted(zip(target, source)):
-        order.insert(to, axis)
-    return ops.transpose(x, order)
-
-
-@operation("Concatenate", "Hstack")
-def concatenate(layer: LayerView, xs: Sequence[Any], ops: Operations) -> Tensor:
-    axis = 1 if layer.class_name == "ops.Hstack" else layer.config["axis"]
-    if axis is None or axis % len(xs[0].shape) == 0:
-        raise layer.refuse(f"a concatenation over axis {axis} mixes the rows of a batch", "name another axis")
-    if not all(isinstance(x, Tensor) for x in xs):
-        raise layer.refuse("a concatenation with a constant is not handled", "make it an input")
-    _, tensors = promoted(xs, ops, "bool")
-    return ops.concatenate(tensors, axis)
-
-
-@operation("Stack")
-def stack(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    axis = layer.config["axis"] % (len(xs[0].shape) + 1)
-    _, tensors = promoted(xs, ops, "bool")
-    return ops.concatenate([ops.expand_dims(x, axis) for x in tensors], axis)
-
-
-@operation("Unstack")
-def unstack(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
-    layer.irrelevant("num")
-    axis = layer.config["axis"] % len(x.shape)
-    return [picked(x, axis, at, ops) for at in range(known(x, axis))]
-
-
-@operation("Split")
-def split(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
-    axis, where = layer.config["axis"] % len(x.shape), layer.config["indices_or_sections"]
-    size = known(x, axis)
-    ends = list(where) if isinstance(where, (list, tuple)) else [size // where * (one + 1) for one in range(where - 1)]
-    return [ops.slice(x, axis, start, end) for start, end in zip([0, *ends], [*ends, size])]
-
-
-@operation("Repeat")
-def repeat(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if layer.config["axis"] is None or not isinstance(layer.config["repeats"], int):
-        raise layer.refuse("a repeat over all axes, or by several numbers, is not handled", "repeat one axis")
-    return ops.repeat(x, layer.config["repeats"], layer.config["axis"] % len(x.shape))
-
-
-@operation("Tile")
-def tile(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    repeats = layer.config["repeats"]
-    listed = list(repeats) if isinstance(repeats, (list, tuple)) else [repeats]
-    listed = [1] * (len(x.shape) - len(listed)) + listed
-    if len(listed) > len(x.shape):
-        raise layer.refuse(f"tile by {repeats} adds axes in front of the batch", "expand_dims first")
-    for axis, times in enumerate(listed):
-        if times != 1:
-            x = ops.concatenate([x] * times, axis)
-    return x
-
-
-@operation("BroadcastTo")
-def broadcast_to(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    raise layer.refuse(f"broadcast_to {layer.config['shape']} fixes the batch", "use repeat")
-
-
-@operation("Flip")
-def flip(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    for axis in axes_of(layer, x):
-        x = ops.flip(x, axis)
-    return x
-
-
-@operation("Roll")
-def roll(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if not isinstance(layer.config["axis"], int) or not isinstance(layer.config["shift"], int):
-        raise layer.refuse("a roll of several axes is not handled", "roll one axis after the other")
-    axis = layer.config["axis"] % len(x.shape)
-    by = layer.config["shift"] % known(x, axis)
-    return ops.concatenate([ops.slice(x, axis, -by, None), ops.slice(x, axis, 0, -by)], axis) if by else x
-
-
-@operation("Pad")
-def pad(layer: LayerView, x: Tensor, ops: Operations, constant_values: float = 0.0) -> Tensor:
-    amounts = [tuple(one) if isinstance(one, (list, tuple)) else (one, one) for one in layer.config["pad_width"]]
-    if layer.config["mode"] != "constant":
-        raise layer.refuse(f"pad mode {layer.config['mode']!r} is not handled", "use mode 'constant'")
-    if len(amounts) == 1:
-        amounts = amounts * len(x.shape)
-    if amounts[0] != (0, 0):
-        raise layer.refuse("padding of the batch axis is not handled")
-    result = ops.pad(as_float(x, ops), amounts[1:], float(constant_values or 0.0))
-    return whole(result, [x], ops) if kind_of(x) == "int" else result
-
-
-def picked(x: Tensor, axis: int, at: int, ops: Operations) -> Tensor:
-    """One step of an axis, which is dropped."""
-    return ops.squeeze(ops.slice(x, axis, at, at + 1 if at != -1 else None), axis)
-
-
-@operation("GetItem")
-def get_item(layer: LayerView, x: Tensor, key: Any, ops: Operations) -> Tensor:
-    axis = 0
-    for part in key if isinstance(key, (list, tuple)) else [key]:
-        if part is None:
-            x = ops.expand_dims(x, axis)
-            axis += 1
-        elif isinstance(part, int) and not isinstance(part, bool):
-            x = picked(x, axis, part, ops)
-        elif isinstance(part, slice):
-            x = sliced(x, axis, part, ops)
-            axis += 1
-        else:
-            raise layer.refuse("a subscript that is no number, slice, None or … is not handled", "use ops.take")
-    return x
-
-
-def sliced(x: Tensor, axis: int, part: slice, ops: Operations) -> Tensor:
-    limits = (part.start, part.stop, part.step)
-    if any(isinstance(limit, Tensor) for limit in limits):
-        raise Refusal("a slice that the data decide is not handled", "slice by numbers")
-    start, stop, step = limits
-    if (start, stop, step) in ((None, None, None), (None, None, 1)):
-        return x
-    return ops.slice(x, axis, start, stop, 1 if step is None else step)
-
-
-@operation("Take")
-def take(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
-    if isinstance(x, Weight) and isinstance(indices, Tensor) and layer.config["axis"] in (0, None):
-        return ops.embedding(indices, x)
-    if isinstance(indices, Tensor) or layer.config["axis"] is None:
-        raise layer.refuse("take at places that the data decide is not handled", "use Embedding, or fixed places")
-    axis = layer.config["axis"] % len(x.shape)
-    if isinstance(indices, int):
-        return picked(x, axis, indices, ops)
-    places = [int(at) % known(x, axis) for at in (indices.value if isinstance(indices, Weight) else indices)]
-    if len(places) > MOST_PIECES:
-        return ops.resample(x, axis, np.eye(known(x, axis), dtype=np.float32)[places])
-    return ops.concatenate([ops.slice(x, axis, at, at + 1) for at in places], axis)
-
-
-# ---- values of a given shape
-
-
-def filled(layer: LayerView, x: Tensor, value: Any, ops: Operations) -> Tensor:
-    return ops.cast(ops.full_like(x, float(value)), layer.config.get("dtype") or x.dtype)
-
-
-@operation("OnesLike")
-def ones_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return filled(layer, x, 1, ops)
-
-
-@operation("ZerosLike")
-def zeros_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return filled(layer, x, 0, ops)
-
-
-@operation("FullLike")
-def full_like(layer: LayerView, x: Tensor, fill_value: Any, ops: Operations) -> Tensor:
-    if not isinstance(fill_value, (int, float)):
-        raise layer.refuse("full_like with a tensor is not handled", "add it to zeros_like")
-    return filled(layer, x, fill_value, ops)
-
-
-@operation("Cast")
-def cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.cast(x, layer.config["dtype"])
-
-
-@operation("OneHot")
-def one_hot(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if layer.config["axis"] not in (-1, len(x.shape)) or layer.config.get("sparse"):
-        raise layer.refuse("one_hot over another axis than the last is not handled", "transpose after it")
-    spread = ops.repeat(ops.expand_dims(as_float(x, ops), len(x.shape)), layer.config["num_classes"], len(x.shape))
-    classes = ops.positions(spread, len(x.shape))
-    return ops.cast(ops.compare(*same_rank(spread, classes, ops), "equal"), layer.config["dtype"] or "float32")

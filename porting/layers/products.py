@@ -28,15 +28,20 @@ def sizes_of(shape: Shape) -> list[int]:
     return [-1 if size is None else size for size in shape]
 
 
+def kept(shape: Shape) -> list[Optional[int]]:
+    """Sizes to reshape to, where axes in front stay as they are; an only open one as -1, which asks less."""
+    return [*sizes_of(shape)] if list(shape).count(None) < 2 else list(shape)
+
+
 def project(x: Tensor, kernel: Weight, bias: Optional[Weight], ops: Operations, contracted: int = 1) -> Tensor:
     """Dense over the last axes: kernel (*inputs, *outputs) with as many inputs as `contracted`, bias (*outputs)."""
     inputs, outputs = kernel.shape[:contracted], kernel.shape[contracted:]
     free = x.shape[1 : len(x.shape) - contracted]
     if contracted > 1:
-        x = ops.reshape(x, (*sizes_of(free), prod(inputs)))
+        x = ops.reshape(x, (*kept(free), prod(inputs)))
     flat = None if bias is None else bias.arranged(shape=(-1,))
     y = ops.dense(x, kernel.arranged(shape=(prod(inputs), -1)), flat)
-    return y if len(outputs) == 1 else ops.reshape(y, (*sizes_of(free), *outputs))
+    return y if len(outputs) == 1 else ops.reshape(y, (*kept(free), *outputs))
 
 
 def trailing_axes(equation: str, bias_axes: Optional[str]) -> Optional[int]:

@@ -6,7 +6,7 @@ that writes over an operand, ids checked before they reach a lookup, integers ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -16,21 +16,24 @@ from ..layers.rule import Refusal
 from ..network import Array, Input
 from ..operations import Cell, Weight
 from . import recurrence, reshaping
-from .activations import activate, keep, linear
+from .activations import activate, linear
 from .convolutions import ConvolutionOperations
 from .functions import UNARY
-from .graph import DIMENSIONS, Graph, Node, Parameter, Port, blob_array
-from .learnable import Gathering, gathered_rows, learnt_tensor
+from .graph import Graph, Parameter, Port, blob_array
 from .images import ImageOperations
+from .learnable import Gathering, gathered_rows, learnt_tensor
 from .positions import PositionOperations
 from .products import ProductOperations
 from .scaling import ScalingOperations
+from .spreading import SpreadingOperations, in_product_order, learns
 from .wires import Wire, canonical, free_letter
 
 __all__ = ["NeomlOperations"]
 
 Operand = Union[Wire, Weight, float]
 LARGEST_EXACT_INTEGER = 2**24
+# Activations that compare, in NeoML without a gradient.
+STEPS = frozenset({"hard_shrink", "threshold"})
 
 
 def dense_parameters(kernel: Weight, bias: Optional[Weight], convolution: bool = False) -> dict[str, Parameter]:
@@ -55,7 +58,14 @@ def vector(weight: Weight) -> Parameter:
     return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot)
 
 
-class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations, ProductOperations, ScalingOperations):
+class NeomlOperations(
+    ConvolutionOperations,
+    ImageOperations,
+    SpreadingOperations,
+    PositionOperations,
+    ProductOperations,
+    ScalingOperations,
+):
     """`porting.operations.Operations` over a `Graph`.
 
     Attributes:
@@ -70,6 +80,7 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         self.graph = graph or Graph()
         self.training = training
         self.id_limits: dict[str, int] = {}
+        self.whole_numbers: set[int] = set()
         self.moves: dict[str, dict[str, int]] = {}
         self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}
         self.gathered: list[Gathering] = []
@@ -198,9 +209,7 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         if "C" in ids.layout:
             ids = ids.to(ids.layout.replace("C", free_letter(ids.layout, "HWDSL")))
         rows, width = table.shape
-        lookup = Parameter.of(
-            table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot
-        )
+        lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
         port = self.graph.add(
             "MultichannelLookup", ids.port, dimensions=[(rows, width)], parameters={"embeddings": lookup}
         )
@@ -227,6 +236,9 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def activation(self, x: Wire, name: str, **arguments: Any) -> Wire:
         x = self._floating(x)
+        steps = name in STEPS or (name == "relu" and arguments.get("threshold"))
+        if self.training and steps and learns(x):
+            raise Refusal(f"{name} with a threshold has no gradient in NeoML", "freeze what stands before it")
         return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.training))
 
     def dropout(self, x: Wire, rate: float, whole_features: bool = False) -> Wire:
@@ -244,6 +256,8 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         if not _broadcasts(left, right):
             return left, right
         shape = tuple(_joined(p, q) for p, q in zip(left.shape, right.shape))
+        if self.training:
+            return self._spread_both(left, right, shape)
         port = self.graph.add("Broadcast", left.port, right.port, outputs=2)
         return (
             replace(left, shape=shape, port=port, forms={}, mask=None),
@@ -252,8 +266,9 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def _eltwise(self, kind: str, a: Operand, b: Operand) -> Wire:
         left, right = self._pair(a, b)
-        first = keep(self.graph, left.port) if kind == "EltwiseMul" and self.training else left.port
-        return left.made(self.graph.add(kind, first, right.port), dtype="float32")
+        if kind == "EltwiseMul" and self.training:
+            left, right = in_product_order(left, right)
+        return left.made(self.graph.add(kind, left.port, right.port), dtype="float32")
 
     def _scaled(self, x: Operand, multiplier: float, free_term: float) -> Wire:
         wire = self._floating(self._wire(x))
@@ -301,6 +316,8 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def filled(self, x: Wire, value: float) -> Wire:
         """A tensor of the shape of `x` that holds one number, whatever `x` holds."""
+        if self.training:  # a comparison has no gradient, not even none
+            return x.made(linear(self.graph, x.port, 0.0, value))
         zero = self.graph.add("Less", x.port, x.port)
         return x.made(linear(self.graph, self.graph.add("Cast", zero, output_type="float"), 1.0, value))
 
@@ -326,10 +343,15 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
             right = self.filled(left, float(b))
         else:
             left, right = self._pair(wire, b)
-        return self._compare_floats(left, right, name)
+        places = (wire, b) if self.training else ()
+        whole = bool(places) and all(isinstance(x, Wire) and id(x.port.node) in self.whole_numbers for x in places)
+        return self._compare_floats(left, right, name, whole)
 
-    def _compare_floats(self, left: Wire, right: Wire, name: str) -> Wire:
+    def _compare_floats(self, left: Wire, right: Wire, name: str, whole: bool = False) -> Wire:
         def less(p: Wire, q: Wire) -> Wire:
+            if whole:
+                difference = self.graph.add("EltwiseSub", q.port, p.port)
+                return p.made(self.graph.add("ReLU", difference, threshold=1.0), dtype="bool")
             port = self.graph.add("Cast", self.graph.add("Less", p.port, q.port), output_type="float")
             return p.made(port, dtype="bool")
 
@@ -394,14 +416,16 @@ class NeomlOperations(ConvolutionOperations, ImageOperations, PositionOperations
         if len(over) == 1:
             axis = over[0]
             if x.layout[axis] != "C":
-                x = x.to("".join("C" if at == axis else x.layout[axis] if m == "C" else m for at, m in enumerate(x.layout)))
+                x = x.to(
+                    "".join("C" if at == axis else x.layout[axis] if m == "C" else m for at, m in enumerate(x.layout))
+                )
             return x.made(self.graph.add("Softmax", x.port, area="channel"))
         x = x.to(_object_layout(x.layout, set(over)))
         return x.made(self.graph.add("Softmax", x.port, area="object_size"))
 
     # ---- shapes
 
-    def reshape(self, x: Wire, shape: Sequence[int]) -> Wire:
+    def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire:
         return reshaping.reshape(x, shape)
 
     def transpose(self, x: Wire, axes: Sequence[int]) -> Wire:

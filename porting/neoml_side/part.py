@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from ..network import Array
 from ..operations import Weight
@@ -51,7 +51,7 @@ class Part:
     def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
         raise NotImplementedError
 
-    def reshape(self, x: Wire, shape: Sequence[int]) -> Wire:
+    def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire:
         raise NotImplementedError
 
     def transpose(self, x: Wire, axes: Sequence[int]) -> Wire:
@@ -61,4 +61,10 @@ class Part:
         raise NotImplementedError
 
     def squeeze(self, x: Wire, axis: int) -> Wire:
+        raise NotImplementedError
+
+    def repeat(self, x: Wire, times: int, axis: int) -> Wire:
+        raise NotImplementedError
+
+    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Wire:
         raise NotImplementedError

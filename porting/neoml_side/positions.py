@@ -18,7 +18,13 @@ __all__ = ["PositionOperations"]
 
 
 class PositionOperations(Part):
-    """`porting.operations.PositionOperations` over a graph."""
+    """`porting.operations.PositionOperations` over a graph.
+
+    Attributes:
+        whole_numbers: the nodes, by id, that are known to give whole numbers: they can be compared with a gradient.
+    """
+
+    whole_numbers: set[int]
 
     def full_like(self, x: Wire, value: float) -> Wire:
         return self.filled(self._floating(x), value)
@@ -31,14 +37,18 @@ class PositionOperations(Part):
             shape[at] = size
             return self.constant(np.arange(size, dtype=np.float32).reshape(shape))
         ones = self.filled(self._one_row(x, at), 1.0)
-        return self.add(self.cumsum(ones, at), -1.0)
+        places = self.add(self.cumsum(ones, at), -1.0)
+        self.whole_numbers.add(id(places.port.node))
+        return places
 
     def _one_row(self, x: Wire, axis: int) -> Wire:
-        """One row of the batch with one axis of `x`, every other axis 1."""
+        """One axis of `x`, every other axis 1; of one row of the batch, except in a net that learns."""
         x = self._floating(x)
         for other in range(1, x.rank):
             if other != axis and x.shape[other] != 1:
                 x = self.reduce(x, "max", (other,), keepdims=True)
+        if self.training:  # a cut has a gradient, but a batch of one would have to be spread again
+            return x
         time_first = move(x, 0, "L")
         port = self.graph.add("SubSequence", time_first.port, start_pos=0, length=1)
         return time_first.made(port, (1, *x.shape[1:])).to(x.layout)

@@ -41,20 +41,34 @@ def as_before(x: Wire, before: Wire) -> Wire:
     return replace(x, dtype=before.dtype, ids_from=before.ids_from)
 
 
-def reshape(x: Wire, shape: Sequence[int]) -> Wire:
-    """Reshape all but the batch; one -1 stands for the rest."""
-    target = _filled_target(x, tuple(shape))
-    layout = canonical(len(target), x.dtype)
+def reshape(x: Wire, shape: Sequence[Optional[int]]) -> Wire:
+    """Reshape all but the batch; one -1 stands for the rest, None in front for axes that stay as they are."""
+    kept = 1 + max((at for at, size in enumerate(shape) if size is None), default=-1)
+    if any(size not in (None, x.shape[at + 1]) for at, size in enumerate(shape[:kept])):
+        raise Refusal(f"a reshape of {x.shape} to {tuple(shape)}: only axes in front can stay as they are")
+    known = tuple(x.shape[1 : kept + 1]) + tuple(shape[kept:])
+    target = _filled_target(x, known)
+    if None not in known:
+        kept = 0
     if x.rank == 1:
         x = expand_dims(x, 1)
-    flat = x if is_ascending(x.layout) else x.to(canonical(x.rank, x.dtype))
-    rules = _transform_rules(flat, target, layout)
-    return replace(
-        flat.made(flat.graph.add("Transform", flat.port, transforms=rules), target, layout=layout), ids_from=x.ids_from
-    )
+    have, layout = _layouts(x, len(target), kept)
+    flat = x.to(have)
+    rules = _transform_rules(flat, target, layout, kept)
+    port = flat.graph.add("Transform", flat.port, transforms=rules)
+    return replace(flat.made(port, target, layout=layout), ids_from=x.ids_from)
 
 
-def _filled_target(x: Wire, shape: tuple[int, ...]) -> tuple[Optional[int], ...]:
+def _layouts(x: Wire, rank: int, kept: int) -> tuple[str, str]:
+    """The layouts before and after a reshape: axes that stay keep their letters, the others are in Keras' order."""
+    if not kept:
+        return x.layout if is_ascending(x.layout) else canonical(x.rank, x.dtype), canonical(rank, x.dtype)
+    wide = canonical(max(x.rank, rank))
+    before, after = (wide[: kept + 1] + wide[kept + 1 :][kept + 1 - size :] for size in (x.rank, rank))
+    return before[: x.rank], after[:rank]
+
+
+def _filled_target(x: Wire, shape: tuple[Optional[int], ...]) -> tuple[Optional[int], ...]:
     """The new shape with the batch, its -1 computed where the sizes allow."""
     sizes = x.shape[1:]
     if -1 not in shape:
@@ -63,7 +77,7 @@ def _filled_target(x: Wire, shape: tuple[int, ...]) -> tuple[Optional[int], ...]
     if None not in sizes:
         known = 1
         for size in shape:
-            known *= size if size != -1 else 1
+            known *= size if size not in (-1, None) else 1
         total = 1
         for whole in sizes:
             total *= whole or 1
@@ -73,9 +87,13 @@ def _filled_target(x: Wire, shape: tuple[int, ...]) -> tuple[Optional[int], ...]
     return (x.shape[0], *(rest if size == -1 else size for size in shape))
 
 
-def _transform_rules(x: Wire, target: tuple[Optional[int], ...], layout: str) -> list[tuple[str, int]]:
+def _transform_rules(
+    x: Wire, target: tuple[Optional[int], ...], layout: str, kept: int
+) -> list[tuple[str, int]]:
     """NeoML's rule for each blob dimension. The batch and at most one open axis take what is left."""
     rules = dict.fromkeys(AXES, ("set", 1))
+    rules.update(dict.fromkeys(layout[1 : kept + 1], ("multiply", 1)))
+    layout, target = layout[0] + layout[kept + 1 :], target[:1] + target[kept + 1 :]
     sizes = dict(zip(layout, target))
     open_axes = [letter for letter in layout[1:] if sizes[letter] is None]
     if len(open_axes) > 1:

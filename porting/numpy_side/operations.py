@@ -125,7 +125,8 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         total = exponents.sum(axis=axes, keepdims=True)
         return Value(moved - np.log(total) if log else exponents / total)
 
-    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+    def reshape(self, x: Value, shape: Sequence[Optional[int]]) -> Value:
+        shape = [x.value.shape[axis] if size is None else size for axis, size in enumerate(shape, 1)]
         known = int(np.prod([size for size in shape if size != -1]))
         features = int(np.prod(x.value.shape[1:]))
         filled = [features // known if size == -1 else size for size in shape]
