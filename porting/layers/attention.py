@@ -45,7 +45,7 @@ def causal_mask(query: Tensor, value: Tensor, axis: int, ops: Operations) -> Ten
 
 def dropped(layer: LayerView, weights: Tensor, ops: Operations) -> Tensor:
     """The layer's dropout, for nets that learn."""
-    rate = layer.config["dropout"]
+    rate = layer.config.get("dropout")
     return ops.dropout(weights, rate) if rate and ops.training else weights
 
 
@@ -200,11 +200,17 @@ class Heads:
 
 
 def attend(
-    layer: LayerView, heads: Heads, projected: Sequence[Tensor], mask: Optional[Tensor], fused: bool, ops: Operations
+    layer: LayerView,
+    heads: Heads,
+    projected: Sequence[Tensor],
+    mask: Optional[Tensor],
+    fused: bool,
+    ops: Operations,
+    scale: Optional[float] = None,
 ) -> tuple[Tensor, Tensor]:
     """Scaled dot-product attention of projected (batch, …, heads, features): its output, and its weights."""
     query, key, value = projected
-    scaled = ops.multiply(heads.turn(query, ops), 1 / sqrt(query.shape[-1] or 1))
+    scaled = ops.multiply(heads.turn(query, ops), 1 / sqrt(query.shape[-1] or 1) if scale is None else scale)
     scores = ops.matmul(scaled, heads.turn(key, ops), transpose_b=True)
     if mask is not None and len(heads.attended) > 1:
         raise layer.refuse("masks over several attention_axes are not handled", "reshape them to one axis before")
@@ -226,7 +232,11 @@ def gated(layer: LayerView, output: Tensor, query: Tensor, ops: Operations) -> T
 @rule(
     "MultiHeadAttention",
     mask="own",
-    irrelevant=("num_heads", "key_dim", "value_dim", "use_bias", "output_shape"),
+    irrelevant=(
+        *("num_heads", "key_dim", "value_dim", "use_bias", "output_shape"),
+        *("query_shape", "key_shape", "value_shape"),  # what Keras 2 was built for
+    ),
+    note="masks over several attention_axes are refused",
 )
 def multi_head_attention(
     layer: LayerView,

@@ -15,6 +15,7 @@ __all__ = [
     "axes_of",
     "kind_of",
     "known",
+    "only_arrays",
     "operation",
     "promoted",
     "squeezed",
@@ -25,9 +26,14 @@ __all__ = [
 Apply = Callable[..., Any]
 
 
-def operation(*names: str) -> Callable[[Apply], Apply]:
+def operation(*names: str, note: str = "", neoml: str = "exact") -> Callable[[Apply], Apply]:
     """Register a rule for Keras operations by their class names in `keras.ops`."""
-    return rule(*(f"ops.{name}" for name in names), mask="stop")
+    return rule(*(f"ops.{name}" for name in names), mask="stop", note=note, neoml=neoml)
+
+
+def only_arrays(*names: str) -> Callable[[Apply], Apply]:
+    """Register a rule for operations that the numpy engine has and NeoML has no layer for."""
+    return operation(*names, note="NeoML has no layer for it", neoml="refused")
 
 
 # ---- dtypes: Keras promotes bool to int to float, and a Python number takes the kind that it has

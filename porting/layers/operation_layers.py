@@ -6,10 +6,12 @@ A row a class where classes differ only in what they compute. An operation's out
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import pi
 from typing import Any, Optional
 
 from ..operations import Operand, Operations, Tensor, Weight
 from .activations import ELEMENTWISE, sparsemax
+from .attention import Heads, attend, both, causal_mask
 from .operation_kinds import (
     Apply,
     as_float,
@@ -17,52 +19,40 @@ from .operation_kinds import (
     axes_of,
     kind_of,
     known,
+    only_arrays,
     operation,
     promoted,
     squeezed,
     swapped,
     whole,
 )
+from .products import LETTERS
 from .rule import LayerView
 from .scaling import layer_normalize, rms_normalize, unit_norm, variance_of
 
 # ---- one operand, element by element
 
-UNARY = {
-    name: name.lower()
-    for name in [
-        "Arccos",
-        "Arccosh",
-        "Arcsin",
-        "Arcsinh",
-        "Arctan",
-        "Arctanh",
-        "Cbrt",
-        "Ceil",
-        "Cos",
-        "Cosh",
-        "Erf",
-        "Exp",
-        "Exp2",
-        "Expm1",
-        "Floor",
-        "Log",
-        "Log10",
-        "Log1p",
-        "Log2",
-        "Reciprocal",
-        "Round",
-        "Rsqrt",
-        "Sin",
-        "Sinh",
-        "Sqrt",
-        "Tan",
-        "Tanh",
-        "Trunc",
-        "Deg2rad",
-        "Rad2deg",
-    ]
-}
+UNARY = [
+    "Ceil",
+    "Cosh",
+    "Erf",
+    "Exp",
+    "Exp2",
+    "Expm1",
+    "Floor",
+    "Log",
+    "Log10",
+    "Log1p",
+    "Log2",
+    "Reciprocal",
+    "Round",
+    "Rsqrt",
+    "Sinh",
+    "Sqrt",
+    "Tanh",
+    "Trunc",
+]
+WITHOUT_LAYERS = ["Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt", "Cos", "Sin", "Tan"]
 # These keep integers.
 KEEPING = {"Absolute": "abs", "Abs": "abs", "Negative": "negative", "Sign": "sign", "Square": "square"}
 ACTIVATIONS = {
@@ -115,8 +105,10 @@ def activation(name: str, settings: Sequence[str]) -> Apply:
     return apply
 
 
-for class_name, function in UNARY.items():
-    operation(class_name)(unary(function, keeps_integers=False))
+for class_name in UNARY:
+    operation(class_name)(unary(class_name.lower(), keeps_integers=False))
+for class_name in WITHOUT_LAYERS:
+    only_arrays(class_name)(unary(class_name.lower(), keeps_integers=False))
 for class_name, function in KEEPING.items():
     operation(class_name)(unary(function, keeps_integers=True))
 for class_name, wanted in ACTIVATIONS.items():
@@ -177,7 +169,7 @@ def divide(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.divide(as_float(x1, ops), as_float(x2, ops))
 
 
-@operation("Power")
+@operation("Power", note="in NeoML whole exponents up to 16, -1, 0.5 and -0.5", neoml="partly")
 def power(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """Whole powers of few factors are products; √ and its reciprocal are themselves."""
     if isinstance(x2, (int, float)):
@@ -200,19 +192,67 @@ def power_of(x: Tensor, exponent: int, ops: Operations) -> Tensor:
     return ops.multiply(squared, x) if exponent % 2 else squared
 
 
-ONLY_ARRAYS = {"Arctan2": "arctan2", "FloorDivide": "floor_divide", "Mod": "mod", "Hypot": "hypot"}
+@operation("Deg2rad", "Rad2deg")
+def turned(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    factor = pi / 180 if layer.class_name == "ops.Deg2rad" else 180 / pi
+    return ops.multiply(as_float(x, ops), factor)
 
 
-def only_arrays(name: str) -> Apply:
+@operation("Hypot")
+def hypot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    squares = [ops.unary(as_float(x, ops), "square") for x in (x1, x2)]
+    return ops.unary(ops.add(*squares), "sqrt")
+
+
+@operation("Logaddexp")
+def logaddexp(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    """max + log(1 + exp(−|x1 − x2|))."""
+    a, b = as_float(x1, ops), as_float(x2, ops)
+    return ops.add(ops.maximum(a, b), ops.activation(ops.unary(distance(a, b, ops), "negative"), "softplus"))
+
+
+def distance(a: Any, b: Any, ops: Operations) -> Tensor:
+    return ops.unary(ops.subtract(a, b), "abs")
+
+
+@operation("DivideNoNan")
+def divide_no_nan(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    """0 where the divisor is 0."""
+    a, b = as_float(x1, ops), as_float(x2, ops)
+    if not isinstance(b, Tensor):
+        raise layer.refuse("divide_no_nan by a constant is not handled", "divide by it")
+    zero = ops.compare(b, 0.0, "equal")
+    return ops.where(zero, 0.0, ops.divide(a, ops.where(zero, 1.0, b)))
+
+
+WHOLE_DIVISION = {"FloorDivide": "floor_divide", "Mod": "mod"}
+
+
+def whole_division(name: str) -> Apply:
     def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        _, operands = promoted([x1, x2], ops)
-        return ops.array_function(name, operands)
+        kind, operands = promoted([x1, x2], ops)
+        if kind == "float":
+            return ops.array_function(name, operands)
+        # Whole numbers that float32 holds have an exact quotient or one well away from whole numbers.
+        a, b = (as_float(x, ops) for x in operands)
+        quotient = ops.unary(ops.divide(a, b), "floor")
+        return whole(quotient if name == "floor_divide" else ops.subtract(a, ops.multiply(quotient, b)), [x1, x2], ops)
 
     return apply
 
 
-for class_name, function in ONLY_ARRAYS.items():
-    operation(class_name)(only_arrays(function))
+for class_name, function in WHOLE_DIVISION.items():
+    operation(class_name, note="in NeoML of integers only", neoml="partly")(whole_division(function))
+
+
+@only_arrays("Arctan2")
+def arctan2(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    return ops.array_function("arctan2", [as_float(x1, ops), as_float(x2, ops)])
+
+
+@only_arrays("Isnan", "Isinf", "Isfinite")
+def state_of_numbers(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    return ops.array_function(layer.class_name.rpartition(".")[2].lower(), [x])
 
 
 @operation("LogicalAnd")
@@ -289,7 +329,27 @@ def variance(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return found if layer.class_name == "ops.Var" else ops.unary(found, "sqrt")
 
 
-@operation("Prod", "Median")
+@operation("CountNonzero")
+def count_nonzero(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    counted = ops.cast(as_kind(x, "bool", ops), "int32")
+    return whole(ops.reduce(counted, "sum", axes_of(layer, x)), [counted], ops)
+
+
+@operation("Average")
+def average(layer: LayerView, x: Tensor, ops: Operations, weights: Any = None) -> Tensor:
+    if weights is not None:
+        raise layer.refuse("a weighted average is not handled", "multiply by the weights and take sums")
+    return ops.reduce(as_float(x, ops), "mean", axes_of(layer, x))
+
+
+@operation("Moments")
+def moments(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
+    layer.irrelevant("synchronized")
+    axes, keepdims = [axis % len(x.shape) for axis in layer.config["axes"]], layer.config["keepdims"]
+    return [ops.reduce(x, "mean", axes, keepdims), variance_of(x, axes, ops, keepdims)]
+
+
+@only_arrays("Prod", "Median")
 def prod_or_median(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
     layer.irrelevant("dtype")
@@ -344,7 +404,7 @@ def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
 
 
-@operation("Sort", "Argsort", "Cumprod")
+@only_arrays("Sort", "Argsort", "Cumprod")
 def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
     layer.irrelevant("dtype")
@@ -379,6 +439,57 @@ def rms_norm(layer: LayerView, x: Tensor, ops: Operations, scale: Optional[Opera
 @operation("Matmul")
 def matmul(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.matmul(as_float(x1, ops), as_float(x2, ops))
+
+
+@operation("Dot")
+def dot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    if isinstance(x2, Tensor):
+        raise layer.refuse("dot of two tensors mixes the rows of a batch", "use matmul or the Dot layer")
+    return ops.matmul(as_float(x1, ops), x2)
+
+
+@operation("Tensordot")
+def tensordot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    axes = layer.config["axes"]
+    ranks = len(x1.shape), len(x2.shape)
+    if isinstance(axes, int):
+        axes = (range(ranks[0] - axes, ranks[0]), range(axes))
+    first, second = ([one % rank for one in as_list(part)] for part, rank in zip(axes, ranks))
+    left, right = list(LETTERS[: ranks[0]]), list(LETTERS[ranks[0] : sum(ranks)])
+    for one, other in zip(first, second):
+        right[other] = left[one]
+    summed = {left[one] for one in first}
+    output = [one for one in (*left, *right) if one not in summed]
+    equation = f"{''.join(left)},{''.join(right)}->{''.join(output)}"
+    return ops.einsum(equation, [as_float(x1, ops), as_float(x2, ops)])
+
+
+def as_list(axes: Any) -> list[int]:
+    return list(axes) if isinstance(axes, (list, tuple, range)) else [axes]
+
+
+@operation("DotProductAttention", note="without bias and soft caps")
+def dot_product_attention(
+    layer: LayerView,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    ops: Operations,
+    bias: Optional[Tensor] = None,
+    mask: Optional[Tensor] = None,
+    scale: Optional[float] = None,
+) -> Tensor:
+    layer.irrelevant("flash_attention")
+    if bias is not None or layer.config["attn_logits_soft_cap"] is not None:
+        raise layer.refuse("dot_product_attention with a bias or a soft cap is not handled", "use MultiHeadAttention")
+    causal = causal_mask(query, key, 1, ops) if layer.config["is_causal"] else None
+    if causal is not None:
+        causal = ops.expand_dims(causal, 1)
+    times = known(query, 2) // known(key, 2)
+    shared = [ops.repeat(x, times, axis=2) for x in (key, value)]
+    allowed = both([None if mask is None else as_kind(mask, "bool", ops), causal], ops)
+    output, _ = attend(layer, Heads(3, [1]), [query, *shared], allowed, True, ops, scale)
+    return output
 
 
 @operation("Einsum")

@@ -87,6 +87,12 @@ def concatenate(layer: LayerView, xs: Sequence[Any], ops: Operations) -> Tensor:
     return ops.concatenate(tensors, axis)
 
 
+@operation("Append")
+def append(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    joined: Tensor = concatenate(layer, [x1, x2], ops)
+    return joined
+
+
 @operation("Stack")
 def stack(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     axis = layer.config["axis"] % (len(xs[0].shape) + 1)
@@ -139,6 +145,32 @@ def flip(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     for axis in axes_of(layer, x):
         x = ops.flip(x, axis)
     return x
+
+
+@operation("Fliplr")
+def fliplr(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.flip(x, 1)
+
+
+@operation("Tril", "Triu")
+def triangle(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    rank, k = len(x.shape), layer.config["k"]
+    if rank < 3:
+        raise layer.refuse("a triangle over the batch axis is not handled")
+    rows, columns = ops.positions(x, rank - 2), ops.positions(x, rank - 1)
+    name = "greater_equal" if layer.class_name == "ops.Tril" else "less_equal"
+    kept = ops.compare(ops.add(rows, float(k)), columns, name)
+    result = ops.where(kept, as_float(x, ops), 0.0)
+    return whole(result, [x], ops) if kind_of(x) == "int" else result
+
+
+@operation("Diff")
+def diff(layer: LayerView, a: Tensor, ops: Operations) -> Tensor:
+    axis = layer.config["axis"] % len(a.shape)
+    result = a
+    for _ in range(layer.config["n"]):
+        result = ops.subtract(ops.slice(result, axis, 1, None), ops.slice(result, axis, 0, -1))
+    return whole(result, [a], ops) if kind_of(a) == "int" else result
 
 
 @operation("Roll")

@@ -6,7 +6,7 @@ that writes over an operand, ids checked before they reach a lookup, integers ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -138,6 +138,12 @@ class NeomlOperations(
             lambda slot: _from_blob(slot, layout, value.shape),
         )
         return self.graph.add("Data", parameters={"blob": moved})
+
+    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Wire:
+        raise Refusal(
+            "stands inside the network, and NeoML has no layer for it",
+            "put it straight after the inputs, where it runs before NeoML; the numpy engine runs this network as it is",
+        )
 
     def cast(self, x: Operand, dtype: str) -> Wire:
         wire = self._wire(x)
@@ -359,8 +365,9 @@ class NeomlOperations(
             return less(left, right) if name == "less" else less(right, left)
         if name in ("less_equal", "greater_equal"):
             return self.logical_not(less(right, left) if name == "less_equal" else less(left, right))
-        differ = self.logical_or(less(left, right), less(right, left))
-        return differ if name == "not_equal" else self.logical_not(differ)
+        same = self.graph.add("Cast", self.graph.add("Equal", left.port, right.port), output_type="float")
+        equal = left.made(same, dtype="bool")
+        return equal if name == "equal" else self.logical_not(equal)
 
     def logical_and(self, a: Wire, b: Wire) -> Wire:
         return replace(self._eltwise("EltwiseMul", a, b), dtype="bool")
