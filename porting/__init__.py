@@ -19,6 +19,7 @@ from .errors import BadArchive, Mismatch, PortingError, Problem, Unsupported
 from .layers import Refusal, rule
 from .network import Case, Network
 from .ported import PortedNetwork
+from .preprocessing import text_function
 
 if TYPE_CHECKING:
     from .rule_files import RulesGiven
@@ -38,6 +39,7 @@ __all__ = [
     "load",
     "rule",
     "save",
+    "text_function",
 ]
 
 __version__ = "0.1.0"

@@ -49,8 +49,16 @@ def make_engine(network: Network, engine: Optional[str], device: Any, rules: Map
     Raises:
         Unsupported: an unknown engine or device, or a network that the engine cannot express.
     """
+    from .preprocessing import FrontedEngine, split_front
+
     if engine is None:
         engine = "neoml" if importlib.util.find_spec("neoml") else "numpy"
+    front, core = split_front(network)
+    made = _make_engine(core, engine, device, rules)
+    return made if front is None else FrontedEngine(front, made, network)
+
+
+def _make_engine(network: Network, engine: str, device: Any, rules: Mapping[str, Rule]) -> Engine:
     if engine == "numpy":
         if device not in (None, "cpu"):
             raise Unsupported(Problem(f"device {device!r}", "the numpy engine runs on the cpu", "use engine='neoml'"))

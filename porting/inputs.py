@@ -64,6 +64,8 @@ def check_inputs(
             arrays[one.name] = _checked(one, by_name(given, inputs)[one.name], limits.get(one.name))
         except _BadInput as bad:
             problems.append(Problem(f"input {one.name!r}", str(bad)))
+        except _BadTexts as bad:
+            problems += bad.problems
     sizes = {name: array.shape[0] for name, array in arrays.items()}
     if not problems and len(set(sizes.values())) > 1:
         problems.append(Problem("inputs", f"batches differ: {sizes}"))
@@ -80,7 +82,14 @@ class _BadInput(Exception):
     pass
 
 
+class _BadTexts(Exception):
+    def __init__(self, error: Mismatch) -> None:
+        self.problems = error.problems
+
+
 def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
+    if one.dtype == "string":
+        return _texts(one, value)
     array = _array(value)
     if array.dtype.kind not in "fiub":
         raise _BadInput(f"holds {array.dtype} values, needs {one.dtype}")
@@ -96,6 +105,25 @@ def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
         _check_ids(np.trunc(array), limit)
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, np.float32)
+
+
+def _texts(one: Input, value: Any) -> Array:
+    """Strings as an object array; a plain list of them is a column where the network takes columns."""
+    from .text.strings import read_texts
+
+    if isinstance(value, (str, bytes)):
+        raise _BadInput("is one string; give a list of strings, one for each row")
+    try:
+        texts = read_texts(value, f"input {one.name!r}")
+    except Mismatch as error:
+        raise _BadTexts(error) from error
+    array = np.empty(len(texts.items), object)
+    array[:] = texts.items
+    array = array.reshape(texts.shape)
+    if array.ndim == 1 and one.shape == (None, 1):
+        array = array[:, None]
+    _check_shape(one, array)
+    return array
 
 
 def _array(value: Any) -> Array:

@@ -228,6 +228,9 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
 
     def cast(self, x: Operand, dtype: str) -> Tensor: ...
 
+    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Tensor:
+        """What a function of arrays makes of tensors (or lists of them), where the engine can call one."""
+
     # linear maps
     def dense(self, x: Tensor, kernel: Weight, bias: Optional[Weight] = None) -> Tensor:
         """(…, n) · (n, units) + (units,)."""

@@ -36,8 +36,12 @@ HANDING_ON = frozenset(
         "Cropping1D",
     }
 )
+# Words that references are made of, and what else a text may hold: none of it in any vocabulary.
+MOST_CHOICES = 50
+STRANGE_WORDS = ("Zyzzyva!", "STRASSE", "über", "Ёлка", "don't", "...", "a\u00a0b", "\U0001f600")
 # A folder holds references, not a data set.
 MOST_ROWS = 16
+TEXT_WORDS = 9
 PADDINGS = ("none", "right", "left", "holes", "full")
 # How gentle inputs are made: as hard as can be; no row masked all through; small and positive besides.
 GENTLENESS = ("hard", "no full padding", "small and positive")
@@ -53,6 +57,8 @@ class Need:
         pads: padding is told from the values: ids of 0, or `mask_value`.
         mask_value: the padding value of numbers.
         is_mask: the input is itself a mask.
+        choices: texts or numbers of a vocabulary, for an input that a lookup reads.
+        sentences: texts are made of several of them.
     """
 
     input: Input
@@ -60,6 +66,8 @@ class Need:
     pads: bool = False
     mask_value: float = 0.0
     is_mask: bool = False
+    choices: tuple[Any, ...] = ()
+    sentences: bool = False
 
 
 @dataclass
@@ -100,6 +108,9 @@ def find_needs(
         if layer.name in limits:
             trace.limit(reached, limits[layer.name])
         _take_config(trace, reached, layer.config)
+        if "vocabulary" in layer.weights:
+            known = tuple(layer.weights["vocabulary"][:MOST_CHOICES].tolist())
+            trace.change(reached, choices=known, sentences=layer.class_name == "TextVectorization")
         for name, argument in call.arguments.items():
             if "mask" in name:
                 trace.change(trace.of(argument), is_mask=True)
@@ -145,8 +156,13 @@ def make_inputs(
 
 
 def _make(need: Need, shape: tuple[int, ...], place: int, gentleness: int, generator: np.random.Generator) -> Array:
+    if need.input.dtype == "string":
+        return _texts(need, shape, gentleness, generator)
     dtype = np.dtype(need.input.dtype)
     kept = _kept(shape, place, gentleness, generator)
+    if need.choices:
+        chosen = generator.choice(np.array([*need.choices, max(need.choices) + 1]), shape)
+        return chosen.astype(dtype)
     if need.is_mask or dtype == np.bool_:
         return np.broadcast_to(_fit(kept, len(shape)), shape).astype(dtype)
     if need.ids is not None:
@@ -181,6 +197,21 @@ def _kept(shape: tuple[int, ...], place: int, gentleness: int, generator: np.ran
 def _fit(kept: Array, rank: int) -> Array:
     """(batch, time) with axes of 1 behind, so that it broadcasts to tensors of that rank."""
     return kept[:, 0] if rank == 1 else kept.reshape(*kept.shape, *[1] * (rank - 2))
+
+
+def _texts(need: Need, shape: tuple[int, ...], gentleness: int, generator: np.random.Generator) -> Array:
+    """Words of the vocabulary in several cases, strange ones between them; the second text is empty."""
+    words = [str(word) for word in need.choices] or ["text"]
+    strange = [] if gentleness else list(STRANGE_WORDS)
+    texts = np.empty(int(np.prod(shape)), object)
+    for place in range(texts.size):
+        count = int(generator.integers(1, TEXT_WORDS + 1)) if need.sentences else 1
+        chosen = [str(word) for word in generator.choice(words, count)]
+        if strange and (need.sentences or place % 3 == 2):
+            chosen[int(generator.integers(count))] = str(generator.choice(strange))
+        text = " ".join(chosen)
+        texts[place] = "" if place == 1 and not gentleness else text.upper() if place % 4 == 3 else text
+    return texts.reshape(shape)
 
 
 def _ids(need: Need, shape: tuple[int, ...], kept: Array, generator: np.random.Generator) -> Array:

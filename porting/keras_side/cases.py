@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 # (batch, length): all paddings at once, one row, the shortest pair, one step.
 TARGETS = ((5, 6), (1, 9), (3, 2), (2, 1))
 # Lengths for networks that cannot take the ones above.
-FURTHER_LENGTHS = (12, 16, 4, 8, 24, 32, 33, 48, 64, 96, 128, 224)
+FURTHER_LENGTHS = (*range(3, 25), 32, 33, 48, 64, 65, 96, 100, 128, 224, 256)
 FIXED_BATCHES = (5, 1, 2)
 # Above this many numbers a row, fewer rows are recorded.
 LARGE_ROW = 1_000_000
@@ -63,6 +64,7 @@ class Recorder:
         """
         self._open_what_is_open()
         cases = self._open_cases() if open_axes(self.needs) else self._fixed_cases()
+        cases = cases or self._declared_batch_cases()
         if not cases:
             raise Unsupported(self._does_not_run())
         if samples is not None:
@@ -89,6 +91,7 @@ class Recorder:
         other = (shape[axis] or 0) + 2
         if self._runs(other, 2, spread=False) if axis == 0 else self._runs(2, other, spread=False):
             self.graph.inputs = tuple(inputs)
+            self.graph.opened = True
         else:
             self.needs = before
 
@@ -131,14 +134,15 @@ class Recorder:
             case = first if batch == 1 else self._case(batch, 1)
             if case is not None:
                 made.append(case)
-        return made or self._declared_batch_cases()
+        return made
 
     def _declared_batch_cases(self) -> list[Case]:
         declared = {need.input.shape[0] for need in self.needs} - {None}
         if len(declared) != 1 or (batch := declared.pop()) is None:
             return []
         log.warning("the network runs at its declared batch size %d only", batch)
-        cases = [self._case(batch, 1, seed=seed) for seed in range(2)]
+        sizes = ((6, 0), (9, 0), (2, 0)) if open_axes(self.needs) else ((1, 0), (1, 1))
+        cases = [self._case(batch, length, seed) for length, seed in sizes]
         return [case for case in cases if case is not None]
 
     def _runs(self, batch: int, length: int, spread: bool) -> bool:
@@ -204,13 +208,21 @@ class Recorder:
 
     def _does_not_run(self) -> Problem:
         error = self.errors[-1] if self.errors else None
-        lines = str(error).strip().splitlines()
-        what = f"runs at none of the sizes tried: {lines[0] if lines else type(error).__name__}"
+        what = f"runs at none of the sizes tried: {_reason(error)}"
         return Problem(f"model {self.model.name!r}", what, "declare the input shapes that it needs, or give samples=…")
 
 
+def _reason(error: Exception | None) -> str:
+    """What Keras says, without the frame that it puts around it."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith("Exception encountered")]
+    return (said or lines or [type(error).__name__])[0][:300]
+
+
 def open_axes(needs: Sequence[Need]) -> int:
-    return sum(size is None for need in needs for size in need.input.shape[1:])
+    """How many axes differ from run to run; a text is an open axis of words."""
+    return sum(size is None for need in needs for size in need.input.shape[1:]) + sum(need.sentences for need in needs)
 
 
 def _finite(array: Array) -> bool:

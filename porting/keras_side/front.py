@@ -47,6 +47,13 @@ class ModelGraph:
     nodes: tuple[NodeView, ...]
 
 
+def to_strings(array: Array) -> Array:
+    """TensorFlow's bytes as an object array of str."""
+    decoded = np.empty(array.size, object)
+    decoded[:] = [text.decode() if isinstance(text, bytes) else text for text in array.ravel().tolist()]
+    return decoded.reshape(array.shape)
+
+
 class Front:
     """Keras as the exporter sees it; the methods that differ between generations are in the subclasses."""
 
@@ -226,9 +233,12 @@ class Front3(Front):
         return list(self.keras.tree.flatten(structure))
 
     def to_numpy(self, value: Any) -> Array:
-        return np.array(self.keras.ops.convert_to_numpy(value))
+        array = np.array(self.keras.ops.convert_to_numpy(value))
+        return to_strings(array) if array.dtype.kind in "OS" else array
 
     def to_tensor(self, value: Array, dtype: str) -> Any:
+        if dtype == "string":
+            value = value.tolist()
         return self.keras.ops.convert_to_tensor(value, dtype=dtype)
 
     def class_name(self, operation: Any) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem
-from ..network import Argument, Call, Constant, Input, TensorRef
+from ..network import Argument, Call, Constant, Input, Shape, TensorRef
+from ..text import LAYERS as PREPROCESSING
 from .front import Front, History, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 
@@ -31,6 +32,7 @@ class Step:
         args: its positional arguments, tensors as `TensorRef`.
         kwargs: its other arguments.
         implied: the tensors whose masks Keras must hand on to this call by itself.
+        shapes: what the graph says of its outputs' shapes.
     """
 
     call: Call
@@ -38,6 +40,7 @@ class Step:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     implied: tuple[TensorRef, ...] = ()
+    shapes: tuple[Shape, ...] = ()
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Graph:
         constants: arrays and Keras variables among call arguments, by layer name and weight name.
         outputs: the structure of the model's outputs.
         problems: everything that keeps the model from being saved.
+        opened: the shapes are those of the data that the model was built on, and it runs at others.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -59,6 +63,12 @@ class Graph:
     constants: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: Argument = None
     problems: list[Problem] = field(default_factory=list)
+    opened: bool = False
+
+    @property
+    def loose(self) -> bool:
+        """Whether text or categories come in: the shapes that Keras says those make are not always what they make."""
+        return any(type(operation).__name__ in PREPROCESSING for operation in self.layers.values())
 
 
 def walk(model: Any, front: Front, keep_masks: bool = False) -> Graph:
@@ -99,12 +109,9 @@ class _Walk:
 
     def input(self, tensor: Any) -> Input:
         name = self.front.input_name(tensor)
-        dtype = np.dtype(object).name if tensor.dtype == "string" else self.front.dtype_name(tensor)
+        dtype = "string" if tensor.dtype == "string" else self.front.dtype_name(tensor)
         if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
             self.problem(f"input {name!r}", "is sparse or ragged", "declare it dense and feed it padded arrays")
-        if tensor.dtype == "string":
-            way_out = "save the model from the first numeric layer on; the text part ports with porting.text"
-            self.problem(f"input {name!r}", "takes strings", way_out)
         return Input(name, tuple(None if size is None else int(size) for size in tensor.shape), dtype)
 
     def unfold(self, found: ModelGraph, path: str, inputs: list[TensorRef]) -> Argument:
@@ -202,7 +209,8 @@ class _Walk:
             arguments={name: self.argument(value, layer) for name, value in arguments.items()},
             outputs=len(node.outputs),
         )
-        self.graph.steps.append(Step(call, operation, inputs, arguments, implied))
+        shapes = tuple(tuple(output.shape) for output in node.outputs)
+        self.graph.steps.append(Step(call, operation, inputs, arguments, implied, shapes))
         return list(call.refs())
 
     def check_training(self, where: str, given: dict[str, Any]) -> None:

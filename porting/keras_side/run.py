@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Mismatch, Problem
-from ..network import Array, Case, TensorRef, tensors_in
+from ..network import Array, Case, Shape, TensorRef, tensors_in
 from .front import Front
 from .graph import Graph, Step, refs_of
 
@@ -53,7 +53,10 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
         if lost:
             unmasked[step.call.name] = lost
-        for ref, value in zip(step.call.refs(), _run(step, values, front)):
+        for place, (ref, value) in enumerate(zip(step.call.refs(), _run(step, values, front))):
+            # What Keras says of a vectorizer's shape is not what the vectorizer does.
+            loose = graph.opened or graph.loose
+            _check_shape(ref, tuple(value.shape), (None,) if loose else step.shapes[place])
             values[ref] = value
             mask = front.mask(value)
             if mask is not None:
@@ -73,6 +76,14 @@ def _run(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
+
+
+def _check_shape(ref: TensorRef, shape: tuple[int, ...], said: Shape) -> None:
+    """Refuse empty outputs, and what TensorFlow answers to a convolution of too few steps: numbers of another shape."""
+    expected = said if len(said) > 1 else (None,) * len(shape)
+    fits = len(shape) == len(expected) and all(size in (None, has) for size, has in zip(expected[1:], shape[1:]))
+    if not fits or 0 in shape:
+        raise RuntimeError(f"{ref} has the shape {shape}, the graph says {said}")
 
 
 def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
@@ -118,5 +129,7 @@ def _departure(found: Array, expected: Array) -> float:
         return float("inf")
     if not found.size:
         return 0.0
+    if found.dtype == object:
+        return 0.0 if np.array_equal(found, expected) else float("inf")
     size = max(float(np.abs(expected.astype(np.float64)).max()), 1e-30)
     return float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max()) / size

@@ -6,15 +6,17 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Problem, Unsupported
+from ..errors import BadArchive, Problem, Unsupported
 from ..network import Layer, Network
 from ..samples import find_needs, name_samples
+from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
 from .front import Front, front_of
 from .graph import Graph, walk
 from .layers import check_layer, id_limit, is_code
 from .run import MaskLostError, Progress
+from .text import preprocessing_config, preprocessing_weights
 from .weights import collect_weights
 
 __all__ = ["describe", "save"]
@@ -48,6 +50,8 @@ def save(
         Mismatch: the samples do not fit the inputs, or the recorded calls do not give the model's outputs.
         BadArchive: the folder is there and `overwrite` is false.
     """
+    if folder is not None and not overwrite and os.path.lexists(folder):
+        raise BadArchive(Problem(str(folder), "is there already", "choose another name, or pass overwrite=True"))
     network = describe(model, samples, name=name, progress=progress)
     if folder is not None:
         from ..archive import write_network
@@ -109,6 +113,9 @@ def _describe_layers(graph: Graph, front: Front) -> dict[str, Layer]:
     for name, operation in graph.layers.items():
         where = f"{front.class_name(operation)} {name!r}"
         check_layer(operation, where, front, graph.problems)
+        if front.class_name(operation) in PREPROCESSING:
+            described[name] = _describe_preprocessing(name, operation, front, graph)
+            continue
         tied = found.ties.get(name, {})
         described[name] = Layer(
             name=name,
@@ -119,3 +126,13 @@ def _describe_layers(graph: Graph, front: Front) -> dict[str, Layer]:
             tied=tied,
         )
     return described
+
+
+def _describe_preprocessing(name: str, operation: Any, front: Front, graph: Graph) -> Layer:
+    """A layer of text or categories: what it holds are tables rather than variables."""
+    try:
+        weights, config = preprocessing_weights(operation), preprocessing_config(operation)
+    except Unsupported as error:
+        graph.problems.extend(error.problems)
+        weights, config = {}, {}
+    return Layer(name, front.class_name(operation), config, weights, bool(operation.trainable))

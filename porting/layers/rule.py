@@ -193,6 +193,10 @@ class LayerView:
             raise Refusal(f"has no weight {name!r} (it has {have})", "save the network again from a built model")
         return Weight(self._tied.get(name, f"{self.name}/{name}"), self._weights[name])
 
+    def weight_names(self) -> tuple[str, ...]:
+        """The names of all weights that the layer was saved with."""
+        return tuple(self._weights)
+
     def optional_weight(self, name: str) -> Optional[Weight]:
         """The weight of that name, or None where the layer was saved without it."""
         return self.weight(name) if name in self._weights else None

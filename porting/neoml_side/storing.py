@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from ..errors import BadArchive, Problem, Unsupported
 from ..layers import Rule
 from ..network import Array, Call, Input, Network, TensorRef, map_tensors
+from ..preprocessing import Front, FrontedEngine, refs_from_json, step_from_json, step_to_json
 from .engine import NetPool, as_array, as_blob, run_checked
 from .wires import Terminal
 
@@ -51,6 +52,7 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
         if there:
             raise BadArchive(there)
     engine: Any = net.engine
+    front: Optional[Front] = getattr(engine, "front", None)
     sources, sinks = engine.terminals()
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
@@ -64,6 +66,10 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
                 "sha256": hash_of(written),
                 "sources": [source.to_json() for source in sources],
                 "sinks": [sink.to_json() for sink in sinks],
+                "inputs": [
+                    {"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in net.network.inputs
+                ],
+                "preprocessing": [step_to_json(step) for step in front.steps] if front else [],
                 "outputs": map_tensors(net.network.outputs, lambda ref: {"tensor": str(ref)}),
             }
             text = Path(scratch) / "description"
@@ -114,7 +120,12 @@ def load_net(
     if not trust:
         check_hash(path, description)
     stored = StoredEngine(path, description, device or "cpu")
-    return PortedNetwork(stored.network, stored)
+    steps = tuple(step_from_json(step) for step in description["preprocessing"])
+    if not steps:
+        return PortedNetwork(stored.network, stored)
+    inputs = tuple(Input(one["name"], tuple(one["shape"]), one["dtype"]) for one in description["inputs"])
+    network = Network(stored.network.name, inputs, (), {}, stored.network.outputs)
+    return PortedNetwork(network, FrontedEngine(Front(steps, stored.network.inputs), stored, network))
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -130,6 +141,10 @@ def read_description(path: Path) -> dict[str, Any]:
             raise BadArchive(Problem(str(described), what, "store the net again, or update porting"))
         for one in (*description["sources"], *description["sinks"]):
             Terminal.from_json(one)
+        for step in description["preprocessing"]:
+            step_from_json(step)
+        for one in description["inputs"]:
+            Input(one["name"], tuple(one["shape"]), one["dtype"])
         return dict(description)
     except FileNotFoundError as error:
         what = f"has no description {described.name} beside it"
@@ -143,14 +158,6 @@ def check_hash(path: Path, description: Mapping[str, Any]) -> None:
     if size != description["bytes"] or hash_of(path) != description["sha256"]:
         what = "is not the archive that its description names: the sha256 differs"
         raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
-
-
-def refs_from_json(value: Any) -> Any:
-    if isinstance(value, dict) and set(value) == {"tensor"}:
-        return TensorRef.parse(value["tensor"])
-    if isinstance(value, dict):
-        return {key: refs_from_json(part) for key, part in value.items()}
-    return tuple(refs_from_json(part) for part in value)
 
 
 class StoredEngine:

@@ -48,6 +48,12 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     def cast(self, x: Operand, dtype: str) -> Value:
         return Value(array_of(x).astype(dtype))
 
+    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Value:
+        def arrays(given: Any) -> Any:
+            return [arrays(part) for part in given] if isinstance(given, list) else given.value
+
+        return Value(np.asarray(function(*map(arrays, inputs))))
+
     def dense(self, x: Value, kernel: Weight, bias: Optional[Weight] = None) -> Value:
         y = self._floating(x) @ kernel.value
         return Value(y if bias is None else y + bias.value)

@@ -1,0 +1,276 @@
+"""Text and categories in front of a network: what happens to inputs before the engine sees numbers.
+
+Keras' preprocessing layers are computed by `porting.text`, in Python and numpy, for every engine. The calls of such
+layers that hang on nothing but the network's inputs are its front; what they make are inputs of the core, which is what
+an engine builds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+import numpy as np
+
+from .engine import Engine
+from .errors import Problem, Unsupported
+from .execution import refs_read
+from .inputs import check_inputs
+from .network import Array, Call, Case, Input, Layer, Network, Shape, TensorRef, map_tensors
+from .text import LAYERS, TextVectorization
+
+__all__ = [
+    "TEXT_FUNCTIONS",
+    "Front",
+    "FrontedEngine",
+    "Step",
+    "refs_from_json",
+    "split_front",
+    "step_from_json",
+    "step_to_json",
+    "text_function",
+]
+
+# Keras' predict hands the vectorizer so many texts at a time; where rows are padded to the longest, it shows.
+KERAS_BATCH_SIZE = 32
+
+# A user's own functions in place of a TextVectorization's custom `standardize` and `split`, by their names in Keras.
+TEXT_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+
+def text_function(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function for a TextVectorization whose `standardize` or `split` is a function of that name.
+
+    It takes a str and returns the standardized str, or the list of its tokens.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        TEXT_FUNCTIONS[name] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of a preprocessing layer.
+
+    Attributes:
+        call: in the network; it has one output.
+        layer: what is called.
+        run: from the input's values to the output.
+    """
+
+    call: Call
+    layer: Layer
+    run: Callable[..., Array]
+
+    def __call__(self, tensors: Mapping[TensorRef, Array]) -> Array:
+        given = [map_tensors(argument, tensors.__getitem__) for argument in self.call.inputs]
+        more = {name: map_tensors(argument, tensors.__getitem__) for name, argument in self.call.arguments.items()}
+        return self.run(*given, **more)
+
+
+def make_step(call: Call, layer: Layer) -> Step:
+    """The step of a call. Raises Unsupported for a setting that is not done exactly."""
+    config: dict[str, Any] = dict(layer.config)
+    functions = {}
+    for key in ("standardize", "split"):
+        named = config.get(key)
+        if layer.class_name == "TextVectorization" and isinstance(named, Mapping):
+            functions[key] = _own_function(layer, key, str(named.get("config")))
+    if functions:
+        return Step(call, layer, TextVectorization.from_layer({**config, **functions}, layer.weights))
+    return Step(call, layer, LAYERS[layer.class_name](config, layer.weights))
+
+
+def step_to_json(step: Step) -> dict[str, Any]:
+    """A step as JSON values, from which `step_from_json` makes it again."""
+    layer, call = step.layer, step.call
+    return {
+        "call": call.name,
+        "inputs": map_tensors(call.inputs, lambda ref: {"tensor": str(ref)}),
+        "arguments": map_tensors(call.arguments, lambda ref: {"tensor": str(ref)}),
+        "layer": layer.name,
+        "class": layer.class_name,
+        "config": dict(layer.config),
+        "weights": {
+            name: {"dtype": array.dtype.name, "values": array.tolist()} for name, array in layer.weights.items()
+        },
+    }
+
+
+def step_from_json(value: Mapping[str, Any]) -> Step:
+    """Raises KeyError, TypeError or ValueError for what `step_to_json` does not make, Unsupported as `make_step`."""
+    weights = {
+        str(name): np.array(array["values"], dtype=np.dtype(str(array["dtype"])))
+        for name, array in value["weights"].items()
+    }
+    layer = Layer(str(value["layer"]), str(value["class"]), dict(value["config"]), weights)
+    arguments = {str(name): refs_from_json(part) for name, part in value["arguments"].items()}
+    return make_step(Call(str(value["call"]), layer.name, tuple(refs_from_json(value["inputs"])), arguments), layer)
+
+
+def refs_from_json(value: Any) -> Any:
+    """A structure in which ``{"tensor": "name:0"}`` stands for tensors, and lists for tuples."""
+    if isinstance(value, Mapping) and set(value) == {"tensor"}:
+        return TensorRef.parse(value["tensor"])
+    if isinstance(value, Mapping):
+        return {key: refs_from_json(part) for key, part in value.items()}
+    return tuple(refs_from_json(part) for part in value) if isinstance(value, (list, tuple)) else value
+
+
+def _own_function(layer: Layer, key: str, name: str) -> Callable[..., Any]:
+    if name not in TEXT_FUNCTIONS:
+        way_out = f'give it in a file with --rules: @porting.text_function("{name}") over a function of one str'
+        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
+    return TEXT_FUNCTIONS[name]
+
+
+@dataclass(frozen=True)
+class Front:
+    """The preprocessing calls that hang on inputs alone, in running order.
+
+    Attributes:
+        steps: the calls.
+        core_inputs: the inputs of what is left.
+    """
+
+    steps: tuple[Step, ...]
+    core_inputs: tuple[Input, ...]
+
+    @property
+    def pads_to_longest(self) -> bool:
+        """Whether rows depend on the others of their batch."""
+        return any(_is_open(step.layer) for step in self.steps)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Array]:
+        """Inputs by name to every tensor of the front, and the inputs themselves."""
+        tensors = {TensorRef(name): array for name, array in inputs.items()}
+        for step in self.steps:
+            tensors[TensorRef(step.call.name)] = step(tensors)
+        return tensors
+
+
+def _is_open(layer: Layer) -> bool:
+    config = layer.config
+    return (
+        layer.class_name == "TextVectorization"
+        and config.get("output_mode", "int") == "int"
+        and config.get("output_sequence_length") is None
+    )
+
+
+def split_front(network: Network) -> tuple[Optional[Front], Network]:
+    """A network's front and its core; no front and the network itself where no input meets a preprocessing layer.
+
+    Raises:
+        Unsupported: listing every preprocessing layer that cannot be done exactly.
+    """
+    made: dict[TensorRef, Input] = {one.ref: one for one in network.inputs}
+    steps: list[Step] = []
+    rest: list[Call] = []
+    problems: list[Problem] = []
+    for call in network.calls:
+        layer = network.layers[call.layer]
+        if layer.class_name not in LAYERS or not all(ref in made for ref in refs_read(call)):
+            rest.append(call)
+            continue
+        ref = TensorRef(call.name)
+        made[ref] = Input(call.name, _shape_of(network, call, made), _dtype_of(network, ref))
+        try:
+            steps.append(make_step(call, layer))
+        except Unsupported as error:
+            problems += error.problems
+    if problems:
+        raise Unsupported(problems)
+    if not steps:
+        return None, network
+    read = {ref for call in rest for ref in refs_read(call)}
+    inputs = tuple(one for ref, one in made.items() if ref in read)
+    refs = tuple(ref for ref in network.output_refs() if ref not in made)
+    layers = {name: layer for name, layer in network.layers.items() if any(call.layer == name for call in rest)}
+    cases = tuple(_core_case(case, inputs, rest) for case in network.cases)
+    return Front(tuple(steps), inputs), replace(
+        network, inputs=inputs, calls=tuple(rest), layers=layers, outputs=refs, cases=cases
+    )
+
+
+def _shape_of(network: Network, call: Call, made: Mapping[TensorRef, Input]) -> Shape:
+    """The shape that a step makes: sizes that differ between the references, or that texts decide, are open."""
+    shapes = [case.outputs[TensorRef(call.name)].shape for case in network.cases]
+    if not shapes:
+        raise Unsupported(Problem(call.name, "has no references that show its shape", "save the network again"))
+    sizes = [sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes)]
+    given = next(made[ref] for ref in refs_read(call))
+    for axis in range(1, len(sizes)):
+        follows = axis < len(given.shape) and given.shape[axis] is None
+        if follows or (_is_open(network.layers[call.layer]) and axis == len(sizes) - 1):
+            sizes[axis] = None
+    return (None, *sizes[1:])
+
+
+def _dtype_of(network: Network, ref: TensorRef) -> str:
+    array = next((case.outputs[ref] for case in network.cases), np.zeros(0, np.float32))
+    return "string" if array.dtype.kind in "OUS" else array.dtype.name
+
+
+def _core_case(case: Case, inputs: Iterable[Input], rest: Iterable[Call]) -> Case:
+    known = {**{TensorRef(name): array for name, array in case.inputs.items()}, **case.outputs}
+    refs = {ref for call in rest for ref in call.refs()}
+    return Case(
+        case.name,
+        {one.name: known[one.ref] for one in inputs},
+        {ref: array for ref, array in case.outputs.items() if ref in refs},
+        {ref: array for ref, array in case.masks.items() if ref in refs or ref.call in {one.name for one in inputs}},
+    )
+
+
+class FrontedEngine:
+    """An engine for the core behind a front, as an engine for the whole network."""
+
+    def __init__(self, front: Front, core: Engine, network: Network) -> None:
+        self.front = front
+        self.core = core
+        self.network = network
+        self.name = core.name
+        self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
+        inputs = {one.name for one in network.inputs}
+        self.id_limits = {name: limit for name, limit in core.id_limits.items() if name in inputs}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.core, name)
+
+    @property
+    def device(self) -> Any:
+        return self.core.device
+
+    def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
+        """See `porting.engine.Engine.run`. What the front makes is checked as inputs are."""
+        tensors = self.front.run(inputs)
+        own = {TensorRef(step.call.name) for step in self.front.steps}
+        refs = None if wanted is None else list(wanted)
+        found = {ref: tensors[ref] for ref in (own if refs is None else refs) if ref in own}
+        left = None if refs is None else [ref for ref in refs if ref not in own]
+        if self.front.core_inputs and (left is None or left):
+            given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
+            found.update(self.core.run(check_inputs(given, self.front.core_inputs, self.core.id_limits), left))
+        return found
+
+    def run_alone(
+        self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
+    ) -> tuple[list[Array], list[Optional[Array]]]:
+        for step in self.front.steps:
+            if step.call.name == call.name:
+                return [step(tensors)], [None]
+        return self.core.run_alone(call, tensors, masks)
+
+    def weights(self) -> dict[str, Array]:
+        """All weights by ``layer/weight``; a vocabulary is one of its layer's."""
+        own = {
+            f"{step.layer.name}/{name}": array
+            for step in self.front.steps
+            for name, array in step.layer.weights.items()
+        }
+        return {**own, **self.core.weights()}
