@@ -101,11 +101,12 @@ def located(texts: Sequence[bytes], split: str, limit: Optional[int]) -> tuple[W
     """
     if split == "whitespace":
         buffer = b"\n".join([b"", *texts, PADDING])
-        edges, ends_of_texts = _edges_of_words(buffer), list(accumulate(len(text) + 1 for text in texts))
+        starts, ends = _edges_of_words(buffer)
+        ends_of_texts = accumulate(len(text) + 1 for text in texts)
     else:
         buffer = b"".join([*texts, PADDING])
-        edges, ends_of_texts = _edges_of_characters(buffer), list(accumulate(map(len, texts)))
-    starts, ends = edges
+        starts, ends = _edges_of_characters(buffer)
+        ends_of_texts = accumulate(map(len, texts))
     firsts = np.searchsorted(starts, [0, *ends_of_texts])
     counts = np.diff(firsts)
     if limit is None:

@@ -181,11 +181,9 @@ class TextVectorization:
             ids = self._padded(read.items)
             return ids.reshape(*shape, ids.shape[1])
         rows = self._rows(read.items, None)
-        counts = count_rows(rows.ids, np.repeat(np.arange(len(rows.counts)), rows.counts), self._counts_shape(rows))
+        places = np.repeat(np.arange(len(read.items)), rows.counts)
+        counts = count_rows(rows.ids, places, (len(read.items), self.lookup.depth))
         return self._from_counts(counts).reshape(*shape, self.lookup.depth)
-
-    def _counts_shape(self, rows: _Rows) -> tuple[int, int]:
-        return len(rows.counts), self.lookup.depth
 
     def _from_counts(self, counts: Array) -> Array:
         if self.output_mode == "tf_idf":

@@ -172,9 +172,12 @@ def test_integer_layers(integer_layers: list[tuple[Any, Any]], batch: list[int])
 
 @quick
 @given(st.lists(st.floats(width=32), min_size=1, max_size=40))
+@example([float(np.float32(value)) for value in (-1e-42, 1e-42, -1.2e-38)])
 def test_discretization(batch: list[float]) -> None:
     for mode in ("int", "count"):
-        layer = keras.layers.Discretization(bin_boundaries=[-1e30, -0.1, 0.0, 0.1, 0.30000001, 7.0], output_mode=mode)
+        layer = keras.layers.Discretization(
+            bin_boundaries=[-1e30, -0.1, -1e-40, 0.0, 0.1, 0.30000001, 7.0], output_mode=mode
+        )
         for dtype in (np.float32, np.float64):
             values = np.array(batch, dtype)
             assert_same(layer(values), ported(layer)(values))
