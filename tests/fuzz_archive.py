@@ -30,7 +30,7 @@ class Fuzz:
 
     Attributes:
         outcomes: by forger's name, how often the folder was read as the original, as another network, or refused.
-        slowest: seconds of the slowest reading.
+        slowest: processor seconds of the slowest reading.
     """
 
     def __init__(self, room: Path) -> None:
@@ -46,14 +46,14 @@ class Fuzz:
         """Forge, read and judge. Raises AssertionError, or whatever reading should not have raised."""
         forged = forger(self.files, random.Random(f"{forger.__name__} {seed}"))
         put(self.folder, forged)
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             network = read_network(self.folder)
         except BadArchive:
             outcome = "refused"
         else:
             outcome = self.judge(network, forged, forger)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         self.slowest = max(self.slowest, seconds)
         assert seconds < SECONDS, f"{seconds:.1f} s to read"
         self.outcomes[forger.__name__, outcome] += 1

@@ -1,7 +1,8 @@
-"""Writing over a saved network, ended at every line of the writer: ``python -m tests.archive.interrupted ROOM HOW``.
+"""Writing over a saved network, ended at one line of the writer after the other.
 
-HOW is ``kill`` (the process ends there and then) or ``interrupt`` (KeyboardInterrupt). Prints JSON: by state of the
-folder afterwards, how often it was found; and how many temporary folders were left behind.
+``python -m tests.archive.interrupted ROOM HOW STEP``: HOW is ``kill`` (the process ends there and then) or
+``interrupt`` (KeyboardInterrupt), at every STEP-th line. Prints JSON: by state of the folder afterwards, how often it
+was found; and how many temporary folders were left behind.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def state_of(target: Path) -> str:
     return "old" if found == content(OLD) else "new" if found == content(NEW) else "another"
 
 
-def main(room: Path, how: str) -> None:
+def main(room: Path, how: str, step: int) -> None:
     warnings.simplefilter("ignore")  # Python 3.12 warns of forks where numpy has threads
     os.fsync = lambda number: None  # an ended process loses nothing that it has written
     states: Counter[str] = Counter()
@@ -91,7 +92,7 @@ def main(room: Path, how: str) -> None:
         target = room / "net"
         begin(target, overwrite)
         lines = write(target, overwrite, 0, _interrupt)
-        for number in range(1, lines + 1):
+        for number in range(1, lines + 1, step):
             begin(target, overwrite)
             in_child(target, overwrite, number, how)
             states[f"{'overwrite' if overwrite else 'new'}: {state_of(target)}"] += 1
@@ -116,4 +117,4 @@ def exchanges(room: Path) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

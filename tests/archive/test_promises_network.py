@@ -200,9 +200,9 @@ def test_promise_15_large_hostile_descriptions_are_refused_quickly(saved: Path) 
     )
     for value in hostile:
         (saved / "network.json").write_bytes(seal_text(body.replace('"units": 2', f'"units": {value}', 1)))
-        started = time.perf_counter()
+        started = time.process_time()
         refusal(saved)
-        assert time.perf_counter() - started < 10
+        assert time.process_time() - started < 10
 
 
 def test_promise_15_a_file_that_changes_while_it_is_read_is_hashed_as_it_is_returned(

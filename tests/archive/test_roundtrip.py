@@ -106,7 +106,7 @@ def broken(network: Network) -> bool:
     return len(network.weights()) != sum(len(layer.weights) for layer in network.layers.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(network=networks().filter(lambda network: not broken(network)))
 def test_a_network_comes_back_as_it_was(network: Network) -> None:
     with tempfile.TemporaryDirectory() as room:
