@@ -33,6 +33,12 @@ def elu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(x, "elu", alpha=layer.config["alpha"])
 
 
+@rule("ThresholdedReLU")
+def thresholded_relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Keras 2 has it."""
+    return ops.activation(x, "threshold", threshold=layer.config["theta"], default_value=0.0)
+
+
 @rule("PReLU")
 def prelu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("shared_axes")  # where shared, alpha has the size 1
