@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("neoml")
 
-from porting.neoml_side.devices import math_engine_for  # noqa: E402
-from porting.neoml_side.learning import LearningNet  # noqa: E402
-from porting.network import Array, Call, Input, Layer, Network, TensorRef  # noqa: E402
-from porting.numpy_side.engine import NumpyEngine  # noqa: E402
-from porting.training.gradients import total  # noqa: E402
+from porting.neoml_side.devices import math_engine_for
+from porting.neoml_side.learning import LearningNet
+from porting.network import Array, Call, Input, Layer, Network, TensorRef
+from porting.numpy_side.engine import NumpyEngine
+from porting.training.gradients import total
 
 OUT = TensorRef("layer")
 SIZES = {None: 5}
