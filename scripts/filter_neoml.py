@@ -1,0 +1,15 @@
+"""A filter of short texts, the other side: raw text to score in NeoML and in plain numpy.
+
+    python scripts/filter_neoml.py [FOLDER]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from raw_text import SAVED, compare, english
+
+if __name__ == "__main__":
+    texts, truth = english("test")
+    sys.exit(compare("filter", texts, truth, Path(sys.argv[1]) if len(sys.argv) > 1 else SAVED / "filter"))
