@@ -114,9 +114,9 @@ def _activation_layer(value: dict[str, Any], x: Tensor, ops: Operations, layer: 
     inner = Layer(str(value.get("config", {}).get("name", "activation")), value["class_name"], value.get("config", {}))
     view = LayerView(inner, layer.context if layer is not None else None)
     found = find_rule(inner, view.context.rules)
-    result = found.apply(view, x, ops=ops)
+    result: Tensor = found.apply(view, x, ops=ops)
     view.check_read(found.irrelevant)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def activation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
@@ -132,10 +133,10 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(moved - np.log(total) if log else exponents / total)
 
     def reshape(self, x: Value, shape: Sequence[Optional[int]]) -> Value:
-        shape = [x.value.shape[axis] if size is None else size for axis, size in enumerate(shape, 1)]
-        known = int(np.prod([size for size in shape if size != -1]))
-        features = int(np.prod(x.value.shape[1:]))
-        filled = [features // known if size == -1 else size for size in shape]
+        sizes = [x.value.shape[axis] if size is None else size for axis, size in enumerate(shape, 1)]
+        known = math.prod(size for size in sizes if size != -1)
+        features = math.prod(x.value.shape[1:])
+        filled = [features // known if size == -1 else size for size in sizes]
         return Value(x.value.reshape(x.value.shape[0], *filled))
 
     def transpose(self, x: Value, axes: Sequence[int]) -> Value:

@@ -152,8 +152,8 @@ def _weak_pair(columns: _Columns, place: int, a: Array, b: Array) -> _Pair:
 def _fingerprint_long(columns: _Columns) -> Array:
     length, word = columns.length, columns.word
     seed = 81
-    x = columns.constant(seed) * K2 + word(0)
-    y = columns.constant(seed * int(K1) + 113)
+    x: Array = columns.constant(seed) * K2 + word(0)
+    y: Array = columns.constant(seed * int(K1) + 113)
     z = _shift_mix(y * K2 + np.uint64(113)) * K2
     zero = columns.constant(0)
     v: _Pair = (zero, zero)

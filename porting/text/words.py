@@ -53,7 +53,7 @@ class Words:
 
     def eight_bytes(self, step: int) -> Array:
         """Bytes 8·step … 8·step + 7 of every word as uint64, zero behind its end; every word must reach there."""
-        at_any_place = np.ndarray((len(self.buffer) - 7,), "<u8", self.buffer, strides=(1,))
+        at_any_place: Array = np.ndarray((len(self.buffer) - 7,), "<u8", self.buffer, strides=(1,))
         inside = np.minimum(self.lengths - 8 * step, 8)
         masked: Array = at_any_place[self.starts + 8 * step] & MASKS[inside]
         return masked
