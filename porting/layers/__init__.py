@@ -3,9 +3,11 @@
 from . import (
     activation_layers,
     activations,
+    applications,
     attention,
     categories,
     convolution,
+    convolution_recurrent,
     core,
     merging,
     normalization,

@@ -1,0 +1,16 @@
+"""Layers that networks of ``keras.applications`` bring along."""
+
+from __future__ import annotations
+
+from ..operations import Operations, Tensor
+from .rule import LayerView, rule
+
+
+@rule("LayerScale", mask="stop", irrelevant=("init_values", "projection_dim"), note="of ConvNeXt")
+def layer_scale(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.multiply(x, layer.weight("gamma"))
+
+
+@rule("StochasticDepth", mask="stop", irrelevant=("drop_path_rate",), note="of ConvNeXt; at inference it does nothing")
+def stochastic_depth(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return x

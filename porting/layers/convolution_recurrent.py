@@ -1,0 +1,90 @@
+"""ConvLSTM: an LSTM whose products are convolutions, step by step."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ..operations import Operations, Tensor
+from .activations import apply_activation
+from .convolution import as_configured, channels_last, padding, steps
+from .recurrent import flat_states, mask_of_sequence
+from .rule import LayerView, Refusal, rule
+
+
+@rule(
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    mask=mask_of_sequence,
+    irrelevant=(
+        "filters",
+        "kernel_size",
+        "unit_forget_bias",
+        "dropout",
+        "recurrent_dropout",
+        "unroll",
+        "zero_output_for_mask",
+    ),
+    note="NeoML needs a time of fixed size; without masks",
+)
+def conv_lstm(
+    layer: LayerView, sequences: Tensor, ops: Operations, mask: Optional[Tensor] = None, initial_state: Any = None
+) -> Any:
+    config = layer.config
+    if config.get("stateful"):
+        raise layer.refuse("stateful=True is not handled", "pass the states on: return_state and initial_state")
+    if mask is not None:
+        raise layer.refuse("a mask over the steps is not handled", "unmask its input")
+    inputs = input_gates(layer, sequences, ops)
+    order = reversed(range(len(inputs))) if config["go_backwards"] else range(len(inputs))
+    states = [channels_last(layer, state, ops) for state in flat_states(initial_state)]
+    outputs = []
+    for at in order:
+        states = step(layer, inputs[at], states, ops)
+        outputs.append(as_configured(layer, states[0], ops))
+    result = in_time(outputs, ops) if config["return_sequences"] else outputs[-1]
+    return [result, *(as_configured(layer, state, ops) for state in states)] if config["return_state"] else result
+
+
+def input_gates(layer: LayerView, sequences: Tensor, ops: Operations) -> list[Tensor]:
+    """What every step's input gives to all gates: one convolution over all steps."""
+    time = sequences.shape[1]
+    if time is None:
+        raise Refusal(f"its steps are built one by one, but the time of shape {sequences.shape} is open", "fix it")
+    kernel = layer.weight("kernel")
+    strides, dilation = steps(layer, len(kernel.shape) - 2)
+    frames = ops.convolution(
+        channels_last(layer, ops.time_to_batch(sequences), ops),
+        kernel,
+        layer.weight("bias", if_config="use_bias"),
+        strides=strides,
+        padding=padding(layer),
+        dilation=dilation,
+    )
+    together = ops.batch_to_time(frames, like=sequences)
+    return [ops.squeeze(ops.slice(together, 1, at, at + 1), 1) for at in range(time)]
+
+
+def step(layer: LayerView, inputs: Tensor, states: list[Tensor], ops: Operations) -> list[Tensor]:
+    """Hidden and carry state after one step; there are none before the first, which begins from zeros."""
+
+    def active(x: Tensor, key: str) -> Tensor:
+        return apply_activation(layer.config[key], x, ops, layer)
+
+    kernel = layer.weight("recurrent_kernel")
+    gates = inputs
+    if states:
+        once = (1,) * (len(kernel.shape) - 2)
+        from_hidden = ops.convolution(states[0], kernel, strides=once, padding="same", dilation=once)
+        gates = ops.add(inputs, from_hidden)
+    units = kernel.shape[-2]
+    i, f, c, o = (ops.slice(gates, -1, at * units, (at + 1) * units) for at in range(4))
+    carry = ops.multiply(active(i, "recurrent_activation"), active(c, "activation"))
+    if states:
+        carry = ops.add(ops.multiply(active(f, "recurrent_activation"), states[1]), carry)
+    hidden = ops.multiply(active(o, "recurrent_activation"), active(carry, "activation"))
+    return [hidden, carry]
+
+
+def in_time(outputs: list[Tensor], ops: Operations) -> Tensor:
+    return ops.concatenate([ops.expand_dims(output, 1) for output in outputs], 1)
