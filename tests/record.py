@@ -73,6 +73,26 @@ def randomise(model: Any, seed: int, scale: float) -> None:
             one.finalize_state()
 
 
+def long_samples(case: Case, model: Any) -> Any:
+    """Inputs of many steps: rows with no padding, on the right, on the left, in holes, and nothing but padding."""
+    if case.long is None:
+        return None
+    rng = np.random.default_rng(7)
+    rows, steps = case.long
+    samples = {}
+    for place, given in enumerate(model.inputs):
+        kept = np.ones((rows, steps), bool)
+        patterns = (slice(0, 0), slice(steps // 3, None), slice(0, steps // 2), rng.random(steps) < 0.4, slice(None))
+        for row in range(rows):
+            kept[row, patterns[(row + place) % len(patterns)]] = False
+        if given.dtype.startswith("int"):
+            samples[given.name] = np.where(kept, rng.integers(1, 30, kept.shape), 0).astype("int32")
+        else:
+            values = rng.normal(size=(rows, steps, given.shape[-1]))
+            samples[given.name] = np.where(kept[..., None], values, 0.5).astype("float32")
+    return samples
+
+
 def code_hash() -> str:
     """Of everything that decides what a recording holds."""
     sources = [*ROOT.glob("porting/keras_side/*.py"), *ROOT.glob("porting/*.py"), *ROOT.glob("porting/archive/*.py")]
@@ -93,7 +113,8 @@ def record(folder: Path, families: list[str]) -> int:
             keras.utils.clear_session()
             model = build(case)
             randomise(model, number, case.scale)
-            porting.save(model, target, overwrite=True, name=key.replace("/", "-"))
+            samples = long_samples(case, model)
+            porting.save(model, target, samples, overwrite=True, name=key.replace("/", "-"))
         except Exception as error:
             failed += 1
             print(f"{key}: {type(error).__name__}: {error}")

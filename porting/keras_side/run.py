@@ -124,12 +124,16 @@ def check_outputs(case: Case, model: Any, graph: Graph, front: Front) -> None:
 
 
 def _departure(found: Array, expected: Array) -> float:
-    """The largest difference, relative to the largest number; infinite for another shape or dtype."""
+    """The largest difference, relative to the largest number; infinite for another shape or dtype, or NaN elsewhere."""
     if found.shape != expected.shape or found.dtype != expected.dtype:
         return float("inf")
     if not found.size:
         return 0.0
     if found.dtype == object:
         return 0.0 if np.array_equal(found, expected) else float("inf")
-    size = max(float(np.abs(expected.astype(np.float64)).max()), 1e-30)
-    return float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max()) / size
+    one, other = found.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(other)
+    if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
+        return float("inf")
+    size = max(float(np.abs(other[finite]).max(initial=0.0)), 1e-30)
+    return float(np.abs(one[finite] - other[finite]).max(initial=0.0)) / size

@@ -79,7 +79,8 @@ def run_recurrent(
     config = layer.config
     layer.irrelevant("return_state")
     if config.get("stateful"):
-        raise layer.refuse("stateful=True is not handled", "pass the states on: return_state and initial_state")
+        what = "stateful=True: its answer depends on the calls before, which batches run side by side do not have"
+        raise layer.refuse(what, "hand the states in and out of the network: initial_state and return_state")
     if config.get("time_major"):
         raise layer.refuse("time_major=True is not handled", "put the batch first")
     initial = flat_states(initial_state)

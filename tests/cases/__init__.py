@@ -42,6 +42,7 @@ class Case:
         call: further call arguments.
         refused: engine to a piece of the refusal that it gives by design.
         scale: of the random weights; smaller where a cell with unbounded gates would grow without end.
+        long: rows and steps of one more reference, of ids below 30 or of numbers around 0.5, padded in every way.
         rules: the file of rules for its own layers, from the root of the repository.
         tolerance: where float32 itself is worse than the default: with a comment that says why.
     """
@@ -57,6 +58,7 @@ class Case:
     scale: float = 0.5
     tolerance: Optional[float] = None
     rules: Optional[str] = None
+    long: Optional[tuple[int, int]] = None
 
 
 def all_cases() -> dict[str, Case]:
