@@ -24,6 +24,7 @@ from .images import ImageOperations
 from .learnable import Gathering, gathered_rows, learnt_tensor
 from .positions import PositionOperations
 from .products import ProductOperations
+from .reducing import fits, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
 from .wires import Wire, canonical, free_letter
@@ -401,7 +402,10 @@ class NeomlOperations(
         if name in ("any", "all"):
             name, dtype = {"any": "max", "all": "min"}[name], "bool"
         if name == "min":
-            return replace(self.multiply(self.reduce(self.multiply(x, -1.0), "max", axes, keepdims), -1.0), dtype=dtype)
+            least = self.multiply(self.reduce(self.multiply(x, -1.0), "max", axes, keepdims), -1.0)
+            return replace(least, dtype="bool" if dtype == "bool" else "float32")
+        if not fits(x, reduced):
+            return reduce_in_rows(self, x, reduced, keepdims, lambda rows: self.reduce(rows, name, (2,)))
         x = self._floating(x).to(_pooling_layout(x.layout, reduced))
         kind, settings = POOLING[name]
         pooled = x.made(self.graph.add(kind, x.port, **settings), dtype="bool" if dtype == "bool" else "float32")

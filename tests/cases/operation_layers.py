@@ -184,6 +184,17 @@ CASES = [
     of("max_of_integers", one("max", axis=1), (None,), dtype="int32"),
     of("sum_over_the_batch", one("sum", axis=0, keepdims=True), (4,), refused=BATCH),
     of("sum_of_bools", lambda ops, x: ops.sum(x > 0, axis=1), (4,)),
+    of(
+        "reductions_of_rank_6",
+        lambda ops, x: [ops.mean(x, 3), ops.sum(x, (1, 2)), ops.max(x, -1, keepdims=True)],
+        (2, 2, 3, 2, 4),
+    ),
+    of(
+        "reductions_of_four_axes",
+        lambda ops, x: [ops.mean(x, (1, 2, 3, 4)), ops.min(x, (1, 2, 3, 4), keepdims=True)],
+        (2, 3, 2, 4),
+    ),
+    of("min_of_integers", one("min", axis=1), (5,), dtype="int32"),
     of("any_all", lambda ops, x: [ops.any(x > 1, axis=-1), ops.all(x > -1, axis=1, keepdims=True)], (3, 4)),
     of("prod", one("prod", axis=-1), (4,), refused=ONLY_NUMPY),
     of("sort", one("sort", axis=-1), (4,), refused=ONLY_NUMPY),
