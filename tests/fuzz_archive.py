@@ -49,7 +49,8 @@ class Fuzz:
         started = time.process_time()
         try:
             network = read_network(self.folder)
-        except BadArchive:
+        except BadArchive as error:
+            assert "exhausted" not in str(error), "more memory was asked for than the folder has bytes"
             outcome = "refused"
         else:
             outcome = self.judge(network, forged, forger)
@@ -83,6 +84,8 @@ def main() -> int:
             faulthandler.dump_traceback_later(10 * SECONDS, exit=True)
             seed = f"{options.seed}.{number}"
             forger = forgers[number % len(forgers)]
+            if number % 10_000 == 0:
+                print(f"{number:8} of {options.mutations}", file=sys.stderr, flush=True)
             try:
                 fuzz.try_one(forger, seed)
             except BaseException:
