@@ -302,7 +302,8 @@ class NeomlOperations(
         if isinstance(a, (int, float)):
             return self.multiply(self.unary(self._wire(b), "reciprocal"), a)
         if self.training:
-            return self.multiply(a, self.unary(self._wire(b), "reciprocal"))
+            divisor = self._operand(b, a) if isinstance(a, Wire) else self._wire(b)
+            return self.multiply(a, self.unary(divisor, "reciprocal"))
         return self._eltwise("EltwiseDiv", a, b)
 
     def maximum(self, a: Operand, b: Operand) -> Wire:
