@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from string import ascii_letters
-from typing import Optional
+from typing import Optional, TypeVar
 
 from ..layers.rule import Refusal
 from ..operations import Weight
 from .graph import Node
 from .part import Operand, Part
-from .wires import Wire
+from .wires import Wire, canonical
 
 __all__ = ["ProductOperations"]
 
 # NeoML's tied layer knows no height, width or depth.
 TIED = {2: "BC", 3: "BLC", 4: "BLSC"}
 # Where the axes before the last two lie: NeoML multiplies the height x channels matrices of every other dimension.
-BATCH = {3: "B", 4: "BS", 5: "BSL", 6: "BSLW"}
+BATCH = {3: "B", 4: "BS", 5: "BSL"}
 
 
 Sizes = dict[str, Optional[int]]
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +45,20 @@ class ProductOperations(Part):
             right = self.transpose(right, (*range(right.rank - 2), right.rank - 1, right.rank - 2))
         if left.rank == 2:
             raise Refusal("a product of two tensors over the batch axis")
-        if left.rank not in BATCH:
-            raise Refusal(f"a product of tensors of rank {left.rank}", "keep tensors of a product to rank 6")
         left, right = self._spread_rows(left, right)
+        if left.rank not in BATCH:
+            return self._product_of_rows(left, right)
         layout = BATCH[left.rank] + "HC"
         left, right = left.to(layout), right.to(layout)
         port = self.graph.add("MatrixMultiplication", left.port, right.port)
         return left.made(port, (*left.shape[:-1], right.shape[-1]))
+
+    def _product_of_rows(self, left: Wire, right: Wire) -> Wire:
+        """The axes between the batch and the matrices as one."""
+        rows = _joint(dict(enumerate(left.shape)), range(1, left.rank - 2))
+        first, second = (self.reshape(x, [-1 if rows is None else rows, x.size(-2), x.size(-1)]) for x in (left, right))
+        shape = [*left.shape[1:-1], right.shape[-1]]
+        return self.reshape(self.matmul(first, second), [-1 if size is None else size for size in shape])
 
     def einsum(self, equation: str, operands: Sequence[Operand]) -> Wire:
         terms, output = parse_einsum(equation, [len(_shape(one)) for one in operands])
@@ -169,8 +177,9 @@ class ProductOperations(Part):
         if len(x.shape) >= rank:
             raise Refusal(f"a product with weight {x.name} of shape {x.shape} and a tensor of rank {rank}")
         shape = (1,) * (rank - len(x.shape)) + x.shape
-        layout = (BATCH.get(rank, "") + "HC")[rank - len(x.shape) :]
-        return Wire(shape, "float32", BATCH.get(rank, "") + "HC", self._parameter(x, layout), self.graph)
+        layout = BATCH[rank] + "HC" if rank in BATCH else canonical(rank)
+        port = self._parameter(x, layout[rank - len(x.shape) :])
+        return Wire(shape, "float32", layout, port, self.graph)
 
     def _spread_rows(self, left: Wire, right: Wire) -> tuple[Wire, Wire]:
         """Both with the same number of matrices: NeoML spreads none over the other's."""
@@ -200,9 +209,9 @@ def _order(x: Labelled, letters: str) -> list[int]:
     return [x.letters.index(letter) for letter in letters]
 
 
-def _joint(sizes: Sizes, group: str) -> Optional[int]:
+def _joint(sizes: Mapping[Key, Optional[int]], group: Iterable[Key]) -> Optional[int]:
     """The size of several axes as one; None where one of them is open."""
-    found = [sizes[letter] for letter in group]
+    found = [sizes[one] for one in group]
     return None if None in found else prod(size for size in found if size is not None)
 
 

@@ -202,8 +202,11 @@ def cut(x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int
         return _last(x, at, -start)
     if (start or 0) >= 0 and (stop is None or stop < 0):
         return _crop(x, at, start or 0, -(stop or 0), None)
-    if (start or 0) == 0 and stop is not None:
-        return _subsequence(x, at, 0, stop)
+    first = start or 0
+    if stop is not None and 0 <= first < stop:
+        return _subsequence(x, at, first, stop - first)
+    if stop is not None and first < stop < 0:
+        return cut(_last(x, at, -first), at, 0, stop - first)
     raise Refusal(f"a slice {start}:{stop} of an open axis", "fix the axis in the Input")
 
 

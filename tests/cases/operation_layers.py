@@ -269,6 +269,8 @@ CASES = [
     of("item_slices", lambda ops, x: [x[:, 1:], x[:, :-1], x[:, 1:-1], x[:, -2:], x[:, :2]], (5, 4)),
     of("item_steps", lambda ops, x: [x[:, ::-1], x[:, ::2], x[:, 1::2], x[:, 3:0:-1]], (5, 4)),
     of("item_open_slices", lambda ops, x: [x[:, :1], x[:, -1:]]),
+    of("item_open_places", lambda ops, x: [x[:, 1], x[:, -2], x[:, 1:3], x[:, -2:-1]]),
+    of("matmul_rank_6", lambda ops, x, y: x @ y, (2, 1, 2, 3, 4), (2, 3, 1, 4, 2)),
     of("item_new_axes", lambda ops, x: [x[:, None], x[:, :, None, 1:], x[..., None, :]], (3, 4)),
     of("item_of_ids", lambda ops, x: [x[:, 0], x[:, 1:3]], (5,), dtype="int32"),
     of("take", lambda ops, x: [ops.take(x, 1, axis=2), ops.take(x, [2, 0, 2], axis=1)], (3, 4)),
