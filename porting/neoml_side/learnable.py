@@ -1,4 +1,4 @@
-"""Weights that learn where NeoML has no layer for them: rows of tables, and tensors that are weights."""
+"""What nets that learn are built of where NeoML has no layer: rows of tables, tensors that are weights, products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..network import Array
 from ..operations import Weight
 from .graph import AXES, Graph, Node, Parameter, Port, blob_array
 
-__all__ = ["Gathering", "gathered_rows", "learnt_tensor"]
+__all__ = ["Gathering", "gathered_rows", "learnt_tensor", "safe_product"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +66,13 @@ def learnt_tensor(graph: Graph, weight: Weight, layout: str) -> Port:
         parameters={"embeddings": Parameter.of(weight, pack, unpack)},
     )
     return graph.add("Transform", row, transforms=[("set", size) for size in shape])
+
+
+def safe_product(graph: Graph, product: Port, first: Port) -> Port:
+    """A product that does not lie over its first operand: that one has another reader, which adds nothing.
+
+    NeoML writes a product over its first operand where nobody else reads it, and computes the others' gradients from
+    what it finds there. A LeakyReLU of slope 1 between them would help too, but its own gradient is 0 at 0.
+    """
+    nothing = graph.add("Linear", first, multiplier=0.0, free_term=0.0)
+    return graph.add("EltwiseSum", product, nothing)

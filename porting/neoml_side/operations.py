@@ -21,12 +21,13 @@ from .convolutions import ConvolutionOperations
 from .functions import UNARY
 from .graph import Graph, Parameter, Port, blob_array
 from .images import ImageOperations
-from .learnable import Gathering, gathered_rows, learnt_tensor
+from .learnable import Gathering, gathered_rows, learnt_tensor, safe_product
 from .positions import PositionOperations
 from .products import ProductOperations
 from .reducing import fits, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
+from .ties import largest
 from .wires import Wire, canonical, free_letter
 
 __all__ = ["NeomlOperations"]
@@ -275,7 +276,10 @@ class NeomlOperations(
         left, right = self._pair(a, b)
         if kind == "EltwiseMul" and self.training:
             left, right = in_product_order(left, right)
-        return left.made(self.graph.add(kind, left.port, right.port), dtype="float32")
+        port = self.graph.add(kind, left.port, right.port)
+        if kind == "EltwiseMul" and self.training:
+            port = safe_product(self.graph, port, left.port)
+        return left.made(port, dtype="float32")
 
     def _scaled(self, x: Operand, multiplier: float, free_term: float) -> Wire:
         wire = self._floating(self._wire(x))
@@ -331,10 +335,16 @@ class NeomlOperations(
 
     def unary(self, x: Wire, name: str) -> Wire:
         x = self._floating(x)
+        if name == "square" and self.training:
+            return self.multiply(x, x)
         made = UNARY.get(name)
         if made is None:
             raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
-        return x.made(made(self.graph, x.port))
+        port = made(self.graph, x.port)
+        if name == "log" and self.training:
+            # A second reader keeps the logarithm from being written over its operand, which its gradient needs.
+            port = self.graph.add("EltwiseSum", port, linear(self.graph, x.port, 0.0))
+        return x.made(port)
 
     # ---- comparisons and logic
 
@@ -396,6 +406,15 @@ class NeomlOperations(
     # ---- over axes
 
     def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
+        if self.training and name == "max" and x.dtype == "float32" and 0 not in {x.axis(axis) for axis in axes}:
+            made = largest(self, x, axes)
+            for axis in sorted((x.axis(axis) for axis in axes), reverse=True):
+                made = made if keepdims else self.squeeze(made, axis)
+            return made
+        return self.plain_reduce(x, name, axes, keepdims)
+
+    def plain_reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
+        """A reduction by one layer; where the largest stands several times, one of them has the gradient."""
         reduced = {x.axis(axis) for axis in axes}
         if 0 in reduced:
             raise Refusal(f"{name} over the batch axis")
@@ -421,7 +440,7 @@ class NeomlOperations(
         x = self._floating(x)
         over = sorted({x.axis(axis) for axis in axes})
         if log:
-            moved = self.subtract(x, self.reduce(x, "max", over, keepdims=True))
+            moved = self.subtract(x, self.plain_reduce(x, "max", over, keepdims=True))
             return self.subtract(
                 moved, self.unary(self.reduce(self.unary(moved, "exp"), "sum", over, keepdims=True), "log")
             )

@@ -8,7 +8,6 @@ from math import prod
 from typing import Optional
 
 from ..layers.rule import Refusal
-from .activations import keep
 from .part import Part
 from .wires import Wire
 
@@ -16,14 +15,8 @@ __all__ = ["SpreadingOperations", "in_product_order"]
 
 
 def in_product_order(left: Wire, right: Wire) -> tuple[Wire, Wire]:
-    """The operands of a product, the one that learns first and kept.
-
-    NeoML writes the product over the first operand unless that one's own gradient needs it; the gradient of the
-    second would then be taken from the product.
-    """
-    if not learns(left) and learns(right):
-        left, right = right, left
-    return replace(left, port=keep(left.graph, left.port), forms={}), right
+    """The operands of a product, the one that learns first."""
+    return (right, left) if not learns(left) and learns(right) else (left, right)
 
 
 def learns(x: Wire) -> bool:

@@ -1,0 +1,38 @@
+"""The largest of several equal numbers, as it trains in Keras.
+
+TensorFlow gives the gradient of a maximum over axes in equal parts to all places that hold it; NeoML gives it to one
+of them. With repeated words, or a padded end, whole windows are equal and the parts matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .wires import Wire
+
+if TYPE_CHECKING:
+    from .operations import NeomlOperations
+
+__all__ = ["largest"]
+
+# Numbers that stand closer to the maximum than this share of it count as equal: NeoML's products of equal windows differ
+# in their last bits. Up to twice as far they count in part.
+CLOSE = 1e-6
+TINY = 1e-30
+
+
+def largest(ops: NeomlOperations, x: Wire, axes: Sequence[int]) -> Wire:
+    """The maximum over axes, which stay as 1.
+
+    It is m + Σ (x − m) · e / n, where e is 1 where x is the maximum m and 0 elsewhere, and n = Σ e. The sum is 0; its
+    derivative by x is e / n, and every other path's derivative is 0 or takes away that of m.
+    """
+    top = ops.plain_reduce(x, "max", axes, keepdims=True)
+    gap = ops.subtract(x, top)
+    per_gap = ops.unary(ops.add(ops.multiply(ops.unary(top, "abs"), CLOSE), TINY), "reciprocal")
+    equal = ops.add(ops.multiply(gap, per_gap), 2.0)
+    equal = equal.made(ops.graph.add("ReLU", equal.port, threshold=1.0))
+    count = ops.plain_reduce(equal, "sum", axes, keepdims=True)
+    share = ops.plain_reduce(ops.multiply(gap, equal), "sum", axes, keepdims=True)
+    return ops.add(top, ops.multiply(share, ops.unary(count, "reciprocal")))
