@@ -18,7 +18,7 @@ import neoml
 import neoml.AutoDiff
 import numpy as np
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule
 from ..network import Array, Network, TensorRef
 from ..training.gradients import Gradient, Slices, total
@@ -34,6 +34,8 @@ __all__ = ["Head", "LearningNet", "learning_heads"]
 RATE = 2.0**30
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
+# What NeoML raises for, or computes wrongly, when it is to go back through it.
+NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "Equal", "Erf", "Less", "Not", "Where"})
 LAST_ACTIVATIONS = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
 
 
@@ -166,6 +168,7 @@ class LearningNet:
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
         found = find_packings(network, self.theta, lambda it: plan_network(it, rules, training=True).graph, picked)
         self.live = self._live_slots(found, picked)
+        self._check_gradients()
         self.capacity = 1
         self.seed = seed
         self._dnn: Any = None
@@ -184,6 +187,21 @@ class LearningNet:
             for packing in [found.get((slot.node, slot.inner, slot.name))]
             for fixed in [parameter.pack()]
         ]
+
+    def _check_gradients(self) -> None:
+        """Refuse layers that NeoML cannot go back through, where weights learn before them."""
+        learning = {id(live.node) for live in self.live}
+        learning.update(id(one.node) for one in self.gathered if one.table.name in self.theta.starts)
+        problems = {}
+        for node in self.nodes:
+            if not any(id(port.node) in learning for port in node.inputs):
+                continue
+            learning.add(id(node))
+            if node.kind in NO_GRADIENT:
+                what = f"is built with NeoML's {node.kind}, which has no gradient, and weights before it learn"
+                problems[node.scope] = Problem(node.scope, what, "freeze what stands before it, or train in Keras")
+        if problems:
+            raise Unsupported(problems.values())
 
     def _graph(self) -> Graph:
         """The net up to the heads and their masks."""

@@ -81,7 +81,7 @@ def read_state(path: Union[str, Path]) -> State:
         BadArchive: no such file, or a damaged one, or one of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             numbers = json.loads(str(file["state"]))
             if numbers.pop("format", None) != FORMAT:
                 raise BadArchive(Problem(str(path), "is a checkpoint of another version", "train from the start"))

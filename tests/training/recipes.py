@@ -178,22 +178,19 @@ LABELS: dict[str, Callable[[Rng], np.ndarray]] = {
     "dense": classes,
     "regression": features(3),
     "conv_frozen_bn": classes,
+    "forked": classes,
 }
 
 
 def batches(recipe: Recipe) -> Iterator[tuple[Any, Any, Any]]:
     """Inputs, labels and sample weights of every step; the same in both environments."""
     rng = np.random.default_rng(7)
-    categorical = "categorical_crossentropy" in str(recipe.loss) and "sparse" not in str(recipe.loss)
     for step in range(STEPS):
         x = INPUTS[recipe.net](rng)
         if recipe.ragged:
             x = np.ascontiguousarray(x[:, : (TIME, 4, 1)[step % 3]])
-        y: Any
-        if recipe.net == "forked":
-            y = [classes(rng), x]
-        else:
-            y = one_hot(rng) if categorical else LABELS[recipe.net](rng)
+        labels = one_hot if recipe.loss == SMOOTH else LABELS[recipe.net]
+        y: Any = [labels(rng), x] if recipe.net == "forked" else labels(rng)
         weights: Any = None
         if recipe.weights == "samples":
             weights = rng.uniform(0, 2, BATCH).astype(np.float32)

@@ -223,7 +223,7 @@ def test_a_run_resumes_to_the_bit(tmp_path: Path) -> None:
 def test_a_run_killed_at_any_moment_resumes_to_the_bit(tmp_path: Path) -> None:
     whole = resumable(tmp_path / "whole", 12)
     path = tmp_path / "killed"
-    code = f"from pathlib import Path; from tests.training.test_fit import resumable; resumable(Path({str(path)!r}), 12, True)"
+    code = f"from tests.training.test_fit import *; resumable(Path({str(path)!r}), 12, True)"
     killed = 0
     for wait in (0.0, 0.05, 0.1):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)

@@ -1,0 +1,83 @@
+"""Record Keras' gradients for cases of tests/cases, beside what tests/record has saved. Runs in the Keras environment.
+
+    python -m tests.training.record_gradients CASES FOLDER [FAMILY …]
+
+The loss is the sum of all outputs times random numbers; kept are its gradients by every trainable weight, and by
+every float input.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from porting.archive import read_network
+from porting.keras_side.front import front_of
+from porting.keras_side.graph import walk
+from porting.keras_side.restore import restore
+from porting.keras_side.weights import collect_weights
+from tests.cases import all_cases
+from tests.record import build, code_hash
+from tests.training.cotangents import chosen, cotangents, smooth_inputs
+
+
+def weight_variables(model: Any) -> dict[str, Any]:
+    """Trainable variables by ``layer/weight``, each once."""
+    front = front_of(model)
+    trainable = {id(variable) for variable in model.trainable_variables}
+    found: dict[int, tuple[str, Any]] = {}
+    for layer, held in collect_weights(walk(model, front), front).variables.items():
+        for name, variable in held.items():
+            if id(variable) in trainable:
+                found.setdefault(id(variable), (f"{layer}/{name}", variable))
+    return dict(found.values())
+
+
+def gradients(model: Any, network: Any) -> dict[str, np.ndarray]:
+    case = network.cases[-1]
+    moved = smooth_inputs(case)
+    fed = {one.name: tf.convert_to_tensor(moved[one.name]) for one in network.inputs}
+    floats = {name: tensor for name, tensor in fed.items() if tensor.dtype.is_floating}
+    variables = weight_variables(model)
+    made = cotangents(network, case)
+    with tf.GradientTape() as tape:
+        for tensor in floats.values():
+            tape.watch(tensor)
+        inputs = list(fed.values())
+        outputs = keras.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0], training=False))
+        pairs = zip(network.output_refs(), outputs)
+        loss = tf.add_n([tf.reduce_sum(output * made[ref]) for ref, output in pairs if ref in made])
+    names = [*(f"weight/{name}" for name in variables), *(f"input/{name}" for name in floats)]
+    sources = [*(variable.value for variable in variables.values()), *floats.values()]
+    found = tape.gradient(loss, sources)
+    return {name: tf.convert_to_tensor(one).numpy() for name, one in zip(names, found) if one is not None}
+
+
+def record(cases: Path, folder: Path, families: list[str]) -> None:
+    stamp = folder / "recorded-by"
+    code = code_hash() + Path(__file__).read_text() + Path(__file__).with_name("cotangents.py").read_text()
+    if not families and stamp.exists() and stamp.read_text() == code:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for key, case in all_cases().items():
+        saved = cases / key.replace("/", "--")
+        if not chosen(key, case) or (families and key.split("/")[0] not in families) or not saved.is_dir():
+            continue
+        network = read_network(saved)
+        if not cotangents(network, network.cases[-1]):
+            continue
+        keras.utils.clear_session()
+        model = build(case)
+        restore(network, model)
+        np.savez(folder / f"{saved.name}.npz", **gradients(model, network))
+    if not families:
+        stamp.write_text(code)
+
+
+if __name__ == "__main__":
+    record(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
