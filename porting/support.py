@@ -1,21 +1,77 @@
-"""The support table, made from the rules themselves."""
+"""The support tables, made from the rules themselves.
+
+python -m porting.support      # writes them into README.md and docs/support.md of this checkout
+"""
 
 from __future__ import annotations
 
-from .layers import RULES
+from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["as_markdown", "support_rows"]
+from .layers import RULES, Rule
+
+__all__ = ["as_markdown", "families_as_markdown", "support_rows", "write_tables"]
+
+BEGIN, END = "<!-- support table -->", "<!-- end of support table -->"
+HEAD = "# What is supported\n\nOne row a rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used as a layer.\n"
+FAMILIES = {
+    "activation_layers": "activation layers",
+    "activations": "activations",
+    "categories": "text and categories",
+    "convolution": "convolutions",
+    "operation_layers": "operations as layers",
+    "operation_shapes": "operations on shapes",
+    "operation_windows": "operations on windows",
+    "products": "products",
+    "scaling": "scaling",
+    "wrappers": "wrappers",
+}
+
+
+def registered() -> list[Rule]:
+    """Porting's own rules; by family, then by name."""
+    own = [rule for rule in RULES.values() if rule.apply.__module__.startswith(__package__ or "porting")]
+    return sorted(own, key=lambda rule: (rule.family, rule.class_name))
+
 
 def support_rows() -> list[tuple[str, str, str, str]]:
-    """A row for each rule: class, numpy, NeoML, remarks; by family, then by name."""
-    rows = []
-    for name, rule in sorted(RULES.items(), key=lambda item: (item[1].family, item[0])):
-        rows.append((name, "exact", rule.neoml, rule.note))
-    return rows
+    """A row for each rule: class, numpy, NeoML, remarks."""
+    return [(rule.class_name, "exact", rule.neoml, rule.note) for rule in registered()]
 
 
 def as_markdown() -> str:
-    """The table for the README."""
+    """Every rule in a row."""
     lines = ["| layer | numpy | NeoML | remarks |", "|---|---|---|---|"]
-    lines += [f"| {name} | {numpy} | {neoml} | {remark} |" for name, numpy, neoml, remark in support_rows()]
+    lines += [f"| {' | '.join(row)} |" for row in support_rows()]
     return "\n".join(lines)
+
+
+def families_as_markdown() -> str:
+    """A row for each family: what is exact in both engines, and what NeoML does only in part or not at all."""
+    by_family: dict[str, list[Rule]] = {}
+    for rule in registered():
+        by_family.setdefault(rule.family, []).append(rule)
+    lines = ["| | exact in numpy and NeoML | partly or not in NeoML; numpy runs them |", "|---|---|---|"]
+    for family, rules in by_family.items():
+        exact = [rule for rule in rules if rule.neoml == "exact"]
+        others = [rule for rule in rules if rule.neoml != "exact"]
+        lines.append(f"| {FAMILIES.get(family, family)} | {_names(exact)} | {_names(others)} |")
+    return "\n".join(lines)
+
+
+def _names(rules: Iterable[Rule]) -> str:
+    return ", ".join(rule.class_name for rule in rules) or "–"
+
+
+def write_tables(root: Path) -> None:
+    """Put the tables into README.md, between its two marks, and into docs/support.md."""
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    readme.write_text(f"{before}{BEGIN}\n{families_as_markdown()}\n{END}{after}", encoding="utf-8")
+    (root / "docs" / "support.md").write_text(f"{HEAD}\n{as_markdown()}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_tables(Path(__file__).parent.parent)

@@ -13,7 +13,7 @@ from ..network import Array, Case, Shape, TensorRef, tensors_in
 from .front import Front
 from .graph import Graph, Step, refs_of
 
-__all__ = ["MaskLostError", "Progress", "Unmasked", "check_outputs", "record", "run_model"]
+__all__ = ["MaskLostError", "Progress", "UnsteadyError", "Unmasked", "check_outputs", "record", "run_model"]
 
 Progress = Callable[[int, int, str], None]
 # By call, the tensors that reach it without the mask that they were made with.
@@ -29,6 +29,10 @@ class MaskLostError(Exception):
     it on the same tensors sees no mask, save where the graph holds the mask as an argument. Such a graph is walked
     again with its mask arguments kept.
     """
+
+
+class UnsteadyError(Exception):
+    """The model answers the same inputs otherwise each time."""
 
 
 def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -> tuple[Case, Unmasked]:
@@ -53,10 +57,10 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
         if lost:
             unmasked[step.call.name] = lost
-        for place, (ref, value) in enumerate(zip(step.call.refs(), _run(step, values, front))):
-            # What Keras says of a vectorizer's shape is not what the vectorizer does.
-            loose = graph.opened or graph.loose
-            _check_shape(ref, tuple(value.shape), (None,) if loose else step.shapes[place])
+        # What Keras says of a vectorizer's shape is not what the vectorizer does.
+        shapes = ((),) * step.call.outputs if graph.opened or graph.loose else step.shapes
+        for ref, value, said in zip(step.call.refs(), _run(step, values, front), shapes):
+            _check_shape(ref, tuple(value.shape), said)
             values[ref] = value
             mask = front.mask(value)
             if mask is not None:
@@ -73,17 +77,28 @@ def _run(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras said it when the model was made
         made = front.flatten(front.call(step.operation, _fill(step.args, values), keywords))
+    _check_window(step, values, made[0])
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
 
 
 def _check_shape(ref: TensorRef, shape: tuple[int, ...], said: Shape) -> None:
-    """Refuse empty outputs, and what TensorFlow answers to a convolution of too few steps: numbers of another shape."""
+    """Refuse empty outputs, and shapes that the graph does not announce."""
     expected = said if len(said) > 1 else (None,) * len(shape)
     fits = len(shape) == len(expected) and all(size in (None, has) for size, has in zip(expected[1:], shape[1:]))
     if not fits or 0 in shape:
         raise RuntimeError(f"{ref} has the shape {shape}, the graph says {said}")
+
+
+def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any) -> None:
+    """Refuse what TensorFlow answers to a window longer than its input: uninitialised memory, not always an error."""
+    layer, given = step.operation, step.args[0] if step.args else None
+    windowed = hasattr(layer, "kernel_size") or hasattr(layer, "pool_size")
+    if windowed and not hasattr(layer, "cell") and isinstance(given, TensorRef):
+        expected = tuple(layer.compute_output_shape(tuple(values[given].shape)))
+        if expected != tuple(made.shape):
+            raise RuntimeError(f"{step.call.name} gives the shape {tuple(made.shape)}, it should be {expected}")
 
 
 def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
@@ -110,6 +125,7 @@ def check_outputs(case: Case, model: Any, graph: Graph, front: Front) -> None:
 
     Raises:
         Mismatch: it does not.
+        UnsteadyError: the model does not give the same twice.
     """
     own = run_model(model, graph, front, case.inputs)
     problems = []
@@ -120,6 +136,9 @@ def check_outputs(case: Case, model: Any, graph: Graph, front: Front) -> None:
             what = f"run call by call it departs from the model's own output by {departure:.1e} ({case.name})"
             problems.append(Problem(str(ref), what, "please report the model: its graph was not understood"))
     if problems:
+        again = run_model(model, graph, front, case.inputs)
+        if not all(np.array_equal(one, other) for one, other in zip(own, again)):
+            raise UnsteadyError(f"the model answers the same inputs otherwise each time ({case.name})")
         raise Mismatch(problems)
 
 

@@ -49,6 +49,11 @@ CASES = [
     Case("embedding_3d", layer("Embedding", 7, 3), ((2, None),), "int32"),
     Case("dropout", layer("Dropout", 0.5), ((None, 5),)),
     Case("spatial_dropout", layer("SpatialDropout1D", 0.5), ((None, 5),)),
+    Case("spatial_dropout_2d", layer("SpatialDropout2D", 0.5), ((3, 3, 2),)),
+    Case("spatial_dropout_3d", layer("SpatialDropout3D", 0.5), ((3, 3, 2, 2),)),
+    Case("gaussian_dropout", layer("GaussianDropout", 0.5), ((5,),)),
+    Case("alpha_dropout", layer("AlphaDropout", 0.5), ((5,),)),
+    Case("activity_regularization", layer("ActivityRegularization", 0.1, 0.2), ((5,),)),
     Case("gaussian_noise", layer("GaussianNoise", 0.5), ((5,),)),
     Case("masked_dense", (layer("Dense", 3), layer("LSTM", 2)), ((None, 5),), masked=True),
 ]
