@@ -62,7 +62,8 @@ def environment(session: nox.Session, name: str) -> str:
         session.run(uv, "venv", "--quiet", "--python", base, str(folder), external=True)
         session.run(uv, "pip", "install", "--quiet", "--python", str(python), *ENVIRONMENTS[name], external=True)
     else:
-        session.run(base, "-m", "venv", str(folder), external=True)
+        # nox brings virtualenv; a distribution's Python may come without venv.
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", "--python", base, str(folder), external=True)
         session.run(str(python), "-m", "pip", "install", "--quiet", *ENVIRONMENTS[name], external=True)
     stamp.write_text(wanted)
     return str(python)
@@ -85,22 +86,32 @@ def port(session: nox.Session) -> None:
         run(session, neoml, "scripts/tutorial_neoml.py", str(folder))
         return
     words = list(session.posargs)
-    if len(words) < 2 or words[1].startswith("-"):
+    if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
         session.error("nox -s port -- MODEL.keras FOLDER [--samples FILE.npz] [--overwrite] …")
-    run(session, keras, "-m", "porting.cli", "save", *words)
-    run(session, neoml, "-m", "porting.cli", "check", words[1], "--engine", "neoml")
+    # The user's paths are relative to where the user stands, and nox stands beside this file.
+    with session.chdir(session.invoked_from):
+        run(session, keras, "-m", "porting.cli", "save", *words)
+        run(session, neoml, "-m", "porting.cli", "check", words[1], "--engine", "neoml")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Record references in Keras, test both sides, check the code."""
     keras, neoml, numpy = (environment(session, name) for name in ("keras", "neoml", "numpy"))
-    if not session.posargs:
-        lint(session)
     run(session, keras, "-m", "tests.record", str(RECORDED))
+    run(session, keras, "-m", "tests.training.record", str(RECORDED.with_name("recorded-training")))
+    run(
+        session,
+        keras,
+        "-m",
+        "tests.training.record_gradients",
+        *map(str, (RECORDED, RECORDED.with_name("recorded-gradients"))),
+    )
     run(session, keras, "-m", "pytest", "tests/keras_side", *session.posargs)
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
     run(session, neoml, "-m", "pytest", "tests", "--ignore=tests/keras_side", *session.posargs)
+    if not session.posargs:
+        lint(session)
 
 
 @nox.session
@@ -110,6 +121,14 @@ def lint(session: nox.Session) -> None:
     run(session, neoml, "-m", "ruff", "check", ".")
     run(session, neoml, "-m", "ruff", "format", "--check", ".")
     run(session, neoml, "-m", "mypy")
+
+
+@nox.session
+def whole_networks(session: nox.Session) -> None:
+    """Networks of keras.applications, made in Keras and proved in both engines; names after -- pick some."""
+    keras, neoml = environment(session, "keras"), environment(session, "neoml")
+    run(session, keras, "-m", "tests.whole_networks", str(ROOT / "out" / "whole"), *session.posargs)
+    run(session, neoml, "-m", "pytest", "tests/test_whole_networks.py")
 
 
 @nox.session

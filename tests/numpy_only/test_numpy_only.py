@@ -37,9 +37,9 @@ def own_rules(folder: Path) -> dict[str, str]:
 
 def test_numpy_is_the_default_engine_without_neoml() -> None:
     if importlib.util.find_spec("neoml") is None:
-        assert porting.load(FOLDERS[0]).engine.name == "numpy"
+        assert porting.load(SAVED / "tutorial").engine.name == "numpy"
     else:
-        assert porting.load(FOLDERS[0]).engine.name == "neoml"
+        assert porting.load(SAVED / "tutorial").engine.name == "neoml"
 
 
 def test_nothing_else_is_imported() -> None:
