@@ -1,0 +1,46 @@
+"""The examples' NeoML sides, run as a user runs them: every layer proved, Keras' predictions on held-out data kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("neoml")
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+# name: what its output must say
+SAID = {
+    "tutorial": "exact",
+    "descriptions": "texts with another predicted class: 0",
+    "sentiment": "texts with another prediction than Keras': 0",
+    "attention": "texts with another prediction than Keras': 0",
+    "tied": "tables read back: words/embeddings\n",
+    "seq2seq": "letters with another prediction than Keras': 0",
+}
+
+
+def run(script: str, *arguments: str) -> str:
+    command = [sys.executable, str(SCRIPTS / script), *arguments]
+    made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=SCRIPTS.parent)
+    assert made.returncode == 0, made.stdout
+    return made.stdout
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_an_example_ends_well(name: str) -> None:
+    assert SAID[name] in run(f"{name}_neoml.py")
+
+
+def test_the_page_shows_the_words_weighted(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    run("attention_page.py", "--out", str(page), "a midi synthesizer with <b>reverb & more")
+    text = page.read_text(encoding="utf-8")
+    assert "<b>" not in text
+    words = [part.partition("<sub>")[0].rpartition(">")[2] for part in text.split('<span class="word"')[1:]]
+    weights = [float(part.partition("</sub>")[0]) for part in text.split("<sub>")[1:]]
+    assert words == ["a", "midi", "synthesizer", "with", "b", "reverb", "more"]
+    assert sum(weights) == pytest.approx(1.0, abs=0.05)
+    assert "sound" in text
