@@ -257,6 +257,9 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
     def unary(self, x: Tensor, name: str) -> Tensor:
         """numpy's function of that name: exp, log, abs, negative, square, sqrt, rsqrt, reciprocal …"""
 
+    def power(self, x: Tensor, exponent: float) -> Tensor:
+        """numpy's power with a fixed exponent."""
+
     # comparisons and logic; bool tensors
     def compare(self, a: Operand, b: Operand, name: str) -> Tensor:
         """equal, not_equal, less, less_equal, greater, greater_equal."""

@@ -6,7 +6,7 @@ A row a class where classes differ only in what they compute. An operation's out
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import pi
+from math import log, pi
 from typing import Any, Optional
 
 from ..operations import Operand, Operations, Tensor, Weight
@@ -169,7 +169,7 @@ def divide(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.divide(as_float(x1, ops), as_float(x2, ops))
 
 
-@operation("Power", note="in NeoML whole exponents up to 16, -1, 0.5 and -0.5", neoml="partly")
+@operation("Power", note="in NeoML with a fixed exponent or a fixed positive base", neoml="partly")
 def power(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """Whole powers of few factors are products; √ and its reciprocal are themselves."""
     if isinstance(x2, (int, float)):
@@ -180,7 +180,11 @@ def power(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
             kind, (x, _) = promoted([x1, x2], ops)
             result = power_of(x, int(x2), ops)
             return whole(result, [x1], ops) if kind == "int" else result
-    kind, (a, b) = promoted([x1, x2], ops)
+        if kind_of(x1) == "float" or isinstance(x2, float):
+            return ops.power(as_float(x1, ops), float(x2))
+    if isinstance(x1, (int, float)) and x1 > 0 and kind_of(x2) == "float":
+        return ops.unary(ops.multiply(x2, log(x1)), "exp")
+    _, (a, b) = promoted([x1, x2], ops)
     return ops.array_function("power", [a, b])
 
 

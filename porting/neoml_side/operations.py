@@ -346,6 +346,10 @@ class NeomlOperations(
             port = self.graph.add("EltwiseSum", port, linear(self.graph, x.port, 0.0))
         return x.made(port)
 
+    def power(self, x: Wire, exponent: float) -> Wire:
+        x = self._floating(x)
+        return x.made(self.graph.add("Power", x.port, exponent=float(exponent)))
+
     # ---- comparisons and logic
 
     def compare(self, a: Operand, b: Operand, name: str) -> Wire:
@@ -425,7 +429,7 @@ class NeomlOperations(
             least = self.multiply(self.reduce(self.multiply(x, -1.0), "max", axes, keepdims), -1.0)
             return replace(least, dtype="bool" if dtype == "bool" else "float32")
         if not fits(x, reduced):
-            return reduce_in_rows(self, x, reduced, keepdims, lambda rows: self.reduce(rows, name, (2,)))
+            return reduce_in_rows(self, x, reduced, keepdims, lambda rows: self.plain_reduce(rows, name, (2,)))
         x = self._floating(x).to(_pooling_layout(x.layout, reduced))
         kind, settings = POOLING[name]
         pooled = x.made(self.graph.add(kind, x.port, **settings), dtype="bool" if dtype == "bool" else "float32")

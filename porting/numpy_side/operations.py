@@ -106,6 +106,10 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         with np.errstate(all="ignore"):
             return Value((UNARY.get(name) or getattr(np, name))(x.value))
 
+    def power(self, x: Value, exponent: float) -> Value:
+        with np.errstate(all="ignore"):
+            return Value(np.power(self._floating(x), np.float32(exponent)))
+
     def compare(self, a: Operand, b: Operand, name: str) -> Value:
         return self._binary(getattr(np, name), a, b)
 

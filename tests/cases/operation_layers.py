@@ -99,7 +99,9 @@ CASES = [
     of("power_3", lambda ops, x: x**3),
     of("power_7", lambda ops, x: x**7),
     of("power_half", lambda ops, x: x**0.5, positive=True),
-    of("power_odd", lambda ops, x: x**1.7, positive=True, refused=ONLY_NUMPY),
+    of("power_odd", lambda ops, x: [x**1.7, x**-1.3, x**17], positive=True),
+    of("power_of_number", lambda ops, x: [2**x, ops.power(0.5, x)]),
+    of("power_of_two", lambda ops, x, y: ops.exp(x) ** y, (4,), (4,), refused=ONLY_NUMPY),
     of("maximum_number", lambda ops, x: ops.maximum(x, 0.1)),
     of("minimum_number", lambda ops, x: ops.minimum(0.1, x)),
     *(
