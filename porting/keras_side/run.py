@@ -57,8 +57,10 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
         if lost:
             unmasked[step.call.name] = lost
-        # What Keras says of a vectorizer's shape is not what the vectorizer does.
-        shapes = ((),) * step.call.outputs if graph.opened or graph.loose else step.shapes
+        # What Keras says of a vectorizer's shape is not what the vectorizer does; nor what it says of Activation("glu"),
+        # which halves the features.
+        loose = graph.opened or graph.loose or type(step.operation).__name__ == "Activation"
+        shapes = ((),) * step.call.outputs if loose else step.shapes
         for ref, value, said in zip(step.call.refs(), _run(step, values, front), shapes):
             _check_shape(ref, tuple(value.shape), said)
             values[ref] = value
