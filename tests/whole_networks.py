@@ -27,7 +27,7 @@ SIZES = {
     "ResNet50": 64,
     "EfficientNetB0": 64,
     "DenseNet121": 64,
-    "InceptionV3": 96,
+    "InceptionV3": 128,
     "Xception": 96,
     "NASNetMobile": 96,
     "VGG16": 64,

@@ -7,8 +7,9 @@ Keras weights of both layers are given back as they were saved while the joined 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
@@ -34,22 +35,42 @@ FREE = "free_term"
 def folded(graph: Graph) -> Graph:
     """The graph with each normalisation folded into the layer before it, where that layer feeds nothing else."""
     needed = graph.needed()
-    read = Counter((id(port.node), port.output) for node in needed for port in node.inputs)
-    read.update((id(port.node), port.output) for port in graph.sinks.values())
+    scalings = scalings_by_layer(graph, needed)
+    gone = {id(scaling) for found in scalings.values() for scaling in found}
     made: dict[int, Node] = {}
     result = Graph()
     for node in needed:
-        inputs = tuple(Port(made[id(port.node)], port.output) for port in node.inputs)
-        if is_fixed_scaling(node) and inputs[0].node.kind in OUTPUTS and read[(id(node.inputs[0].node), 0)] == 1:
-            before = inputs[0].node
-            both = join(before, node)
-            result.nodes[result.nodes.index(before)] = both
-            made[id(node)] = made[id(node.inputs[0].node)] = both
+        if id(node) in gone:
+            made[id(node)] = made[id(node.inputs[0].node)]
             continue
-        made[id(node)] = node if inputs == node.inputs else replace(node, inputs=inputs)
-        result.nodes.append(made[id(node)])
+        inputs = tuple(Port(made[id(port.node)], port.output) for port in node.inputs)
+        both = reduce(join, scalings.get(id(node), []), node if inputs == node.inputs else replace(node, inputs=inputs))
+        made[id(node)] = both
+        result.nodes.append(both)
     result.sinks = {name: Port(made[id(port.node)], port.output) for name, port in graph.sinks.items()}
     return result
+
+
+def scalings_by_layer(graph: Graph, needed: Sequence[Node]) -> dict[int, list[Node]]:
+    """The normalisations that each layer can do besides, in order: nothing else reads what lies between."""
+    read = Counter((id(port.node), port.output) for node in needed for port in node.inputs)
+    read.update((id(port.node), port.output) for port in graph.sinks.values())
+    found: dict[int, list[Node]] = {}
+    gone: set[int] = set()
+    for node in needed:
+        if not is_fixed_scaling(node):
+            continue
+        before = node.inputs[0].node
+        while read[(id(before), 0)] == 1 and (id(before) in gone or keeps_channels(before)):
+            before = before.inputs[0].node
+        if before.kind in OUTPUTS and id(before) not in gone and read[(id(before), 0)] == 1:
+            found.setdefault(id(before), []).append(node)
+            gone.add(id(node))
+    return found
+
+
+def keeps_channels(node: Node) -> bool:
+    return node.kind == "Transpose" and "channels" not in (node.settings["first_dim"], node.settings["second_dim"])
 
 
 def is_fixed_scaling(node: Node) -> bool:

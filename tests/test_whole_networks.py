@@ -1,0 +1,33 @@
+"""Networks of keras.applications, saved by `tests.whole_networks`: the same answers in both engines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import porting
+from porting.checking import needed_tolerance
+
+FOLDER = Path(os.environ.get("PORTING_WHOLE", Path(__file__).parent.parent / "out" / "whole"))
+NAMES = sorted(path.name for path in FOLDER.iterdir()) if FOLDER.is_dir() else []
+# Keras' own float32 is this far from its float64, with these weights: nothing can be closer to both.
+TOLERANCES = {"InceptionV3": 1e-4}
+
+
+@pytest.mark.skipif(not NAMES, reason="run `nox -s whole_networks`, or python -m tests.whole_networks in Keras")
+@pytest.mark.parametrize("engine", ["neoml", "numpy"])
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_networks(name: str, engine: str) -> None:
+    ported = porting.load(FOLDER / name, engine=engine)
+    (output,) = ported.network.output_refs()
+    for case in ported.network.cases:
+        want = case.outputs[output]
+        assert len(want) == 1 or np.ptp(want, axis=0).max() > 1e-4, (
+            f"{name} does not tell the images of {case.name} apart"
+        )
+        assert needed_tolerance(ported.predict(dict(case.inputs)), want) <= TOLERANCES.get(name, 1e-5)
+    saved = ported.network.weights()
+    assert all(np.array_equal(array, saved[key]) for key, array in ported.weights().items())
