@@ -18,11 +18,13 @@ from pathlib import Path
 
 from porting.archive import read_network, write_network
 from porting.errors import BadArchive
+from porting.network import Network
 
 from .archive.forging import BLIND, SEALED, Files, Forger
 from .archive.helpers import bytes_of, content, make_network, put
 
 SECONDS = 5.0
+HANG = 1200.0
 
 
 class Fuzz:
@@ -38,6 +40,7 @@ class Fuzz:
         self.again = room / "again"
         write_network(make_network(), self.folder)
         self.files = bytes_of(self.folder)
+        self.there: Mapping[str, bytes] = self.files
         self.content = content(read_network(self.folder))
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.slowest = 0.0
@@ -45,7 +48,8 @@ class Fuzz:
     def try_one(self, forger: Forger, seed: object) -> None:
         """Forge, read and judge. Raises AssertionError, or whatever reading should not have raised."""
         forged = forger(self.files, random.Random(f"{forger.__name__} {seed}"))
-        put(self.folder, forged)
+        put(self.folder, {name: forged[name] for name in forged if forged[name] is not self.there[name]})
+        self.there = forged
         started = time.process_time()
         try:
             network = read_network(self.folder)
@@ -59,7 +63,7 @@ class Fuzz:
         assert seconds < SECONDS, f"{seconds:.1f} s to read"
         self.outcomes[forger.__name__, outcome] += 1
 
-    def judge(self, network: object, forged: Mapping[str, bytes], forger: Forger) -> str:
+    def judge(self, network: Network, forged: Mapping[str, bytes], forger: Forger) -> str:
         if forged == self.files:
             assert content(network) == self.content, "the folder is the original, the network is not"
             return "original"
@@ -81,9 +85,10 @@ def main() -> int:
         fuzz = Fuzz(Path(name))
         forgers = (*BLIND, *SEALED)
         for number in range(options.mutations):
-            faulthandler.dump_traceback_later(10 * SECONDS, exit=True)
             seed = f"{options.seed}.{number}"
             forger = forgers[number % len(forgers)]
+            if number % 1000 == 0:  # arming it costs more than a reading
+                faulthandler.dump_traceback_later(HANG, exit=True)
             if number % 10_000 == 0:
                 print(f"{number:8} of {options.mutations}", file=sys.stderr, flush=True)
             try:

@@ -85,7 +85,7 @@ def state_of(target: Path) -> str:
 
 def main(room: Path, how: str, step: int) -> None:
     warnings.simplefilter("ignore")  # Python 3.12 warns of forks where numpy has threads
-    os.fsync = lambda number: None  # an ended process loses nothing that it has written
+    os.fsync = lambda fd: None  # an ended process loses nothing that it has written
     states: Counter[str] = Counter()
     left = 0
     for overwrite in (False, True):

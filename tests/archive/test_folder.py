@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import porting.archive
@@ -308,7 +309,7 @@ def test_systems_refusals_come_with_a_way_out(
     def refuse(*arguments: Any) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(folder.os, "mkdir", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
     assert told in writing_refusal(tmp_path / "net")
 
 
@@ -316,7 +317,7 @@ def test_exhausted_memory_is_a_refusal(saved: Path, monkeypatch: pytest.MonkeyPa
     def exhausted(*arguments: Any, **keywords: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(porting.archive.zips.np, "empty", exhausted)
+    monkeypatch.setattr(np, "empty", exhausted)
     assert "memory is exhausted" in refusal(saved)
 
 
