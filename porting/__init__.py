@@ -39,6 +39,7 @@ __all__ = [
     "load",
     "rule",
     "save",
+    "standalone",
     "text_function",
 ]
 
@@ -113,3 +114,29 @@ def check(
         BadArchive, Unsupported: as `load`. A departure does not raise: see ``report.ok``.
     """
     return load(folder, engine, device, rules).check(tolerance, progress)
+
+
+def standalone(
+    folder: Folder, out: Folder, rules: RulesGiven = None, overwrite: bool = False, tolerance: float = 1e-5
+) -> Path:
+    """Write a saved network as one readable Python file and one npz that need numpy alone, not even porting.
+
+    Args:
+        folder: a saved network's folder.
+        out: the folder to write to; the files carry the network's name.
+        rules: as `load` takes them.
+        overwrite: replace files that exist.
+        tolerance: what the file's own ``--check`` allows, in |a − b| ≤ t + t·|b|.
+
+    Returns:
+        the Python file; ``python FILE --check`` compares every layer with Keras' outputs.
+
+    Raises:
+        BadArchive: the folder is not a sound saved network, or the files exist or cannot be written.
+        Unsupported: listing every layer that cannot be written as numpy statements.
+    """
+    from .archive import read_network
+    from .rule_files import gather_rules
+    from .writer import write_standalone
+
+    return write_standalone(read_network(Path(folder)), Path(out), gather_rules(rules), overwrite, tolerance)

@@ -239,6 +239,18 @@ def predict(
     click.echo(f"wrote {', '.join(outputs)} to {out}")
 
 
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace the files if they exist.")
+@click.option("--tolerance", type=float, default=1e-5, show_default=True, help="What the file's own --check allows.")
+@rules_option
+def standalone(folder: Path, out: Path, overwrite: bool, tolerance: float, rule_files: tuple[str, ...]) -> None:
+    """Write FOLDER as one Python file and one npz in OUT that need numpy alone, not even porting."""
+    written = api.standalone(folder, out, rule_files, overwrite, tolerance)
+    click.echo(f"wrote {written} and {written.with_suffix('.npz').name}; python {written} --check compares with Keras")
+
+
 def read_inputs(path: Path) -> Any:
     """Arrays from an npy or npz file.
 

@@ -1,0 +1,559 @@
+"""The operations as numpy statements. What they compute is the numpy engine's; here is how it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ..layers.rule import Refusal
+from ..layers.windows import transposed_margins
+from ..network import Array
+from ..numpy_side.operations import NumpyOperations
+from ..numpy_side.values import Value
+from ..operations import Cell, Weight
+from .text import write_preprocessing
+from .trace import ATOM, COMPARISON, LOGIC, NEGATION, PRODUCT, SUM, Node, Trace, Traced
+
+__all__ = ["StatementOperations"]
+
+Operand = Union[Traced, Weight, float]
+Code = Union[Node, str]
+
+SYMBOLS = {"add": ("+", SUM), "subtract": ("-", SUM), "multiply": ("*", PRODUCT), "divide": ("/", PRODUCT)}
+COMPARISONS = {
+    "equal": "==",
+    "not_equal": "!=",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+}
+UNARY = {"reciprocal": ("1 / {0}", PRODUCT), "rsqrt": ("1 / np.sqrt({0})", PRODUCT), "negative": ("-{0}", NEGATION)}
+PLAIN = {"tanh": "np.tanh", "exponential": "np.exp"}
+SMALL = 8
+
+
+class StatementOperations:
+    """`porting.operations.Operations` whose tensors are expressions."""
+
+    training = False
+
+    def __init__(self, trace: Trace, cases: int, weights: dict[str, Array]) -> None:
+        self.trace = trace
+        self.cases = cases
+        self.weights = weights
+        self.numpy = NumpyOperations()
+
+    # what every operation is made of
+
+    def _values(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        def of(value: Any, at: int) -> Any:
+            if isinstance(value, Traced):
+                return value.values[at]
+            return [of(part, at) for part in value] if isinstance(value, list) else value
+
+        operation = getattr(self.numpy, name)
+        return tuple(
+            operation(*(of(one, at) for one in args), **{key: of(one, at) for key, one in kwargs.items()})
+            for at in range(self.cases)
+        )
+
+    def _code(self, x: Operand, like: Optional[Operand] = None) -> Union[Node, str]:
+        """An operand's code; a number takes the kind of its partner."""
+        if isinstance(x, Traced):
+            return x.node
+        if isinstance(x, Weight):
+            return self._weight(x)
+        if isinstance(like, Traced) and not like.is_float and float(x).is_integer():
+            return repr(int(x))
+        return number(float(x))
+
+    def _weight(self, weight: Weight) -> str:
+        kept = self.weights.get(weight.name)
+        if kept is weight.value:
+            return self.trace.keep(weight.name, weight.value)
+        sizes = "x".join(map(str, weight.shape))
+        return self.trace.keep(f"{weight.name} as {sizes}", np.ascontiguousarray(weight.value))
+
+    def _constant(self, value: Array) -> str:
+        if value.size <= SMALL and value.dtype == np.float32 and np.isfinite(value).all():
+            return f"np.array({value.tolist()}, np.float32)"
+        return self.trace.keep(f"{self.trace.scope}/constant", np.ascontiguousarray(value))
+
+    def _floating(self, x: Traced) -> Traced:
+        return x if x.is_float else self.cast(x, "float32")
+
+    def _call(self, name: str, x: Traced, *more: str, hint: str = "") -> Node:
+        """A call of a helper on one tensor and finished code."""
+        return self.trace.add(f"{name}({', '.join(['{0}', *escape(more)])})", [x.node], hint=hint, helpers=[name])
+
+    # values
+
+    def constant(self, value: Array) -> Traced:
+        array = np.asarray(value)
+        return Traced(self.trace.add(*literal(self._constant(array)), hint="constant"), (Value(array),) * self.cases)
+
+    def cast(self, x: Operand, dtype: str) -> Traced:
+        values = self._values("cast", x, dtype)
+        if isinstance(x, Traced) and x.dtype == dtype:
+            return x
+        kind = "bool" if dtype == "bool" else f"np.{dtype}"
+        return Traced(self.trace.add(f"{{0}}.astype({kind})", [self._code(x)], asks=ATOM, hint="values"), values)
+
+    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Traced:
+        """Text and categories; other functions of arrays have no statement."""
+        values = self._values("computed", function, list(inputs))
+        node = write_preprocessing(self.trace, function, inputs)
+        return Traced(node, values)
+
+    # linear maps
+
+    def dense(self, x: Traced, kernel: Weight, bias: Optional[Weight] = None) -> Traced:
+        values = self._values("dense", x, kernel, bias)
+        product: list[Code] = [self._floating(x).node, self._weight(kernel)]
+        if bias is None:
+            node = self.trace.add("{0} @ {1}", product, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="product")
+        else:
+            operands: list[Code] = [*product, self._weight(bias)]
+            node = self.trace.add("{0} @ {1} + {2}", operands, binds=SUM, asks=(PRODUCT, ATOM, ATOM), hint="product")
+        return Traced(node, values)
+
+    def embedding(self, ids: Traced, table: Weight) -> Traced:
+        values = self._values("embedding", ids, table)
+        whole = self.cast(ids, "int64") if ids.is_float else ids
+        return Traced(self.trace.add("{0}[{1}]", [self._weight(table), whole.node], hint="rows"), values)
+
+    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Traced:
+        values = self._values("matmul", a, b, transpose_b=transpose_b)
+        code = "{0} @ {1}.swapaxes(-1, -2)" if transpose_b else "{0} @ {1}"
+        if transpose_b and isinstance(b, Weight):
+            code = "{0} @ {1}.T"
+        operands = [self._code(a), self._code(b)]
+        return Traced(self.trace.add(code, operands, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="product"), values)
+
+    def einsum(self, equation: str, operands: Sequence[Operand]) -> Traced:
+        values = self._values("einsum", equation, list(operands))
+        places = ", ".join(f"{{{at}}}" for at in range(len(operands)))
+        code = f'np.einsum("{equation}", {places}, optimize=True)'
+        return Traced(self.trace.add(code, [self._code(one) for one in operands], hint="product"), values)
+
+    # element by element
+
+    def activation(self, x: Traced, name: str, **arguments: Any) -> Traced:
+        values = self._values("activation", x, name, **arguments)
+        if name == "linear":
+            return x
+        x = self._floating(x)
+        if name in PLAIN:
+            node = self.trace.add(f"{PLAIN[name]}({{0}})", [x.node], hint=name)
+        elif name == "relu" and not any(arguments.get(key) for key in ("negative_slope", "threshold", "max_value")):
+            node = self.trace.add("np.maximum({0}, 0)", [x.node], hint=name)
+        else:
+            node = self._call(name, x, *(f"{key}={value!r}" for key, value in arguments.items()), hint=name)
+        return Traced(node, values)
+
+    def _binary(self, name: str, values: tuple[Any, ...], a: Operand, b: Operand, code: str, binds: int) -> Traced:
+        a, b = self._alike(a, b)
+        asks = (COMPARISON, COMPARISON) if binds == ATOM else (binds, binds + 1)
+        operands = [self._code(a, b), self._code(b, a)]
+        return Traced(self.trace.add(code, operands, binds=binds, asks=asks, hint=name), values)
+
+    def _alike(self, a: Operand, b: Operand) -> tuple[Operand, Operand]:
+        """Whole numbers and truths beside floats become floats, as the numpy engine has it."""
+
+        def is_float(x: Operand) -> bool:
+            if isinstance(x, Traced):
+                return x.is_float
+            return x.value.dtype.kind == "f" if isinstance(x, Weight) else not float(x).is_integer()
+
+        if is_float(a) != is_float(b):
+            a = self._floating(a) if isinstance(a, Traced) else a
+            b = self._floating(b) if isinstance(b, Traced) else b
+        return a, b
+
+    def _arithmetic(self, name: str, a: Operand, b: Operand) -> Traced:
+        symbol, binds = SYMBOLS[name]
+        return self._binary(name, self._values(name, a, b), a, b, f"{{0}} {symbol} {{1}}", binds)
+
+    def add(self, a: Operand, b: Operand) -> Traced:
+        return self._arithmetic("add", a, b)
+
+    def subtract(self, a: Operand, b: Operand) -> Traced:
+        return self._arithmetic("subtract", a, b)
+
+    def multiply(self, a: Operand, b: Operand) -> Traced:
+        return self._arithmetic("multiply", a, b)
+
+    def divide(self, a: Operand, b: Operand) -> Traced:
+        return self._arithmetic("divide", a, b)
+
+    def maximum(self, a: Operand, b: Operand) -> Traced:
+        return self._binary("largest", self._values("maximum", a, b), a, b, "np.maximum({0}, {1})", ATOM)
+
+    def minimum(self, a: Operand, b: Operand) -> Traced:
+        return self._binary("smallest", self._values("minimum", a, b), a, b, "np.minimum({0}, {1})", ATOM)
+
+    def dropout(self, x: Traced, rate: float, whole_features: bool = False) -> Traced:
+        return x
+
+    def unary(self, x: Traced, name: str) -> Traced:
+        values = self._values("unary", x, name)
+        if name == "erf":
+            node = self.trace.add(f"erf({{0}}).astype(np.{x.dtype})", [x.node], hint=name, helpers=["erf"])
+            return Traced(node, values)
+        code, binds = UNARY.get(name, (f"np.{name}({{0}})", ATOM))
+        asks = ATOM if name in ("reciprocal", "negative") else COMPARISON
+        return Traced(self.trace.add(code, [x.node], binds=binds, asks=asks, hint=name), values)
+
+    # comparisons and logic
+
+    def compare(self, a: Operand, b: Operand, name: str) -> Traced:
+        values = self._values("compare", a, b, name)
+        a, b = self._alike(a, b)
+        operands = [self._code(a, b), self._code(b, a)]
+        code = f"{{0}} {COMPARISONS[name]} {{1}}"
+        return Traced(self.trace.add(code, operands, binds=COMPARISON, asks=SUM, hint="mask"), values)
+
+    def _logic(self, name: str, a: Traced, b: Traced, symbol: str) -> Traced:
+        # Python's & binds more tightly than |; brackets around either keep it readable.
+        node = self.trace.add(f"{{0}} {symbol} {{1}}", [a.node, b.node], binds=LOGIC, asks=SUM, hint="mask")
+        return Traced(node, self._values(name, a, b))
+
+    def logical_and(self, a: Traced, b: Traced) -> Traced:
+        return self._logic("logical_and", a, b, "&")
+
+    def logical_or(self, a: Traced, b: Traced) -> Traced:
+        return self._logic("logical_or", a, b, "|")
+
+    def logical_not(self, a: Traced) -> Traced:
+        node = self.trace.add("~{0}", [a.node], binds=NEGATION, asks=ATOM, hint="mask")
+        return Traced(node, self._values("logical_not", a))
+
+    def where(self, condition: Traced, a: Operand, b: Operand) -> Traced:
+        values = self._values("where", condition, a, b)
+        codes = [self._code(a, b), self._code(b, a)]
+        if not isinstance(a, (Traced, Weight)) and not isinstance(b, (Traced, Weight)):
+            codes = [f"np.float32({code})" for code in codes]
+        return Traced(self.trace.add("np.where({0}, {1}, {2})", [condition.node, *codes], hint="kept"), values)
+
+    # over axes
+
+    def reduce(self, x: Traced, name: str, axes: Sequence[int], keepdims: bool = False) -> Traced:
+        values = self._values("reduce", x, name, axes, keepdims)
+        more = "".join([", keepdims=True" if keepdims else "", "" if x.is_float else self._result(name, x)])
+        code = f"{{0}}.{name}(axis={axis_code(axes)}{more})"
+        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint=name), values)
+
+    @staticmethod
+    def _result(name: str, x: Traced) -> str:
+        if name == "mean":
+            return ", dtype=np.float32"
+        return f", dtype={'bool' if x.dtype == 'bool' else 'np.' + x.dtype}" if name in ("sum", "prod") else ""
+
+    def softmax(self, x: Traced, axes: Sequence[int], log: bool = False) -> Traced:
+        name = "log_softmax" if log else "softmax"
+        more = [] if tuple(axes) == (-1,) else [f"axis={axis_code(axes)}"]
+        return Traced(self._call(name, x, *more, hint=name), self._values("softmax", x, axes, log))
+
+    # shapes
+
+    def reshape(self, x: Traced, shape: Sequence[Optional[int]]) -> Traced:
+        values = self._values("reshape", x, list(shape))
+        if tuple(shape) == x.shape[1:]:
+            return x
+        sizes = [f"{{0}}.shape[{axis}]" if size is None else str(size) for axis, size in enumerate(shape, 1)]
+        first = "len({0})" if "-1" in sizes else "-1"
+        node = self.trace.add(f"{{0}}.reshape({', '.join([first, *sizes])})", [x.node], asks=ATOM, hint="reshaped")
+        return Traced(node, values)
+
+    def transpose(self, x: Traced, axes: Sequence[int]) -> Traced:
+        values = self._values("transpose", x, axes)
+        code = f"{{0}}.transpose({', '.join(map(str, axes))})"
+        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint="turned"), values)
+
+    def expand_dims(self, x: Traced, axis: int) -> Traced:
+        at = axis % (x.rank + 1)
+        code = "{0}[..., None]" if at == x.rank else f"{{0}}[{':, ' * at}None]"
+        node = self.trace.add(code, [x.node], asks=ATOM, hint="spread")
+        return Traced(node, self._values("expand_dims", x, axis))
+
+    def squeeze(self, x: Traced, axis: int) -> Traced:
+        node = self.trace.add(f"{{0}}.squeeze({axis})", [x.node], asks=ATOM, hint="squeezed")
+        return Traced(node, self._values("squeeze", x, axis))
+
+    def repeat(self, x: Traced, times: int, axis: int) -> Traced:
+        node = self.trace.add(f"np.repeat({{0}}, {times}, axis={axis})", [x.node], hint="repeated")
+        return Traced(node, self._values("repeat", x, times, axis))
+
+    def concatenate(self, xs: Sequence[Traced], axis: int) -> Traced:
+        places = ", ".join(f"{{{at}}}" for at in range(len(xs)))
+        node = self.trace.add(f"np.concatenate([{places}], axis={axis})", [x.node for x in xs], hint="joined")
+        return Traced(node, self._values("concatenate", list(xs), axis))
+
+    def flip(self, x: Traced, axis: int) -> Traced:
+        return self._cut(x, axis, "::-1", "flipped", self._values("flip", x, axis))
+
+    def slice(self, x: Traced, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Traced:
+        def text(value: Optional[int]) -> str:
+            return "" if value is None else str(value)
+
+        cut = f"{text(start)}:{text(stop)}" + (f":{step}" if step not in (1, None) else "")
+        return self._cut(x, axis, cut, "part", self._values("slice", x, axis, start, stop, step))
+
+    def _cut(self, x: Traced, axis: int, cut: str, hint: str, values: tuple[Any, ...]) -> Traced:
+        at = axis % x.rank
+        code = f"{{0}}[..., {cut}]" if at == x.rank - 1 and at > 1 else f"{{0}}[{':, ' * at}{cut}]"
+        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint=hint), values)
+
+    # recurrence
+
+    def recurrent(
+        self,
+        cell: Cell,
+        x: Traced,
+        *,
+        initial_state: Optional[Sequence[Traced]] = None,
+        mask: Optional[Traced] = None,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+    ) -> tuple[Traced, Traced, list[Traced]]:
+        options = {"initial_state": list(initial_state) if initial_state else None, "mask": mask}
+        flags = {"go_backwards": go_backwards, "zero_output_for_mask": zero_output_for_mask}
+        made = self._values("recurrent", cell, x, **options, **flags)
+        helper = "gru_reset_before" if cell.kind == "gru" and not cell.reset_after else cell.kind
+        operands: list[Union[Node, str]] = [self._floating(x).node, *map(self._weight, weights_of(cell))]
+        codes = [f"{{{at}}}" for at in range(len(operands))]
+        if mask is not None:
+            codes.append(f"mask={{{len(operands)}}}")
+            operands.append(mask.node)
+        if initial_state:
+            places = ", ".join(f"{{{len(operands) + at}}}" for at in range(len(initial_state)))
+            codes.append(f"initial_state=[{places}]")
+            operands += [state.node for state in initial_state]
+        codes += [
+            name
+            for name, asked in (("go_backwards=True", go_backwards), ("zero_output=True", zero_output_for_mask))
+            if asked
+        ]
+        helpers = [helper]
+        for key, default in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
+            name, arguments = getattr(cell, key)
+            if name != default and not (key == "recurrent_activation" and cell.kind == "simple_rnn"):
+                code, needed = function_code(name, arguments)
+                codes.append(f"{key}={code}")
+                helpers += needed
+        items = ("outputs", "h", "c") if cell.kind == "lstm" else ("outputs", "h")
+        call = self.trace.add(f"{helper}({', '.join(codes)})", operands, hint="outputs", helpers=helpers, items=items)
+        parts = [self.trace.add(f"{{0}}.{name}", [call], hint=name) for name in items]
+        outputs = Traced(parts[0], tuple(one[0] for one in made))
+        last = Traced(self.trace.add("{0}[:, -1]", [parts[0]], asks=ATOM, hint="last"), tuple(one[1] for one in made))
+        states = [Traced(part, tuple(one[2][at] for one in made)) for at, part in enumerate(parts[1:])]
+        return outputs, last, states
+
+    # positions
+
+    def full_like(self, x: Traced, value: float) -> Traced:
+        node = self.trace.add(f"np.full({{0}}.shape, {number(value)}, np.float32)", [x.node], asks=ATOM, hint="filled")
+        return Traced(node, self._values("full_like", x, value))
+
+    def positions(self, x: Traced, axis: int) -> Traced:
+        at = axis % x.rank
+        around = ", ".join(":" if one == at else "None" for one in range(x.rank))
+        code = f"np.arange({{0}}.shape[{at}], dtype=np.float32)[{around}]"
+        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint="places"), self._values("positions", x, axis))
+
+    def cumsum(self, x: Traced, axis: int, reverse: bool = False) -> Traced:
+        code = f"np.cumsum({{0}}, {axis}, dtype={{0}}.dtype)"
+        if reverse:
+            code = f"np.flip(np.cumsum(np.flip({{0}}, {axis}), {axis}, dtype={{0}}.dtype), {axis})"
+        asks = ATOM
+        return Traced(self.trace.add(code, [x.node], asks=asks, hint="sums"), self._values("cumsum", x, axis, reverse))
+
+    def argmax(self, x: Traced, axis: int) -> Traced:
+        node = self.trace.add(f"np.argmax({{0}}, {axis}).astype(np.int32)", [x.node], hint="largest")
+        return Traced(node, self._values("argmax", x, axis))
+
+    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Traced:
+        values = self._values("array_function", name, list(operands), **arguments)
+        places = [f"{{{at}}}" for at in range(len(operands))] + [f"{key}={part!r}" for key, part in arguments.items()]
+        cast = f".astype(np.{values[0].dtype})" if values[0].value.dtype.kind in "fi" else ""
+        code = f"np.asarray(np.{name}({', '.join(places)})){cast}"
+        codes = [repr(one) if isinstance(one, (int, float)) else self._code(one) for one in operands]
+        return Traced(self.trace.add(code, codes, hint=name), values)
+
+    def normalize(
+        self, x: Traced, axes: Sequence[int], epsilon: float, gamma: Optional[Weight], beta: Optional[Weight]
+    ) -> Traced:
+        values = self._values("normalize", x, axes, epsilon, gamma, beta)
+        x = self._floating(x)
+        over = tuple(axis % x.rank for axis in axes)
+        more = []
+        for name, weight in (("gamma", gamma), ("beta", beta)):
+            if weight is not None:
+                ordered = weight.arranged(np.argsort(over).tolist())
+                shape = [size if at in over else 1 for at, size in enumerate(x.values[0].value.shape)]
+                first = min(over)
+                plain = over == tuple(range(first, x.rank))
+                more.append(f"{name}={self._weight(weight if plain else ordered.arranged(shape=shape))}")
+        node = self._call(
+            "normalize", x, axis_code(over, always_tuple=True), repr(float(epsilon)), *more, hint="normal"
+        )
+        return Traced(node, values)
+
+    # images and convolutions
+
+    def _convolved(
+        self, helper: str, x: Traced, kernel: Weight, bias: Optional[Weight], options: Sequence[str]
+    ) -> Node:
+        weights = [self._weight(kernel)] + ([] if bias is None else [self._weight(bias)])
+        return self._call(helper, self._floating(x), *weights, *options, hint="convolved")
+
+    def convolution(self, x: Traced, kernel: Weight, bias: Optional[Weight] = None, **options: Any) -> Traced:
+        values = self._values("convolution", x, kernel, bias, **options)
+        given = window_options(options) + ([f"groups={options['groups']}"] if options.get("groups", 1) != 1 else [])
+        return Traced(self._convolved("convolve", x, kernel, bias, given), values)
+
+    def depthwise_convolution(self, x: Traced, kernel: Weight, bias: Optional[Weight] = None, **options: Any) -> Traced:
+        values = self._values("depthwise_convolution", x, kernel, bias, **options)
+        return Traced(self._convolved("convolve_depthwise", x, kernel, bias, window_options(options)), values)
+
+    def transposed_convolution(
+        self,
+        x: Traced,
+        kernel: Weight,
+        bias: Optional[Weight] = None,
+        *,
+        strides: Sequence[int],
+        padding: str,
+        output_padding: Optional[Sequence[int]],
+        dilation: Sequence[int],
+    ) -> Traced:
+        options = {"strides": strides, "padding": padding, "output_padding": output_padding, "dilation": dilation}
+        values = self._values("transposed_convolution", x, kernel, bias, **options)
+        more: Sequence[Optional[int]] = output_padding or [None] * len(strides)
+        sizes = zip(kernel.shape[:-2], strides, more, dilation)
+        amounts = [transposed_margins(k, s, padding, o, d) for k, s, o, d in sizes]
+        given = [f"strides={tuple(strides)}", f"dilation={tuple(dilation)}", f"amounts={amounts}"]
+        return Traced(self._convolved("convolve_transposed", x, kernel, bias, given), values)
+
+    def pool(self, x: Traced, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Traced:
+        values = self._values("pool", x, name, window, strides, padding)
+        more = [str(tuple(window)), str(tuple(strides)), *([] if padding == "valid" else [f'"{padding}"'])]
+        return Traced(self._call(f"{name}_pool", self._floating(x), *more, hint="pooled"), values)
+
+    def pad(self, x: Traced, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Traced:
+        values = self._values("pad", x, amounts, value)
+        more = [str([tuple(map(int, pair)) for pair in amounts]), *([number(value)] if value else [])]
+        return Traced(self._call("grow", x, *more, hint="grown"), values)
+
+    def upsample(self, x: Traced, times: Sequence[int]) -> Traced:
+        values = self._values("upsample", x, times)
+        node = x.node
+        for axis, count in enumerate(times, 1):
+            if count != 1:
+                node = self.trace.add(f"np.repeat({{0}}, {count}, axis={axis})", [node], hint="repeated")
+        return Traced(node, values)
+
+    def resample(self, x: Traced, axis: int, matrix: Array) -> Traced:
+        values = self._values("resample", x, axis, matrix)
+        at = axis % x.rank
+        code = f"np.moveaxis(np.tensordot({{0}}, {{1}}, ({at}, 1)), -1, {at})"
+        operands: list[Code] = [self._floating(x).node, self._constant(np.asarray(matrix))]
+        return Traced(self.trace.add(code, operands, hint="resized"), values)
+
+    def scale_and_shift(self, x: Traced, scale: Optional[Array], shift: Optional[Array], axis: int) -> Traced:
+        values = self._values("scale_and_shift", x, scale, shift, axis)
+        x = self._floating(x)
+        behind = x.rank - 1 - axis % x.rank
+        node = x.node
+        for vector, symbol, binds in ((scale, "*", PRODUCT), (shift, "+", SUM)):
+            if vector is not None:
+                shaped = np.asarray(vector).reshape(-1, *[1] * behind)
+                operands: list[Code] = [node, self._constant(shaped)]
+                node = self.trace.add(f"{{0}} {symbol} {{1}}", operands, binds=binds, asks=(binds, ATOM), hint="scaled")
+        return Traced(node, values)
+
+    def batch_normalization(
+        self,
+        x: Traced,
+        mean: Weight,
+        variance: Weight,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+    ) -> Traced:
+        values = self._values("batch_normalization", x, mean, variance, gamma, beta, epsilon=epsilon, axis=axis)
+        x = self._floating(x)
+        behind = x.rank - 1 - axis % x.rank
+
+        def vector(weight: Weight) -> str:
+            return self._weight(weight if not behind else weight.arranged(shape=(-1, *[1] * behind)))
+
+        code = f"({{0}} - {{1}}) / np.sqrt({{2}} + np.float32({epsilon!r}))"
+        operands: list[Code] = [x.node, vector(mean), vector(variance)]
+        asks = [SUM, ATOM, ATOM]
+        binds = PRODUCT
+        for weight, symbol, level in ((gamma, "*", PRODUCT), (beta, "+", SUM)):
+            if weight is not None:
+                code += f" {symbol} {{{len(operands)}}}"
+                operands, asks, binds = [*operands, vector(weight)], [*asks, ATOM], level
+        return Traced(self.trace.add(code, operands, binds=binds, asks=asks, hint="normal"), values)
+
+    def time_to_batch(self, x: Traced) -> Traced:
+        node = self.trace.add("{0}.reshape(-1, *{0}.shape[2:])", [x.node], asks=ATOM, hint="steps")
+        return Traced(node, self._values("time_to_batch", x))
+
+    def batch_to_time(self, x: Traced, like: Traced) -> Traced:
+        code = "{0}.reshape(*{1}.shape[:2], *{0}.shape[1:])"
+        node = self.trace.add(code, [x.node, like.node], asks=ATOM, hint="sequence")
+        return Traced(node, self._values("batch_to_time", x, like))
+
+
+def number(value: float) -> str:
+    """A float as code."""
+    if np.isnan(value):
+        return "np.nan"
+    return repr(float(value)) if np.isfinite(value) else ("np.inf" if value > 0 else "-np.inf")
+
+
+def literal(code: str) -> tuple[str, list[Union[Node, str]]]:
+    """Finished code as an expression without operands of its own."""
+    return "{0}", [code]
+
+
+def escape(codes: Sequence[str]) -> list[str]:
+    return [code.replace("{", "{{").replace("}", "}}") for code in codes]
+
+
+def axis_code(axes: Sequence[int], always_tuple: bool = False) -> str:
+    listed = tuple(int(axis) for axis in axes)
+    return str(listed[0]) if len(listed) == 1 and not always_tuple else str(listed)
+
+
+def weights_of(cell: Cell) -> list[Weight]:
+    return [cell.kernel, cell.recurrent_kernel, *([] if cell.bias is None else [cell.bias])]
+
+
+def window_options(options: dict[str, Any]) -> list[str]:
+    given = [f"strides={tuple(options['strides'])}", f"dilation={tuple(options['dilation'])}"]
+    return given + ([f'padding="{options["padding"]}"'] if options["padding"] != "valid" else [])
+
+
+def function_code(name: str, arguments: dict[str, Any]) -> tuple[str, list[str]]:
+    """A cell's activation as a function, and the helpers that it needs."""
+    if name == "linear":
+        return "lambda x: x", []
+    if name in PLAIN:
+        return PLAIN[name], []
+    if not arguments:
+        return name, [name]
+    given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return f"lambda x: {name}(x, {given})", [name]
+
+
+def refuse(what: str, way_out: str) -> Refusal:
+    return Refusal(what, way_out)
