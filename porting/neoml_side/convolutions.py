@@ -53,6 +53,10 @@ class Slot:
 
     def of(self, kernel: Weight) -> Parameter:
         """The parameter that holds the kernel."""
+        if self.part is not None and kernel.undo is not None:
+            raise Refusal(
+                f"groups of the kernel {kernel.name}, which was arranged", "hand the kernel on as Keras has it"
+            )
 
         def pack() -> Array:
             value = self._widened(np.asarray(kernel.value, np.float32)[..., cut(self.part)])
@@ -64,7 +68,8 @@ class Slot:
             window = self._window(shape[:-2])
             rest = (shape[-2] * shape[-1],) if self.merged else shape[-2:]
             value = _unpacked(slot, self.layout, (*window, *rest))[self._kept(shape[:-2])]
-            return [(kernel.name, (..., cut(self.part)), value.reshape(shape))]
+            value = value.reshape(shape)
+            return [(kernel.name, (..., cut(self.part)), value if self.part else kernel.in_keras(value))]
 
         return Parameter(pack, (kernel,), unpack)
 
