@@ -26,7 +26,7 @@ nox.options.default_venv_backend = "none"
 
 # What each environment holds besides the package itself.
 ENVIRONMENTS = {
-    "keras": ["-e", ".[keras,cli,test,examples]", "tensorflow-cpu==2.21.*; sys_platform == 'linux'"],
+    "keras": ["-e", ".[keras,cli,test,examples]", "tensorflow==2.21.*"],
     "neoml": ["-e", ".[neoml,cli,test,lint]"],
     "numpy": ["-e", ".", "pytest>=8"],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],

@@ -13,7 +13,10 @@ from .layers import RULES, Rule
 __all__ = ["as_markdown", "families_as_markdown", "support_rows", "write_tables"]
 
 BEGIN, END = "<!-- support table -->", "<!-- end of support table -->"
-HEAD = "# What is supported\n\nOne row a rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used as a layer.\n"
+HEAD = """# What is supported
+
+One row a rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used as a layer.
+"""
 FAMILIES = {
     "activation_layers": "activation layers",
     "activations": "activations",

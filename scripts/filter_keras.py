@@ -2,7 +2,8 @@
 
     python scripts/filter_keras.py [FOLDER]
 
-TextVectorization (1000 words, 100 a text) → Embedding(40) → GlobalAveragePooling1D → Dense(6, relu) → Dense(1, sigmoid).
+TextVectorization (1000 words, 100 a text) → Embedding(40) → GlobalAveragePooling1D → Dense(6, relu) →
+Dense(1, sigmoid).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A filter of short texts, the other side: raw text to score in NeoML and in plain numpy.
 
-    python scripts/filter_neoml.py [FOLDER]
+python scripts/filter_neoml.py [FOLDER]
 """
 
 from __future__ import annotations

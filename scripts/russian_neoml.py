@@ -1,6 +1,6 @@
 """Russian texts, the other side: raw text to score in NeoML and in plain numpy.
 
-    python scripts/russian_neoml.py [FOLDER]
+python scripts/russian_neoml.py [FOLDER]
 """
 
 from __future__ import annotations

@@ -8,8 +8,11 @@ A case that was recorded by the same code before is left alone.
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,27 +103,39 @@ def code_hash() -> str:
     return hashlib.sha256(text + keras.__version__.encode()).hexdigest()
 
 
+def record_one(folder: Path, key: str) -> str:
+    """Record a case; returns what went wrong, or nothing."""
+    number, case = list(all_cases()).index(key), all_cases()[key]
+    target = folder / key.replace("/", "--")
+    try:
+        keras.utils.clear_session()
+        model = build(case)
+        randomise(model, number, case.scale)
+        porting.save(model, target, overwrite=True, name=key.replace("/", "-"))
+    except Exception as error:
+        return f"{key}: {type(error).__name__}: {error}"
+    return ""
+
+
 def record(folder: Path, families: list[str]) -> int:
-    """Record all cases; returns how many could not be."""
+    """Record all cases, on every core; returns how many could not be."""
     stamp, code = folder / "recorded-by", code_hash()
     fresh = stamp.exists() and stamp.read_text() == code
+    keys = [
+        key
+        for key in all_cases()
+        if (not families or key.split("/")[0] in families)
+        and not (fresh and (folder / key.replace("/", "--")).exists())
+    ]
     failed = 0
-    for number, (key, case) in enumerate(all_cases().items()):
-        target = folder / key.replace("/", "--")
-        if (families and key.split("/")[0] not in families) or (fresh and target.exists()):
-            continue
-        try:
-            keras.utils.clear_session()
-            model = build(case)
-            randomise(model, number, case.scale)
-            samples = long_samples(case, model)
-            porting.save(model, target, samples, overwrite=True, name=key.replace("/", "-"))
-        except Exception as error:
-            failed += 1
-            print(f"{key}: {type(error).__name__}: {error}")
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        for problem in pool.map(partial(record_one, folder), keys, chunksize=16):
+            if problem:
+                failed += 1
+                print(problem)
     if not families and not failed:
         stamp.write_text(code)
-    print(f"{len(all_cases())} cases, {failed} not recorded")
+    print(f"{len(keys)} cases recorded, {failed} of them failed; {len(all_cases())} in all")
     return failed
 
 

@@ -154,7 +154,7 @@ def _fingerprint_long(columns: _Columns) -> Array:
     seed = 81
     x: Array = columns.constant(seed) * K2 + word(0)
     y: Array = columns.constant(seed * int(K1) + 113)
-    z = _shift_mix(y * K2 + np.uint64(113)) * K2
+    z: Array = _shift_mix(y * K2 + np.uint64(113)) * K2
     zero = columns.constant(0)
     v: _Pair = (zero, zero)
     w: _Pair = (zero, zero)
