@@ -87,11 +87,17 @@ def port(session: nox.Session) -> None:
         return
     words = list(session.posargs)
     if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
-        session.error("nox -s port -- MODEL.keras FOLDER [--samples FILE.npz] [--overwrite] …")
+        session.error("nox -s port -- MODEL.keras FOLDER [--samples FILE.npz] [--overwrite] [--rules RULES.py] …")
+    # Rules are for the side that rebuilds.
+    rules: list[str] = []
+    while "--rules" in words:
+        at = words.index("--rules")
+        rules += words[at : at + 2]
+        del words[at : at + 2]
     # The user's paths are relative to where the user stands, and nox stands beside this file.
     with session.chdir(session.invoked_from):
         run(session, keras, "-m", "porting.cli", "save", *words)
-        run(session, neoml, "-m", "porting.cli", "check", words[1], "--engine", "neoml")
+        run(session, neoml, "-m", "porting.cli", "check", words[1], "--engine", "neoml", *rules)
 
 
 @nox.session
