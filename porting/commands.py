@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, BinaryIO, Optional
 
 import click
 import numpy as np
@@ -19,6 +19,7 @@ from rich.table import Table
 
 import porting as api
 
+from . import text_files
 from .checking import Report
 from .errors import Mismatch, PortingError, Problem, Unsupported
 from .network import Array
@@ -202,9 +203,15 @@ def show_report(report: Report) -> None:
 
 @porting.command()
 @click.argument("network", type=FOLDER)
-@click.argument("inputs", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("inputs", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option("--text", type=click.File("rb"), help="Texts instead of INPUTS, one a line; - is standard input.")
+@click.option("--column", help="The texts are in this column of a csv.")
+@click.option("--field", help="The texts are in this field of a jsonl.")
+@click.option("--explain", is_flag=True, help="Show every layer's value for each text.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write outputs to this npz [default: print]."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write outputs to this npz; those of texts to this csv or jsonl [default: print].",
 )
 @engine_option
 @device_option
@@ -214,7 +221,11 @@ def show_report(report: Report) -> None:
 @rules_option
 def predict(
     network: Path,
-    inputs: Path,
+    inputs: Optional[Path],
+    text: Optional[BinaryIO],
+    column: Optional[str],
+    field: Optional[str],
+    explain: bool,
     out: Optional[Path],
     engine: Optional[str],
     device: str,
@@ -223,8 +234,21 @@ def predict(
     layers: bool,
     rule_files: tuple[str, ...],
 ) -> None:
-    """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name."""
+    """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name, or on texts.
+
+    Texts are read and written row by row, so files may be of any size; a row that cannot be read is reported
+    with its line on standard error, the rest goes on, and the exit code is 1 in the end.
+    """
+    check_words(inputs, text, column, field, explain, layers, out)
     net = api.load(network, engine, device, rule_files)
+    if text is not None:
+        rows = read_texts(net, text, column, field)
+        bad = explain_texts(net, rows) if explain else score_texts(net, rows, out, batch_size, threads)
+        if bad:
+            click.echo(f"{bad} rows could not be used", err=True)
+            raise click.exceptions.Exit(Mismatch.exit_code)
+        return
+    assert inputs is not None
     given = read_inputs(inputs)
     if layers:
         outputs = net.layer_outputs(given)
@@ -237,6 +261,72 @@ def predict(
         return
     np.savez(out, **{name.replace("/", "."): array for name, array in outputs.items()})
     click.echo(f"wrote {', '.join(outputs)} to {out}")
+
+
+def check_words(
+    inputs: Optional[Path],
+    text: Optional[BinaryIO],
+    column: Optional[str],
+    field: Optional[str],
+    explain: bool,
+    layers: bool,
+    out: Optional[Path],
+) -> None:
+    """Refuse what does not go together."""
+    if (inputs is None) == (text is None):
+        raise click.UsageError("give INPUTS, or --text FILE")
+    if text is None and (column or field or explain):
+        raise click.UsageError("--column, --field and --explain go with --text")
+    if column is not None and field is not None:
+        raise click.UsageError("--column is of a csv and --field of a jsonl; give one of them")
+    if text is not None and layers:
+        raise click.UsageError("--layers gives arrays; with --text, say --explain")
+    if text is not None and out is not None and (explain or out.suffix not in WRITERS):
+        raise click.UsageError("--out of texts ends in .csv or .jsonl; --explain prints")
+
+
+WRITERS = {".csv": text_files.write_csv, ".jsonl": text_files.write_jsonl}
+
+
+def read_texts(
+    net: api.PortedNetwork, stream: BinaryIO, column: Optional[str], field: Optional[str]
+) -> Iterator[text_files.Row | text_files.BadRow]:
+    """The rows of a file, with a bar of the bytes read; the network must take one text."""
+    text_files.text_input(net)
+    name = getattr(stream, "name", "-")
+    total = os.path.getsize(name) if isinstance(name, str) and os.path.isfile(name) else 0
+    with progress_bar("reading") as report:
+        yield from text_files.read_rows(stream, column, field, lambda done: report(done, max(total, done), "bytes"))
+
+
+def report_row(row: text_files.BadRow) -> None:
+    click.echo(str(row), err=True)
+
+
+def score_texts(
+    net: api.PortedNetwork,
+    rows: Iterator[text_files.Row | text_files.BadRow],
+    out: Optional[Path],
+    batch_size: Optional[int],
+    threads: Optional[int],
+) -> int:
+    """Write every row's outputs; returns how many rows were bad."""
+    scored = text_files.predict_rows(net, rows, batch_size, threads)
+    if out is None:
+        return text_files.write_csv(scored, sys.stdout, report_row)
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        return WRITERS[out.suffix](scored, stream, report_row)
+
+
+def explain_texts(net: api.PortedNetwork, rows: Iterator[text_files.Row | text_files.BadRow]) -> int:
+    bad = 0
+    for row in rows:
+        if isinstance(row, text_files.BadRow):
+            bad += 1
+            report_row(row)
+        else:
+            click.echo(f"line {row.line}\n{net.explain(row.text)}\n")
+    return bad
 
 
 @porting.command()

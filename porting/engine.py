@@ -49,11 +49,11 @@ def make_engine(network: Network, engine: Optional[str], device: Any, rules: Map
     Raises:
         Unsupported: an unknown engine or device, or a network that the engine cannot express.
     """
-    from .preprocessing import FrontedEngine, split_front
+    from .preprocessing import FrontedEngine, functions_in, split_front
 
     if engine is None:
         engine = "neoml" if importlib.util.find_spec("neoml") else "numpy"
-    front, core = split_front(network)
+    front, core = split_front(network, functions_in(rules))
     made = _make_engine(core, engine, device, rules)
     return made if front is None else FrontedEngine(front, made, network)
 

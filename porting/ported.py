@@ -12,7 +12,8 @@ import numpy as np
 
 from .checking import Report, check_network
 from .engine import Engine
-from .errors import Problem, Unsupported
+from .errors import Mismatch, Problem, Unsupported
+from .explaining import Explanation, explain_row
 from .inputs import batch_size_of, check_inputs
 from .network import Array, Network, TensorRef, map_tensors
 from .training.tuning import Tunable
@@ -87,6 +88,23 @@ class PortedNetwork(Tunable):
         """
         arrays = check_inputs(inputs, self.network.inputs, self.engine.id_limits)
         return {str(ref): array for ref, array in self.engine.run(arrays).items()}
+
+    def explain(self, sample: Any) -> Explanation:
+        """Every layer's value for one sample, tokens and ids of texts first; ``print`` it, or read ``layers``.
+
+        Args:
+            sample: one text where the network takes one, or inputs as `predict` takes them, of one row.
+
+        Raises:
+            Mismatch: as `predict`, and for more than one row.
+        """
+        given = [sample] if isinstance(sample, (str, bytes)) else sample
+        arrays = check_inputs(given, self.network.inputs, self.engine.id_limits)
+        if batch_size_of(arrays) != 1:
+            what = f"{batch_size_of(arrays)} rows are given, one is explained at a time"
+            raise Mismatch(Problem("explain", what, "give one text, or inputs of one row"))
+        outputs = {str(ref): array for ref, array in self.engine.run(arrays).items()}
+        return explain_row(self.network, getattr(self.engine, "front", None), arrays, outputs)
 
     def check(self, tolerance: Optional[float] = None, progress: Optional[Progress] = None) -> Report:
         """Compare every layer with the references: alone on Keras' own inputs, and in the chain.

@@ -21,10 +21,13 @@ from .network import Array, Call, Case, Input, Layer, Network, Shape, TensorRef,
 from .text import LAYERS, TextVectorization
 
 __all__ = [
+    "TEXT_FILES",
     "TEXT_FUNCTIONS",
     "Front",
     "FrontedEngine",
+    "Functions",
     "Step",
+    "functions_in",
     "refs_from_json",
     "split_front",
     "step_from_json",
@@ -37,6 +40,10 @@ KERAS_BATCH_SIZE = 32
 
 # A user's own functions in place of a TextVectorization's custom `standardize` and `split`, by their names in Keras.
 TEXT_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+# Those of a user's file that is being run for one network only, by the module name that it runs under.
+TEXT_FILES: dict[str, dict[str, Callable[..., Any]]] = {}
+
+Functions = Mapping[str, Callable[..., Any]]
 
 
 def text_function(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -46,10 +53,15 @@ def text_function(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        TEXT_FUNCTIONS[name] = function
+        TEXT_FILES.get(function.__module__, TEXT_FUNCTIONS)[name] = function
         return function
 
     return register
+
+
+def functions_in(rules: Any) -> Functions:
+    """The text functions that came with rules given for one network, before those that are registered."""
+    return getattr(rules, "text_functions", TEXT_FUNCTIONS)
 
 
 @dataclass(frozen=True)
@@ -72,16 +84,21 @@ class Step:
         return self.run(*given, **more)
 
 
-def make_step(call: Call, layer: Layer) -> Step:
-    """The step of a call. Raises Unsupported for a setting that is not done exactly."""
+def make_step(call: Call, layer: Layer, own: Functions = TEXT_FUNCTIONS) -> Step:
+    """The step of a call. Raises Unsupported for a setting that is not done exactly.
+
+    Args:
+        call, layer: what is called.
+        own: a user's functions in the place of a vectorizer's callables, by name.
+    """
     config: dict[str, Any] = dict(layer.config)
     functions = {}
     for key in ("standardize", "split"):
         named = config.get(key)
         if layer.class_name == "TextVectorization" and isinstance(named, Mapping):
-            functions[key] = _own_function(layer, key, str(named.get("config")))
+            functions[key] = _own_function(layer, key, str(named.get("config")), own)
     if functions:
-        return Step(call, layer, TextVectorization.from_layer({**config, **functions}, layer.weights))
+        return Step(call, layer, TextVectorization.from_layer(config, layer.weights, **functions))
     return Step(call, layer, LAYERS[layer.class_name](config, layer.weights))
 
 
@@ -101,7 +118,7 @@ def step_to_json(step: Step) -> dict[str, Any]:
     }
 
 
-def step_from_json(value: Mapping[str, Any]) -> Step:
+def step_from_json(value: Mapping[str, Any], own: Functions = TEXT_FUNCTIONS) -> Step:
     """Raises KeyError, TypeError or ValueError for what `step_to_json` does not make, Unsupported as `make_step`."""
     weights = {
         str(name): np.array(array["values"], dtype=np.dtype(str(array["dtype"])))
@@ -109,7 +126,8 @@ def step_from_json(value: Mapping[str, Any]) -> Step:
     }
     layer = Layer(str(value["layer"]), str(value["class"]), dict(value["config"]), weights)
     arguments = {str(name): refs_from_json(part) for name, part in value["arguments"].items()}
-    return make_step(Call(str(value["call"]), layer.name, tuple(refs_from_json(value["inputs"])), arguments), layer)
+    call = Call(str(value["call"]), layer.name, tuple(refs_from_json(value["inputs"])), arguments)
+    return make_step(call, layer, own)
 
 
 def refs_from_json(value: Any) -> Any:
@@ -121,11 +139,11 @@ def refs_from_json(value: Any) -> Any:
     return tuple(refs_from_json(part) for part in value) if isinstance(value, (list, tuple)) else value
 
 
-def _own_function(layer: Layer, key: str, name: str) -> Callable[..., Any]:
-    if name not in TEXT_FUNCTIONS:
+def _own_function(layer: Layer, key: str, name: str, own: Functions) -> Callable[..., Any]:
+    if name not in own:
         way_out = f'give it in a file with --rules: @porting.text_function("{name}") over a function of one str'
         raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
-    return TEXT_FUNCTIONS[name]
+    return own[name]
 
 
 @dataclass(frozen=True)
@@ -162,8 +180,12 @@ def _is_open(layer: Layer) -> bool:
     )
 
 
-def split_front(network: Network) -> tuple[Optional[Front], Network]:
+def split_front(network: Network, own: Functions = TEXT_FUNCTIONS) -> tuple[Optional[Front], Network]:
     """A network's front and its core; no front and the network itself where no input meets a preprocessing layer.
+
+    Args:
+        network: the whole.
+        own: as `make_step` takes them.
 
     Raises:
         Unsupported: listing every preprocessing layer that cannot be done exactly.
@@ -180,7 +202,7 @@ def split_front(network: Network) -> tuple[Optional[Front], Network]:
         ref = TensorRef(call.name)
         made[ref] = Input(call.name, _shape_of(network, call, made), _dtype_of(network, ref))
         try:
-            steps.append(make_step(call, layer))
+            steps.append(make_step(call, layer, own))
         except Unsupported as error:
             problems += error.problems
     if problems:

@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Any, Optional
 from ..errors import BadArchive, Problem, Unsupported
 from ..layers import Rule
 from ..network import Array, Call, Input, Network, TensorRef, map_tensors
-from ..preprocessing import Front, FrontedEngine, refs_from_json, step_from_json, step_to_json
+from ..preprocessing import (
+    TEXT_FUNCTIONS,
+    Front,
+    FrontedEngine,
+    Functions,
+    functions_in,
+    refs_from_json,
+    step_from_json,
+    step_to_json,
+)
 from .engine import NetPool, as_array, as_blob, run_checked
 from .wires import Terminal
 
@@ -103,7 +112,7 @@ def load_net(
         path: of the archive; its description is beside it.
         engine: ``neoml`` or None.
         device: see `porting.load`.
-        rules: not used; a stored net holds its layers.
+        rules: those of text functions count; a stored net holds its layers.
         trust: load the archive although its hash is another. Only for archives whose origin is known: a damaged
             or hostile one can crash the process.
 
@@ -116,11 +125,12 @@ def load_net(
     if engine not in (None, "neoml"):
         what = "a stored NeoML net runs in NeoML only"
         raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
-    description = read_description(path)
+    own = functions_in(rules)
+    description = read_description(path, own)
     if not trust:
         check_hash(path, description)
     stored = StoredEngine(path, description, device or "cpu")
-    steps = tuple(step_from_json(step) for step in description["preprocessing"])
+    steps = tuple(step_from_json(step, own) for step in description["preprocessing"])
     if not steps:
         return PortedNetwork(stored.network, stored)
     inputs = tuple(Input(one["name"], tuple(one["shape"]), one["dtype"]) for one in description["inputs"])
@@ -128,7 +138,7 @@ def load_net(
     return PortedNetwork(network, FrontedEngine(Front(steps, stored.network.inputs), stored, network))
 
 
-def read_description(path: Path) -> dict[str, Any]:
+def read_description(path: Path, own: Functions = TEXT_FUNCTIONS) -> dict[str, Any]:
     described = description_path(path)
     try:
         if described.stat().st_size > LARGEST_DESCRIPTION:
@@ -142,7 +152,7 @@ def read_description(path: Path) -> dict[str, Any]:
         for one in (*description["sources"], *description["sinks"]):
             Terminal.from_json(one)
         for step in description["preprocessing"]:
-            step_from_json(step)
+            step_from_json(step, own)
         for one in description["inputs"]:
             Input(one["name"], tuple(one["shape"]), one["dtype"])
         return dict(description)

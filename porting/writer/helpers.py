@@ -263,6 +263,18 @@ def margins(
     return [(total // 2, total - total // 2) for total in totals]
 
 
+def convolve_group(x: Array, kernel: Array, strides: Sequence[int], dilation: Sequence[int]) -> Array:
+    """One matrix product for each place of the window but in its last axis, which goes into the product whole."""
+    *outer, last, width, filters = kernel.shape
+    rows = np.lib.stride_tricks.sliding_window_view(x, (last - 1) * dilation[-1] + 1, axis=-2)
+    rows = rows[..., :: strides[-1], :, :: dilation[-1]].swapaxes(-1, -2)
+    total: Any = 0
+    for place, seen in windows_over(rows, outer, strides[:-1], dilation[:-1]):
+        flat = seen.reshape(*seen.shape[:-2], last * width)
+        total = total + flat @ kernel[place].reshape(last * width, filters)
+    return total
+
+
 def convolve(
     x: Array,
     kernel: Array,
@@ -278,7 +290,7 @@ def convolve(
     x = grow(x, [*margins(padding, x.shape[1:-1], window, strides, dilation), (0, 0)])
     parts = []
     for part, filters in zip(np.split(x, groups, -1), np.split(kernel, groups, -1)):
-        parts.append(sum(seen @ filters[place] for place, seen in windows_over(part, window, strides, dilation)))
+        parts.append(convolve_group(part, filters, strides, dilation))
     return np.concatenate(parts, -1) + bias
 
 
@@ -353,7 +365,7 @@ FUNCTIONS: list[Callable[..., Any]] = [
     *(silu, hard_silu, mish, log_sigmoid, hard_tanh, tanh_shrink, hard_shrink, soft_shrink, squareplus),
     *(sparse_sigmoid, threshold, softmax, log_softmax, normalize, run_cell, project, lstm, gru, gru_reset_before),
     *(simple_rnn, grow, windows_over, margins, convolve, convolve_depthwise, convolve_transposed, max_pool),
-    *(mean_pool, needed_tolerance, one_hot, count, as_compared),
+    *(mean_pool, needed_tolerance, convolve_group, one_hot, count, as_compared),
 ]
 HELPERS: dict[str, Callable[..., Any]] = {function.__name__: function for function in FUNCTIONS}
 

@@ -18,7 +18,7 @@ from ..layers import RULES, Rule
 from ..network import Array, Call, Case, Input, Network, TensorRef, map_tensors
 from ..numpy_side.engine import NumpyEngine
 from ..numpy_side.values import Value
-from ..preprocessing import split_front
+from ..preprocessing import functions_in, split_front
 from .helpers import sources_of
 from .operations import StatementOperations
 from .statements import Names, Statements, identifier
@@ -82,7 +82,7 @@ class Written:
         return {ref: tensor for ref, tensor in found.items() if ref not in inputs}
 
     def _id_limits(self, rules: Mapping[str, Rule]) -> Mapping[str, int]:
-        _, core = split_front(self.network)
+        _, core = split_front(self.network, functions_in(rules))
         return NumpyEngine(core, rules).id_limits
 
     def _statements(self) -> tuple[Statements, dict[TensorRef, Traced]]:

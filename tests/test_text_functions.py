@@ -1,0 +1,79 @@
+"""A user's own standardize and split, given by a file of rules for one load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import porting
+from porting.archive import read_network, write_network
+from porting.preprocessing import TEXT_FUNCTIONS
+from tests.tampering import with_config
+
+FILTER = Path(__file__).parent.parent / "saved_weights" / "filter"
+FUNCTIONS = """
+import porting
+
+@porting.text_function("shout")
+def shout(text):
+    return text.lower().replace("!", "")
+
+@porting.text_function("at_dashes")
+def at_dashes(text):
+    return text.split("-")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The filter as if its vectorizer had functions of the user's own."""
+    network = with_config(
+        read_network(FILTER),
+        "text_vectorization",
+        standardize={"class_name": "function", "config": "shout"},
+        split={"class_name": "function", "config": "at_dashes"},
+    )
+    return write_network(network, tmp_path / "own")
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "functions.py"
+    path.write_text(FUNCTIONS)
+    return path
+
+
+@pytest.mark.parametrize("engine", ["numpy", "neoml"])
+def test_a_file_of_text_functions_alone_is_enough(engine: str, folder: Path, rules: Path) -> None:
+    net = porting.load(folder, engine=engine, rules=rules)
+    plain = porting.load(FILTER, engine=engine)
+    given, same = net.layer_outputs(["A!-GAME!-nonsuch"]), plain.layer_outputs(["a game nonsuch"])
+    assert (given["text_vectorization:0"] == same["text_vectorization:0"]).all()
+    assert (net.predict(["A!-GAME!"]) == plain.predict(["a game"])).all()
+
+
+def test_functions_of_a_file_count_for_that_load_only(folder: Path, rules: Path) -> None:
+    porting.load(folder, engine="numpy", rules=rules)
+    assert not set(TEXT_FUNCTIONS) & {"shout", "at_dashes"}
+    with pytest.raises(porting.Unsupported, match=r"standardize is the function 'shout'"):
+        porting.load(folder, engine="numpy")
+
+
+def test_a_stored_net_takes_them_too(folder: Path, rules: Path, tmp_path: Path) -> None:
+    stored = porting.load(folder, engine="neoml", rules=rules).store(tmp_path / "net.neoml")
+    net = porting.load(stored, rules=rules)
+    assert (net.predict(["A!-GAME!"]) == porting.load(FILTER, engine="neoml").predict(["a game"])).all()
+    with pytest.raises(porting.Unsupported, match="shout"):
+        porting.load(stored)
+
+
+def test_the_command_line_takes_them(folder: Path, rules: Path) -> None:
+    from click.testing import CliRunner
+
+    from porting.commands import porting as commands
+
+    words = ["predict", str(folder), "--text", "-", "--rules", str(rules), "--engine", "numpy"]
+    result = CliRunner().invoke(commands, words, input="a-game\n")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("line,dense_1\n1,")
