@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Case, TensorRef
 from ..samples import GENTLENESS, Need, make_inputs
 from .front import Front
@@ -63,13 +63,18 @@ class Recorder:
             Mismatch: the recorded calls do not give the model's own outputs.
         """
         self._open_what_is_open()
-        cases = self._open_cases() if open_axes(self.needs) else self._fixed_cases()
-        cases = cases or self._declared_batch_cases()
+        cases = self._cases()
         if not cases:
             raise Unsupported(self._does_not_run())
         if samples is not None:
             cases.append(self._checked(self._recorded("samples", samples)))
         return tuple(cases)
+
+    def _cases(self) -> list[Case]:
+        declared = self._declared_batch()
+        if declared is not None:
+            return self._declared_batch_cases(declared)
+        return self._open_cases() if open_axes(self.needs) else self._fixed_cases()
 
     def _open_what_is_open(self) -> None:
         """Open the sizes that a model took from the data it was built on, where it runs at others."""
@@ -91,7 +96,6 @@ class Recorder:
         other = (shape[axis] or 0) + 2
         if self._runs(other, 2, spread=False) if axis == 0 else self._runs(2, other, spread=False):
             self.graph.inputs = tuple(inputs)
-            self.graph.opened = True
         else:
             self.needs = before
 
@@ -136,10 +140,12 @@ class Recorder:
                 made.append(case)
         return made
 
-    def _declared_batch_cases(self) -> list[Case]:
+    def _declared_batch(self) -> int | None:
+        """The batch size that the network declares and needs."""
         declared = {need.input.shape[0] for need in self.needs} - {None}
-        if len(declared) != 1 or (batch := declared.pop()) is None:
-            return []
+        return declared.pop() if len(declared) == 1 else None
+
+    def _declared_batch_cases(self, batch: int) -> list[Case]:
         log.warning("the network runs at its declared batch size %d only", batch)
         sizes = ((6, 0), (9, 0), (2, 0)) if open_axes(self.needs) else ((1, 0), (1, 1))
         cases = [self._case(batch, length, seed) for length, seed in sizes]
@@ -164,16 +170,13 @@ class Recorder:
             name = self._name(batch, length, seed, word if gentleness else "")
             try:
                 case = self._recorded(name, inputs)
-            except MaskLostError:
+                if all(_finite(array) for array in case.outputs.values()):
+                    return self._checked(case)
+            except (MaskLostError, Mismatch):
                 raise
             except Exception as error:
                 self.errors.append(error)
                 return None
-            if any(array.size == 0 for array in case.outputs.values()):
-                self.errors.append(ValueError("an output is empty"))
-                return None
-            if all(_finite(array) for array in case.outputs.values()):
-                return self._checked(case)
         assert case is not None
         raise Unsupported(list(self._not_finite(case)))
 

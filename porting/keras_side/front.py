@@ -51,7 +51,8 @@ def to_strings(array: Array) -> Array:
     """TensorFlow's bytes as an object array of str."""
     decoded = np.empty(array.size, object)
     decoded[:] = [text.decode() if isinstance(text, bytes) else text for text in array.ravel().tolist()]
-    return decoded.reshape(array.shape)
+    texts: Array = decoded.reshape(array.shape)
+    return texts
 
 
 class Front:

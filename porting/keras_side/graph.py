@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem
-from ..network import Argument, Call, Constant, Input, Shape, TensorRef
-from ..text import LAYERS as PREPROCESSING
+from ..network import Argument, Call, Constant, Input, TensorRef
 from .front import Front, History, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 
@@ -32,7 +31,6 @@ class Step:
         args: its positional arguments, tensors as `TensorRef`.
         kwargs: its other arguments.
         implied: the tensors whose masks Keras must hand on to this call by itself.
-        shapes: what the graph says of its outputs' shapes.
     """
 
     call: Call
@@ -40,7 +38,6 @@ class Step:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     implied: tuple[TensorRef, ...] = ()
-    shapes: tuple[Shape, ...] = ()
 
 
 @dataclass
@@ -54,7 +51,6 @@ class Graph:
         constants: arrays and Keras variables among call arguments, by layer name and weight name.
         outputs: the structure of the model's outputs.
         problems: everything that keeps the model from being saved.
-        opened: the shapes are those of the data that the model was built on, and it runs at others.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -63,12 +59,6 @@ class Graph:
     constants: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: Argument = None
     problems: list[Problem] = field(default_factory=list)
-    opened: bool = False
-
-    @property
-    def loose(self) -> bool:
-        """Whether text or categories come in: the shapes that Keras says those make are not always what they make."""
-        return any(type(operation).__name__ in PREPROCESSING for operation in self.layers.values())
 
 
 def walk(model: Any, front: Front, keep_masks: bool = False) -> Graph:
@@ -209,8 +199,7 @@ class _Walk:
             arguments={name: self.argument(value, layer) for name, value in arguments.items()},
             outputs=len(node.outputs),
         )
-        shapes = tuple(tuple(output.shape) for output in node.outputs)
-        self.graph.steps.append(Step(call, operation, inputs, arguments, implied, shapes))
+        self.graph.steps.append(Step(call, operation, inputs, arguments, implied))
         return list(call.refs())
 
     def check_training(self, where: str, given: dict[str, Any]) -> None:

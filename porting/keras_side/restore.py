@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Network
+from ..text import LAYERS as PREPROCESSING
 from .front import Front, front_of
 from .graph import Graph, walk
 from .save import check_is_graph
+from .text import preprocessing_weights
 from .weights import Weights, collect_weights
 
 __all__ = ["restore"]
 
 log = logging.getLogger(__name__)
+
+SAME_NAMES = "name the model's layers as the saved ones"
 
 
 def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
@@ -42,8 +47,9 @@ def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
     graph = walk(model, front)
     if graph.problems:
         raise Unsupported(graph.problems)
+    network, problems = _without_preprocessing(network, graph, front)
     found = _in_saved_names(network, collect_weights(graph, front), graph, front)
-    problems = [*_name_problems(network, found), *_fit_problems(network, found, front), *_tie_problems(network, found)]
+    problems += [*_name_problems(network, found), *_fit_problems(network, found, front), *_tie_problems(network, found)]
     if problems:
         raise Mismatch(problems)
     return _assign(network, found, graph, front)
@@ -53,6 +59,25 @@ def _read(folder: str | os.PathLike[str]) -> Network:
     from ..archive import read_network
 
     return read_network(folder)
+
+
+def _without_preprocessing(network: Network, graph: Graph, front: Front) -> tuple[Network, list[Problem]]:
+    """The network without its layers of text and categories, whose tables are compared and not set."""
+    problems: list[Problem] = []
+    layers = dict(network.layers)
+    for name, layer in network.layers.items():
+        if layer.class_name not in PREPROCESSING:
+            continue
+        del layers[name]
+        if name not in graph.layers or front.class_name(graph.layers[name]) != layer.class_name:
+            problems.append(Problem(f"layer {name!r}", "is not in the model", SAME_NAMES))
+            continue
+        here = preprocessing_weights(graph.layers[name])
+        for key, array in layer.weights.items():
+            if key not in here or not np.array_equal(here[key], array):
+                way_out = "build the layer with the saved one's table; it is set when the layer is made"
+                problems.append(Problem(f"table {name}/{key}", "differs from the saved one", way_out))
+    return replace(network, layers=layers), problems
 
 
 def _in_saved_names(network: Network, found: Weights, graph: Graph, front: Front) -> Weights:
@@ -88,9 +113,7 @@ def _name_problems(network: Network, found: Weights) -> Iterator[Problem]:
         known = {*layer.weights, *layer.tied}
         if layer.name not in found.variables:
             if known:
-                yield Problem(
-                    f"layer {layer.name!r}", "is not in the model", "name the model's layers as the saved ones"
-                )
+                yield Problem(f"layer {layer.name!r}", "is not in the model", SAME_NAMES)
             continue
         for name in sorted(known - set(found.variables[layer.name])):
             yield Problem(
@@ -102,7 +125,7 @@ def _name_problems(network: Network, found: Weights) -> Iterator[Problem]:
             )
     for name, variables in found.variables.items():
         if variables and name not in network.layers:
-            yield Problem(f"layer {name!r}", "is not in the saved network", "name the model's layers as the saved ones")
+            yield Problem(f"layer {name!r}", "is not in the saved network", SAME_NAMES)
 
 
 def _fit_problems(network: Network, found: Weights, front: Front) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Mismatch, Problem
-from ..network import Array, Case, Shape, TensorRef, tensors_in
+from ..network import Array, Case, TensorRef, tensors_in
 from .front import Front
 from .graph import Graph, Step, refs_of
 
@@ -57,12 +57,9 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
         if lost:
             unmasked[step.call.name] = lost
-        # What Keras says of a vectorizer's shape is not what the vectorizer does; nor what it says of Activation("glu"),
-        # which halves the features.
-        loose = graph.opened or graph.loose or type(step.operation).__name__ == "Activation"
-        shapes = ((),) * step.call.outputs if loose else step.shapes
-        for ref, value, said in zip(step.call.refs(), _run(step, values, front), shapes):
-            _check_shape(ref, tuple(value.shape), said)
+        for ref, value in zip(step.call.refs(), _run(step, values, front)):
+            if 0 in tuple(value.shape):
+                raise RuntimeError(f"{ref} is empty, of shape {tuple(value.shape)}")
             values[ref] = value
             mask = front.mask(value)
             if mask is not None:
@@ -83,14 +80,6 @@ def _run(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
-
-
-def _check_shape(ref: TensorRef, shape: tuple[int, ...], said: Shape) -> None:
-    """Refuse empty outputs, and shapes that the graph does not announce."""
-    expected = said if len(said) > 1 else (None,) * len(shape)
-    fits = len(shape) == len(expected) and all(size in (None, has) for size, has in zip(expected[1:], shape[1:]))
-    if not fits or 0 in shape:
-        raise RuntimeError(f"{ref} has the shape {shape}, the graph says {said}")
 
 
 def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any) -> None:

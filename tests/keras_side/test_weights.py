@@ -152,13 +152,14 @@ def small():
     return keras.Model(given, inner(layers.BatchNormalization(name="norm")(x)))
 
 
-def moved(network):
+def moved(network, only=None):
     """The network with other weights."""
     shifted = {
         name: replace(layer, weights={key: array + np.float32(0.1) for key, array in layer.weights.items()})
         for name, layer in network.layers.items()
+        if only is None or name in only
     }
-    return replace(network, layers=shifted)
+    return replace(network, layers={**network.layers, **shifted})
 
 
 def test_weights_go_back_bit_by_bit():
@@ -251,3 +252,19 @@ def test_constants_are_compared_when_restoring():
     with pytest.raises(Mismatch, match="constant"):
         restore(network, model([1, 3]))
     assert network.calls[0].inputs[0] == ref("x:0")
+
+
+def scorer(words):
+    given = keras.Input((), dtype="string", name="text")
+    ids = layers.TextVectorization(vocabulary=words, output_sequence_length=4, name="words")(given)
+    x = layers.GlobalAveragePooling1D()(layers.Embedding(5, 3, name="table")(ids))
+    return keras.Model(given, layers.Dense(1, name="score")(x))
+
+
+def test_vocabularies_are_compared_when_restoring():
+    network = moved(describe(scorer(["a", "b", "c"])), only=("table", "score"))
+    model = scorer(["a", "b", "c"])
+    assert restore(network, model) == 3
+    np.testing.assert_array_equal(model.get_weights()[0], network.layers["table"].weights["embeddings"])
+    with pytest.raises(Mismatch, match="vocabulary"):
+        restore(network, scorer(["a", "c", "b"]))
