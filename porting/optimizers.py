@@ -77,6 +77,7 @@ class Optimizer:
         self.iterations = 0
         self.state: dict[str, dict[str, Array]] = {}
         self.numbers: dict[str, float] = {}
+        self._spares: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def rate(self, given: Optional[Rate] = None) -> np.float32:
         """The learning rate of the coming step; `given` stands in for the optimizer's own."""
@@ -130,6 +131,13 @@ class Optimizer:
         """What a slot begins with."""
         return np.zeros_like(weight)
 
+    def spare(self, name: str, like: Array) -> Array:
+        """Room for intermediate results, used again from step to step."""
+        key = (name, like.shape)
+        if key not in self._spares:
+            self._spares[key] = np.empty_like(like)
+        return self._spares[key]
+
     def begin(self) -> None:
         """Before the first weight of a step."""
 
@@ -151,9 +159,9 @@ def power(base: float, exponent: int) -> np.float32:
     return f32(np.power(f32(base), f32(exponent)))
 
 
-def toward(average: Array, value: Array, share: Union[float, np.float32]) -> None:
-    """average += (value − average) · share."""
-    difference = value - average
+def toward(average: Array, value: Array, share: Union[float, np.float32], spare: Optional[Array] = None) -> None:
+    """average += (value − average) · share; `spare` is written over."""
+    difference = np.subtract(value, average, out=spare)
     difference *= f32(share)
     average += difference
 
@@ -202,14 +210,16 @@ class Adam(Optimizer):
     def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
         step = self.iterations + 1
         alpha = rate * np.sqrt(f32(1) - power(self.beta_2, step)) / (f32(1) - power(self.beta_1, step))
-        toward(state["momentum"], total(gradient), 1 - self.beta_1)
-        velocity = state["velocity"]
-        toward(velocity, squares(gradient), 1 - self.beta_2)
+        momentum, velocity = state["momentum"], state["velocity"]
+        spare, change = self.spare("first", weight), self.spare("second", weight)
+        toward(momentum, total(gradient), 1 - self.beta_1, spare)
+        squared = squares(gradient) if isinstance(gradient, Slices) else np.square(gradient, out=change)
+        toward(velocity, squared, 1 - self.beta_2, spare)
         if self.amsgrad:
             velocity = np.maximum(state["velocity_hat"], velocity, out=state["velocity_hat"])
-        root = np.sqrt(velocity)
+        root = np.sqrt(velocity, out=spare)
         root += f32(self.epsilon)
-        change = state["momentum"] * alpha
+        np.multiply(momentum, alpha, out=change)
         change /= root
         weight -= change
 

@@ -102,6 +102,15 @@ def mask_of_concatenation(layer: LayerView, xs: Any, masks: Any, ops: Operations
     if not isinstance(masks, list) or all(mask is None for mask in masks):
         return None
     axis = layer.config["axis"]
+    rank = len(xs[0].shape)
+    given = [mask for mask in masks if mask is not None]
+    if all(len(mask.shape) == rank - 1 for mask in given):
+        # The same without a look at the tensors: a net that learns must make masks of its inputs alone.
+        if axis % rank == rank - 1:
+            either = reduce(ops.logical_or, given)
+            return either if len(given) == len(masks) else ops.logical_or(either, ops.logical_not(either))
+        if len(given) == len(masks):
+            return ops.concatenate(given, axis % rank)
     spread = [ones_like(x, ops) if mask is None else spread_mask(mask, x, ops) for x, mask in zip(xs, masks)]
     return ops.reduce(ops.concatenate(spread, axis), "any", (-1,))
 

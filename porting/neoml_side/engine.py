@@ -95,9 +95,7 @@ def _plan(network: Network, rules: Mapping[str, Rule], training: bool, layouts: 
     def enter(call: Call) -> None:
         graph.scope = call.name
 
-    tensors = walk(
-        network, ops, inputs, rules, stand_in=lambda ref: _stand_in(network, graph, ref), before=enter
-    )
+    tensors = walk(network, ops, inputs, rules, stand_in=lambda ref: _stand_in(network, graph, ref), before=enter)
     return Plan(graph, tensors, ops)  # type: ignore[arg-type]
 
 
@@ -225,8 +223,7 @@ class NeomlEngine:
         results = run_checked(runner, {name: as_blob(*feeds[name]) for name in runner.reads})
         arrays = [as_array(results[f"output {at}"], wire) for at, wire in enumerate(outputs)]
         kept = [
-            None if wire.mask is None else as_array(results[f"mask {at}"], wire.mask)
-            for at, wire in enumerate(outputs)
+            None if wire.mask is None else as_array(results[f"mask {at}"], wire.mask) for at, wire in enumerate(outputs)
         ]
         return arrays, kept
 
@@ -235,7 +232,6 @@ class NeomlEngine:
         from .weights import read_weights
 
         return read_weights(self.dnn, self.main.nodes, self.network)
-
 
     def renewed(self, network: Network) -> NeomlEngine:
         """An engine of the same kind for the same network with other weights."""

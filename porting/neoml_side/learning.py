@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import neoml
 import neoml.AutoDiff
@@ -26,7 +26,7 @@ from .build import axes_of, blob_of, from_blob, make_layers, read_slot, write_sl
 from .cells import cell_parameters, loaded, splice, stored, with_cell_parameters
 from .engine import Plan, as_blob, plan_network
 from .graph import Graph, Node, Parameter, Port, blob_array
-from .packing import Packing, Theta, find_packings, held, slots_of
+from .packing import Packing, Theta, Turned, find_packings, held, slots_of
 from .wires import Wire, canonical
 
 __all__ = ["Head", "LearningNet", "learning_heads"]
@@ -119,7 +119,7 @@ class _Live:
     node: Node
     inner: Optional[Node]
     name: str
-    packing: Optional[Packing]
+    packing: Union[Packing, Turned, None]
     packed: Array
 
     def pack(self, vector: Array) -> Array:
@@ -175,7 +175,7 @@ class LearningNet:
         self._picked: dict[str, tuple[Array, Array]] = {}
 
     def _live_slots(
-        self, found: Mapping[tuple[int, Optional[int], str], Packing], picked: Collection[int]
+        self, found: Mapping[tuple[int, Optional[int], str], Union[Packing, Turned]], picked: Collection[int]
     ) -> list[_Live]:
         """All slots of the layers that hold weights that learn."""
         here = {id(node) for node in self.nodes}
@@ -436,8 +436,9 @@ class LearningNet:
 
 
 def _gradient(before: Array, after: Array) -> Array:
-    """What a slot's step of descent at the rate `RATE` says about its gradient."""
-    difference: Array = before.reshape(-1) - after.reshape(-1)
+    """What a slot's step of descent at the rate `RATE` says about its gradient; written over `after`."""
+    difference: Array = after.reshape(-1)
+    np.subtract(before.reshape(-1), difference, out=difference)
     difference *= np.float32(1 / RATE)
     return difference
 

@@ -134,7 +134,11 @@ def _state_of_empty_rows(ops: NeomlOperations, state: Wire, start: Wire, mask: W
 
 def last_step(sequence: Wire, go_backwards: bool) -> Wire:
     """The step that was computed last, of a sequence in time order."""
-    one = cut(replace(sequence, shape=(sequence.shape[0], None, sequence.shape[2])), 1, *((0, 1) if go_backwards else (-1, None)))
+    one = cut(
+        replace(sequence, shape=(sequence.shape[0], None, sequence.shape[2])),
+        1,
+        *((0, 1) if go_backwards else (-1, None)),
+    )
     return replace(one, shape=(one.shape[0], one.shape[2]), layout=one.layout[0] + one.layout[2], forms={})
 
 

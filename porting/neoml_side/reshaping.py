@@ -87,9 +87,7 @@ def _filled_target(x: Wire, shape: tuple[Optional[int], ...]) -> tuple[Optional[
     return (x.shape[0], *(rest if size == -1 else size for size in shape))
 
 
-def _transform_rules(
-    x: Wire, target: tuple[Optional[int], ...], layout: str, kept: int
-) -> list[tuple[str, int]]:
+def _transform_rules(x: Wire, target: tuple[Optional[int], ...], layout: str, kept: int) -> list[tuple[str, int]]:
     """NeoML's rule for each blob dimension. The batch and at most one open axis take what is left."""
     rules = dict.fromkeys(AXES, ("set", 1))
     rules.update(dict.fromkeys(layout[1 : kept + 1], ("multiply", 1)))

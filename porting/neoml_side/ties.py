@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["largest"]
 
-# Numbers that stand closer to the maximum than this share of it count as equal: NeoML's products of equal windows differ
-# in their last bits. Up to twice as far they count in part.
+# Numbers closer to the maximum than this share of it count as equal: NeoML's products of equal windows differ in
+# their last bits. Up to twice as far they count in part.
 CLOSE = 1e-6
 TINY = 1e-30
 
