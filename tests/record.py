@@ -111,7 +111,8 @@ def record_one(folder: Path, key: str) -> str:
         keras.utils.clear_session()
         model = build(case)
         randomise(model, number, case.scale)
-        porting.save(model, target, overwrite=True, name=key.replace("/", "-"))
+        samples = long_samples(case, model)
+        porting.save(model, target, samples=samples, overwrite=True, name=key.replace("/", "-"))
     except Exception as error:
         return f"{key}: {type(error).__name__}: {error}"
     return ""
