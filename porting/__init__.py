@@ -6,6 +6,9 @@
     net = porting.load("folder")          # where NeoML is, or numpy alone
     print(net.check())
     net.predict(inputs)
+    net.fit(inputs, labels, loss="mse")   # NeoML only
+    net.save("tuned")
+    porting.restore("tuned", model)       # where Keras is
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ __all__ = [
     "Unsupported",
     "check",
     "load",
+    "restore",
     "rule",
     "save",
     "standalone",
@@ -98,6 +102,26 @@ def load(
         return load_net(path, engine, device, gather_rules(rules), **options)
     network = read_network(path, **options)
     return PortedNetwork(network, make_engine(network, engine, device, gather_rules(rules)))
+
+
+def restore(folder: Union[Folder, Network], model: Any) -> int:
+    """Put the weights of a saved network into a Keras model of the same layers, bit by bit. Needs Keras.
+
+    Args:
+        folder: a saved network's folder, for instance one that `PortedNetwork.save` wrote after training; or a network.
+        model: a built Keras model whose layers have the names and shapes of the saved ones.
+
+    Returns:
+        How many weights were set.
+
+    Raises:
+        Mismatch: layers, weights, shapes, dtypes or ties that differ, all of them listed; the model is unchanged.
+        Unsupported: the model is none that `save` takes.
+        BadArchive: the folder is not a sound saved network.
+    """
+    from .keras_side.restore import restore as restore_weights
+
+    return restore_weights(folder, model)
 
 
 def check(
