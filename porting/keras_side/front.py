@@ -7,6 +7,7 @@ Keras 3 of any backend here, Keras 2 and tf_keras in `front2`.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,34 +56,34 @@ def to_strings(array: Array) -> Array:
     return texts
 
 
-class Front:
+class Front(ABC):
     """Keras as the exporter sees it; the methods that differ between generations are in the subclasses."""
 
     dialect = 3
 
-    def versions(self) -> dict[str, str]:
-        raise NotImplementedError
+    @abstractmethod
+    def versions(self) -> dict[str, str]: ...
 
-    def is_symbolic(self, value: Any) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_symbolic(self, value: Any) -> bool: ...
 
-    def is_variable(self, value: Any) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_variable(self, value: Any) -> bool: ...
 
+    @abstractmethod
     def is_eager(self, value: Any) -> bool:
         """Whether the value is an array or an eager tensor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_layer(self, value: Any) -> bool:
         """Whether the value is a layer or a model (and no bare operation)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_model(self, value: Any) -> bool:
         """Whether the value is a model with a graph of its own, Sequential or functional, not overridden by a user."""
-        raise NotImplementedError
 
-    def is_sequential(self, value: Any) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_sequential(self, value: Any) -> bool: ...
 
     def input_name(self, tensor: Any) -> str:
         """The name of the layer that declares an input."""
@@ -96,30 +97,30 @@ class Front:
         """The operation's config in the dialect of Keras 3."""
         return dict(operation.get_config())
 
+    @abstractmethod
     def graph(self, model: Any) -> ModelGraph | None:
         """The model's graph; None when it has not been built."""
-        raise NotImplementedError
 
+    @abstractmethod
     def node(self, tensor: Any) -> NodeView | None:
         """The application that made a symbolic tensor; None for an input."""
-        raise NotImplementedError
 
-    def history(self, tensor: Any) -> History:
-        raise NotImplementedError
+    @abstractmethod
+    def history(self, tensor: Any) -> History: ...
 
     def mask(self, tensor: Any) -> Any:
         """The mask that a tensor, symbolic or eager, carries; None without."""
         return getattr(tensor, "_keras_mask", None)
 
+    @abstractmethod
     def flatten(self, structure: Any) -> list[Any]:
         """The leaves of a structure in Keras' order."""
-        raise NotImplementedError
 
-    def to_numpy(self, value: Any) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def to_numpy(self, value: Any) -> Array: ...
 
-    def to_tensor(self, value: Array, dtype: str) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def to_tensor(self, value: Array, dtype: str) -> Any: ...
 
     def own_variables(self, layer: Any) -> list[Any]:
         """The weights that a layer made itself, not those of layers it holds."""
@@ -136,27 +137,31 @@ class Front:
     def takes_training(self, operation: Any) -> bool:
         return "training" in self.signature(operation).parameters
 
-    def class_name(self, operation: Any) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def class_name(self, operation: Any) -> str: ...
 
+    @abstractmethod
     def is_builtin(self, operation: Any) -> bool:
         """Whether the operation's class is Keras' own."""
-        raise NotImplementedError
+
+    def shape_made(self, layer: Any, tensor: Any) -> tuple[int | None, ...]:
+        """The shape that a layer of one input says it makes of a tensor."""
+        return tuple(layer.compute_output_shape(tuple(tensor.shape)))
 
     def is_lambda(self, operation: Any) -> bool:
         """Whether the operation is Python code without a description."""
         return any(kind.__name__ == "Lambda" for kind in type(operation).__mro__) and self.is_layer(operation)
 
+    @abstractmethod
     def is_keras_name(self, class_name: str) -> bool:
         """Whether Keras has a layer of that name."""
-        raise NotImplementedError
 
     def call(self, operation: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         return operation(*args, **kwargs)
 
+    @abstractmethod
     def run_model(self, model: Any, inputs: list[Any]) -> Any:
         """The model's own outputs at inference."""
-        raise NotImplementedError
 
 
 class Front3(Front):
@@ -251,6 +256,12 @@ class Front3(Front):
 
     def is_builtin(self, operation: Any) -> bool:
         return type(operation).__module__.partition(".")[0] == "keras"
+
+    def shape_made(self, layer: Any, tensor: Any) -> tuple[int | None, ...]:
+        if self.is_layer(layer):
+            return super().shape_made(layer, tensor)
+        given = self.keras.KerasTensor(tuple(tensor.shape), self.dtype_name(tensor))
+        return tuple(layer.compute_output_spec(given).shape)
 
     def is_keras_name(self, class_name: str) -> bool:
         return hasattr(self.keras.layers, class_name)

@@ -76,18 +76,18 @@ def _run(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras said it when the model was made
         made = front.flatten(front.call(step.operation, _fill(step.args, values), keywords))
-    _check_window(step, values, made[0])
+    _check_window(step, values, made[0], front)
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
 
 
-def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any) -> None:
+def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:
     """Refuse what TensorFlow answers to a window longer than its input: uninitialised memory, not always an error."""
     layer, given = step.operation, step.args[0] if step.args else None
     windowed = hasattr(layer, "kernel_size") or hasattr(layer, "pool_size")
     if windowed and not hasattr(layer, "cell") and isinstance(given, TensorRef):
-        expected = tuple(layer.compute_output_shape(tuple(values[given].shape)))
+        expected = front.shape_made(layer, values[given])
         if expected != tuple(made.shape):
             raise RuntimeError(f"{step.call.name} gives the shape {tuple(made.shape)}, it should be {expected}")
 

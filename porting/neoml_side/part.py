@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
@@ -15,56 +16,56 @@ __all__ = ["Operand", "Part"]
 Operand = Union[Wire, Weight, float]
 
 
-class Part:
+class Part(ABC):
     """The operations that parts may use of the whole; `NeomlOperations` gives them."""
 
     graph: Graph
     training: bool
 
-    def _floating(self, x: Wire) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def _floating(self, x: Wire) -> Wire: ...
 
-    def _wire(self, x: Operand) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def _wire(self, x: Operand) -> Wire: ...
 
-    def _parameter(self, weight: Weight, layout: str) -> Port:
-        raise NotImplementedError
+    @abstractmethod
+    def _parameter(self, weight: Weight, layout: str) -> Port: ...
 
-    def constant(self, value: Array) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def constant(self, value: Array) -> Wire: ...
 
-    def cast(self, x: Operand, dtype: str) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def cast(self, x: Operand, dtype: str) -> Wire: ...
 
-    def dense(self, x: Wire, kernel: Weight, bias: Any = None) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def dense(self, x: Wire, kernel: Weight, bias: Any = None) -> Wire: ...
 
-    def add(self, a: Operand, b: Operand) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def add(self, a: Operand, b: Operand) -> Wire: ...
 
-    def multiply(self, a: Operand, b: Operand) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def multiply(self, a: Operand, b: Operand) -> Wire: ...
 
-    def filled(self, x: Wire, value: float) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def filled(self, x: Wire, value: float) -> Wire: ...
 
-    def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire: ...
 
-    def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire: ...
 
-    def transpose(self, x: Wire, axes: Sequence[int]) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def transpose(self, x: Wire, axes: Sequence[int]) -> Wire: ...
 
-    def expand_dims(self, x: Wire, axis: int) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def expand_dims(self, x: Wire, axis: int) -> Wire: ...
 
-    def squeeze(self, x: Wire, axis: int) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def squeeze(self, x: Wire, axis: int) -> Wire: ...
 
-    def repeat(self, x: Wire, times: int, axis: int) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def repeat(self, x: Wire, times: int, axis: int) -> Wire: ...
 
-    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Wire:
-        raise NotImplementedError
+    @abstractmethod
+    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Wire: ...

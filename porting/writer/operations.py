@@ -14,7 +14,7 @@ from ..numpy_side.operations import NumpyOperations
 from ..numpy_side.values import Value
 from ..operations import Cell, Weight
 from .text import write_preprocessing
-from .trace import ATOM, COMPARISON, LOGIC, NEGATION, PRODUCT, SUM, Node, Trace, Traced
+from .trace import ATOM, COMPARISON, LOGIC, NEGATION, POWER, PRODUCT, SUM, Node, Trace, Traced
 
 __all__ = ["StatementOperations"]
 
@@ -206,6 +206,12 @@ class StatementOperations:
         code, binds = UNARY.get(name, (f"np.{name}({{0}})", ATOM))
         asks = ATOM if name in ("reciprocal", "negative") else COMPARISON
         return Traced(self.trace.add(code, [x.node], binds=binds, asks=asks, hint=name), values)
+
+    def power(self, x: Traced, exponent: float) -> Traced:
+        values = self._values("power", x, exponent)
+        code = f"{{0}} ** np.float32({exponent!r})"
+        node = self.trace.add(code, [self._floating(x).node], binds=POWER, asks=ATOM, hint="power")
+        return Traced(node, values)
 
     # comparisons and logic
 

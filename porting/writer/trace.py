@@ -13,10 +13,10 @@ from typing import Optional, Union
 from ..network import Array, Shape
 from ..numpy_side.values import Value
 
-__all__ = ["ATOM", "COMPARISON", "PRODUCT", "SUM", "Node", "Traced", "Trace", "atom"]
+__all__ = ["ATOM", "COMPARISON", "POWER", "PRODUCT", "SUM", "Node", "Traced", "Trace", "atom"]
 
 # How tightly Python binds: an operand that binds less tightly than its place asks for goes into brackets.
-COMPARISON, LOGIC, SUM, PRODUCT, NEGATION, ATOM = range(6)
+COMPARISON, LOGIC, SUM, PRODUCT, NEGATION, POWER, ATOM = range(7)
 
 
 @dataclass(eq=False)
