@@ -27,7 +27,7 @@ from .products import ProductOperations
 from .reducing import fits, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
-from .ties import largest
+from .ties import larger, largest
 from .wires import Wire, canonical, free_letter
 
 __all__ = ["NeomlOperations"]
@@ -312,10 +312,13 @@ class NeomlOperations(
 
     def maximum(self, a: Operand, b: Operand) -> Wire:
         if isinstance(a, (int, float)):
-            a, b = b, a
-        if isinstance(b, (int, float)):
-            wire = self._floating(self._wire(a))
-            return self._eltwise("EltwiseMax", wire, self.filled(wire, float(b)))
+            b = self._floating(self._wire(b))
+            a = self.filled(b, float(a))
+        elif isinstance(b, (int, float)):
+            a = self._floating(self._wire(a))
+            b = self.filled(a, float(b))
+        if self.training:
+            return larger(self, *self._pair(a, b))
         return self._eltwise("EltwiseMax", a, b)
 
     def minimum(self, a: Operand, b: Operand) -> Wire:

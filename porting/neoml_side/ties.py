@@ -1,4 +1,4 @@
-"""The largest of several equal numbers, as it trains in Keras.
+"""The larger of two numbers and the largest of several, as they train in Keras.
 
 TensorFlow gives the gradient of a maximum over axes in equal parts to all places that hold it; NeoML gives it to one
 of them. With repeated words, or a padded end, whole windows are equal and the parts matter.
@@ -14,12 +14,25 @@ from .wires import Wire
 if TYPE_CHECKING:
     from .operations import NeomlOperations
 
-__all__ = ["largest"]
+__all__ = ["larger", "largest"]
 
 # Numbers closer to the maximum than this share of it count as equal: NeoML's products of equal windows differ in
 # their last bits. Up to twice as far they count in part.
 CLOSE = 1e-6
 TINY = 1e-30
+# Tells the larger of two numbers: times this, a difference is beyond 1 or nothing.
+SHARP = 1e20
+
+
+def larger(ops: NeomlOperations, a: Wire, b: Wire) -> Wire:
+    """The larger of two tensors of one shape and layout; where they are equal the first has the gradient.
+
+    It is a · (1 − e) + b · e, where e is 1 where b is larger and 0 elsewhere; e has no gradient. NeoML's EltwiseMax
+    goes back by places that it may lose from the second step on: gradients then are zero or stand elsewhere.
+    """
+    gap = ops.multiply(ops.subtract(b, a), SHARP)
+    second = gap.made(ops.graph.add("ReLU", gap.port, threshold=1.0))
+    return ops.add(ops.multiply(a, ops.subtract(1.0, second)), ops.multiply(b, second))
 
 
 def largest(ops: NeomlOperations, x: Wire, axes: Sequence[int]) -> Wire:
