@@ -7,13 +7,12 @@ an engine builds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import numpy as np
 
-from .engine import Engine
 from .errors import Problem, Unsupported
 from .execution import refs_read
 from .inputs import check_inputs
@@ -252,7 +251,7 @@ def _core_case(case: Case, inputs: Iterable[Input], rest: Iterable[Call]) -> Cas
 class FrontedEngine:
     """An engine for the core behind a front, as an engine for the whole network."""
 
-    def __init__(self, front: Front, core: Engine, network: Network) -> None:
+    def __init__(self, front: Front, core: Any, network: Network) -> None:
         self.front = front
         self.core = core
         self.network = network
@@ -287,6 +286,22 @@ class FrontedEngine:
             if step.call.name == call.name:
                 return [step(tensors)], [None]
         return self.core.run_alone(call, tensors, masks)
+
+    def renewed(self, network: Network) -> FrontedEngine:
+        """An engine of the same kind for the same network with other weights."""
+        return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
+
+    def learner(
+        self, network: Network, learns: Sequence[str], absorbed: Mapping[TensorRef, Optional[str]], seed: int
+    ) -> Any:
+        """See `porting.training.trainer.LearningEngine`."""
+        from .training.fronted import FrontedLearner
+
+        core = self.core.learner(self._core_of(network), learns, absorbed, seed)
+        return FrontedLearner(self.front, core, self.core.id_limits)
+
+    def _core_of(self, network: Network) -> Network:
+        return split_front(network, functions_in(self.core.rules))[1]
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``; a vocabulary is one of its layer's."""

@@ -35,7 +35,7 @@ RATE = 2.0**30
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
 # What NeoML raises for, or computes wrongly, when it is to go back through it.
-NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "Equal", "Erf", "Less", "Not", "Where"})
+NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "Where"})
 LAST_ACTIVATIONS = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
 
 

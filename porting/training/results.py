@@ -22,9 +22,9 @@ def with_weights(network: Network, weights: Mapping[str, Array]) -> Network:
 
 def with_references(network: Network, rules: Mapping[str, Rule] = RULES) -> Network:
     """The network with the outputs of every case computed anew, by the numpy engine; ``origin`` tells."""
-    from ..numpy_side.engine import NumpyEngine
+    from ..engine import make_engine
 
-    engine = NumpyEngine(network, rules)
+    engine = make_engine(network, "numpy", None, rules)
     cases = []
     for case in network.cases:
         made = engine.run(case.inputs)

@@ -70,7 +70,7 @@ class Tunable:
             Unsupported: with every layer and setting that cannot be trained as Keras trains it.
             Mismatch: names that fit no output, layer or weight.
         """
-        if not hasattr(self._engine, "learner"):
+        if self._engine.name != "neoml":
             what = f"the {self._engine.name} engine does not learn"
             raise Unsupported(Problem("training", what, "load the network with engine='neoml'"))
         settings = Settings(

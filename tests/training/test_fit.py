@@ -269,6 +269,20 @@ def test_saved_weights_come_back_to_the_bit(tmp_path: Path) -> None:
     again.fit(x, y, **ADAM, **QUIET)
 
 
+def test_a_network_that_takes_texts_learns(tmp_path: Path) -> None:
+    net = porting.load(ROOT / "saved_weights" / "filter", engine="neoml")
+    words = [str(word) for word in net.network.layers["text_vectorization"].weights["vocabulary"][10:50]]
+    texts = [" ".join(words[start::4]) for start in range(4)]
+    labels = np.array([1.0, 0.0, 1.0, 0.0])
+    history = net.fit(texts, labels, epochs=40, optimizer=optimizers.Adam(0.01), loss="binary_crossentropy", **QUIET)
+    assert history.history["loss"][-1] < 0.5 * history.history["loss"][0]
+    assert net.moved()["text_vectorization/vocabulary"] == 0 < net.moved()["embedding/embeddings"]
+    net.save(tmp_path / "tuned")
+    again = porting.load(tmp_path / "tuned", engine="neoml")
+    assert again.check().ok
+    assert (again.predict(texts) == net.predict(texts)).all()
+
+
 def test_what_cannot_be_trained_is_refused_by_name() -> None:
     net = porting.load(RECORDED / "conv_frozen_bn", engine="neoml")
     with pytest.raises(porting.Unsupported, match="BatchNormalization 'norm'"):
@@ -278,6 +292,8 @@ def test_what_cannot_be_trained_is_refused_by_name() -> None:
         net.compile("sgd", "mse", frozen=["norm", "nrom"])
     with pytest.raises(porting.Unsupported, match="does not learn"):
         porting.load(RECORDED / "dense", engine="numpy").compile("sgd", "mse")
+    with pytest.raises(porting.Unsupported, match="does not learn"):
+        porting.load(ROOT / "saved_weights" / "filter", engine="numpy").compile("sgd", "mse")
 
 
 @pytest.mark.parametrize(
