@@ -104,6 +104,12 @@ class Runner:
         outputs = self.dnn.run(feeds)
         return {name: from_blob(outputs[name]) for name in self.graph.sinks}
 
+    def renew(self) -> None:
+        """Exchange the Dnn for a copy that has not run, its weights as they are."""
+        from .cells import copy_of
+
+        self.dnn = copy_of(self.dnn, self.math_engine)
+
 
 def axes_of(array: Array, layout: str) -> Array:
     """A blob's array with its axes in the order that a layout names."""

@@ -38,7 +38,16 @@ from .build import make_layers
 from .graph import AXES, CellBody, Node, Port
 from .stepwise import input_name
 
-__all__ = ["cell_parameters", "loaded", "place_cell", "splice", "stored", "teach_wrappers", "with_cell_parameters"]
+__all__ = [
+    "cell_parameters",
+    "copy_of",
+    "loaded",
+    "place_cell",
+    "splice",
+    "stored",
+    "teach_wrappers",
+    "with_cell_parameters",
+]
 
 VERSION = 2000
 PLACEHOLDER = "FmlCnnEltwiseSumLayer"
@@ -181,6 +190,12 @@ def loaded(archive: bytes, math_engine: Any) -> Any:
             file.write(archive)
         dnn.load(path)
     return dnn
+
+
+def copy_of(dnn: Any, math_engine: Any) -> Any:
+    """A net with the same layers and weights that has not run yet."""
+    teach_wrappers()
+    return loaded(stored(dnn), math_engine)
 
 
 # ---- cells

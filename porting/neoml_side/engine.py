@@ -102,8 +102,11 @@ def _plan(network: Network, rules: Mapping[str, Rule], training: bool, layouts: 
 class NetPool:
     """Nets of one kind, each lent to one thread at a time; made when all are out.
 
+    A net whose run failed is not lent again: its layers keep sizes of that run, and the next one, on inputs that are
+    good, gives garbage or ends the process.
+
     Attributes:
-        first: the net that was made first; never given up.
+        first: the net that was made first; never given up, so after a failed run its Dnn is exchanged for a copy.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -126,11 +129,16 @@ class NetPool:
         with self._lock:
             net = self._idle.pop() if self._idle else None
         net = net or self._make()
+        failed = True
         try:
             yield net
+            failed = False
         finally:
-            with self._lock:
-                self._idle.append(net)
+            if failed and net is self._first:
+                net.renew()
+            if not failed or net is self._first:
+                with self._lock:
+                    self._idle.append(net)
 
 
 class NeomlEngine:

@@ -243,3 +243,9 @@ class StoredNet:
     def run(self, blobs: Mapping[str, Array]) -> dict[str, Array]:
         outputs = self.dnn.run({name: self._blob_of(self._math_engine, blobs[name]) for name in self.reads})
         return {name: self._from_blob(blob) for name, blob in outputs.items()}
+
+    def renew(self) -> None:
+        """See `porting.neoml_side.build.Runner.renew`."""
+        from .cells import copy_of
+
+        self.dnn = copy_of(self.dnn, self._math_engine)
