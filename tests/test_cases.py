@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import porting
+from porting.archive import read_network
 from porting.checking import needed_tolerance
 from porting.network import Input
 from tests.cases import Case, all_cases
@@ -62,6 +63,8 @@ def test_engines_agree_at_shapes_without_references(key: str) -> None:
 def new_input(one: Input, limit: Any, batch: int, length: int) -> Any:
     rng = np.random.default_rng(batch * 100 + length)
     shape = (batch, *(length if size is None else size for size in one.shape[1:]))
+    if one.dtype == "string":
+        return rng.choice(["red", "the cat sat", "Größe, über ALLES!", "семьи", ""], shape).astype(object)
     if one.dtype.startswith(("int", "uint")) or limit:
         return rng.integers(0, limit or 4, shape)
     return rng.normal(size=shape).astype("float32")
@@ -71,6 +74,12 @@ def flat(outputs: Any) -> list[Any]:
     if isinstance(outputs, dict):
         outputs = list(outputs.values())
     return [array for part in outputs for array in flat(part)] if isinstance(outputs, list) else [outputs]
+
+
+@pytest.mark.parametrize("key", [key for key, case in CASES.items() if case.long])
+def test_long_references_are_there(key: str) -> None:
+    (samples,) = (case for case in read_network(folder_of(key)).cases if case.name == "samples")
+    assert all(array.shape[:2] == CASES[key].long for array in samples.inputs.values())
 
 
 def test_every_case_is_named_once() -> None:

@@ -260,7 +260,7 @@ class Front3(Front):
     def shape_made(self, layer: Any, tensor: Any) -> tuple[int | None, ...]:
         if self.is_layer(layer):
             return super().shape_made(layer, tensor)
-        given = self.keras.KerasTensor(tuple(tensor.shape), self.dtype_name(tensor))
+        given = self.keras.KerasTensor(tuple(tensor.shape), self.keras.backend.standardize_dtype(tensor.dtype))
         return tuple(layer.compute_output_spec(given).shape)
 
     def is_keras_name(self, class_name: str) -> bool:
