@@ -97,7 +97,7 @@ def test_predict_names_bad_inputs(tmp_path: Path) -> None:
     assert run("predict", FOLDER, tmp_path / "no.npy")[0] == 1
 
 
-@pytest.mark.parametrize("command", ["save", "plan", "build", "check", "predict", "layers"])
+@pytest.mark.parametrize("command", ["save", "plan", "build", "check", "predict", "tune", "layers"])
 def test_every_command_has_help(command: str) -> None:
     code, text = run(command, "--help")
     assert code == 0
