@@ -6,20 +6,23 @@ that are written on arrays alone are taken from there.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from types import CodeType
 from typing import Any, Optional
 
 import numpy as np
 
-from ..checking import needed_tolerance
+from .. import checking
 from ..network import Array
-from ..numpy_side.activations import celu, elu, gelu, hard_sigmoid, relu, sigmoid, softplus, sparse_plus
+from ..numpy_side import activations
+from ..numpy_side.activations import elu, hard_sigmoid, sigmoid, softplus
+from ..text import hashes, lookup
 
-__all__ = ["HELPERS", "sources_of"]
+__all__ = ["HELPERS", "joined", "sources_of"]
 
 
 def erf(x: Array) -> Array:
@@ -351,7 +354,23 @@ def one_hot(ids: Array, depth: int) -> Array:
 
 def count(ids: Array, depth: int) -> Array:
     """How often each index stands in each row."""
-    return (ids[..., None] == np.arange(depth)).sum(axis=-2)
+    if ids.ndim == 2 and (ids < 0).any():
+        raise ValueError(f"{ids.min()} is negative and cannot be counted")
+    return (ids[..., None] == np.arange(depth)).sum(axis=1)
+
+
+def count_weighed(ids: Array, depth: int, weights: Array) -> Array:
+    """The sum of the weights of each index in each row."""
+    if (ids < 0).any():
+        raise ValueError(f"{ids.min()} is negative and cannot be counted")
+    rows = np.zeros((len(ids), depth), weights.dtype)
+    for row, found, amounts in zip(rows, ids, weights):
+        np.add.at(row, found[found < depth], amounts[found < depth])
+    return rows
+
+
+def to_text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def as_compared(values: Array) -> Array:
@@ -360,35 +379,52 @@ def as_compared(values: Array) -> Array:
     return np.where(np.abs(single) < np.finfo(np.float32).tiny, np.float32(0), single)
 
 
-FUNCTIONS: list[Callable[..., Any]] = [
-    *(relu, sigmoid, softplus, elu, celu, erf, gelu, hard_sigmoid, sparse_plus, relu6, leaky_relu, selu, softsign),
-    *(silu, hard_silu, mish, log_sigmoid, hard_tanh, tanh_shrink, hard_shrink, soft_shrink, squareplus),
-    *(sparse_sigmoid, threshold, softmax, log_softmax, normalize, run_cell, project, lstm, gru, gru_reset_before),
-    *(simple_rnn, grow, windows_over, margins, convolve, convolve_depthwise, convolve_transposed, max_pool),
-    *(mean_pool, needed_tolerance, convolve_group, one_hot, count, as_compared),
-]
-HELPERS: dict[str, Callable[..., Any]] = {function.__name__: function for function in FUNCTIONS}
+def source_parts(module: Any) -> dict[str, tuple[str, set[str]]]:
+    """What a module defines at its top, by name: the source, and the names from outside that it reads."""
+    source, parts = inspect.getsource(module), {}
+    for part in ast.parse(source).body:
+        names = [one for one in ast.walk(part) if isinstance(one, ast.Name)]
+        own = {one.id for one in names if isinstance(one.ctx, ast.Store)}
+        own |= {one.arg for one in ast.walk(part) if isinstance(one, ast.arg)}
+        if isinstance(part, (ast.FunctionDef, ast.ClassDef)):
+            defined = [part.name]
+        else:
+            defined = [one.id for one in getattr(part, "targets", []) if isinstance(one, ast.Name)]
+        for name in defined:
+            parts[name] = (ast.get_source_segment(source, part) or "", {one.id for one in names} - own - {name})
+    return parts
 
 
-def names_in(code: CodeType) -> set[str]:
-    """Every global name that a function, or one within it, reads."""
-    inner = (names_in(part) for part in code.co_consts if isinstance(part, CodeType))
-    return set(code.co_names).union(*inner)
+# What stands above comes before the engine's own of that name.
+HELPERS: dict[str, tuple[str, set[str]]] = {
+    "needed_tolerance": source_parts(checking)["needed_tolerance"],
+    "hash_bins": source_parts(lookup)["hash_bins"],
+    **source_parts(activations),
+    **source_parts(hashes),
+    **source_parts(sys.modules[__name__]),
+}
+for not_copied in ("__all__", "activate", "joined", "source_parts", "sources_of"):
+    HELPERS.pop(not_copied, None)
 
 
-def sources_of(names: Sequence[str]) -> dict[str, str]:
+def sources_of(names: Iterable[str]) -> dict[str, str]:
     """The source of helpers and of those that they call, each after what it calls."""
     found: dict[str, str] = {}
 
     def visit(name: str) -> None:
-        if name in found:
-            return
-        function = HELPERS[name]
-        defaults = [one.__name__ for one in function.__defaults__ or () if callable(one)]
-        for other in sorted({*names_in(function.__code__), *defaults} & set(HELPERS) - {name}):
-            visit(other)
-        found[name] = inspect.getsource(function).rstrip()
+        if name not in found:
+            source, read = HELPERS[name]
+            for other in sorted(read & set(HELPERS)):
+                visit(other)
+            found[name] = source
 
     for name in names:
         visit(name)
     return found
+
+
+def joined(sources: Sequence[str]) -> str:
+    """Sources below each other: constants first, then functions."""
+    functions = [one for one in sources if one.startswith(("def ", "class "))]
+    constants = [one for one in sources if one not in functions]
+    return "\n\n\n".join([*(["\n".join(constants)] if constants else []), *functions])

@@ -13,7 +13,7 @@ from ..network import Array
 from ..numpy_side.operations import NumpyOperations
 from ..numpy_side.values import Value
 from ..operations import Cell, Weight
-from .text import write_preprocessing
+from .categories import write_preprocessing
 from .trace import ATOM, COMPARISON, LOGIC, NEGATION, POWER, PRODUCT, SUM, Node, Trace, Traced
 
 __all__ = ["StatementOperations"]

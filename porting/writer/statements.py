@@ -15,7 +15,12 @@ from .trace import Node
 __all__ = ["Names", "Statements", "identifier"]
 
 # What the file itself calls by these names.
-TAKEN = frozenset({"np", "W", "layers", "predict", "check", "main", "strings", "to_bytes", "json", "sys", "Path"})
+TAKEN = frozenset(
+    {
+        *("np", "W", "layers", "predict", "check", "main", "strings", "to_bytes", "json", "sys", "Path", "read"),
+        *("parts", "part", "at", "made", "name", "outputs", "batch_size", "given", "options", "parser"),
+    }
+)
 WIDEST = 96
 LONGEST = 112
 CALL = re.compile(r"(.* = [\w.]+\()(.*)\)")

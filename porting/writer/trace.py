@@ -86,6 +86,7 @@ class Trace:
         nodes: in order.
         arrays: what the file carries, by the name under which ``W`` holds it.
         code: functions of this network alone, by name: those that turn text into numbers.
+        taken: names that those functions must not have.
         scope: the call that is being traced.
     """
 
@@ -93,6 +94,7 @@ class Trace:
     arrays: dict[str, Array] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     scope: str = ""
+    taken: frozenset[str] = frozenset()
 
     def add(
         self,

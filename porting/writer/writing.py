@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pprint
+import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +15,12 @@ import numpy as np
 from ..errors import BadArchive, Problem, Unsupported
 from ..execution import walk
 from ..layers import RULES, Rule
-from ..network import Array, Call, Case, Input, Network, TensorRef, map_tensors
+from ..network import Array, Call, Input, Network, TensorRef, map_tensors
 from ..numpy_side.engine import NumpyEngine
 from ..numpy_side.values import Value
 from ..preprocessing import functions_in, split_front
-from .helpers import sources_of
+from .categories import is_text
+from .helpers import joined, sources_of
 from .operations import StatementOperations
 from .statements import Names, Statements, identifier
 from .text import as_bytes
@@ -46,8 +47,8 @@ class Written:
             raise Unsupported(Problem(network.name, "has no references to be checked with", "save the network again"))
         self.network = network
         self.tolerance = tolerance
-        self.trace = Trace()
         self.arguments = self._arguments()
+        self.trace = Trace(taken=frozenset(self.arguments.values()))
         self.tensors = self._traced(rules)
         self.id_limits = self._id_limits(rules)
         self.statements, self.roots = self._statements()
@@ -98,28 +99,28 @@ class Written:
     def _source(self) -> str:
         helpers = sorted({name for node in self.statements.needed for name in node.helpers})
         sources = sources_of([*helpers, "needed_tolerance"])
-        body = "\n\n\n".join([*sources.values(), *self.trace.code.values()])
+        body = "\n\n\n".join([joined(list(sources.values())), *self.trace.code.values()])
         parts = [self._head(body), body, self._layers(), self._predict(), self._check()]
         return "\n\n\n".join(part.strip("\n") for part in [*parts, self._main()]) + "\n"
 
     def _head(self, body: str) -> str:
         network = self.network
-        layers = " → ".join(dict.fromkeys(network.layers[call.layer].class_name for call in network.calls))
+        layers = " → ".join(dict.fromkeys(plain(network.layers[call.layer].class_name) for call in network.calls))
         described = "\n".join(textwrap.wrap(f"{layers}.", WIDTH))
         text = HEAD.format(
             name=network.name,
             layers=described,
-            origin=f"Keras {network.origin['keras']}" if "keras" in network.origin else "Keras",
+            origin=f"Keras {plain(network.origin.get('keras', ''))}".strip(),
             usage=self._usage(),
         )
         imports = ["import argparse", "import sys", "from pathlib import Path"]
         imports += ["import json"] if self._has_texts() else []
         imports += ["import math"] if "math." in body else []
-        imports += ["from itertools import product"] if "product(" in body else []
-        imports += ["from itertools import islice"] if self._takes_lines() else []
+        tools = [*(["islice"] if self._takes_lines() else []), *(["product"] if "product(" in body else [])]
+        imports += [f"from itertools import {', '.join(tools)}"] if tools else []
         collected = [one for one in ("Callable", "Iterator", "Sequence") if f"{one}[" in body]
         imports += [f"from collections.abc import {', '.join(collected)}"] if collected else []
-        typing = [one for one in ("Any", "Optional") if one in body]
+        typing = [one for one in ("Any", "Optional", "Union") if re.search(rf"\b{one}\b", body)]
         imports += [f"from typing import {', '.join(typing)}"] if typing else []
         imports.sort(key=lambda line: (line.startswith("from"), line))
         text = text.replace("@IMPORTS@", "\n".join(imports))
@@ -129,6 +130,9 @@ class Written:
         return any(one.dtype == "string" for one in self.network.inputs) or "strings(" in "".join(
             self.trace.code.values()
         )
+
+    def _gives_texts(self) -> bool:
+        return any(is_text(tensor) for tensor in self.tensors.values())
 
     def _takes_lines(self) -> bool:
         return len(self.network.inputs) == 1 and self.network.inputs[0].dtype == "string"
@@ -148,9 +152,7 @@ class Written:
             lines += [f"    # {self._comment(call)}"]
             lines += [f"    {line}" for line in self.statements.blocks.get(call.name, [])]
         lines.append("    return {")
-        for ref, tensor in self.tensors.items():
-            if tensor.values[0].value.dtype.kind != "O":
-                lines.append(f"        {quoted(str(ref))}: {tensor.node.name},")
+        lines += [f"        {quoted(str(ref))}: {tensor.node.name}," for ref, tensor in self.tensors.items()]
         return "\n".join([*lines, "    }"])
 
     def _comment(self, call: Call) -> str:
@@ -158,8 +160,8 @@ class Written:
         shapes = [self.tensors[ref].shape[1:] for ref in call.refs()]
         sizes = ", ".join("batch × " + " × ".join("any" if n is None else str(n) for n in one) for one in shapes)
         same = "" if self.statements.blocks.get(call.name) else "; changes nothing"
-        text = f"{call.name}: {layer.class_name}, {sizes}".replace(" × ,", ",").removesuffix(" × ")
-        return text.replace("\n", " ") + same
+        text = f"{call.name}: {plain(layer.class_name)}, {sizes}".replace(" × ,", ",").removesuffix(" × ")
+        return text + same
 
     def _predict(self) -> str:
         arguments = list(self.arguments.values())
@@ -167,13 +169,14 @@ class Written:
         lines.append(f'    """What Keras\' predict returns. {"; ".join(map(self._wanted, self.network.inputs))}."""')
         for one in self.network.inputs:
             lines += [f"    {line}" for line in self._read(one)]
+        lines += [f"    if not len({arguments[0]}):", '        raise ValueError("there are no rows")']
         cut = ", ".join(f"{name}[at : at + batch_size]" for name in arguments)
         refs = list(dict.fromkeys(map(str, self.network.output_refs())))
         lines += [
             "    parts = []",
             f"    for at in range(0, len({arguments[0]}), batch_size):",
             f"        made = layers({cut})",
-            f"        parts.append([made[name] for name in {pprint.pformat(refs, width=1000)}])".replace("'", '"'),
+            f"        parts.append([made[name] for name in {json.dumps(refs)}])",
             "    outputs = [np.concatenate(part) for part in zip(*parts)]",
             f"    return {self._returned(refs)}",
         ]
@@ -205,12 +208,19 @@ class Written:
         if one.dtype == "string":
             rest = "".join(f", {size}" for size in one.shape[1:] if size is not None)
             return [f"{name} = np.asarray({name}, object).reshape(-1{rest})"]
-        dtype = "int32" if one.dtype.startswith(("int", "uint")) else one.dtype
-        lines = [f"{name} = np.asarray({name}, {'bool' if dtype == 'bool' else f'np.{dtype}'})"]
+        if one.dtype.startswith(("int", "uint")):
+            lines = [
+                f"{name} = np.asarray({name})",
+                f"if ({name} != {name}.astype(np.int32)).any():",
+                f'    raise ValueError("{name} must hold whole numbers of 32 bits")',
+                f"{name} = {name}.astype(np.int32)",
+            ]
+        else:
+            lines = [f"{name} = np.asarray({name}, {'bool' if one.dtype == 'bool' else 'np.float32'})"]
         limit = self.id_limits.get(one.name)
         if limit is not None:
             lines += [
-                f"if {name}.min() < 0 or {name}.max() >= {limit}:",
+                f"if not ({name}.min() > -1 and {name}.max() < {limit}):",
                 f'    raise ValueError("{name} must hold ids from 0 to {limit - 1}")',
             ]
         return lines
@@ -221,7 +231,7 @@ class Written:
         if texts:
             shapes = {self.arguments[one.name]: (-1, *one.shape[1:]) for one in texts}
             read = "read(name, references[key])"
-        code = CHECK.format(tolerance=self.tolerance, read=read)
+        code = CHECK.format(tolerance=self.tolerance, read=read, wanted=WANTED_TEXTS if self._gives_texts() else "")
         if texts:
             listed = "\n".join(
                 f'    if name == "{name}":\n        return np.array(strings(array), object).reshape{shape}'.replace(
@@ -235,7 +245,7 @@ class Written:
     def _main(self) -> str:
         arguments = list(self.arguments.values())
         if self._takes_lines():
-            return MAIN_OF_LINES
+            return MAIN_OF_LINES.replace("@OUTPUTS@", ", ".join(output_paths(self.network.outputs)))
         reads = "\n".join(f"    {name} = given[{quoted(key)}]" for key, name in self.arguments.items())
         if len(arguments) == 1:
             only = f"given[{quoted(self.network.inputs[0].name)}]"
@@ -246,16 +256,32 @@ class Written:
         arrays: dict[str, Array] = {}
         for number, case in enumerate(self.network.cases):
             for one in self.network.inputs:
-                arrays[f"reference {number} input {self.arguments[one.name]}"] = carried(case, one)
-            for ref, tensor in self.tensors.items():
-                if tensor.values[0].value.dtype.kind != "O" and ref in case.outputs:
-                    arrays[f"reference {number} output {ref}"] = case.outputs[ref]
+                arrays[f"reference {number} input {self.arguments[one.name]}"] = without_objects(case.inputs[one.name])
+            for ref in self.tensors:
+                if ref in case.outputs:
+                    arrays[f"reference {number} output {ref}"] = without_objects(case.outputs[ref])
         return arrays
 
 
-def carried(case: Case, one: Input) -> Array:
-    array = case.inputs[one.name]
-    return as_bytes(array.ravel().tolist()) if one.dtype == "string" else array
+def output_paths(structure: Any, path: str = "made") -> list[str]:
+    """Code for each array of what `predict` gives."""
+    if isinstance(structure, (list, tuple)):
+        parts: list[tuple[Any, Any]] = list(enumerate(structure))
+    elif isinstance(structure, dict):
+        parts = [(quoted(key), part) for key, part in structure.items()]
+    else:
+        return [path]
+    return [one for key, part in parts for one in output_paths(part, f"{path}[{key}]")]
+
+
+def without_objects(array: Array) -> Array:
+    """Numbers as they are; of strings, the JSON."""
+    return as_bytes(array.ravel().tolist()) if array.dtype.kind in "OUS" else array
+
+
+def plain(text: str) -> str:
+    """Text that may stand in a comment or a docstring, whoever wrote the saved network."""
+    return re.sub(r"[^\w.,:>+ -]", "?", text, flags=re.ASCII)
 
 
 def quoted(text: str) -> str:
@@ -347,7 +373,7 @@ def check(tolerance={tolerance}):
         made = layers(**{{name: {read} for name, key in given.items()}})
         for name, output in made.items():
             want = references.get(f"reference {{case}} output {{name}}")
-            if want is not None:
+{wanted}            if want is not None:
                 needed[name] = max(needed.get(name, 0.0), needed_tolerance(output, want))
     for name, apart in needed.items():
         print(f"{{'agrees ' if apart <= tolerance else 'DEPARTS'}}  {{name}}  {{apart:.1e}}")
@@ -355,6 +381,11 @@ def check(tolerance={tolerance}):
     print(f"{{len(needed)}} layers in {{len(cases)}} cases: {{'all agree' if agree else 'NOT all agree'}}")
     return agree
 '''
+
+WANTED_TEXTS = """\
+            if want is not None and output.dtype == object:
+                want = np.array(json.loads(want.tobytes()), object).reshape(output.shape)
+"""
 
 MAIN_OF_LINES = """
 def main():
@@ -369,10 +400,10 @@ def main():
     path = sys.stdin.fileno() if options.file == "-" else options.file
     with open(path, encoding="utf-8", errors="surrogateescape") as lines:
         while texts := [line.rstrip("\\n") for line in islice(lines, 1024)]:
-            outputs = predict(texts)
-            rows = outputs if isinstance(outputs, np.ndarray) else np.array(outputs[0])
-            for row in rows:
-                print(",".join(f"{value:.7g}" for value in np.ravel(row)))
+            made = predict(texts)
+            outputs = [@OUTPUTS@]
+            for row in range(len(texts)):
+                print(",".join(str(value) for output in outputs for value in output[row].ravel()))
     return 0
 
 

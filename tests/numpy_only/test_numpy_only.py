@@ -60,3 +60,24 @@ def test_commands_say_what_they_need() -> None:
     done = subprocess.run([sys.executable, "-m", "porting.cli"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "pip install 'porting[cli]'" in done.stderr
+
+
+def test_texts_become_scores() -> None:
+    net = porting.load(SAVED / "filter", engine="numpy")
+    texts = ["An arcade game", "", "Größe, ÜBER\u00a0alles! 🎲", "Чатбот", "nul\x00inside", "a\tb\nc"]
+    scores = net.predict(texts)
+    assert scores.shape == (6, 1)
+    assert (net.predict({"text": [text.encode() for text in texts]}) == scores).all()
+    explained = net.explain(texts[0])
+    assert [token.text for token in next(iter(explained.tokens.values()))] == ["an", "arcade", "game"]
+    assert (explained["dense_1"] == scores[0]).all()
+    with pytest.raises(porting.Mismatch, match="no string"):
+        net.predict(["a game", None])
+
+
+@pytest.mark.parametrize("name", ["filter", "tutorial"])
+def test_a_standalone_file_is_written_and_runs(name: str, tmp_path: Path) -> None:
+    path = porting.standalone(SAVED / name, tmp_path)
+    done = subprocess.run([sys.executable, "-I", str(path), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all agree" in done.stdout
