@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from .errors import Problem, Unsupported
+from .errors import PortingError, Problem, Unsupported
 from .execution import refs_read
 from .inputs import check_inputs
 from .network import Array, Call, Case, Input, Layer, Network, Shape, TensorRef, map_tensors
@@ -91,14 +91,27 @@ def make_step(call: Call, layer: Layer, own: Functions = TEXT_FUNCTIONS) -> Step
         own: a user's functions in the place of a vectorizer's callables, by name.
     """
     config: dict[str, Any] = dict(layer.config)
-    functions = {}
+    functions, problems = {}, []
     for key in ("standardize", "split"):
         named = config.get(key)
-        if layer.class_name == "TextVectorization" and isinstance(named, Mapping):
-            functions[key] = _own_function(layer, key, str(named.get("config")), own)
-    if functions:
-        return Step(call, layer, TextVectorization.from_layer(config, layer.weights, **functions))
-    return Step(call, layer, LAYERS[layer.class_name](config, layer.weights))
+        if layer.class_name != "TextVectorization" or not isinstance(named, Mapping):
+            continue
+        name = str(named.get("config"))
+        functions[key] = own.get(name)
+        if name not in own:
+            way_out = f'give it in a file with --rules: @porting.text_function("{name}") over a function of one str'
+            problems.append(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
+    if problems:
+        raise Unsupported(problems)
+    try:
+        if functions:
+            return Step(call, layer, TextVectorization.from_layer(config, layer.weights, **functions))
+        return Step(call, layer, LAYERS[layer.class_name](config, layer.weights))
+    except PortingError:
+        raise
+    except Exception as error:
+        what = f"its configuration and tables make none: {type(error).__name__}: {error}"
+        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", what, "save the network again")) from error
 
 
 def step_to_json(step: Step) -> dict[str, Any]:
@@ -136,13 +149,6 @@ def refs_from_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: refs_from_json(part) for key, part in value.items()}
     return tuple(refs_from_json(part) for part in value) if isinstance(value, (list, tuple)) else value
-
-
-def _own_function(layer: Layer, key: str, name: str, own: Functions) -> Callable[..., Any]:
-    if name not in own:
-        way_out = f'give it in a file with --rules: @porting.text_function("{name}") over a function of one str'
-        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
-    return own[name]
 
 
 @dataclass(frozen=True)
