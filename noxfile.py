@@ -117,6 +117,7 @@ def tests(session: nox.Session) -> None:
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
     run(session, neoml, "-m", "pytest", "tests", "--ignore=tests/keras_side", *session.posargs)
     if not session.posargs:
+        run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
         lint(session)
 
 

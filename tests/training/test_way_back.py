@@ -1,0 +1,37 @@
+"""Networks trained in NeoML and saved, for `restored` to put back into Keras; and what can be seen without Keras."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import porting
+from tests.training.recipes import NETS, RECIPES, batches
+from tests.training.test_recipes import RECORDED, compiled
+
+pytest.importorskip("neoml")
+
+TUNED = Path(__file__).parents[2] / "out" / "tuned"
+STEPS = 5
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_trained_network_is_saved_to_the_bit(net: str) -> None:
+    if not (RECORDED / net).exists():
+        pytest.skip("not recorded")
+    recipe = next(recipe for recipe in RECIPES.values() if recipe.net == net)
+    trained = compiled(recipe, RECORDED / net)
+    for x, y, weights in itertools.islice(batches(recipe), STEPS):
+        trained.train_on_batch(x, y, sample_weight=weights)
+    made = trained.predict(x)
+    TUNED.mkdir(parents=True, exist_ok=True)
+    trained.save(TUNED / net, overwrite=True)
+    outputs = made if isinstance(made, list) else [made]
+    np.savez(TUNED / f"{net}.npz", x=x, **{f"output {at}": array for at, array in enumerate(outputs)})
+    again = porting.load(TUNED / net, engine="neoml")
+    weights, kept = trained.weights(), again.weights()
+    assert all(weights[name].tobytes() == kept[name].tobytes() for name in weights)
+    assert again.check().ok
