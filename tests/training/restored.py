@@ -50,4 +50,4 @@ def compare(folder: Path, net: str) -> list[str]:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     found = [one for net in NETS for one in compare(target, net)]
-    sys.exit("\n".join(found))
+    sys.exit("\n".join(found) or 0)
