@@ -117,26 +117,62 @@ def _checked(row: Row | BadRow) -> Row | BadRow:
     return row
 
 
+class _Lines:
+    """Lines that can be given back; `number` is that of the last one taken, `taken` what came since `begin`."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._back: list[str] = []
+        self.begin()
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._back.pop() if self._back else next(self._lines)
+        self.taken.append(line)
+        self.number += 1
+        return line
+
+    def begin(self) -> None:
+        self.taken: list[str] = []
+
+    def give_back(self) -> None:
+        """All but the first of the lines taken come again."""
+        again = self.taken[1:]
+        self._back.extend(reversed(again))
+        self.number -= len(again)
+
+
 def _csv_rows(lines: Iterator[str], column: str) -> Iterator[Row | BadRow]:
+    """A row that is no csv is one line: a quote that is never closed does not take those behind it."""
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(lines, strict=True)
-    header = next(reader, [])
+    source = _Lines(lines)
+    reader = csv.reader(source, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise Mismatch(Problem("csv", f"has no header: {error}", "begin it with the columns' names")) from error
     if column not in header:
         have = ", ".join(header) or "none"
         raise Mismatch(Problem("csv", f"has no column {column!r}; it has {have}", "name one of them with --column"))
     place = header.index(column)
     while True:
+        source.begin()
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield BadRow(reader.line_num, f"is no csv: {error}")
+            source.give_back()
+            yield BadRow(source.number, f"is no csv: {error}")
+            reader = csv.reader(source, strict=True)
             continue
         if len(row) != len(header):
-            yield BadRow(reader.line_num, f"has {len(row)} fields, the header has {len(header)}")
+            yield BadRow(source.number, f"has {len(row)} fields, the header has {len(header)}")
         else:
-            yield Row(reader.line_num, row[place])
+            yield Row(source.number, row[place])
 
 
 def _jsonl_rows(lines: Iterator[str], field: str) -> Iterator[Row | BadRow]:

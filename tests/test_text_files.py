@@ -48,8 +48,21 @@ def test_csv_columns() -> None:
     rows = rows_of('id,text\n1,"a, b"\n2\n3,"two\nlines"\n4,x,y\n5,"a"b\n6,end\n', column="text")
     assert [row for row in rows if isinstance(row, Row)] == [Row(2, "a, b"), Row(5, "two\nlines"), Row(8, "end")]
     assert [row.line for row in rows if isinstance(row, BadRow)] == [3, 6, 7]
+    with pytest.raises(porting.Mismatch, match="has no header"):
+        rows_of('"id,text\n1,a\n', column="text")
     with pytest.raises(porting.Mismatch, match="no column 'words'; it has id, text"):
         rows_of("id,text\n", column="words")
+
+
+def test_an_open_quote_takes_its_own_line_only() -> None:
+    rows = rows_of('text\na\n"open\nb\n"two\nlines"\nc\n"end', column="text")
+    assert [row for row in rows if isinstance(row, Row)] == [
+        Row(2, "a"),
+        Row(4, "b"),
+        Row(6, "two\nlines"),
+        Row(7, "c"),
+    ]
+    assert [row.line for row in rows if isinstance(row, BadRow)] == [3, 8]
 
 
 def test_jsonl_fields() -> None:
