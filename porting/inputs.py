@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -12,7 +12,7 @@ from .network import Array, Input
 
 __all__ = ["batch_size_of", "by_name", "check_inputs"]
 
-INT32 = np.iinfo(np.int32)
+INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 
 
 def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
@@ -44,7 +44,10 @@ def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
 
 
 def check_inputs(
-    given: Any, inputs: Sequence[Input], id_limits: Optional[Mapping[str, int]] = None
+    given: Any,
+    inputs: Sequence[Input],
+    id_limits: Optional[Mapping[str, int]] = None,
+    wide: Collection[str] = (),
 ) -> dict[str, Array]:
     """Inputs as arrays by name: float32, int32 or bool, C-contiguous, of the network's shapes.
 
@@ -52,6 +55,7 @@ def check_inputs(
         given: an array, a list in model order, or a dict by name.
         inputs: the network's inputs.
         id_limits: for inputs whose values pick rows of a table, the number of rows.
+        wide: inputs of whole numbers that are given as int64.
 
     Raises:
         Mismatch: every input that is empty, of another shape or kind, or out of range, with value and limit.
@@ -61,7 +65,7 @@ def check_inputs(
     problems: list[Problem] = []
     for one in inputs:
         try:
-            arrays[one.name] = _checked(one, by_name(given, inputs)[one.name], limits.get(one.name))
+            arrays[one.name] = _checked(one, by_name(given, inputs)[one.name], limits.get(one.name), one.name in wide)
         except _BadInput as bad:
             problems.append(Problem(f"input {one.name!r}", str(bad)))
         except _BadTexts as bad:
@@ -87,7 +91,7 @@ class _BadTexts(Exception):
         self.problems = error.problems
 
 
-def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
+def _checked(one: Input, value: Any, limit: Optional[int], wide: bool) -> Array:
     if one.dtype == "string":
         return _texts(one, value)
     array = _array(value)
@@ -98,7 +102,9 @@ def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
         return np.ascontiguousarray(array, np.bool_)
     if one.dtype.startswith(("int", "uint")):
         array = _whole(array)
-        _check_ids(array, limit)
+        _check_ids(array, limit, INT64 if wide else INT32)
+        if wide:
+            return np.ascontiguousarray(array, np.int64)
         return np.ascontiguousarray(array, np.int32)
     if limit is not None:
         _check_finite(array)
@@ -161,12 +167,17 @@ def _whole(array: Array) -> Array:
     return array
 
 
-def _check_ids(array: Array, limit: Optional[int]) -> None:
-    low, high = (INT32.min, INT32.max) if limit is None else (0, limit - 1)
+def _check_ids(array: Array, limit: Optional[int], kind: Any = INT32) -> None:
+    low, high = (kind.min, kind.max) if limit is None else (0, limit - 1)
     if array.dtype.kind == "b":
         return
     smallest, largest = array.min(), array.max()
-    if smallest < low or largest > high:
-        worst = smallest if smallest < low else largest
-        kind = "value" if limit is None else "id"
-        raise _BadInput(f"holds {kind} {worst}, outside {low} … {high}")
+    if _exact(smallest) < low or _exact(largest) > high:
+        worst = smallest if _exact(smallest) < low else largest
+        word = "value" if limit is None else "id"
+        raise _BadInput(f"holds {word} {worst}, outside {low} … {high}")
+
+
+def _exact(value: Any) -> Any:
+    """A number as Python compares it; a float near 2⁶³ would otherwise pass for one below it."""
+    return int(value) if np.isfinite(value) else float(value)

@@ -61,7 +61,7 @@ class PortedNetwork(Tunable):
         Raises:
             Mismatch: inputs of another count, name, shape or dtype, empty, or with ids out of range.
         """
-        arrays = check_inputs(inputs, self.network.inputs, self.engine.id_limits)
+        arrays = self._checked(inputs)
         rows = batch_size_of(arrays)
         size = _positive("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
         workers = _positive("threads", threads if threads is not None else os.cpu_count() or 1)
@@ -80,13 +80,17 @@ class PortedNetwork(Tunable):
         joined = {ref: parts[0] if len(parts) == 1 else np.concatenate(parts) for ref, parts in outputs.items()}
         return map_tensors(self.network.outputs, joined.__getitem__)
 
+    def _checked(self, inputs: Any) -> dict[str, Array]:
+        wide = getattr(self.engine, "wide_inputs", ())
+        return check_inputs(inputs, self.network.inputs, self.engine.id_limits, wide)
+
     def layer_outputs(self, inputs: Any) -> dict[str, Array]:
         """Every layer's output for the inputs, in one run, by ``layer:output`` (``lstm:0``).
 
         Raises:
             Mismatch: as `predict`.
         """
-        arrays = check_inputs(inputs, self.network.inputs, self.engine.id_limits)
+        arrays = self._checked(inputs)
         return {str(ref): array for ref, array in self.engine.run(arrays).items()}
 
     def explain(self, sample: Any) -> Explanation:
@@ -99,7 +103,7 @@ class PortedNetwork(Tunable):
             Mismatch: as `predict`, and for more than one row.
         """
         given = [sample] if isinstance(sample, (str, bytes)) else sample
-        arrays = check_inputs(given, self.network.inputs, self.engine.id_limits)
+        arrays = self._checked(given)
         if batch_size_of(arrays) != 1:
             what = f"{batch_size_of(arrays)} rows are given, one is explained at a time"
             raise Mismatch(Problem("explain", what, "give one text, or inputs of one row"))

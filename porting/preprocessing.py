@@ -265,6 +265,9 @@ class FrontedEngine:
         self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
         inputs = {one.name for one in network.inputs}
         self.id_limits = {name: limit for name, limit in core.id_limits.items() if name in inputs}
+        read = {one.name for one in front.core_inputs}
+        # Whole numbers that are looked up or hashed may be larger than any id.
+        self.wide_inputs = {one.name for one in network.inputs if one.dtype == "int64" and one.name not in read}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.core, name)

@@ -151,6 +151,15 @@ def test_wrong_arrays_are_refused(tmp_path: Path) -> None:
         runpy.run_path(str(porting.standalone(SAVED / "filter", tmp_path)))["predict"]([])
 
 
+def test_numbers_to_be_looked_up_keep_64_bits(tmp_path: Path) -> None:
+    folder = RECORDED / "text--integers"
+    predict = runpy.run_path(str(porting.standalone(folder, tmp_path)))["predict"]
+    numbers = np.array([[2**40 + 3], [5], [-(2**63)]])
+    for engine in ("numpy", "neoml"):
+        wanted = porting.load(folder, engine=engine).predict(numbers)
+        np.testing.assert_allclose(predict(numbers), wanted, atol=1e-6)
+
+
 def renamed_input(network: Network, name: str) -> Network:
     """The network with its only input called otherwise."""
     (one,) = network.inputs

@@ -50,7 +50,7 @@ class Written:
         self.arguments = self._arguments()
         self.trace = Trace(taken=frozenset(self.arguments.values()))
         self.tensors = self._traced(rules)
-        self.id_limits = self._id_limits(rules)
+        self.id_limits, self.wide = self._limits(rules)
         self.statements, self.roots = self._statements()
         self.source = self._source()
         self.arrays = {**self.trace.arrays, **self._references()}
@@ -82,9 +82,12 @@ class Written:
         found = walk(network, ops, inputs, rules, stand_in=stand_in, before=enter)
         return {ref: tensor for ref, tensor in found.items() if ref not in inputs}
 
-    def _id_limits(self, rules: Mapping[str, Rule]) -> Mapping[str, int]:
-        _, core = split_front(self.network, functions_in(rules))
-        return NumpyEngine(core, rules).id_limits
+    def _limits(self, rules: Mapping[str, Rule]) -> tuple[Mapping[str, int], set[str]]:
+        """How large inputs may be that are ids, by name, and the inputs of 64 bits: those that are looked up."""
+        front, core = split_front(self.network, functions_in(rules))
+        read = {one.name for one in core.inputs}
+        wide = {one.name for one in self.network.inputs if one.dtype == "int64" and one.name not in read}
+        return NumpyEngine(core, rules).id_limits, wide if front is not None else set()
 
     def _statements(self) -> tuple[Statements, dict[TensorRef, Traced]]:
         roots: dict[Any, str] = {}
@@ -209,11 +212,12 @@ class Written:
             rest = "".join(f", {size}" for size in one.shape[1:] if size is not None)
             return [f"{name} = np.asarray({name}, object).reshape(-1{rest})"]
         if one.dtype.startswith(("int", "uint")):
+            bits = 64 if one.name in self.wide else 32
             lines = [
                 f"{name} = np.asarray({name})",
-                f"if ({name} != {name}.astype(np.int32)).any():",
-                f'    raise ValueError("{name} must hold whole numbers of 32 bits")',
-                f"{name} = {name}.astype(np.int32)",
+                f"if ({name} != {name}.astype(np.int{bits})).any():",
+                f'    raise ValueError("{name} must hold whole numbers of {bits} bits")',
+                f"{name} = {name}.astype(np.int{bits})",
             ]
         else:
             lines = [f"{name} = np.asarray({name}, {'bool' if one.dtype == 'bool' else 'np.float32'})"]
