@@ -8,7 +8,11 @@ every float input.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +62,33 @@ def gradients(model: Any, network: Any) -> dict[str, np.ndarray]:
     return {name: tf.convert_to_tensor(one).numpy() for name, one in zip(names, found) if one is not None}
 
 
+def record_one(cases: Path, folder: Path, key: str) -> None:
+    saved = cases / key.replace("/", "--")
+    network = read_network(saved)
+    if not cotangents(network, network.cases[-1]):
+        return
+    keras.utils.clear_session()
+    model = build(all_cases()[key])
+    restore(network, model)
+    np.savez(folder / f"{saved.name}.npz", **gradients(model, network))
+
+
 def record(cases: Path, folder: Path, families: list[str]) -> None:
     stamp = folder / "recorded-by"
     code = code_hash() + Path(__file__).read_text() + Path(__file__).with_name("cotangents.py").read_text()
     if not families and stamp.exists() and stamp.read_text() == code:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for key, case in all_cases().items():
-        saved = cases / key.replace("/", "--")
-        if not chosen(key, case) or (families and key.split("/")[0] not in families) or not saved.is_dir():
-            continue
-        network = read_network(saved)
-        if not cotangents(network, network.cases[-1]):
-            continue
-        keras.utils.clear_session()
-        model = build(case)
-        restore(network, model)
-        np.savez(folder / f"{saved.name}.npz", **gradients(model, network))
+    keys = [
+        key
+        for key, case in all_cases().items()
+        if chosen(key, case)
+        and (not families or key.split("/")[0] in families)
+        and (cases / key.replace("/", "--")).is_dir()
+    ]
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        for _ in pool.map(partial(record_one, cases, folder), keys, chunksize=16):
+            pass
     if not families:
         stamp.write_text(code)
 
