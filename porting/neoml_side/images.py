@@ -14,7 +14,8 @@ from ..network import Array
 from ..operations import Weight
 from . import time_as_batch
 from .folding import joined
-from .graph import Graph, Parameter, Port, blob_array
+from .graph import Parameter, Port, blob_array
+from .part import Part
 from .reshaping import as_before, as_float, move
 from .wires import Wire, free_letter
 
@@ -24,6 +25,8 @@ Sizes = Sequence[int]
 WINDOW = "HWD"
 # Below every number that a network computes, and still finite.
 LOWEST = -3.0e38
+# Axes of a tensor that fits a batch of images with its channels.
+IMAGE_RANK = 4
 
 
 def spatial(x: Wire, axes: int) -> Wire:
@@ -61,11 +64,8 @@ def _pairs(x: Wire, amounts: Sequence[tuple[int, int]]) -> list[list[int]]:
     return ([together] if together else []) + [[axis] for axis in changed if axis not in together]
 
 
-class ImageOperations:
+class ImageOperations(Part):
     """`porting.operations.ImageOperations` over a `Graph`."""
-
-    graph: Graph
-    training: bool
 
     # ---- pools
 
@@ -131,7 +131,7 @@ class ImageOperations:
         target, size = matrix.shape
         if x.shape[at] != size:
             raise Refusal(f"axis {axis} of shape {x.shape} meets a matrix for {size}", "fix the size in the Input")
-        x = _in_channels(as_float(x), at)
+        x = _in_channels(as_float(x), at, "HWSL")
         port = self.graph.add(
             "Conv",
             x.port,
@@ -146,23 +146,38 @@ class ImageOperations:
 
     def scale_and_shift(self, x: Wire, scale: Optional[Array], shift: Optional[Array], axis: int) -> Wire:
         at = x.axis(axis)
-        x = _in_channels(as_float(x), at)
-        size = x.size(at)
-        factors = np.ones(size, np.float32) if scale is None else scale
+        factors = np.ones(x.size(at), np.float32) if scale is None else scale
         parameters = {"filter": Parameter.fixed(factors.reshape(-1), "C")}
         if shift is not None:
             parameters["free_term"] = Parameter.fixed(shift.reshape(-1), "C")
-        return x.made(self._per_channel(x.port, size, parameters), dtype="float32")
+        return self._per_channel(x, at, parameters)
 
-    def _per_channel(self, x: Port, channels: int, parameters: dict[str, Parameter]) -> Port:
-        return self.graph.add(
+    def _per_channel(self, x: Wire, axis: int, parameters: dict[str, Parameter]) -> Wire:
+        """A factor, and a number to add, for each place along an axis."""
+        if self.training and x.rank > IMAGE_RANK:
+            return self._per_channel_flat(x, axis, parameters)
+        x = _in_channels(as_float(x), axis, "HW" if self.training else "HWSL")
+        port = self.graph.add(
             "ChannelwiseConv",
-            x,
-            filter_count=channels,
+            x.port,
+            filter_count=x.size(axis),
             filter_size=(1, 1),
             is_zero_free_term="free_term" not in parameters,
             parameters=parameters,
         )
+        return x.made(port, dtype="float32")
+
+    def _per_channel_flat(self, x: Wire, axis: int, parameters: dict[str, Parameter]) -> Wire:
+        """The same with all other axes in one: NeoML goes back through one list and one length of images only."""
+        others = [at for at in range(1, x.rank) if at != axis]
+        if sum(x.shape[at] is None for at in others) > 1:
+            raise Refusal("several open axes of a tensor of five or more that is trained", "fix them in the Input")
+        order = [0, *others, axis]
+        flat = self.reshape(self.transpose(x, order), (-1, x.size(axis)))
+        made = self._per_channel(flat, 2, parameters)
+        sizes = [x.shape[at] for at in others]
+        whole = self.reshape(made, (*(-1 if size is None else size for size in sizes), x.size(axis)))
+        return self.transpose(whole, [order.index(at) for at in range(x.rank)])
 
     def batch_normalization(
         self,
@@ -176,21 +191,20 @@ class ImageOperations:
         axis: int,
     ) -> Wire:
         at = x.axis(axis)
-        x = _in_channels(as_float(x), at)
         deviation = np.sqrt(variance.value.astype(np.float32) + np.float32(epsilon))
         if not self.training:
             scale = 1 / deviation if gamma is None else gamma.value / deviation
             shift = -mean.value * scale if beta is None else beta.value - mean.value * scale
             weights = tuple(one for one in (gamma, beta, mean, variance) if one is not None)
             parameters = {"filter": _fixed_from(weights, scale), "free_term": _fixed_from(weights, shift)}
-            return x.made(self._per_channel(x.port, x.size(at), parameters), dtype="float32")
+            return self._per_channel(x, at, parameters)
         y = self.scale_and_shift(x, 1 / deviation, -mean.value / deviation, at)
         if gamma is None and beta is None:
             return y
         learnt = {"filter": _vector(gamma) if gamma is not None else Parameter.fixed(np.ones_like(deviation), "C")}
         if beta is not None:
             learnt["free_term"] = _vector(beta)
-        return y.made(self._per_channel(y.port, y.size(at), learnt))
+        return self._per_channel(y, at, learnt)
 
     # ---- time as batch
 
@@ -209,11 +223,11 @@ def _fixed_from(weights: tuple[Weight, ...], value: Array) -> Parameter:
     return joined(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights)
 
 
-def _in_channels(x: Wire, axis: int) -> Wire:
-    """The tensor with one axis in the channels and none in the depth, as 1x1 convolutions want it."""
+def _in_channels(x: Wire, axis: int, others: str) -> Wire:
+    """The tensor with one axis in the channels, and the others in the batch and these dimensions."""
     layout = ["C" if at == axis else letter for at, letter in enumerate(x.layout)]
     for at, letter in enumerate(x.layout):
-        if at != axis and letter in "CD":
+        if at != axis and letter not in "B" + others:
             layout[at] = ""
-            layout[at] = free_letter("".join(layout) + "CD", "HWSL")
+            layout[at] = free_letter("".join(layout) + "CD", others)
     return x.to("".join(layout))
