@@ -9,19 +9,22 @@ from typing import Any
 from .activations import difference, greater, keep, linear, product
 from .graph import Graph, Port
 
-__all__ = ["UNARY"]
+__all__ = ["LOGARITHMS", "UNARY"]
 
 Function = Callable[[Graph, Port], Port]
 # From here on every float32 is a whole number.
 ALL_WHOLE = float(2**23)
 
 
+# multiplier · log(x + free term).
+LOGARITHMS = {"log": (1.0, 0.0), "log1p": (1.0, 1.0), "log2": (1 / math.log(2), 0.0), "log10": (1 / math.log(10), 0.0)}
+
+
 def plain(kind: str, **settings: Any) -> Function:
     return lambda g, x: g.add(kind, x, **settings)
 
 
-def log_of(multiplier: float, free_term: float = 0.0) -> Function:
-    """multiplier · log(x + free_term)."""
+def log_of(multiplier: float, free_term: float) -> Function:
 
     def made(g: Graph, x: Port) -> Port:
         logarithm = g.add("Log", linear(g, x, 1.0, free_term) if free_term else x)
@@ -73,10 +76,7 @@ UNARY: dict[str, Function] = {
     "exp2": lambda g, x: g.add("Exp", linear(g, x, math.log(2))),
     "expm1": lambda g, x: linear(g, g.add("Exp", x), 1.0, -1.0),
     "floor": floor,
-    "log": plain("Log"),
-    "log10": log_of(1 / math.log(10)),
-    "log1p": log_of(1.0, 1.0),
-    "log2": log_of(1 / math.log(2)),
+    **{name: log_of(*numbers) for name, numbers in LOGARITHMS.items()},
     "negative": lambda g, x: linear(g, x, -1.0),
     "reciprocal": plain("Power", exponent=-1.0),
     "round": round_half_even,

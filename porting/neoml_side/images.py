@@ -97,8 +97,7 @@ class ImageOperations(Part):
         self, pooled: Port, image: Wire, amounts: Sequence[tuple[int, int]], window: Sizes, strides: Sizes
     ) -> Port:
         """A mean that counted the padding, over the part of each window that is none."""
-        zero = self.graph.add("Cast", self.graph.add("Less", image.port, image.port), output_type="float")
-        ones = image.made(self.graph.add("Linear", zero, multiplier=1.0, free_term=1.0))
+        ones = self.filled(image, 1.0)
         grown = spatial(pad(ones, [*amounts, (0, 0)]), len(window))
         part = self._pool(grown.port, "mean", window, strides)
         if not self.training:

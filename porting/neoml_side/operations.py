@@ -18,7 +18,7 @@ from ..operations import Cell, Weight
 from . import recurrence, reshaping
 from .activations import activate, linear
 from .convolutions import ConvolutionOperations
-from .functions import UNARY
+from .functions import LOGARITHMS, UNARY
 from .graph import Graph, Parameter, Port, blob_array
 from .images import ImageOperations
 from .learnable import Gathering, gathered_rows, learnt_tensor, safe_product
@@ -340,14 +340,22 @@ class NeomlOperations(
         x = self._floating(x)
         if name == "square" and self.training:
             return self.multiply(x, x)
+        if name in LOGARITHMS and self.training:
+            return self._logarithm(x, *LOGARITHMS[name])
         made = UNARY.get(name)
         if made is None:
             raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
-        port = made(self.graph, x.port)
-        if name == "log" and self.training:
-            # A second reader keeps the logarithm from being written over its operand, which its gradient needs.
-            port = self.graph.add("EltwiseSum", port, linear(self.graph, x.port, 0.0))
-        return x.made(port)
+        return x.made(made(self.graph, x.port))
+
+    def _logarithm(self, x: Wire, multiplier: float, free_term: float) -> Wire:
+        """multiplier · log(x + free_term) that learns.
+
+        A second reader keeps the logarithm from being written over its operand, which its gradient needs.
+        """
+        shifted = linear(self.graph, x.port, 1.0, free_term) if free_term else x.port
+        nothing = linear(self.graph, shifted, 0.0)
+        port = self.graph.add("EltwiseSum", self.graph.add("Log", shifted), nothing)
+        return x.made(linear(self.graph, port, multiplier))
 
     def power(self, x: Wire, exponent: float) -> Wire:
         x = self._floating(x)
