@@ -171,4 +171,7 @@ def _assign(network: Network, found: Weights, graph: Graph, front: Front) -> int
         if front.is_variable(variable):
             variable.assign(array)
             count += 1
+    for layer in graph.layers.values():
+        if hasattr(layer, "finalize_state"):  # Normalization computes with a copy of its weights
+            layer.finalize_state()
     return count

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["larger", "largest"]
 
 # Numbers closer to the maximum than this share of it count as equal: products of equal windows may differ in their
-# last bits. Up to twice as far they count in part. Wider, and windows that only happen to be close share a gradient that
-# TensorFlow gives to one of them: at 1e-6 that was one in some hundred thousand maxima.
+# last bits. Up to twice as far they count in part. Were it wider, windows that only happen to be close would share a
+# gradient that TensorFlow gives to one of them: at 1e-6 it was one maximum in some hundred thousand.
 CLOSE = 2e-7
 TINY = 1e-30
 # Tells the larger of two numbers: times this, a difference is beyond 1 or nothing.

@@ -181,6 +181,16 @@ def test_weights_go_back_into_a_model_from_a_file(tmp_path):
     np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), model.predict(inputs, verbose=0))
 
 
+def test_a_normalization_computes_with_the_weights_that_went_back():
+    given = keras.Input((3,))
+    model = keras.Model(given, layers.Normalization(name="norm")(given))
+    network = describe(model)
+    norm = network.layers["norm"]
+    other = {**norm.weights, "mean": np.full((3,), 2, np.float32), "variance": np.full((3,), 4, np.float32)}
+    restore(replace(network, layers={"norm": replace(norm, weights=other)}), model)
+    np.testing.assert_array_equal(model.predict(np.full((1, 3), 4.0), verbose=0), np.ones((1, 3)))
+
+
 def test_ties_go_back():
     network = moved(describe(tied_model()))
     model = tied_model()
