@@ -312,15 +312,17 @@ class NeomlOperations(
 
     def maximum(self, a: Operand, b: Operand) -> Wire:
         if isinstance(a, (int, float)):
-            b = self._floating(self._wire(b))
-            a = self.filled(b, float(a))
-        elif isinstance(b, (int, float)):
+            a, b = b, a
+        if isinstance(b, (int, float)):
             a = self._floating(self._wire(a))
             b = self.filled(a, float(b))
         if self.training:
-            return larger(self, *self._pair(a, b))
-        return self._eltwise("EltwiseMax", a, b)
+            return larger(self, left, right)
+        # Not EltwiseMax: behind a Source, and in a large net everywhere, it reads memory of the run before.
+        less = self.graph.add("Less", left.port, right.port)
+        return left.made(self.graph.add("Where", less, right.port, left.port), dtype="float32")
 
+        left, right = self._pair(a, b)
     def minimum(self, a: Operand, b: Operand) -> Wire:
         return self.multiply(self.maximum(self._negative(a), self._negative(b)), -1.0)
 
@@ -400,7 +402,8 @@ class NeomlOperations(
         return replace(self._eltwise("EltwiseMul", a, b), dtype="bool")
 
     def logical_or(self, a: Wire, b: Wire) -> Wire:
-        return replace(self._eltwise("EltwiseMax", a, b), dtype="bool")
+        both = self._eltwise("EltwiseSum", a, b)
+        return both.made(self.graph.add("ReLU", both.port, threshold=1.0), dtype="bool")
 
     def logical_not(self, a: Wire) -> Wire:
         return a.made(linear(self.graph, a.port, -1.0, 1.0), dtype="bool")
