@@ -110,6 +110,8 @@ def find_needs(
         _take_config(trace, reached, layer.config)
         if "vocabulary" in layer.weights:
             known = tuple(layer.weights["vocabulary"][:MOST_CHOICES].tolist())
+            if layer.config.get("invert"):
+                known = tuple(range(-1, len(known) + 2))
             trace.change(reached, choices=known, sentences=layer.class_name == "TextVectorization")
         for name, argument in call.arguments.items():
             if "mask" in name:

@@ -248,7 +248,9 @@ def warn_of_insensitive(cases: Sequence[Case], graph: Graph) -> list[str]:
 
 
 def _span(array: Array) -> float:
-    """By how much of its size an output varies over the batch."""
+    """By how much of its size an output varies over the batch; of texts, whether it varies."""
+    if array.dtype.kind not in "biufc":
+        return float(any(row.tolist() != array[0].tolist() for row in array))
     values = array.astype(np.float64)
     size = float(np.abs(values).max(initial=0.0))
     return float((values.max(axis=0) - values.min(axis=0)).max(initial=0.0)) / size if size else 0.0

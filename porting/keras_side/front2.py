@@ -10,7 +10,7 @@ import numpy as np
 
 from ..network import Array
 from .dialects import in_keras_3
-from .front import Front, History, ModelGraph, NodeView
+from .front import Front, History, ModelGraph, NodeView, to_strings
 from .tensorflow_functions import TensorFlowFunction, translate
 
 __all__ = ["Front2"]
@@ -105,13 +105,15 @@ class Front2(Front):
         return list(self.tf.nest.flatten(structure))
 
     def to_numpy(self, value: Any) -> Array:
-        return np.array(value)
+        array = np.array(value)
+        return to_strings(array) if array.dtype == object else array
 
     def to_tensor(self, value: Array, dtype: str) -> Any:
         return self.tf.convert_to_tensor(value, dtype=dtype)
 
     def own_variables(self, layer: Any) -> list[Any]:
-        return [*layer._trainable_weights, *layer._non_trainable_weights]
+        # A lookup's table counts as a weight there.
+        return list(filter(self.is_variable, [*layer._trainable_weights, *layer._non_trainable_weights]))
 
     def variable_name(self, variable: Any) -> str:
         return str(variable.name).rpartition("/")[2].partition(":")[0]

@@ -6,6 +6,7 @@ which TensorFlow's tables never use, cuts off NULs at the end of tokens, and fai
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,13 +54,16 @@ def preprocessing_weights(layer: Any) -> dict[str, Array]:
 def preprocessing_config(layer: Any) -> dict[str, Any]:
     """The layer's config as JSON values, without what `preprocessing_weights` says.
 
-    A dtype policy is its name. A callable is ``{"class_name": "function", "config": its name}``: whoever ports the
+    A dtype policy is its name. A lookup of Keras 2 gets an `output_dtype`, since it counts in floats; that of Keras 3
+    gives int64, whatever its dtype. A callable is ``{"class_name": "function", "config": its name}``: whoever ports the
     layer gives a function in its place.
     """
     config = {key: _json(value) for key, value in layer.get_config().items() if key not in NOT_IN_CONFIG}
     if _keras_class(layer) in {"Discretization", "Normalization"}:
         for key in ("bin_boundaries", "mean", "variance"):
             config.pop(key, None)
+    if _keras_class(layer) in LOOKUPS and _is_keras_2(layer):
+        config["output_dtype"] = str(getattr(layer, "_lookup_layer", layer).compute_dtype)
     return config
 
 
@@ -69,6 +73,11 @@ def _keras_class(layer: Any) -> str:
         if kind.__module__.partition(".")[0] in {"keras", "tf_keras"}:
             return str(kind.__name__)
     return type(layer).__name__
+
+
+def _is_keras_2(layer: Any) -> bool:
+    packages = {kind.__module__.partition(".")[0] for kind in type(layer).__mro__} & {"keras", "tf_keras"}
+    return any(sys.modules[package].__version__.startswith("2.") for package in packages)
 
 
 def _lookup_weights(layer: Any) -> dict[str, Array]:

@@ -17,7 +17,9 @@ from .graph import Graph
 __all__ = ["Weights", "collect_weights", "held_layers", "name_weights"]
 
 # Keras' bookkeeping, which also refers to layers.
-BOOKKEEPING = frozenset({"_layers", "_tracker", "_inbound_nodes", "_outbound_nodes", "_metrics", "_functional"})
+BOOKKEEPING = frozenset(
+    {"_layers", "_tracker", "_inbound_nodes", "_outbound_nodes", "_metrics", "_functional", "_modules"}
+)
 UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 # Recurrent layers made of one cell that no user chose.
 ONE_CELL = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
@@ -28,7 +30,7 @@ def name_weights(layer: Any, front: Front) -> dict[str, Any]:
     found: dict[str, Any] = {}
     names: dict[int, str] = {}
     _walk(layer, "", front, found, names, set())
-    weights = list(getattr(layer, "weights", ()))
+    weights = [one for one in getattr(layer, "weights", ()) if front.is_variable(one)]
     for variable in weights:
         if id(variable) not in names:
             _add(_free(front.variable_name(variable), found), variable, found, names)
@@ -70,7 +72,8 @@ def held_layers(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
     if front.is_model(layer):
         yield from ((held.name, held) for held in layer.layers)
         return
-    for name, value in list(vars(layer).items()):
+    # Over torch, a layer is a torch module, which keeps the layers among its attributes apart.
+    for name, value in {**vars(layer), **vars(layer).get("_modules", {})}.items():
         if name not in BOOKKEEPING and not name.startswith("_self_") and not front.is_variable(value):
             yield from _held_in(name.lstrip("_"), value, front)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Optional
 
 import numpy as np
@@ -40,9 +41,9 @@ def encode(ids: Array, mode: str, depth: int, dtype: str, weights: Optional[Arra
         return np.asarray(weighed.sum(axis=1, dtype=weighed.dtype))
     if (ids < 0).any():
         raise Mismatch(Problem("indices", f"{ids.min()} is negative and cannot be counted", "give indices from 0 on"))
-    samples = ids.reshape(-1, ids.shape[-1])
-    rows = np.repeat(np.arange(len(samples)), samples.shape[1])
-    counts = count_rows(samples.ravel(), rows, (len(samples), depth), None if weights is None else weights.ravel())
+    samples = math.prod(ids.shape[:-1])
+    rows = np.repeat(np.arange(samples), ids.shape[-1])
+    counts = count_rows(ids.ravel(), rows, (samples, depth), None if weights is None else weights.ravel())
     if mode == "multi_hot":
         counts = counts > 0
     return counts.astype(dtype).reshape(*ids.shape[:-1], depth)

@@ -28,6 +28,8 @@ LOOKUP_SETTINGS = {
     "oov_method": Setting("floormod", one_of("floormod", "farmhash")),
     "salt": SALT,
     "sparse": NO_SPARSE,
+    # Not a setting of Keras: what its generation makes of indices and counts.
+    "output_dtype": Setting("int64", one_of("int32", "int64", "float16", "float32", "float64")),
 }
 
 
@@ -49,6 +51,7 @@ class _Lookup:
         vocabulary: the tokens in order, without mask and out-of-vocabulary tokens.
         idf_weights: for ``tf_idf``: (depth,), with the weights of the out-of-vocabulary indices in front and zeros
             behind when padded, as the Keras layer holds them.
+        output_dtype: of indices and counts; Keras 3 gives int64, Keras 2 floats where it counts.
     """
 
     vocabulary: Sequence[Any]
@@ -61,6 +64,7 @@ class _Lookup:
     salt: Union[int, Sequence[int], None] = None
     sparse: bool = False
     idf_weights: Optional[Array] = None
+    output_dtype: str = "int64"
 
     mask_token: Any = None
     oov_token: Any = None
@@ -100,9 +104,9 @@ class _Lookup:
         return self.token_start + len(self.vocabulary)
 
     def encode(self, ids: Array) -> Array:
-        """Indices as the output mode says: int64, for ``tf_idf`` the weights' dtype."""
+        """Indices as the output mode says, in `output_dtype`; for ``tf_idf`` in the weights' dtype."""
         if self.output_mode != "tf_idf":
-            return encode(ids, self.output_mode, self.depth, "int64")
+            return encode(ids, self.output_mode, self.depth, self.output_dtype)
         assert self.idf_weights is not None
         return self.weigh(encode(ids, "count", self.depth, "int64"))
 

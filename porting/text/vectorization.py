@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array
 from .encoding import count_rows
-from .lookup import StringLookup
+from .lookup import LOOKUP_SETTINGS, StringLookup
 from .settings import NO_SPARSE, Setting, at_least, is_flag, one_of, optional, read_settings, weight_of
 from .strings import Text, Texts, read_texts, to_text
 from .tokens import Split, Standardize, Tokenizer, located
@@ -57,6 +57,7 @@ SETTINGS = {
     "pad_to_max_tokens": Setting(False, is_flag),
     "ragged": Setting(False, one_of(False), "build the layer with ragged=False: rows are padded with 0, the mask's id"),
     "sparse": NO_SPARSE,
+    "output_dtype": LOOKUP_SETTINGS["output_dtype"],
 }
 
 
@@ -94,6 +95,7 @@ class TextVectorization:
         standardize: Keras' names, or a function from a str to a str.
         split: Keras' names, or a function from a str to its tokens.
         idf_weights: for ``tf_idf``: (depth,), as the Keras layer holds them, the unknown token's weight in front.
+        output_dtype: of counts; Keras 3 gives int64, Keras 2 floats.
     """
 
     vocabulary: Sequence[Text]
@@ -107,6 +109,7 @@ class TextVectorization:
     ragged: bool = False
     sparse: bool = False
     idf_weights: Optional[Array] = None
+    output_dtype: str = "int64"
 
     @classmethod
     def from_layer(
@@ -148,6 +151,7 @@ class TextVectorization:
             output_mode=self.output_mode,
             pad_to_max_tokens=self.pad_to_max_tokens,
             idf_weights=self.idf_weights,
+            output_dtype=self.output_dtype,
         )
 
     @cached_property
@@ -167,7 +171,7 @@ class TextVectorization:
 
         Returns:
             ``int``: int64 (batch, tokens), as wide as the longest text or `output_sequence_length`; 0 fills up.
-            ``multi_hot``, ``count``: int64 (batch, depth). ``tf_idf``: (batch, depth) in the weights' dtype.
+            The other modes: (batch, depth); ``tf_idf`` in the weights' dtype, the others in `output_dtype`.
             One string gives no batch axis.
 
         Raises:
@@ -188,7 +192,7 @@ class TextVectorization:
     def _from_counts(self, counts: Array) -> Array:
         if self.output_mode == "tf_idf":
             return self.lookup.weigh(counts)
-        return (counts > 0).astype(np.int64) if self.output_mode == "multi_hot" else counts
+        return (counts > 0 if self.output_mode == "multi_hot" else counts).astype(self.output_dtype)
 
     def _batch_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) > 1 and shape[-1] != 1:

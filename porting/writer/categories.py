@@ -113,11 +113,12 @@ def write_lookup(
         f"def {name}({argument}):",
         f'    """Indices of {kind}; {said}."""',
         *(f"    {line}" for line in [read, *find]),
-        f"    return np.array(ids, np.int64).reshape({argument}.shape)",
+        f"    return np.array(ids, np.{layer.output_dtype if layer.output_mode == 'int' else 'int64'})"
+        f".reshape({argument}.shape)",
     ]
     node = function_node(trace, name, lines, [x], helpers)
     if layer.output_mode != "tf_idf":
-        return encoded(trace, node, layer.output_mode, layer.depth, "int64", x.rank)
+        return encoded(trace, node, layer.output_mode, layer.depth, layer.output_dtype, x.rank)
     weights = layer.idf_weights
     assert weights is not None
     counts = encoded(trace, node, "count", layer.depth, str(weights.dtype), x.rank)

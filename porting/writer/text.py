@@ -150,7 +150,7 @@ def counts_body(
         "",
         f"Column {unknown} is of unknown words.",
         '"""',
-        f"rows = np.zeros((len(texts), {layer.lookup.depth}), np.int64)",
+        f"rows = np.zeros((len(texts), {layer.lookup.depth}), np.{layer.output_dtype})",
         f"for counts, {each.replace(' in ', ' in zip(rows, ')}):",
         *tokens,
         f"    ids = [{name.upper()}_IDS.get(word, {unknown}) for word in words{kept}]",

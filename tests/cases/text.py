@@ -81,6 +81,14 @@ def integers(keras: Any) -> Any:
     return keras.Model(number, layers.Dense(2)(x))
 
 
+def words_of_indices(keras: Any) -> Any:
+    layers = keras.layers
+    index = keras.Input((3,), dtype="int64", name="index")
+    words = layers.StringLookup(vocabulary=["red", "green", "синий"], invert=True)(index)
+    scores = layers.Dense(2)(layers.StringLookup(vocabulary=["green", "синий"], output_mode="count")(words))
+    return keras.Model(index, [words, scores])
+
+
 def numbers_in_bins(keras: Any) -> Any:
     layers = keras.layers
     x = keras.Input((3,), name="numbers")
@@ -132,6 +140,7 @@ CASES = [
     Case("strings", strings),
     Case("one_unknown_string", one_unknown_string),
     Case("integers", integers),
+    Case("words_of_indices", words_of_indices),
     Case("numbers_in_bins", numbers_in_bins),
     Case("hashing_of_strings", hashing_of_strings),
     Case("crossing", crossing),

@@ -17,7 +17,7 @@ def _keras() -> int:
         return 0
 
 
-collect_ignore_glob = {0: ["test_*.py"], 2: ["test_[!k]*.py"], 3: ["test_keras2.py"]}[_keras()]
+collect_ignore_glob = {0: ["test_*.py"], 2: ["test_[!k]*.py"], 3: ["test_keras2*.py"]}[_keras()]
 
 # Keras says so when a nested model or a layer without mask support is made; its behaviour is what is tested.
 THIRD_PARTY = (
