@@ -66,6 +66,7 @@ def walk(
     drops = {} if wanted is None else last_uses(network, wanted)
     context = context_of(network, rules)
     problems: list[Problem] = []
+    first: Optional[Unsupported] = None
     for call in network.calls:
         if before is not None:
             before(call)
@@ -73,6 +74,7 @@ def walk(
             outputs: list[Any] = list(apply_call(call, network.layers[call.layer], tensors, ops, context))
         except Unsupported as error:
             problems += error.problems
+            first = first or error
             if stand_in is None:
                 raise
             outputs = [stand_in(ref) for ref in call.refs()]
@@ -80,7 +82,7 @@ def walk(
         for ref in drops.get(call.name, ()):
             tensors.pop(ref, None)
     if problems:
-        raise Unsupported(_without_repeats(problems))
+        raise Unsupported(_without_repeats(problems)) from first
     return tensors
 
 

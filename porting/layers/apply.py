@@ -7,13 +7,14 @@ so on, so an LSTM with an ``initial_state`` walks masked steps in Keras 3. Keras
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from ..errors import Problem, Unsupported
-from ..network import Call, Constant, Layer, Network, TensorRef, map_tensors
+from ..errors import PortingError, Problem, Unsupported
+from ..network import Call, Constant, Layer, Network, Shape, TensorRef, map_tensors
 from ..operations import Operations, Tensor
 from .rule import RULES, Context, LayerView, Refusal, Rule
+from .weight_shapes import check_weight_shapes
 
 __all__ = ["apply_call", "context_of", "find_rule", "with_masks"]
 
@@ -61,11 +62,44 @@ def apply_call(
         The call's outputs, each with the mask that Keras gives it.
 
     Raises:
-        Unsupported: no rule, an argument, a setting or a weight that the rule does not heed, or a refusal.
+        Unsupported: no rule, an argument, a setting or a weight that the rule does not heed, a weight of another
+            shape than its configuration implies, a configuration that is none, or a refusal.
     """
     where = f"{layer.class_name} {call.name!r}"
     context = context or Context()
     found = find_rule(layer, context.rules)
+    try:
+        return _apply(found, call, layer, tensors, ops, context, where)
+    except Refusal as refusal:
+        raise Unsupported(Problem(where, refusal.what, refusal.way_out)) from refusal
+    except PortingError:
+        raise
+    except Exception as error:  # a configuration or sizes that the rule was not made for
+        raise Unsupported(Problem(where, _failure(error), _WAY_OUT)) from error
+
+
+_WAY_OUT = (
+    "is its configuration as Keras writes it, and do its inputs fit together? For a rule of your own see the "
+    "error that caused this one"
+)
+
+
+def _failure(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"its configuration, or what its rule looks into, lacks {error}"
+    text = str(error).strip().partition("\n")[0][:300]
+    return f"cannot be computed: {type(error).__name__}{': ' if text else ''}{text}"
+
+
+def _apply(
+    found: Rule,
+    call: Call,
+    layer: Layer,
+    tensors: Mapping[TensorRef, Tensor],
+    ops: Any,
+    context: Context,
+    where: str,
+) -> list[Tensor]:
     view = LayerView(layer, context)
     if call.unmasked:
         bare: dict[TensorRef, Tensor] = {ref: tensors[ref].with_mask(None) for ref in call.unmasked}
@@ -73,18 +107,41 @@ def apply_call(
     inputs = [_value(argument, tensors, view, ops) for argument in call.inputs]
     arguments = {name: _value(argument, tensors, view, ops) for name, argument in call.arguments.items()}
     _check_arguments(found, inputs, arguments, where)
+    _check_weights(layer, view, [*inputs, arguments.get("key")], where)
     given = {**dict(zip(found.inputs, inputs)), **arguments}
     previous_mask = _populate_masks(found, given, context.dialect)
-    try:
-        result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
-        outputs = list(result) if isinstance(result, (list, tuple)) else [result]
-        if call.outputs and len(outputs) != call.outputs:
-            raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")
-        masks = _output_masks(found, view, inputs, previous_mask, ops, outputs)
-        view.check_read(found.irrelevant)
-        return with_masks(outputs, masks)
-    except Refusal as refusal:
-        raise Unsupported(Problem(where, refusal.what, refusal.way_out)) from refusal
+    result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
+    outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+    if call.outputs and len(outputs) != call.outputs:
+        raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")
+    masks = _output_masks(found, view, inputs, previous_mask, ops, outputs)
+    view.check_read(found.irrelevant)
+    for output in outputs:
+        if 0 in output.shape:
+            # Keras may go on; NeoML divides by such a size.
+            raise Refusal(f"makes an empty tensor of shape {tuple(output.shape)}", "give longer inputs")
+    return with_masks(outputs, masks)
+
+
+def _check_weights(layer: Layer, view: LayerView, inputs: list[Any], where: str) -> None:
+    if not layer.weights and not layer.tied:
+        return
+    shapes = list(shapes_of(inputs))
+    problems = [
+        Problem(where, what, "save the network again")
+        for what in check_weight_shapes(layer.class_name, layer.config, shapes, view.weight_shapes())
+    ]
+    if problems:
+        raise Unsupported(problems)
+
+
+def shapes_of(value: Any) -> Iterator[Shape]:
+    """The shapes of the tensors in lists of lists of them."""
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from shapes_of(part)
+    elif hasattr(value, "shape"):
+        yield value.shape
 
 
 def _value(argument: Any, tensors: Mapping[TensorRef, Tensor], view: LayerView, ops: Operations) -> Any:

@@ -197,6 +197,10 @@ class LayerView:
         """The names of all weights that the layer was saved with."""
         return tuple(self._weights)
 
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all weights, shared ones too, by name."""
+        return {name: tuple(array.shape) for name, array in self._weights._values.items()}
+
     def optional_weight(self, name: str) -> Optional[Weight]:
         """The weight of that name, or None where the layer was saved without it."""
         return self.weight(name) if name in self._weights else None

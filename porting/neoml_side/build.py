@@ -8,6 +8,7 @@ from typing import Any
 import neoml
 import numpy as np
 
+from ..errors import Problem, Unsupported
 from ..network import Array
 from .graph import AXES, Graph, Node, Parameter
 
@@ -50,12 +51,20 @@ def read_slot(layer: Any, slot: str) -> Array:
 
 
 def make_layers(graph: Graph, nodes: Sequence[Node], dnn: Any, math_engine: Any) -> dict[int, Any]:
-    """Make the nodes' layers in a Dnn, weights set; by ``id(node)``."""
+    """Make the nodes' layers in a Dnn, weights set; by ``id(node)``.
+
+    Raises:
+        Unsupported: a layer with settings or weights that NeoML does not take.
+    """
     made: dict[int, Any] = {}
     for node in nodes:
-        made[id(node)] = layer = _make_layer(node, made, dnn)
-        for slot, parameter in node.parameters.items():
-            set_slot(math_engine, layer, slot, parameter)
+        try:
+            made[id(node)] = layer = _make_layer(node, made, dnn)
+            for slot, parameter in node.parameters.items():
+                set_slot(math_engine, layer, slot, parameter)
+        except Exception as error:
+            what = f"NeoML does not take its {node.kind} {node.settings}: {type(error).__name__}: {error}"
+            raise Unsupported(Problem(node.scope or node.name, what, "run it with engine='numpy'")) from error
         if node.parameters and not any(parameter.weights for parameter in node.parameters.values()):
             layer.learning_enabled = False
     return made

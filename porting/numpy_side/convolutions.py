@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Optional
+from typing import Optional, cast
 
 import numpy as np
 
-from ..layers.windows import effective, margins, transposed_margins
+from ..layers.windows import effective, margins, output_size, transposed_margins
 from ..network import Array
 from ..operations import Weight
 from .values import Value, floating
@@ -24,7 +24,9 @@ def all_rows(cuts: Iterable[slice]) -> tuple[slice, ...]:
 
 def padded(x: Array, amounts: Margins, value: float = 0.0) -> Array:
     """Grow the axes after the batch by (before, after); below 0 cut them."""
-    cuts = (slice(max(-before, 0), size - max(-after, 0)) for size, (before, after) in zip(x.shape[1:], amounts))
+    cuts = (
+        slice(max(-before, 0), max(size - max(-after, 0), 0)) for size, (before, after) in zip(x.shape[1:], amounts)
+    )
     x = x[all_rows(cuts)]
     grown = [(max(before, 0), max(after, 0)) for before, after in amounts]
     if not any(map(any, grown)):
@@ -36,8 +38,8 @@ def shifts(
     x: Array, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
 ) -> Iterator[tuple[tuple[int, ...], Array]]:
     """For each place in the window, which lies over the axes behind the batch, what all windows see there."""
-    spans = [effective(k, d) for k, d in zip(window, dilation)]
-    ends = [(size - span) // stride * stride + 1 for size, span, stride in zip(x.shape[1:], spans, strides)]
+    counts = [output_size(*axis) for axis in zip(x.shape[1:], [(0, 0)] * len(window), window, strides, dilation)]
+    ends = [(cast(int, count) - 1) * stride + 1 for count, stride in zip(counts, strides)]
     for place in product(*map(range, window)):
         starts = [at * d for at, d in zip(place, dilation)]
         cuts = (slice(start, start + end, stride) for start, end, stride in zip(starts, ends, strides))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
+from ..errors import Mismatch, Problem, Unsupported
 from ..execution import walk
 from ..layers import RULES, Rule, apply_call, context_of
 from ..network import Array, Call, Case, Network, TensorRef
@@ -53,7 +54,15 @@ class NumpyEngine:
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The wanted tensors (None: all that calls make) for checked inputs by name."""
         refs = None if wanted is None else list(wanted)
-        tensors = walk(self.network, self.ops, self._inputs(inputs), self.rules, wanted=refs)
+        try:
+            tensors = walk(self.network, self.ops, self._inputs(inputs), self.rules, wanted=refs)
+        except Unsupported as error:
+            if not self.network.cases:
+                raise
+            # Every rule could do its work on the references, so it is these inputs that do not fit.
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
+            way_out = "do the sizes of the inputs fit each other?"
+            raise Mismatch([Problem(f"inputs {shapes}", str(one), way_out) for one in error.problems]) from error
         if refs is None:
             refs = [ref for call in self.network.calls for ref in call.refs()]
         return {ref: tensors[ref].value for ref in refs}  # type: ignore[attr-defined]
