@@ -152,8 +152,14 @@ def keras2(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Make the committed networks of saved_weights/ anew: every example's Keras side, then its NeoML side."""
+    """Make the committed networks of saved_weights/ anew: every example's Keras side, then its NeoML side.
+
+    What NeoML has tuned goes back to Keras at the end.
+    """
     keras, neoml = environment(session, "keras"), environment(session, "neoml")
     for script in sorted((ROOT / "scripts").glob("*_keras.py")):
         run(session, keras, str(script))
         run(session, neoml, str(script).replace("_keras.py", "_neoml.py"))
+    for script in sorted((ROOT / "scripts").glob("*_back.py")):
+        run(session, neoml, str(script).replace("_back.py", "_neoml.py"))
+        run(session, keras, str(script))

@@ -22,6 +22,14 @@ SAID = {
 }
 
 
+# What the NeoML sides of fine-tuning say.
+TUNED = {
+    "tied_tuning": ["next words right: 6.8% before", "the stored net predicts the same: True"],
+    "encoder": ["width_2/kernel", "held-out texts right: "],
+    "digits": ["digits named right: ", "the code's variance after, of 32 directions"],
+}
+
+
 def run(script: str, *arguments: str) -> str:
     command = [sys.executable, str(SCRIPTS / script), *arguments]
     made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=SCRIPTS.parent)
@@ -32,6 +40,14 @@ def run(script: str, *arguments: str) -> str:
 @pytest.mark.parametrize("name", SAID)
 def test_an_example_ends_well(name: str) -> None:
     assert SAID[name] in run(f"{name}_neoml.py")
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_an_example_of_fine_tuning_gets_better(name: str, tmp_path: Path) -> None:
+    text = run(f"{name}_neoml.py", str(SCRIPTS.parent / "saved_weights" / name.partition("_")[0]), str(tmp_path))
+    assert all(words in text for words in TUNED[name])
+    assert (tmp_path / name / "network.json").exists()
+    assert (tmp_path / f"{name}.npz").exists()
 
 
 def test_the_page_shows_the_words_weighted(tmp_path: Path) -> None:
