@@ -3,7 +3,7 @@
     python scripts/digits_keras.py [FOLDER]
 
 8×8 images → two convolutions → 32 numbers, the code → one head draws the image again, the other names the digit. Only
-the drawing is trained here. The images are scikit-learn's bundled digits (UCI Optical Recognition of Handwritten Digits).
+the drawing is trained here. The images are the digits that scikit-learn bundles.
 """
 
 from __future__ import annotations

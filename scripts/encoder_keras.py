@@ -2,8 +2,8 @@
 
     python scripts/encoder_keras.py [FOLDER]
 
-The encoder (embedding, bidirectional LSTM) learns to tell three sections of package descriptions apart. Then its vectors
-feed a text CNN for three other sections (Kim, 2014), which nothing has trained yet; that network is saved.
+The encoder (embedding, bidirectional LSTM) learns to tell three sections of package descriptions apart. Then its
+vectors feed a text CNN for three other sections (Kim, 2014), which nothing has trained yet; that network is saved.
 """
 
 from __future__ import annotations

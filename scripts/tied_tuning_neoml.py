@@ -2,9 +2,9 @@
 
     python scripts/tied_tuning_neoml.py [FOLDER [OUT]]
 
-The network is the one of scripts/tied_keras.py. The table gets gradients as word vectors and as the softmax layer; after
-training both still use the same numbers, in the net, in its stored archive and back in Keras. Writes the tuned network to
-OUT, for scripts/tied_tuning_back.py to take to Keras.
+The network is the one of scripts/tied_keras.py. The table gets gradients as word vectors and as the softmax layer;
+after training both still use the same numbers, in the net, in its stored archive and back in Keras. Writes the tuned
+network to OUT, for scripts/tied_tuning_back.py to take to Keras.
 """
 
 from __future__ import annotations
