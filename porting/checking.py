@@ -59,7 +59,8 @@ def difference(got: Array, want: Array) -> str:
     if want.dtype.kind != "f":
         return f"{int(np.sum(got != want))} of {want.size} values differ"
     with np.errstate(invalid="ignore"):
-        apart = np.abs(got.astype(np.float64) - want.astype(np.float64))
+        wanted = want.astype(np.float64)
+        apart = np.abs(got.astype(np.float64) - wanted) / (1.0 + np.abs(wanted))
     place = tuple(int(at) for at in np.unravel_index(int(np.nanargmax(apart)), apart.shape)) if apart.size else ()
     return f"{got[place]!s} instead of {want[place]!s} at {list(place)}"
 
