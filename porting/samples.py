@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import Mismatch, Problem
 from .inputs import check_inputs
-from .network import Array, Call, Input, Layer, TensorRef, tensors_in
+from .network import Array, Call, Constant, Input, Layer, TensorRef, tensors_in
 
 __all__ = ["GENTLENESS", "Need", "find_needs", "make_inputs", "name_samples"]
 
@@ -108,6 +108,8 @@ def find_needs(
         if layer.name in limits:
             trace.limit(reached, limits[layer.name])
         _take_config(trace, reached, layer.config)
+        if layer.class_name == "ops.Take" and call.inputs and isinstance(call.inputs[0], Constant):
+            trace.limit(reached, len(layer.weights[call.inputs[0].weight]))
         if "vocabulary" in layer.weights:
             known = tuple(layer.weights["vocabulary"][:MOST_CHOICES].tolist())
             if layer.config.get("invert"):

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "LayerScale": "ConvNeXt, in whole_networks.py",
     "StochasticDepth": "ConvNeXt, in whole_networks.py",
     "ThresholdedReLU": "Keras 2 only, in keras_side/test_keras2.py",
+    "Equalization": "Keras cannot build a functional model with it: its own graph has a cycle",
     "GroupedQueryAttention": "the class's name in Keras' files; GroupQueryAttention in Python",
 }
 HOW = "run python -m porting.support"
@@ -27,6 +28,11 @@ def test_the_readme_shows_the_families() -> None:
 
 def test_the_full_table_is_in_the_documentation() -> None:
     assert as_markdown() in (ROOT / "docs" / "support.md").read_text(encoding="utf-8"), HOW
+
+
+def test_families_stand_in_the_order_of_interest() -> None:
+    rows = [row[0] for row in support_rows()]
+    assert rows.index("Dense") < rows.index("LSTM") < rows.index("Flatten") < rows.index("ops.Add")
 
 
 def test_every_verdict_is_one_of_three() -> None:

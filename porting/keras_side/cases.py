@@ -44,6 +44,7 @@ class Recorder:
         errors: what Keras raised at sizes that do not fit.
         spread: open axes are given sizes of their own.
         unmasked: by call, the tensors that reach it without the mask that they were made with.
+        ranks: of every tensor, as the last case has it.
     """
 
     model: Any
@@ -54,6 +55,7 @@ class Recorder:
     errors: list[Exception] = field(default_factory=list)
     spread: bool = False
     unmasked: dict[str, tuple[TensorRef, ...]] = field(default_factory=dict)
+    ranks: dict[TensorRef, int] = field(default_factory=dict)
 
     def record_all(self, samples: Mapping[str, Array] | None = None) -> tuple[Case, ...]:
         """All cases, `samples` as one more.
@@ -66,9 +68,18 @@ class Recorder:
         cases = self._cases()
         if not cases:
             raise Unsupported(self._does_not_run())
+        if len(cases) == 1:
+            cases += self._other_values(cases[0])
         if samples is not None:
             cases.append(self._checked(self._recorded("samples", samples)))
         return tuple(cases)
+
+    def _other_values(self, only: Case) -> list[Case]:
+        """The one size that the network runs at, with other values."""
+        batch = len(next(iter(only.inputs.values())))
+        log.warning("references at batch %d only: a wrong port may pass at others", batch)
+        case = None if open_axes(self.needs) else self._case(batch, 1, seed=1)
+        return [] if case is None else [case]
 
     def _cases(self) -> list[Case]:
         declared = self._declared_batch()
@@ -172,7 +183,7 @@ class Recorder:
                 case = self._recorded(name, inputs)
                 if all(_finite(array) for array in case.outputs.values()):
                     return self._checked(case)
-            except (MaskLostError, Mismatch):
+            except (MaskLostError, Mismatch, Unsupported):
                 raise
             except Exception as error:
                 self.errors.append(error)
@@ -197,6 +208,15 @@ class Recorder:
         return ", ".join(parts)
 
     def _checked(self, case: Case) -> Case:
+        for ref in refs_of(self.graph.outputs):
+            if ref in case.outputs and not case.outputs[ref].ndim:
+                what = "is one number for the whole batch, which batches run side by side do not have"
+                raise Unsupported(Problem(str(ref), what, "keep the batch: name the axes to reduce"))
+        for ref, rank in self.ranks.items():
+            if case.outputs[ref].ndim != rank:
+                what = f"has {rank} axes at one batch size and {case.outputs[ref].ndim} at another"
+                raise Unsupported(Problem(str(ref), what, "name the axes: without, squeeze takes the batch too"))
+        self.ranks = {ref: array.ndim for ref, array in case.outputs.items()}
         check_outputs(case, self.model, self.graph, self.front)
         return case
 

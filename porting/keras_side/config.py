@@ -16,6 +16,9 @@ __all__ = ["describe_config"]
 # Keys that say how Keras finds a class or builds a layer again, not what it does.
 BUILDING_KEYS = frozenset({"build_config", "compile_config", "build_input_shape"})
 
+# Where Keras' operations are, some of which have the names of layers.
+OPERATIONS = ("keras.src.ops", "keras.ops")
+
 # Settings that say how weights begin or are trained.
 BEGINNINGS = ("_initializer", "_regularizer", "_constraint")
 LONGEST_BEGINNING = 2000
@@ -103,6 +106,8 @@ class _Describer:
             return self.value(config["value"], key)
         registered = value.get("registered_name") or ""
         name = registered if ">" in str(registered) else class_name
+        if str(value.get("module", "")).startswith(OPERATIONS):
+            name = f"ops.{name}"
         inner = {} if config is None else config
         described = self.settings(inner, f"{key}.") if isinstance(inner, Mapping) else self.value(inner, key)
         nodes = value.get("inbound_nodes")

@@ -77,6 +77,7 @@ def _run(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]
         warnings.simplefilter("ignore")  # Keras said it when the model was made
         made = front.flatten(front.call(step.operation, _fill(step.args, values), keywords))
     _check_window(step, values, made[0], front)
+    _check_sum(step, values, made[0], front)
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
@@ -90,6 +91,38 @@ def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, front:
         expected = front.shape_made(layer, values[given])
         if expected != tuple(made.shape):
             raise RuntimeError(f"{step.call.name} gives the shape {tuple(made.shape)}, it should be {expected}")
+
+
+def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:
+    """Refuse the sums that Keras 3 over TensorFlow takes for another sum, see `_taken_for_bias`."""
+    if front.dialect != 3 or front.versions()["backend"] != "tensorflow":
+        return
+    layer, shape = step.operation, tuple(made.shape)
+    if getattr(layer, "data_format", None) == "channels_first" and getattr(layer, "bias", None) is not None:
+        terms = [shape, (1, *tuple(layer.bias.shape), *[1] * (len(shape) - 2))]
+    elif type(layer).__name__ in {"Add", "Average"}:
+        terms = [tuple(values[ref].shape) for ref in tensors_in((step.args, step.kwargs))]
+    else:
+        return
+    rank = max(map(len, terms), default=0)
+    spread = [(*one[:1], *[1] * (rank - len(one)), *one[1:]) for one in terms]
+    if any(_taken_for_bias(shape, one) for one in spread[1:]):
+        raise RuntimeError(
+            f"Keras over TensorFlow adds {step.call.name}'s terms of shapes {spread} along another axis than it says, "
+            "since two sizes are equal: use data_format='channels_last', or other sizes"
+        )
+
+
+def _taken_for_bias(shape: tuple[int, ...], term: tuple[int, ...]) -> bool:
+    """Whether ``keras.ops.add`` takes a term for a bias of another axis.
+
+    A term with one size above 1 is handed to ``tf.nn.bias_add`` where that size is the tensor's last, or its second,
+    wherever the term has it (`add` in keras/src/backend/tensorflow/numpy.py, Keras 3.15).
+    """
+    long = [axis for axis, size in enumerate(term) if size > 1]
+    if len(long) != 1 or len(shape) < 2 or term[long[0]] not in (shape[1], shape[-1]):
+        return False
+    return bool(long[0] != (len(shape) - 1 if shape[-1] == term[long[0]] else 1))
 
 
 def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:

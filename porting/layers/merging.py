@@ -25,6 +25,12 @@ def fold(name: str) -> Callable[[Sequence[Tensor], Operations], Tensor]:
     return folded
 
 
+def in_dtype_of(result: Tensor, xs: Sequence[Tensor], ops: Operations) -> Tensor:
+    """Whole numbers merge into whole numbers, where an engine made floats of them."""
+    dtypes = {x.dtype for x in xs}
+    return result if not all(dtype.startswith(("int", "uint")) for dtype in dtypes) else ops.cast(result, xs[0].dtype)
+
+
 def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
     """Keras merges tensors of different rank by giving the smaller one axes of 1 after the batch."""
     while len(a.shape) < len(b.shape):
@@ -36,12 +42,12 @@ def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
 
 @rule("Add", mask=or_of_masks)
 def add(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold("add")(xs, ops)
+    return in_dtype_of(fold("add")(xs, ops), xs, ops)
 
 
 @rule("Subtract", mask=or_of_masks)
 def subtract(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold("subtract")(xs, ops)
+    return in_dtype_of(fold("subtract")(xs, ops), xs, ops)
 
 
 def masks_in_merge(layer: LayerView, xs: Sequence[Tensor]) -> list[Optional[Tensor]]:
@@ -62,7 +68,7 @@ def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     product = fold("multiply")(kept, ops)
     given = [mask for mask in masks if mask is not None]
     if len(given) < len(masks):
-        return product
+        return in_dtype_of(product, xs, ops)
     return ops.where(ops.expand_dims(reduce(ops.logical_or, given), -1), product, 0.0)
 
 
@@ -75,7 +81,7 @@ def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, name: str) 
     """A masked step of one tensor gives way to the other's."""
     masks = masks_in_merge(layer, xs)
     if all(mask is None for mask in masks):
-        return fold(name)(xs, ops)
+        return in_dtype_of(fold(name)(xs, ops), xs, ops)
     output, output_mask = xs[0], masks[0]
     for x, mask in zip(xs[1:], masks[1:]):
         if mask is not None:

@@ -6,8 +6,11 @@ A row a class where classes differ only in what they compute. An operation's out
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import log, pi
 from typing import Any, Optional
+
+import numpy as np
 
 from ..operations import Operand, Operations, Tensor, Weight
 from .activations import ELEMENTWISE, sparsemax
@@ -88,9 +91,9 @@ def snake(name: str) -> str:
 
 def unary(name: str, keeps_integers: bool) -> Apply:
     def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        layer.irrelevant("decimals")
-        if layer.config.get("decimals"):
-            raise layer.refuse(f"round to {layer.config['decimals']} decimals is not handled", "scale before rounding")
+        decimals = layer.config.get("decimals")
+        if decimals:
+            return ops.multiply(ops.unary(ops.multiply(as_float(x, ops), 10.0**decimals), name), 10.0**-decimals)
         if keeps_integers and kind_of(x) == "int":
             return whole(ops.unary(x, name), [x], ops)
         return ops.unary(as_float(x, ops), name)
@@ -204,7 +207,10 @@ def turned(layer: LayerView, x: Any, ops: Operations) -> Tensor:
 
 @operation("Hypot")
 def hypot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    squares = [ops.unary(as_float(x, ops), "square") for x in (x1, x2)]
+    squares = [
+        replace(x, value=x.value**2) if isinstance(x, Weight) else ops.unary(as_float(x, ops), "square")
+        for x in (x1, x2)
+    ]
     return ops.unary(ops.add(*squares), "sqrt")
 
 
@@ -223,8 +229,10 @@ def distance(a: Any, b: Any, ops: Operations) -> Tensor:
 def divide_no_nan(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """0 where the divisor is 0."""
     a, b = as_float(x1, ops), as_float(x2, ops)
+    if isinstance(b, Weight):  # what is divided by infinity is 0
+        return ops.divide(a, replace(b, value=np.where(b.value == 0, np.float32("inf"), b.value)))
     if not isinstance(b, Tensor):
-        raise layer.refuse("divide_no_nan by a constant is not handled", "divide by it")
+        return ops.multiply(a, 1 / b if b else 0.0)
     zero = ops.compare(b, 0.0, "equal")
     return ops.where(zero, 0.0, ops.divide(a, ops.where(zero, 1.0, b)))
 
@@ -306,11 +314,15 @@ REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Amax": "max", "Min": 
 
 def reduction(name: str) -> Apply:
     def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        if layer.config.get("initial") is not None:
-            raise layer.refuse("a reduction with an initial value is not handled", "use maximum or minimum after it")
+        initial = layer.config.get("initial")
         kind = "float" if name == "mean" else "int" if name == "sum" and kind_of(x) == "bool" else kind_of(x)
         x = as_kind(x, kind, ops)
         result = ops.reduce(x, name, axes_of(layer, x), layer.config["keepdims"])
+        if initial is not None:
+            bound = {"max": ops.maximum, "min": ops.minimum, "sum": ops.add}.get(name)
+            if bound is None:
+                raise layer.refuse(f"{name} with an initial value is not handled", "leave it out")
+            result = bound(result, initial)
         return whole(result, [x], ops) if kind == "int" else result
 
     return apply
@@ -341,9 +353,14 @@ def count_nonzero(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("Average")
 def average(layer: LayerView, x: Tensor, ops: Operations, weights: Any = None) -> Tensor:
-    if weights is not None:
-        raise layer.refuse("a weighted average is not handled", "multiply by the weights and take sums")
-    return ops.reduce(as_float(x, ops), "mean", axes_of(layer, x))
+    if weights is None:
+        return ops.reduce(as_float(x, ops), "mean", axes_of(layer, x))
+    axis = layer.config["axis"]
+    if not isinstance(weights, Weight) or len(weights.shape) != 1 or not isinstance(axis, int):
+        raise layer.refuse("only one axis is averaged by constant weights", "multiply by the weights and take sums")
+    shares = np.asarray(weights.value, np.float64) / np.sum(weights.value, dtype=np.float64)
+    spread = ops.scale_and_shift(as_float(x, ops), shares.astype(np.float32), None, axis % len(x.shape))
+    return ops.reduce(spread, "sum", (axis % len(x.shape),))
 
 
 @operation("Moments")
@@ -417,8 +434,11 @@ def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("Normalize")
 def normalize(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    if layer.config["order"] == 1:
+        total = ops.reduce(ops.unary(x, "abs"), "sum", axes_of(layer, x), keepdims=True)
+        return ops.divide(x, ops.maximum(total, layer.config["epsilon"] or 1e-7))
     if layer.config["order"] != 2:
-        raise layer.refuse(f"normalize of order {layer.config['order']} is not handled", "use order 2")
+        raise layer.refuse(f"normalize of order {layer.config['order']} is not handled", "use order 1 or 2")
     return unit_norm(x, axes_of(layer, x), layer.config["epsilon"] or 1e-7, ops)
 
 

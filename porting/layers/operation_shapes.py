@@ -175,24 +175,49 @@ def diff(layer: LayerView, a: Tensor, ops: Operations) -> Tensor:
 
 @operation("Roll")
 def roll(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if not isinstance(layer.config["axis"], int) or not isinstance(layer.config["shift"], int):
-        raise layer.refuse("a roll of several axes is not handled", "roll one axis after the other")
-    axis = layer.config["axis"] % len(x.shape)
-    by = layer.config["shift"] % known(x, axis)
-    return ops.concatenate([ops.slice(x, axis, -by, None), ops.slice(x, axis, 0, -by)], axis) if by else x
+    if layer.config["axis"] is None:
+        raise layer.refuse("a roll over all axes mixes the rows of a batch", "name the axes")
+    axes, shifts = as_many(layer.config["axis"]), as_many(layer.config["shift"])
+    for axis, shift in zip(axes, shifts * len(axes) if len(shifts) == 1 else shifts):
+        by = shift % known(x, axis % len(x.shape))
+        if by:
+            x = ops.concatenate([ops.slice(x, axis, -by, None), ops.slice(x, axis, 0, -by)], axis)
+    return x
+
+
+def as_many(value: Any) -> list[int]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 @operation("Pad")
 def pad(layer: LayerView, x: Tensor, ops: Operations, constant_values: float = 0.0) -> Tensor:
     amounts = [tuple(one) if isinstance(one, (list, tuple)) else (one, one) for one in layer.config["pad_width"]]
-    if layer.config["mode"] != "constant":
-        raise layer.refuse(f"pad mode {layer.config['mode']!r} is not handled", "use mode 'constant'")
+    mode = layer.config["mode"]
     if len(amounts) == 1:
         amounts = amounts * len(x.shape)
     if amounts[0] != (0, 0):
         raise layer.refuse("padding of the batch axis is not handled")
+    if mode in ("reflect", "symmetric"):
+        for axis, (before, behind) in enumerate(amounts):
+            x = mirrored(x, axis, before, behind, 1 if mode == "reflect" else 0, ops)
+        return x
+    if mode != "constant":
+        raise layer.refuse(f"pad mode {mode!r} is not handled", "use mode 'constant', 'reflect' or 'symmetric'")
     result = ops.pad(as_float(x, ops), amounts[1:], float(constant_values or 0.0))
     return whole(result, [x], ops) if kind_of(x) == "int" else result
+
+
+def mirrored(x: Tensor, axis: int, before: int, behind: int, beyond: int, ops: Operations) -> Tensor:
+    """An axis grown by what lies behind its ends in a mirror, the `beyond` outermost steps left out of it."""
+    if before == behind == 0:
+        return x
+    size = known(x, axis)
+    parts = [x]
+    if before:
+        parts = [ops.flip(ops.slice(x, axis, beyond, beyond + before), axis), *parts]
+    if behind:
+        parts.append(ops.flip(ops.slice(x, axis, size - beyond - behind, size - beyond), axis))
+    return ops.concatenate(parts, axis)
 
 
 def picked(x: Tensor, axis: int, at: int, ops: Operations) -> Tensor:
@@ -273,8 +298,10 @@ def cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("OneHot")
 def one_hot(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if layer.config["axis"] not in (-1, len(x.shape)) or layer.config.get("sparse"):
-        raise layer.refuse("one_hot over another axis than the last is not handled", "transpose after it")
+    if layer.config.get("sparse"):
+        raise layer.refuse("a sparse one_hot is not handled", "leave sparse=True out")
     spread = ops.repeat(ops.expand_dims(as_float(x, ops), len(x.shape)), layer.config["num_classes"], len(x.shape))
     classes = ops.positions(spread, len(x.shape))
-    return ops.cast(ops.compare(*same_rank(spread, classes, ops), "equal"), layer.config["dtype"] or "float32")
+    made = ops.cast(ops.compare(*same_rank(spread, classes, ops), "equal"), layer.config["dtype"] or "float32")
+    axis, last = layer.config["axis"] % len(made.shape), len(made.shape) - 1
+    return made if axis == last else ops.transpose(made, [*range(axis), last, *range(axis, last)])

@@ -7,7 +7,7 @@ from typing import Any
 from ..operations import Operations, Tensor, Weight
 from .convolution import as_configured, channels_last, padding, spatial_axes, steps
 from .operation_kinds import Apply, operation
-from .pooling import pool
+from .pooling import adaptive, max_of_windows, mean_of_windows, pool
 from .rule import LayerView
 
 
@@ -34,5 +34,30 @@ def convolution(name: str) -> Apply:
     return apply
 
 
+@operation("SeparableConv")
+def separable(layer: LayerView, inputs: Tensor, depthwise: Any, pointwise: Any, ops: Operations) -> Tensor:
+    if not isinstance(depthwise, Weight) or not isinstance(pointwise, Weight):
+        raise layer.refuse("a convolution with a kernel that the network computes is not handled")
+    axes = spatial_axes(layer, inputs, len(depthwise.shape))
+    strides, dilation = steps(layer, axes)
+    x = channels_last(layer, inputs, ops)
+    x = ops.depthwise_convolution(x, depthwise, strides=strides, padding=padding(layer), dilation=dilation)
+    once = (1,) * axes
+    return as_configured(layer, ops.convolution(x, pointwise, strides=once, padding="valid", dilation=once), ops)
+
+
+@operation("BatchNorm")
+def batch_norm(
+    layer: LayerView, x: Tensor, mean: Any, variance: Any, ops: Operations, offset: Any = None, scale: Any = None
+) -> Tensor:
+    given = [one for one in (mean, variance, offset, scale) if one is not None]
+    if not all(isinstance(one, Weight) for one in given):
+        raise layer.refuse("batch_normalization by statistics that the network computes", "use arrays, or the formula")
+    config = layer.config
+    return ops.batch_normalization(x, mean, variance, scale, offset, epsilon=config["epsilon"], axis=config["axis"])
+
+
+operation("AdaptiveAveragePool")(lambda layer, x, ops: adaptive(layer, x, ops, mean_of_windows))
+operation("AdaptiveMaxPool")(lambda layer, x, ops: adaptive(layer, x, ops, max_of_windows))
 operation("Conv")(convolution("convolution"))
 operation("DepthwiseConv")(convolution("depthwise_convolution"))

@@ -6,10 +6,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from ..operations import Cell, Operations, Tensor
-from .activations import activation_named
-from .rule import LayerView, rule
+from .activations import ELEMENTWISE, activation_named
+from .rule import LayerView, Refusal, rule
 
 Tensors = list[Tensor]
+
+
+def cell_activation(value: Any) -> tuple[str, dict[str, Any]]:
+    """An activation of a cell: a function of each unit alone.
+
+    Raises:
+        Refusal: it is another.
+    """
+    name, arguments = activation_named(value)
+    if name != "linear" and name not in ELEMENTWISE:
+        raise Refusal(
+            f"activation {name!r} within a recurrent cell is not handled", "use a function of each unit alone"
+        )
+    return name, arguments
 
 
 def lstm_cell(layer: LayerView) -> Cell:
@@ -19,8 +33,8 @@ def lstm_cell(layer: LayerView) -> Cell:
         layer.weight("kernel"),
         layer.weight("recurrent_kernel"),
         layer.weight("bias", if_config="use_bias"),
-        activation_named(layer.config["activation"]),
-        activation_named(layer.config["recurrent_activation"]),
+        cell_activation(layer.config["activation"]),
+        cell_activation(layer.config["recurrent_activation"]),
     )
 
 
@@ -31,8 +45,8 @@ def gru_cell(layer: LayerView) -> Cell:
         layer.weight("kernel"),
         layer.weight("recurrent_kernel"),
         layer.weight("bias", if_config="use_bias"),
-        activation_named(layer.config["activation"]),
-        activation_named(layer.config["recurrent_activation"]),
+        cell_activation(layer.config["activation"]),
+        cell_activation(layer.config["recurrent_activation"]),
         reset_after=layer.config["reset_after"],
     )
 
@@ -44,7 +58,7 @@ def simple_rnn_cell(layer: LayerView) -> Cell:
         layer.weight("kernel"),
         layer.weight("recurrent_kernel"),
         layer.weight("bias", if_config="use_bias"),
-        activation_named(layer.config["activation"]),
+        cell_activation(layer.config["activation"]),
     )
 
 

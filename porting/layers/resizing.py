@@ -136,8 +136,12 @@ def center_crop(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @rule("Resizing", mask="stop")
 def resizing(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return resized(layer, x, layer.config["height"], layer.config["width"], ops)
+
+
+def resized(layer: LayerView, x: Tensor, height: int, width: int, ops: Operations) -> Tensor:
+    """An image in another size, as a layer's or an operation's settings have it."""
     config = layer.config
-    height, width = config["height"], config["width"]
     y = ops.cast(channels_last(layer, x, ops), "float32")
     if config.get("fill_mode", "constant") != "constant":
         raise layer.refuse(f"fill_mode {config['fill_mode']!r} is not handled", "use constant")
@@ -166,6 +170,22 @@ def numbers(layer: LayerView, key: str) -> Any:
         return np.asarray(value, np.float32)
     except (TypeError, ValueError):
         raise layer.refuse(f"{key}={value!r} is not handled", "give numbers") from None
+
+
+@rule("AutoContrast", mask="stop", irrelevant=("bounding_box_format",))
+def auto_contrast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Every colour spread over the whole range; one that is the same all over stays as it is."""
+    low, high = layer.config["value_range"]
+    data_format = layer.config.get("data_format")
+    x = ops.cast(x, "float32")
+    if (low, high) != (0, 255) or data_format == "channels_first":
+        raise layer.refuse("auto contrast of another range than 0 … 255 is not handled", "rescale before and after")
+    least, most = (ops.reduce(x, name, (1, 2), keepdims=True) for name in ("min", "max"))
+    flat = ops.compare(least, most, "equal")
+    scale = ops.multiply(ops.unary(ops.where(flat, 1.0, ops.subtract(most, least)), "reciprocal"), 255.0)
+    spread = ops.multiply(ops.subtract(x, least), scale)
+    spread = ops.minimum(ops.maximum(spread, 0.0), 255.0)
+    return ops.where(ops.logical_and(flat, ops.compare(x, x, "equal")), x, spread)
 
 
 @rule(*RANDOM, mask="stop", note="at inference they hand their input on")

@@ -13,7 +13,7 @@ __all__ = ["apply_held"]
 
 MODELS = frozenset({"Functional", "Sequential", "Model"})
 # Operations by which Keras writes the masks that it passes on by itself into a model's graph.
-MASK_OPERATIONS = frozenset({"NotEqual", "Any"})
+MASK_OPERATIONS = frozenset({"NotEqual", "Any", "ops.NotEqual", "ops.Any"})
 
 
 @rule("TimeDistributed", note="of any layer or model; without NeoML's lookup limits on computed ids")
@@ -24,6 +24,14 @@ def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optiona
         raise layer.refuse(f"a mask over the steps of TimeDistributed({held.class_name})", "unmask its input")
     (y,) = apply_held(held, [ops.time_to_batch(x)], ops, layer.context)
     return ops.batch_to_time(y, like=x)
+
+
+@rule("Pipeline", mask="stop", note="of layers of image preprocessing, as they are at inference")
+def pipeline(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    tensors = [x]
+    for at in range(len(layer.config["layers"])):
+        tensors = apply_held(layer.held("layers", f"pipeline_layers/{at}", at), tensors, ops, layer.context)
+    return only_tensor(tensors[0])
 
 
 def apply_held(held: Layer, inputs: list[Tensor], ops: Operations, context: Context) -> list[Tensor]:

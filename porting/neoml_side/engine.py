@@ -10,9 +10,9 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch, Problem, Unsupported
 from ..execution import refs_read, walk
-from ..layers import RULES, Rule, apply_call, context_of
+from ..layers import RULES, Refusal, Rule, apply_call, context_of
 from ..network import Array, Call, Input, Network, Shape, TensorRef
 from .folding import folded
 from .graph import Graph, Node, blob_array
@@ -90,13 +90,20 @@ def plan_network(network: Network, rules: Mapping[str, Rule] = RULES, training: 
 def _plan(network: Network, rules: Mapping[str, Rule], training: bool, layouts: Mapping[str, str]) -> Plan:
     graph = Graph()
     ops = NeomlOperations(graph, training)
-    inputs = {one.ref: ops.source(one, layouts.get(one.name)) for one in network.inputs}
+    inputs = {one.ref: _source(ops, one, layouts.get(one.name)) for one in network.inputs}
 
     def enter(call: Call) -> None:
         graph.scope = call.name
 
     tensors = walk(network, ops, inputs, rules, stand_in=lambda ref: _stand_in(network, graph, ref), before=enter)
     return Plan(graph, tensors, ops)  # type: ignore[arg-type]
+
+
+def _source(ops: NeomlOperations, given: Input, layout: Optional[str]) -> Wire:
+    try:
+        return ops.source(given, layout)
+    except Refusal as refusal:
+        raise Unsupported(Problem(f"input {given.name!r}", refusal.what, refusal.way_out)) from refusal
 
 
 class NetPool:

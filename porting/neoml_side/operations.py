@@ -149,6 +149,8 @@ class NeomlOperations(
 
     def cast(self, x: Operand, dtype: str) -> Wire:
         wire = self._wire(x)
+        if dtype in ("float16", "bfloat16"):
+            raise Refusal(f"NeoML has no {dtype}, which rounds", "leave it out; the numpy engine has it")
         if dtype.startswith("float"):
             return self._floating(wire) if wire.dtype != "bool" else replace(wire, dtype="float32", mask=None)
         if dtype == "bool":
@@ -316,13 +318,13 @@ class NeomlOperations(
         if isinstance(b, (int, float)):
             a = self._floating(self._wire(a))
             b = self.filled(a, float(b))
+        left, right = self._pair(a, b)
         if self.training:
             return larger(self, left, right)
         # Not EltwiseMax: behind a Source, and in a large net everywhere, it reads memory of the run before.
         less = self.graph.add("Less", left.port, right.port)
         return left.made(self.graph.add("Where", less, right.port, left.port), dtype="float32")
 
-        left, right = self._pair(a, b)
     def minimum(self, a: Operand, b: Operand) -> Wire:
         return self.multiply(self.maximum(self._negative(a), self._negative(b)), -1.0)
 

@@ -16,6 +16,9 @@ from .wires import Wire
 
 __all__ = ["PositionOperations"]
 
+# No axis is as long.
+BEYOND = 2**24
+
 
 class PositionOperations(Part):
     """`porting.operations.PositionOperations` over a graph.
@@ -66,9 +69,10 @@ class PositionOperations(Part):
         if at == 0:
             raise Refusal("the place of the maximum over the batch")
         x = self._floating(x)
-        port = self.graph.add("Argmax", x.port, dimension=DIMENSIONS[x.layout[at]])
-        shape = (*x.shape[:at], 1, *x.shape[at + 1 :])
-        return self.squeeze(x.made(port, shape, "int32"), at)
+        # NeoML's Argmax takes another than the first of equal values where the axis is the innermost one.
+        highest = self.compare(x, self.reduce(x, "max", (at,), keepdims=True), "equal")
+        places = self.where(highest, self.positions(x, at), float(BEYOND))
+        return self.cast(self.reduce(places, "min", (at,)), "int32")
 
     def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Wire:
         raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")

@@ -32,6 +32,8 @@ class PositionOperations:
         return Value(np.argmax(x.value, axis).astype(np.int32))
 
     def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Value:
+        if name in ("sort", "argsort"):
+            arguments["kind"] = "stable"  # equal values keep their order, as TensorFlow has it
         with np.errstate(all="ignore"):
             arrays = [x if isinstance(x, (int, float)) else array_of(x) for x in operands]
             made = np.asarray(getattr(np, name)(*arrays, **arguments))

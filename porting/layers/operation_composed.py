@@ -1,0 +1,235 @@
+"""Keras' operations that are short formulas of others: norms, differences, choices, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import log
+from typing import Any, Optional
+
+import numpy as np
+
+from ..operations import Operations, Tensor, Weight
+from .operation_kinds import Apply, as_float, as_kind, axes_of, kind_of, known, operation, promoted, whole
+from .operation_layers import logaddexp
+from .products import LETTERS
+from .rule import LayerView
+
+# More numbers than this are not compared with one by one.
+MOST_COMPARED = 64
+
+
+@operation("Conj", "Conjugate", "Real")
+def real(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return x
+
+
+@operation("Imag")
+def imaginary(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.full_like(x, 0.0)
+
+
+@operation("Isreal")
+def is_real(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.compare(ops.full_like(x, 0.0), 0.0, "equal")
+
+
+@operation("Fabs")
+def absolute(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.unary(as_float(x, ops), "abs")
+
+
+@operation("Erfc")
+def complement_of_erf(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.subtract(1.0, ops.unary(as_float(x, ops), "erf"))
+
+
+@operation("Logaddexp2")
+def logaddexp2(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    a, b = (scaled(as_float(x, ops), log(2), ops) for x in (x1, x2))
+    return ops.multiply(logaddexp(layer, a, b, ops), 1 / log(2))
+
+
+def scaled(x: Any, factor: float, ops: Operations) -> Any:
+    """A tensor, a weight or a number times a number."""
+    if isinstance(x, Weight):
+        return replace(x, value=x.value * np.float32(factor))
+    return ops.multiply(x, factor) if isinstance(x, Tensor) else x * factor
+
+
+@operation("Heaviside")
+def heaviside(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
+    """0 below 0, 1 above, the second operand at 0."""
+    x, at_zero = as_float(x1, ops), as_float(x2, ops)
+    step = ops.cast(ops.compare(x, 0.0, "greater"), "float32")
+    return ops.where(ops.compare(x, 0.0, "equal"), at_zero, step)
+
+
+@operation("Isclose")
+def is_close(layer: LayerView, x1: Any, x2: Any, ops: Operations, rtol: float = 1e-5, atol: float = 1e-8) -> Tensor:
+    if layer.config["equal_nan"]:
+        raise layer.refuse("isclose with equal_nan=True is not handled", "leave it out")
+    a, b = as_float(x1, ops), as_float(x2, ops)
+    if isinstance(b, Weight):
+        allowed: Any = replace(b, value=np.abs(b.value) * np.float32(rtol) + np.float32(atol))
+    else:
+        allowed = ops.add(ops.multiply(ops.unary(b, "abs"), rtol), atol)
+    return ops.compare(ops.unary(ops.subtract(a, b), "abs"), allowed, "less_equal")
+
+
+@operation("Ptp")
+def peak_to_peak(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    axes, keepdims = axes_of(layer, x), layer.config["keepdims"]
+    found = ops.subtract(*(ops.reduce(x, name, axes, keepdims) for name in ("max", "min")))
+    return whole(found, [x], ops) if kind_of(x) == "int" else found
+
+
+@operation("Norm")
+def norm(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    order, axes, keepdims = layer.config["ord"], axes_of(layer, x), layer.config["keepdims"]
+    x = as_float(x, ops)
+    if order in (None, "fro") or (order == 2 and len(axes) == 1):
+        return ops.unary(ops.reduce(ops.unary(x, "square"), "sum", axes, keepdims), "sqrt")
+    if order == 1 and len(axes) == 1:
+        return ops.reduce(ops.unary(x, "abs"), "sum", axes, keepdims)
+    raise layer.refuse(f"a norm of order {order!r} over {len(axes)} axes is not handled", "use order 1 or 2, one axis")
+
+
+@operation("CDist")
+def distances(layer: LayerView, x: Tensor, y: Tensor, ops: Operations) -> Tensor:
+    rank = len(x.shape)
+    apart = ops.subtract(ops.expand_dims(x, rank - 1), ops.expand_dims(y, rank - 2))
+    return ops.unary(ops.reduce(ops.unary(apart, "square"), "sum", (rank,)), "sqrt")
+
+
+@operation("Trapezoid")
+def trapezoid(layer: LayerView, y: Tensor, ops: Operations) -> Tensor:
+    if layer.config["x"] is not None:
+        raise layer.refuse("trapezoid at given places is not handled", "give their distance as dx")
+    axis = layer.config["axis"] % len(y.shape)
+    y = as_float(y, ops)
+    pairs = ops.add(ops.slice(y, axis, 1, None), ops.slice(y, axis, 0, -1))
+    return ops.multiply(ops.reduce(pairs, "sum", (axis,)), 0.5 * float(layer.config["dx"]))
+
+
+@operation("Inner")
+def inner(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
+    if not isinstance(x2, Weight):
+        raise layer.refuse("inner of two tensors pairs the rows of a batch with each other", "use einsum or Dot")
+    left, right = LETTERS[: len(x1.shape)], LETTERS[len(x1.shape) :][: len(x2.shape) - 1]
+    equation = f"{left},{right}{left[-1]}->{left[:-1]}{right}"
+    return ops.einsum(equation, [as_float(x1, ops), x2])
+
+
+@operation("Select")
+def select(
+    layer: LayerView, condlist: Sequence[Any], choicelist: Sequence[Any], ops: Operations, default: Any = 0
+) -> Tensor:
+    kind, (result, *choices) = promoted([default, *choicelist], ops)
+    for condition, choice in reversed(list(zip(condlist, choices))):
+        if not isinstance(result, Tensor) and not isinstance(choice, Tensor):
+            result = ops.add(ops.full_like(condition, 0.0), result)
+        result = ops.where(as_kind(condition, "bool", ops), choice, result)
+    return whole(result, choicelist, ops) if kind == "int" else result
+
+
+@operation("Digitize")
+def digitize(layer: LayerView, x: Tensor, bins: Any, ops: Operations) -> Tensor:
+    """How many bins begin at or below a value."""
+    edges = as_numbers(layer, bins)
+    reached = [ops.cast(ops.compare(as_float(x, ops), edge, "greater_equal"), "float32") for edge in edges]
+    return ops.cast(sum_of(reached, ops), "int32")
+
+
+@operation("IsIn")
+def is_in(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
+    layer.irrelevant("assume_unique")
+    same = [ops.compare(as_float(x1, ops), number, "equal") for number in as_numbers(layer, x2)]
+    found = same[0]
+    for one in same[1:]:
+        found = ops.logical_or(found, one)
+    return ops.logical_not(found) if layer.config["invert"] else found
+
+
+def as_numbers(layer: LayerView, x: Any) -> list[float]:
+    """The numbers of a constant, few enough to compare with each."""
+    values = x.value.reshape(-1).tolist() if isinstance(x, Weight) else x
+    if not isinstance(values, (list, tuple)) or not 0 < len(values) <= MOST_COMPARED:
+        raise layer.refuse(f"only constants of 1 … {MOST_COMPARED} numbers are compared with", "use fewer")
+    return [float(value) for value in values]
+
+
+def sum_of(xs: Sequence[Tensor], ops: Operations) -> Tensor:
+    total = xs[0]
+    for x in xs[1:]:
+        total = ops.add(total, x)
+    return total
+
+
+@operation("MultiHot")
+def multi_hot(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
+    """1 where any id of a row names the class."""
+    if layer.config["axis"] != -1 or layer.config.get("sparse"):
+        raise layer.refuse("multi_hot over another axis than the last is not handled", "use axis -1")
+    classes = [
+        ops.cast(ops.compare(as_float(inputs, ops), float(one), "equal"), "float32")
+        for one in range(layer.config["num_classes"])
+    ]
+    spread = ops.concatenate([ops.expand_dims(one, len(inputs.shape)) for one in classes], -1)
+    if len(inputs.shape) > 1:
+        spread = ops.reduce(spread, "max", (1,))
+    return ops.cast(spread, layer.config["dtype"] or "float32")
+
+
+# ---- whole axes
+
+
+@operation("Dstack")
+def stack_in_depth(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
+    _, tensors = promoted(xs, ops, "bool")
+    return ops.concatenate([x if len(x.shape) > 2 else ops.expand_dims(x, 2) for x in tensors], 2)
+
+
+@operation("ArraySplit", "Hsplit", "Dsplit")
+def split(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
+    fixed: Optional[int] = {"ops.Hsplit": 1, "ops.Dsplit": 2}.get(layer.class_name)
+    axis = layer.config["axis"] % len(x.shape) if fixed is None else fixed
+    where, size = layer.config["indices_or_sections"], known(x, axis)
+    if isinstance(where, int):
+        where = np.cumsum([size // where + (part < size % where) for part in range(where)])[:-1].tolist()
+    return [ops.slice(x, axis, start, end) for start, end in zip([0, *where], [*where, size])]
+
+
+@operation("Rot90")
+def quarter_turns(layer: LayerView, array: Tensor, ops: Operations) -> Tensor:
+    rank = len(array.shape)
+    first, second = (axis % rank for axis in layer.config["axes"])
+    order = list(range(rank))
+    order[first], order[second] = second, first
+    for _ in range(layer.config["k"] % 4):
+        array = ops.flip(ops.transpose(array, order), first)
+    return array
+
+
+@operation("Slice")
+def cut(layer: LayerView, inputs: Tensor, start_indices: Any, ops: Operations) -> Tensor:
+    starts = start_indices.value.tolist() if isinstance(start_indices, Weight) else start_indices
+    sizes = layer.config["shape"]
+    if isinstance(starts, Tensor) or any(isinstance(start, Tensor) for start in starts):
+        raise layer.refuse("a slice that the data decide is not handled", "slice by numbers")
+    if starts[0] != 0 or sizes[0] != -1:
+        raise layer.refuse("a slice that fixes the batch is not handled", "subscript: x[:, 1:3]")
+    for axis, (start, size) in enumerate(zip(starts[1:], sizes[1:]), 1):
+        inputs = ops.slice(inputs, axis, start, None if size == -1 else start + size)
+    return inputs
+
+
+def across_rows(name: str, way_out: str) -> Apply:
+    def apply(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+        raise layer.refuse(f"{name} mixes the rows of a batch", way_out)
+
+    return apply
+
+
+operation("Vstack")(across_rows("vstack", "use concatenate with axis=1"))
+operation("Flipud")(across_rows("flipud", "use flip with axis=1"))

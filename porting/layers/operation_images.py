@@ -1,0 +1,65 @@
+"""Keras' operations on images, `keras.ops.image`, and those that trade places for features."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..operations import Operations, Tensor, Weight
+from .convolution import as_configured, channels_last
+from .operation_kinds import as_float, known, operation
+from .resizing import resized, sizes_of
+from .rule import LayerView
+
+# Of red, green and blue, see keras.ops.image.rgb_to_grayscale.
+LUMINANCE = (0.2989, 0.587, 0.114)
+
+
+@operation("Resize")
+def resize(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
+    height, width = layer.config["size"]
+    return resized(layer, images, height, width, ops)
+
+
+@operation("RGBToGrayscale")
+def rgb_to_grayscale(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
+    colours = Weight("luminance", np.asarray(LUMINANCE, np.float32)[:, None])
+    grey = ops.matmul(channels_last(layer, as_float(images, ops), ops), ops.constant(colours.value[None, None]))
+    return as_configured(layer, grey, ops)
+
+
+@operation("CropImages", "PadImages")
+def with_borders(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
+    """Two of the three of size, border before and border behind are given for each axis."""
+    word, sign = ("cropping", -1) if layer.class_name == "ops.CropImages" else ("padding", 1)
+    x = channels_last(layer, images, ops)
+    amounts = []
+    for size, before, behind, target in zip(
+        sizes_of(x), ("top", "left"), ("bottom", "right"), ("target_height", "target_width")
+    ):
+        wanted = layer.config[target]
+        first, last = layer.config[f"{before}_{word}"], layer.config[f"{behind}_{word}"]
+        total = None if wanted is None else sign * (wanted - size)
+        first = (total or 0) - last if first is None else first
+        last = (total or 0) - first if last is None else last
+        amounts.append((sign * first, sign * last))
+    return as_configured(layer, ops.pad(as_float(x, ops), [*amounts, (0, 0)]), ops)
+
+
+@operation("SpaceToDepth")
+def space_to_depth(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    block = layer.config["block_size"]
+    x = channels_last(layer, x, ops)
+    height, width, features = (known(x, axis) for axis in (1, 2, 3))
+    x = ops.reshape(x, (height // block, block, width // block, block, features))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return as_configured(layer, ops.reshape(x, (height // block, width // block, block * block * features)), ops)
+
+
+@operation("DepthToSpace")
+def depth_to_space(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    block = layer.config["block_size"]
+    x = channels_last(layer, x, ops)
+    height, width, features = (known(x, axis) for axis in (1, 2, 3))
+    x = ops.reshape(x, (height, width, block, block, features // block**2))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return as_configured(layer, ops.reshape(x, (height * block, width * block, features // block**2)), ops)
