@@ -124,9 +124,54 @@ def forked(keras: Any) -> Any:
     return keras.Model(given, [classes, decoded], name="forked")
 
 
+def branches(keras: Any) -> Any:
+    """Tensors that meet as maxima and products, and two heads."""
+    layers = keras.layers
+    given = keras.Input((12,), name="features")
+    one = layers.Dense(6, activation="relu", name="one")(given)
+    other = layers.Dense(6, activation="tanh", name="other")(given)
+    both = layers.Maximum(name="larger")([one, other])
+    classes = layers.Dense(4, activation="softmax", name="classes")(both)
+    flag = layers.Dense(1, activation="sigmoid", name="flag")(layers.Multiply(name="product")([both, one]))
+    return keras.Model(given, [classes, flag], name="branches")
+
+
+def tied(keras: Any) -> Any:
+    """A language model whose softmax is its word table."""
+    layers = keras.layers
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    words = layers.ReversibleEmbedding(VOCABULARY, 5, mask_zero=True, name="words")
+    x = layers.LSTM(6, return_sequences=True, name="lstm")(words(ids))
+    x = layers.Dense(5, name="back")(x)
+    return keras.Model(ids, layers.Softmax(name="next")(words(x, reverse=True)), name="tied")
+
+
+def normed(keras: Any) -> Any:
+    """Frozen normalisation and padded averages along a sequence."""
+    layers = keras.layers
+    x = given = keras.Input((TIME, 5), name="steps")
+    x = layers.LSTM(6, return_sequences=True, name="lstm")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.AveragePooling1D(2, strides=1, padding="same", name="average")(x)
+    x = layers.LSTM(4, name="last")(x)
+    return keras.Model(given, layers.Dense(4, activation="softmax", name="classes")(x), name="normed")
+
+
 NETS: dict[str, Callable[[Any], Any]] = {
     function.__name__: function
-    for function in (masked_bilstm, dense, regression, text_cnn, conv_frozen_bn, masked_gru, tagger, forked)
+    for function in (
+        masked_bilstm,
+        dense,
+        regression,
+        text_cnn,
+        conv_frozen_bn,
+        masked_gru,
+        tagger,
+        forked,
+        branches,
+        tied,
+        normed,
+    )
 }
 
 
@@ -169,8 +214,11 @@ INPUTS: dict[str, Callable[[Rng], np.ndarray]] = {
     "regression": features(7),
     "conv_frozen_bn": features(9, 8, 2),
     "forked": features(12),
+    "branches": features(12),
+    "tied": lambda rng: ids(rng, True),
+    "normed": features(TIME, 5),
 }
-LABELS: dict[str, Callable[[Rng], np.ndarray]] = {
+LABELS: dict[str, Callable[[Rng], Any]] = {
     "masked_bilstm": binary,
     "masked_gru": binary,
     "tagger": lambda rng: rng.integers(0, 4, (BATCH, TIME)).astype(np.int32),
@@ -179,6 +227,9 @@ LABELS: dict[str, Callable[[Rng], np.ndarray]] = {
     "regression": features(3),
     "conv_frozen_bn": classes,
     "forked": classes,
+    "branches": lambda rng: [classes(rng), binary(rng)],
+    "tied": lambda rng: rng.integers(0, VOCABULARY, (BATCH, TIME)).astype(np.int32),
+    "normed": classes,
 }
 
 
@@ -259,4 +310,13 @@ RECIPES |= {
     "forked-adam": Recipe(
         "forked", [SPARSE, "mse"], OPTIMIZERS["adam"], weights="heads", options={"loss_weights": [0.7, 1.5]}
     ),
+    "branches-adam": Recipe(
+        "branches",
+        [SPARSE, "binary_crossentropy"],
+        OPTIMIZERS["adam"],
+        weights="heads",
+        options={"loss_weights": [0.5, 2.0]},
+    ),
+    "tied-adam": Recipe("tied", SPARSE, OPTIMIZERS["adam"]),
+    "normed-nadam": Recipe("normed", SPARSE, OPTIMIZERS["nadam"], fixed=("norm",)),
 }
