@@ -55,8 +55,9 @@ def preprocessing_config(layer: Any) -> dict[str, Any]:
     """The layer's config as JSON values, without what `preprocessing_weights` says.
 
     A dtype policy is its name. A lookup of Keras 2 gets an `output_dtype`, since it counts in floats; that of Keras 3
-    gives int64, whatever its dtype. A callable is ``{"class_name": "function", "config": its name}``: whoever ports the
-    layer gives a function in its place.
+    gives int64, whatever its dtype. A vectorizer says ``keeps_noncharacters: False`` where this TensorFlow replaces
+    them as it splits text into characters. A callable is ``{"class_name": "function", "config": its name}``: whoever
+    ports the layer gives a function in its place.
     """
     config = {key: _json(value) for key, value in layer.get_config().items() if key not in NOT_IN_CONFIG}
     if _keras_class(layer) in {"Discretization", "Normalization"}:
@@ -64,6 +65,8 @@ def preprocessing_config(layer: Any) -> dict[str, Any]:
             config.pop(key, None)
     if _keras_class(layer) in LOOKUPS and _is_keras_2(layer):
         config["output_dtype"] = str(getattr(layer, "_lookup_layer", layer).compute_dtype)
+    if config.get("split") == "character" and not _keeps_noncharacters():
+        config["keeps_noncharacters"] = False
     return config
 
 
@@ -73,6 +76,12 @@ def _keras_class(layer: Any) -> str:
         if kind.__module__.partition(".")[0] in {"keras", "tf_keras"}:
             return str(kind.__name__)
     return type(layer).__name__
+
+
+def _keeps_noncharacters() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.strings.unicode_split("\uffff", "UTF-8")[0] == "\uffff")
 
 
 def _is_keras_2(layer: Any) -> bool:

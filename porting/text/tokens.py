@@ -6,7 +6,8 @@ Measured with TensorFlow 2.21:
 - ``tf.strings.split`` splits at tab, newline, vertical tab, form feed, carriage return and space; U+00A0, U+0085,
   U+2028, U+3000, U+200B and the separators 0x1C–0x1F stay within words, and so does NUL.
 - ``tf.strings.unicode_split`` gives code points: combining marks and joiners are tokens of their own. What is no
-  UTF-8 becomes U+FFFD, one for each maximal part of a character, as in Python's ``errors="replace"``.
+  UTF-8 becomes U+FFFD, one for each maximal part of a character, as in Python's ``errors="replace"``. TensorFlow
+  2.15 makes U+FFFD of the 66 noncharacters (U+FFFE …) as well.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ PUNCTUATION = b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 WHITESPACE = b"\t\n\v\f\r "
 CAPITALS = bytes(range(ord("A"), ord("Z") + 1))
 SPACE, NEWLINE = b" \n"
+NONCHARACTERS = dict.fromkeys(
+    [*range(0xFDD0, 0xFDF0), *(plane + last for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))],
+    0xFFFD,
+)
 
 Standardize = Union[None, str, Callable[[str], str]]
 Split = Union[None, str, Callable[[str], Sequence[str]]]
@@ -42,11 +47,13 @@ class Tokenizer:
         standardize: None, ``lower``, ``strip_punctuation``, ``lower_and_strip_punctuation``, or a function of a str.
         split: None, ``whitespace``, ``character``, or a function from a str to its tokens.
         ngrams: the lengths of the n-grams, in this order; None for the tokens themselves.
+        keeps_noncharacters: when split into characters; not so before TensorFlow made it so.
     """
 
     standardize: Standardize
     split: Split
     ngrams: Optional[Sequence[int]] = None
+    keeps_noncharacters: bool = True
 
     @property
     def is_located(self) -> bool:
@@ -73,7 +80,10 @@ class Tokenizer:
         if callable(self.standardize):
             text = to_bytes(self.standardize(to_text(text)))
         text = text.translate(self._table, self._stripped)
-        return text.decode("utf-8", "replace").encode() if self.split == "character" else text
+        if self.split != "character":
+            return text
+        characters = text.decode("utf-8", "replace")
+        return (characters if self.keeps_noncharacters else characters.translate(NONCHARACTERS)).encode()
 
     def tokens(self, text: bytes) -> list[bytes]:
         """A text's tokens in order; the n-grams of the first length come first."""

@@ -57,7 +57,9 @@ SETTINGS = {
     "pad_to_max_tokens": Setting(False, is_flag),
     "ragged": Setting(False, one_of(False), "build the layer with ragged=False: rows are padded with 0, the mask's id"),
     "sparse": NO_SPARSE,
+    # Neither is a setting of Keras: what its generation and its TensorFlow do.
     "output_dtype": LOOKUP_SETTINGS["output_dtype"],
+    "keeps_noncharacters": Setting(True, is_flag),
 }
 
 
@@ -96,6 +98,7 @@ class TextVectorization:
         split: Keras' names, or a function from a str to its tokens.
         idf_weights: for ``tf_idf``: (depth,), as the Keras layer holds them, the unknown token's weight in front.
         output_dtype: of counts; Keras 3 gives int64, Keras 2 floats.
+        keeps_noncharacters: when split into characters, U+FFFE and its like are not taken for U+FFFD.
     """
 
     vocabulary: Sequence[Text]
@@ -110,6 +113,7 @@ class TextVectorization:
     sparse: bool = False
     idf_weights: Optional[Array] = None
     output_dtype: str = "int64"
+    keeps_noncharacters: bool = True
 
     @classmethod
     def from_layer(
@@ -139,7 +143,7 @@ class TextVectorization:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         ngrams = range(1, self.ngrams + 1) if isinstance(self.ngrams, int) else self.ngrams
-        return Tokenizer(self.standardize, self.split, ngrams)
+        return Tokenizer(self.standardize, self.split, ngrams, self.keeps_noncharacters)
 
     @cached_property
     def lookup(self) -> StringLookup:

@@ -52,6 +52,10 @@ STANDARDIZED: dict[Any, tuple[str, str]] = {
     "lower_and_strip_punctuation": ("with A–Z lowered, without punctuation", ".translate(LOWER, PUNCTUATION)"),
 }
 LOWER = 'LOWER = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")'
+NONCHARACTERS = [
+    "NONCHARACTERS = dict.fromkeys([*range(0xFDD0, 0xFDF0), *range(0xFFFE, 0x110000, 0x10000)], 0xFFFD)",
+    "NONCHARACTERS.update(dict.fromkeys(range(0xFFFF, 0x110000, 0x10000), 0xFFFD))",
+]
 PUNCTUATION = 'PUNCTUATION = b"!\\"#$%&\'()*+,-./:;<=>?@[\\\\]^_`{|}~"'
 
 
@@ -80,6 +84,8 @@ def write_vectorization(trace: Trace, layer: TextVectorization, x: Traced) -> No
         constants.append(LOWER)
     if layer.standardize in ("strip_punctuation", "lower_and_strip_punctuation"):
         constants.append(PUNCTUATION)
+    if layer.split == "character" and not layer.keeps_noncharacters:
+        constants += NONCHARACTERS
     known = "\n".join(trace.code.values())
     body = [f"    {line}" for line in function_body(layer, name, trace.scope, x.rank)]
     lines = [*(line for line in constants if line not in known), "", "", f"def {name}(texts):", *body]
@@ -94,7 +100,10 @@ def tokens_code(layer: TextVectorization) -> tuple[str, str]:
         return f"{words}, each a token", f"[{text} for text in row]"
     if layer.split == "whitespace":
         return f"{words}, split at blanks", f"{text}.split()"
-    return f"{words}, split into characters", f'[one.encode() for one in {text}.decode("utf-8", "replace")]'
+    characters = f'{text}.decode("utf-8", "replace")'
+    if not layer.keeps_noncharacters:
+        characters = f"{characters}.translate(NONCHARACTERS)"
+    return f"{words}, split into characters", f"[one.encode() for one in {characters}]"
 
 
 def ngrams_code(layer: TextVectorization) -> tuple[str, list[str]]:

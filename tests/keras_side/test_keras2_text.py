@@ -1,5 +1,7 @@
 """Keras 2's layers of text and categories: saved, and run again without TensorFlow. Collected where Keras 2 is."""
 
+import runpy
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,20 @@ from porting.keras_side.text import preprocessing_config, preprocessing_weights
 from porting.text import LAYERS
 
 TEXTS = ["The cat sat on the mat", "a dog barked; the cat sat.", "Größe ÜBER alles", "Все счастливые семьи"]
-HOSTILE = ["", "THE\u00a0cat!", "Größe größe", " \t\n", "\x00", "Все все", "the " * 50, "!?", "e\u0301 🎲", "a-b_c's"]
+NONCHARACTERS = ["\ufffe\uffff", "a\ufdd0b \U0010ffff", "\ufdcf\ufdf0"]
+HOSTILE = [
+    *NONCHARACTERS,
+    "",
+    "THE\u00a0cat!",
+    "Größe größe",
+    " \t\n",
+    "\x00",
+    "Все все",
+    "the " * 50,
+    "!?",
+    "e\u0301 🎲",
+    "a-b_c's",
+]
 
 
 def vectorizer(**settings):
@@ -63,6 +78,23 @@ def test_counts_are_floats(mode):
     found = LAYERS["StringLookup"](preprocessing_config(layer), preprocessing_weights(layer))(values)
     assert found.dtype == wanted.dtype == (np.int64 if mode == "int" else np.float32)
     np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("mode", ["int", "count"])
+def test_characters_are_those_of_this_tensorflow(mode, tmp_path):
+    layer = layers.TextVectorization(
+        split="character", output_mode=mode, vocabulary=["a", "\ufffd", "\uffff", "\ufdd0"]
+    )
+    wanted = np.asarray(layer(tf.constant(HOSTILE)[:, None]))
+    config, weights = preprocessing_config(layer), preprocessing_weights(layer)
+    np.testing.assert_array_equal(LAYERS["TextVectorization"](config, weights)(HOSTILE), wanted)
+    network = porting.save(text_model(layer, embedded=mode == "int"), tmp_path / "saved")
+    assert network.layers["text_vectorization"].config == config
+    file = porting.standalone(tmp_path / "saved", tmp_path)
+    found = runpy.run_path(str(file))["layers"](np.array(HOSTILE, object)[:, None])["text_vectorization:0"]
+    np.testing.assert_array_equal(found, wanted)
+    if tf.__version__.startswith("2.15"):
+        assert not config["keeps_noncharacters"]
 
 
 def test_tables_are_no_variables():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -232,3 +233,19 @@ def test_numbers_to_be_looked_up_keep_64_bits() -> None:
             check_inputs(beyond, [number], wide={"number"})
     with pytest.raises(Mismatch, match=r"outside -2147483648 …"):
         check_inputs([[2**40]], [number])
+
+
+def test_noncharacters_of_an_older_tensorflow() -> None:
+    """As TensorFlow 2.15 gives them; `tests/keras_side/test_keras2_text.py` proves it there."""
+    layer = TextVectorization(["\ufffd", "\uffff", "a"], split="character", standardize=None)
+    older = dataclasses.replace(layer, keeps_noncharacters=False)
+    assert layer(["a\uffff\ufdd0"]).tolist() == [[4, 3, 1]]
+    assert older(["a\uffff\ufdd0", "\ufdcf\ufdf0\U0010ffff"]).tolist() == [[4, 2, 2], [1, 1, 2]]
+    assert older(
+        ["\ufffe"],
+    ).tolist() == [[2]]
+
+
+def test_rows_of_no_ngrams_count_nothing() -> None:
+    layer = TextVectorization(["a"], split=None, ngrams=(2,), output_mode="count")
+    assert layer([["a"], ["b"]]).tolist() == [[0, 0], [0, 0]]

@@ -22,8 +22,8 @@ def arrays_of(case: Recorded) -> list[Array]:
     return list(first) if isinstance(first, tuple) else list(case.arguments)
 
 
-# A network's inputs have a batch, of at least one row.
-RECORDED = [case for case in read_cases() if np.ndim(arrays_of(case)[0]) and np.size(arrays_of(case)[0])]
+# A network's tensors have a batch, and none of them is empty.
+RECORDED = [case for case in read_cases() if np.ndim(arrays_of(case)[0]) and case.output.size]
 
 
 def network_of(case: Recorded) -> Network:
