@@ -27,10 +27,7 @@ __all__ = [
     "Functions",
     "Step",
     "functions_in",
-    "refs_from_json",
     "split_front",
-    "step_from_json",
-    "step_to_json",
     "text_function",
 ]
 
@@ -112,43 +109,6 @@ def make_step(call: Call, layer: Layer, own: Functions = TEXT_FUNCTIONS) -> Step
     except Exception as error:
         what = f"its configuration and tables make none: {type(error).__name__}: {error}"
         raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", what, "save the network again")) from error
-
-
-def step_to_json(step: Step) -> dict[str, Any]:
-    """A step as JSON values, from which `step_from_json` makes it again."""
-    layer, call = step.layer, step.call
-    return {
-        "call": call.name,
-        "inputs": map_tensors(call.inputs, lambda ref: {"tensor": str(ref)}),
-        "arguments": map_tensors(call.arguments, lambda ref: {"tensor": str(ref)}),
-        "layer": layer.name,
-        "class": layer.class_name,
-        "config": dict(layer.config),
-        "weights": {
-            name: {"dtype": array.dtype.name, "values": array.tolist()} for name, array in layer.weights.items()
-        },
-    }
-
-
-def step_from_json(value: Mapping[str, Any], own: Functions = TEXT_FUNCTIONS) -> Step:
-    """Raises KeyError, TypeError or ValueError for what `step_to_json` does not make, Unsupported as `make_step`."""
-    weights = {
-        str(name): np.array(array["values"], dtype=np.dtype(str(array["dtype"])))
-        for name, array in value["weights"].items()
-    }
-    layer = Layer(str(value["layer"]), str(value["class"]), dict(value["config"]), weights)
-    arguments = {str(name): refs_from_json(part) for name, part in value["arguments"].items()}
-    call = Call(str(value["call"]), layer.name, tuple(refs_from_json(value["inputs"])), arguments)
-    return make_step(call, layer, own)
-
-
-def refs_from_json(value: Any) -> Any:
-    """A structure in which ``{"tensor": "name:0"}`` stands for tensors, and lists for tuples."""
-    if isinstance(value, Mapping) and set(value) == {"tensor"}:
-        return TensorRef.parse(value["tensor"])
-    if isinstance(value, Mapping):
-        return {key: refs_from_json(part) for key, part in value.items()}
-    return tuple(refs_from_json(part) for part in value) if isinstance(value, (list, tuple)) else value
 
 
 @dataclass(frozen=True)

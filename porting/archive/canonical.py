@@ -3,7 +3,7 @@
 The text is JSON in UTF-8. Every member of the outermost object has lines of its own; further in, a list or an object
 is written on one line where that has at most 200 characters, and with a line for each part otherwise, two spaces
 deeper. Floats are written as Python's ``repr`` writes them. The first lines name the format and its version; the
-last member, ``sha256``, is the hash of every byte before its digits.
+last member, ``sha256``, is the hash of every byte before its digits. A stored NeoML net has such a description too.
 """
 
 from __future__ import annotations
@@ -14,25 +14,52 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from json.encoder import encode_basestring
 from typing import Any
 
 from ..errors import BadArchive, Problem
 from .limits import Limits
 
-__all__ = ["FORMAT", "VERSION", "encode", "parse"]
+__all__ = ["FORMAT", "NETWORK", "VERSION", "Kind", "encode", "parse"]
 
 FORMAT = "porting saved network"
 VERSION = 1
 WIDTH = 200
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
-_HEAD = re.compile(rb'\{\n  "format": "' + FORMAT.encode() + rb'",\n  "version": ([1-9][0-9]{0,8}),\n')
 _TAIL = re.compile(rb'\A([0-9a-f]{64})"\n\}\n\Z')
 _TAIL_BYTES = 64 + len('"\n}\n')
 _DIGEST_KEY = ',\n  "sha256": "'
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
-_SAVE_AGAIN = "copy the folder again from where it was saved, or save the network again"
+_SAVE_AGAIN = "copy it again from where it was saved, or save it again"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a description describes.
+
+    Attributes:
+        file: the description's name, for people.
+        format: its first member.
+        version: its second member, as it is written now; newer ones are refused.
+    """
+
+    file: str
+    format: str
+    version: int
+
+    @cached_property
+    def head(self) -> re.Pattern[bytes]:
+        """The first lines of the text."""
+        return re.compile(rb'\{\n  "format": "' + self.format.encode() + rb'",\n  "version": ([1-9][0-9]{0,8}),\n')
+
+    def bad(self, what: str, way_out: str = _SAVE_AGAIN) -> BadArchive:
+        return BadArchive(Problem(self.file, what, way_out))
+
+
+NETWORK = Kind("network.json", FORMAT, VERSION)
 
 
 def encode(description: Mapping[str, Any]) -> bytes:
@@ -73,7 +100,7 @@ def _scalar(value: Any) -> str:
     raise ValueError(f"not a JSON value: {value!r}")
 
 
-def parse(text: bytes, limits: Limits) -> dict[str, Any]:
+def parse(text: bytes, limits: Limits, kind: Kind = NETWORK) -> dict[str, Any]:
     """Read a description's text: first its version, then its hash, then its JSON.
 
     Returns:
@@ -83,13 +110,13 @@ def parse(text: bytes, limits: Limits) -> dict[str, Any]:
         BadArchive: another format, another version, a hash that does not match, or JSON that is malformed, too deep
             or too large. Whether the text is canonical is for the caller to see, by encoding what it understood.
     """
-    _check_version(text)
+    _check_version(text, kind)
     tail = _TAIL.match(text[-_TAIL_BYTES:])
     if tail is None:
-        raise _bad("its last line is not the hash that ends a description: the file is cut short or was changed")
+        raise kind.bad("its last line is not the hash that ends a description: the file is cut short or was changed")
     found = hashlib.sha256(text[:-_TAIL_BYTES]).hexdigest()
     if found != tail[1].decode():
-        raise _bad(f"its bytes have the sha256 {found}, the file says {tail[1].decode()}: the file was changed")
+        raise kind.bad(f"its bytes have the sha256 {found}, the file says {tail[1].decode()}: the file was changed")
     try:
         characters = text.decode("utf-8")
         _check_size(characters, limits)
@@ -101,27 +128,23 @@ def parse(text: bytes, limits: Limits) -> dict[str, Any]:
             parse_constant=_constant,
         )
     except (ValueError, RecursionError) as error:
-        raise _bad(f"its JSON is not sound: {_short(str(error))}") from error
+        raise kind.bad(f"its JSON is not sound: {_short(str(error))}") from error
     parsed.pop("sha256", None)  # an object, as its head shows
     return parsed
-
-
-def _bad(what: str, way_out: str = _SAVE_AGAIN) -> BadArchive:
-    return BadArchive(Problem("network.json", what, way_out))
 
 
 def _short(text: str, length: int = 120) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
 
 
-def _check_version(text: bytes) -> None:
-    head = _HEAD.match(text)
+def _check_version(text: bytes, kind: Kind) -> None:
+    head = kind.head.match(text)
     if head is None:
-        raise _bad(f"does not begin as a {FORMAT!r} does", "give the folder that `porting save` wrote")
+        raise kind.bad(f"does not begin as a {kind.format!r} does", "give what porting has written")
     version = int(head[1])
-    if version > VERSION:
-        what = f"is of version {version} of the format; this porting reads up to version {VERSION}"
-        raise _bad(what, "update porting, or save the network with an older one")
+    if version > kind.version:
+        what = f"is of version {version} of the format; this porting reads up to version {kind.version}"
+        raise kind.bad(what, "update porting, or save the network with an older one")
 
 
 def _check_size(characters: str, limits: Limits) -> None:

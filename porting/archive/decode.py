@@ -11,7 +11,7 @@ from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Netwo
 from .arrays import DTYPES, STRINGS, Record
 from .limits import Limits, bad_archive
 
-__all__ = ["decode"]
+__all__ = ["Decoder", "decode"]
 
 T = TypeVar("T")
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.@-]+"
@@ -32,21 +32,23 @@ def decode(description: Any, limits: Limits) -> Network:
     Raises:
         BadArchive: listing everything that is not as the format has it.
     """
-    decoder = _Decoder(limits)
+    decoder = Decoder(limits)
     sketch = decoder.network(description)
     if decoder.problems:
         raise bad_archive(decoder.problems)
     return sketch
 
 
-class _Decoder:
+class Decoder:
+    """Takes JSON values apart; `problems` lists what is not as the format has it."""
+
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.problems: list[Problem] = []
 
     # Values. Each takes the value and where it stands, and gives something of its type even when it complains.
 
-    def refuse(self, where: str, what: str, way_out: str = "") -> None:
+    def refuse(self, where: str, what: str, way_out: str = "save it again; it is not for editing") -> None:
         self.problems.append(Problem(where, what, way_out))
 
     def record(self, value: Any, where: str, *keys: str) -> dict[str, Any]:

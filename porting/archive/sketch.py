@@ -16,7 +16,17 @@ from .arrays import STRINGS, Record, record_of
 from .canonical import FORMAT, LARGEST, SMALLEST, VERSION
 from .limits import Limits, bad_archive
 
-__all__ = ["Slot", "describe_sketch", "fill", "in_order", "records_of", "sketch_of", "slots", "with_member_names"]
+__all__ = [
+    "Plain",
+    "Slot",
+    "describe_sketch",
+    "fill",
+    "in_order",
+    "records_of",
+    "sketch_of",
+    "slots",
+    "with_member_names",
+]
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ def describe_sketch(sketch: Network, limits: Limits) -> dict[str, Any]:
     Raises:
         BadArchive: listing every value that JSON does not hold.
     """
-    plain = _Plain(limits)
+    plain = Plain(limits)
     description = {
         "format": FORMAT,
         "version": VERSION,
@@ -152,7 +162,7 @@ def describe_sketch(sketch: Network, limits: Limits) -> dict[str, Any]:
     return description
 
 
-def _call(call: Call, plain: _Plain) -> dict[str, Any]:
+def _call(call: Call, plain: Plain) -> dict[str, Any]:
     where = f"call {call.name!r}"
     return {
         "name": call.name,
@@ -164,7 +174,7 @@ def _call(call: Call, plain: _Plain) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Layer, plain: _Plain) -> dict[str, Any]:
+def _layer(layer: Layer, plain: Plain) -> dict[str, Any]:
     where = f"layer {layer.name!r}"
     return {
         "name": layer.name,
@@ -198,8 +208,8 @@ def _described(name: str, record: Record | Array) -> dict[str, Any]:
     return {**described, "sha256": record.sha256}
 
 
-class _Plain:
-    """Turns configurations and arguments into JSON values, and notes what is none."""
+class Plain:
+    """Turns configurations and arguments into JSON values; `problems` lists what is none."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..network import Array, Call, Input, Network, Shape, TensorRef
 from .folding import folded
 from .graph import Graph, Node, blob_array
 from .operations import NeomlOperations
+from .sizes import LeastSizes, check_inputs_of_net, least_sizes, needs_least_sizes, sizes_seen
 from .wires import Terminal, Wire, canonical
 
 __all__ = ["NeomlEngine", "Plan", "plan_network"]
@@ -170,6 +172,7 @@ class NeomlEngine:
         self.math_engine = math_engine_for(device)
         self.plan = plan_network(network, rules)
         self.id_limits = self.plan.ops.id_limits
+        self._seen = sizes_seen(network)
         self._outputs = list(dict.fromkeys(network.output_refs()))
         self._pool = NetPool(lambda: self._build(self._outputs))
         self._observer = NetPool(lambda: self._build([ref for call in network.calls for ref in call.refs()]))
@@ -184,11 +187,21 @@ class NeomlEngine:
         """The live `neoml.Dnn.Dnn` whose weights count."""
         return self.main.dnn
 
+    @cached_property
+    def least_sizes(self) -> LeastSizes:
+        """By input, the least size of each axis that the net can be run on; inputs that take any are left out."""
+        if not needs_least_sizes(self.plan.graph, self.network.inputs):
+            return {}
+        return least_sizes(self.network, lambda network: plan_network(network, self.rules))
+
     def terminals(self) -> tuple[list[Terminal], list[Terminal]]:
         """The sources and sinks of the net that predicts."""
         tensors = self.plan.tensors
         sources = [
-            Terminal.of(one.name, tensors[one.ref], one.dtype, self.id_limits.get(one.name))
+            Terminal.of(
+                *(one.name, tensors[one.ref], one.dtype, self.id_limits.get(one.name)),
+                self.least_sizes.get(one.name, ()),
+            )
             for one in self.network.inputs
         ]
         return sources, [Terminal.of(str(ref), tensors[ref], tensors[ref].dtype) for ref in self._outputs]
@@ -201,11 +214,17 @@ class NeomlEngine:
         return Runner(folded(graph.with_sinks(sinks)), self.math_engine)
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
-        """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads."""
+        """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads.
+
+        Raises:
+            Mismatch: numbers that are not finite, or sizes that do not fit the net or each other.
+        """
         refs = self._outputs
         pool = self._pool
         if wanted is None or not set(wanted) <= set(refs):
             refs, pool = [ref for call in self.network.calls for ref in call.refs()], self._observer
+        small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
+        check_inputs_of_net(inputs, self.least_sizes if small else {})
         with pool.borrowed() as runner:
             return self._run(runner, inputs, refs)
 

@@ -7,82 +7,54 @@ be crashed by one flipped bit, so an archive is loaded only when its hash matche
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+from ..archive.folder import path_of
+from ..archive.limits import LIMITS, Limits
 from ..errors import BadArchive, Problem, Unsupported
+from ..hashing import sha256_of_file
 from ..layers import Rule
-from ..network import Array, Call, Input, Network, TensorRef, map_tensors
-from ..preprocessing import (
-    TEXT_FUNCTIONS,
-    Front,
-    FrontedEngine,
-    Functions,
-    functions_in,
-    refs_from_json,
-    step_from_json,
-    step_to_json,
-)
+from ..network import Array, Call, Input, Network, TensorRef
+from ..preprocessing import Front, FrontedEngine, functions_in, make_step
 from .engine import NetPool, as_array, as_blob, run_checked
+from .sizes import check_inputs_of_net
+from .stored_description import StoredDescription, description_path, open_plain, read_description
 from .wires import Terminal
 
 if TYPE_CHECKING:
     from ..ported import PortedNetwork
 
-__all__ = ["StoredEngine", "load_net", "store_net"]
-
-FORMAT = "porting stored net"
-VERSION = 1
-LARGEST_DESCRIPTION = 1 << 26
-CHUNK = 1 << 20
-
-
-def description_path(path: Path) -> Path:
-    return path.with_name(path.name + ".json")
-
-
-# ---- writing
+__all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
 
 
 def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
     """Write archive and description; see `PortedNetwork.store`."""
+    path_of(path)
     described = description_path(path)
     if not overwrite:
         there = [
             Problem(str(one), "exists", "give another path, or overwrite=True")
             for one in (path, described)
-            if one.exists()
+            if os.path.lexists(one)
         ]
         if there:
             raise BadArchive(there)
     engine: Any = net.engine
-    front: Optional[Front] = getattr(engine, "front", None)
-    sources, sinks = engine.terminals()
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
-            written = Path(scratch) / "net"
+        with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
+            written, text = Path(scratch) / "net", Path(scratch) / "description"
             engine.dnn.store(str(written))
-            description = {
-                "format": FORMAT,
-                "version": VERSION,
-                "name": net.network.name,
-                "bytes": written.stat().st_size,
-                "sha256": hash_of(written),
-                "sources": [source.to_json() for source in sources],
-                "sinks": [sink.to_json() for sink in sinks],
-                "inputs": [
-                    {"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in net.network.inputs
-                ],
-                "preprocessing": [step_to_json(step) for step in front.steps] if front else [],
-                "outputs": map_tensors(net.network.outputs, lambda ref: {"tensor": str(ref)}),
-            }
-            text = Path(scratch) / "description"
-            text.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+            with open_plain(written) as file:
+                digest, size = sha256_of_file(file)
+                os.fsync(file.fileno())
+            with open(text, "xb") as target:
+                target.write(_description_of(net, size, digest).encoded())
+                target.flush()
+                os.fsync(target.fileno())
             # The archive goes first: between the two renames its hash does not match and nothing loads it.
             os.replace(written, path)
             os.replace(text, described)
@@ -91,20 +63,25 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
     return path
 
 
-def hash_of(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-# ---- reading
+def _description_of(net: PortedNetwork, size: int, digest: str) -> StoredDescription:
+    engine: Any = net.engine
+    front: Optional[Front] = getattr(engine, "front", None)
+    sources, sinks = engine.terminals()
+    steps = tuple((step.call, step.layer) for step in (front.steps if front else ()))
+    network = net.network
+    return StoredDescription(
+        network.name, size, digest, network.inputs, tuple(sources), tuple(sinks), steps, network.outputs
+    )
 
 
 def load_net(
-    path: Path, engine: Optional[str], device: Any, rules: Mapping[str, Rule], *, trust: bool = False
+    path: Path,
+    engine: Optional[str],
+    device: Any,
+    rules: Mapping[str, Rule],
+    *,
+    trust: bool = False,
+    limits: Limits = LIMITS,
 ) -> PortedNetwork:
     """Open a stored net.
 
@@ -115,6 +92,7 @@ def load_net(
         rules: those of text functions count; a stored net holds its layers.
         trust: load the archive although its hash is another. Only for archives whose origin is known: a damaged
             or hostile one can crash the process.
+        limits: caps on the description.
 
     Raises:
         BadArchive: no description, one that does not fit, or another hash.
@@ -125,47 +103,25 @@ def load_net(
     if engine not in (None, "neoml"):
         what = "a stored NeoML net runs in NeoML only"
         raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
+    description = read_description(path, limits)
+    stored = StoredEngine(path, description, device or "cpu", trust)
     own = functions_in(rules)
-    description = read_description(path, own)
-    if not trust:
-        check_hash(path, description)
-    stored = StoredEngine(path, description, device or "cpu")
-    steps = tuple(step_from_json(step, own) for step in description["preprocessing"])
+    steps = tuple(make_step(call, layer, own) for call, layer in description.preprocessing)
     if not steps:
         return PortedNetwork(stored.network, stored)
-    inputs = tuple(Input(one["name"], tuple(one["shape"]), one["dtype"]) for one in description["inputs"])
-    network = Network(stored.network.name, inputs, (), {}, stored.network.outputs)
+    network = Network(description.name, description.inputs, (), {}, description.outputs)
     return PortedNetwork(network, FrontedEngine(Front(steps, stored.network.inputs), stored, network))
 
 
-def read_description(path: Path, own: Functions = TEXT_FUNCTIONS) -> dict[str, Any]:
-    described = description_path(path)
+def check_archive(path: Path, description: StoredDescription) -> None:
+    """Compare an archive with its hash. Raises BadArchive where it is another, or cannot be read."""
     try:
-        if described.stat().st_size > LARGEST_DESCRIPTION:
-            raise BadArchive(Problem(str(described), "is too large for a description"))
-        description = json.loads(described.read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise BadArchive(Problem(str(described), f"describes a {description['format']!r}"))
-        if description["version"] != VERSION:
-            what = f"has version {description['version']!r}, this porting reads {VERSION}"
-            raise BadArchive(Problem(str(described), what, "store the net again, or update porting"))
-        for one in (*description["sources"], *description["sinks"]):
-            Terminal.from_json(one)
-        for step in description["preprocessing"]:
-            step_from_json(step, own)
-        for one in description["inputs"]:
-            Input(one["name"], tuple(one["shape"]), one["dtype"])
-        return dict(description)
-    except FileNotFoundError as error:
-        what = f"has no description {described.name} beside it"
-        raise BadArchive(Problem(str(path), what, "store the net with porting; see docs/security.md")) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadArchive(Problem(str(described), f"is no description of a stored net: {error}")) from error
-
-
-def check_hash(path: Path, description: Mapping[str, Any]) -> None:
-    size = path.stat().st_size
-    if size != description["bytes"] or hash_of(path) != description["sha256"]:
+        with open_plain(path) as file:
+            found = sha256_of_file(file)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise BadArchive(Problem(str(path), what, "store the net again")) from error
+    if found != (description.archive_sha256, description.archive_bytes):
         what = "is not the archive that its description names: the sha256 differs"
         raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
 
@@ -176,25 +132,42 @@ class StoredEngine:
     name = "neoml"
     default_batch_size = 32
 
-    def __init__(self, path: Path, description: Mapping[str, Any], device: Any) -> None:
+    def __init__(self, path: Path, description: StoredDescription, device: Any, trust: bool = False) -> None:
         from .devices import math_engine_for
 
         self.path = path
         self.device = device
         self.math_engine = math_engine_for(device)
-        self.sources = [Terminal.from_json(one) for one in description["sources"]]
-        self.sinks = [Terminal.from_json(one) for one in description["sinks"]]
+        self.sources, self.sinks = list(description.sources), list(description.sinks)
         self.id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
+        self.least_sizes = {one.name: one.at_least for one in self.sources}
         inputs = tuple(Input(one.name, one.shape, one.keras_dtype) for one in self.sources)
-        self.network = Network(str(description["name"]), inputs, (), {}, refs_from_json(description["outputs"]))
-        self._pool = NetPool(lambda: StoredNet(self.path, self.math_engine))
+        self.network = Network(description.name, inputs, (), {}, description.outputs)
+        self.description = description
+        self.trust = trust
+        self._pool = NetPool(self._load)
         self.check_terminals()
 
+    def _load(self) -> StoredNet:
+        """A live net. The archive is compared anew for every net: it may have been replaced since the one before."""
+        if not self.trust:
+            check_archive(self.path, self.description)
+        try:
+            return StoredNet(self.path, self.math_engine)
+        except RuntimeError as error:
+            what = f"is not loaded by NeoML: {error}"
+            raise BadArchive(Problem(str(self.path), what, "store the net again")) from error
+
     def check_terminals(self) -> None:
-        """Raises BadArchive when the archive's sources are not those described."""
-        have, want = set(self.dnn.input_layers), {one.name for one in self.sources}
-        if not have <= want:
-            raise BadArchive(Problem(str(self.path), f"its sources are {sorted(have)}, described are {sorted(want)}"))
+        """Raises BadArchive when the archive's sources and sinks are not those described."""
+        for what, have, told in (
+            ("sources", set(self.dnn.input_layers), self.sources),
+            ("sinks", set(self.dnn.output_layers), self.sinks),
+        ):
+            want = {one.name for one in told}
+            if (have - want) if what == "sources" else (want - have):
+                text = f"its {what} are {sorted(have)}, described are {sorted(want)}"
+                raise BadArchive(Problem(str(self.path), text, "store the net again"))
 
     @property
     def dnn(self) -> Any:
@@ -204,11 +177,15 @@ class StoredEngine:
         return self.sources, self.sinks
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
-        """The sinks, for checked inputs by name."""
+        """The sinks, for checked inputs by name. Raises Mismatch as `NeomlEngine.run` does."""
+        check_inputs_of_net(inputs, self.least_sizes)
         with self._pool.borrowed() as net:
             blobs = {one.name: as_blob(inputs[one.name], one) for one in self.sources if one.name in net.reads}
             outputs = run_checked(net, blobs)
-        return {TensorRef.parse(one.name): as_array(outputs[one.name], one) for one in self.sinks}
+        try:
+            return {TensorRef.parse(one.name): as_array(outputs[one.name], one) for one in self.sinks}
+        except AssertionError as error:
+            raise BadArchive(Problem(str(self.path), f"is described wrongly: {error}", "store it again")) from error
 
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]

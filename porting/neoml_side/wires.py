@@ -7,7 +7,7 @@ Permuting axes permutes letters and moves no data; data move only in `Wire.to`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
@@ -145,7 +145,14 @@ class Wire:
 
 @dataclass(frozen=True)
 class Terminal:
-    """A source or a sink of a stored net: Keras' shape and dtype, and where its axes lie in the blob."""
+    """A source or a sink of a stored net: Keras' shape and dtype, and where its axes lie in the blob.
+
+    Attributes:
+        shape, dtype, layout: as a wire has them.
+        keras_dtype: of the network's input, or of the wire.
+        ids_below: ids must be at least 0 and below this; None for what is no id.
+        at_least: the least size of each axis that the net can be run on; empty where any will do.
+    """
 
     name: str
     shape: Shape
@@ -153,10 +160,18 @@ class Terminal:
     layout: str
     keras_dtype: str = "float32"
     ids_below: Optional[int] = None
+    at_least: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, name: str, wire: Wire, keras_dtype: str, ids_below: Optional[int] = None) -> Terminal:
-        return cls(name, wire.shape, wire.dtype, wire.layout, keras_dtype, ids_below)
+    def of(
+        cls,
+        name: str,
+        wire: Wire,
+        keras_dtype: str,
+        ids_below: Optional[int] = None,
+        at_least: Sequence[int] = (),
+    ) -> Terminal:
+        return cls(name, wire.shape, wire.dtype, wire.layout, keras_dtype, ids_below, tuple(at_least))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -167,15 +182,5 @@ class Terminal:
             "layout": self.layout,
             "dimensions": [DIMENSIONS[letter] for letter in self.layout],
             "ids_below": self.ids_below,
+            "at_least": list(self.at_least),
         }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Terminal:
-        return cls(
-            str(value["name"]),
-            tuple(value["shape"]),
-            str(value["dtype"]),
-            str(value["layout"]),
-            str(value["keras_dtype"]),
-            value["ids_below"],
-        )

@@ -1,4 +1,4 @@
-"""What the saved network and its loader promise: of the network in the folder, lines 10 to 17. See docs/security.md."""
+"""What the saved network and its loader promise: of the network in the folder, lines 10 to 16. See docs/security.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 from porting.archive import describe, read_network, write_network
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
-from porting.hashing import check_hash, hash_path, sha256_of_file, write_hash
 from porting.network import Call, Case, Input, Layer, Network
 
 from ..fuzz_archive import Fuzz
@@ -252,17 +251,3 @@ def test_promise_16_writing_is_deterministic(tmp_path: Path) -> None:
         folder = write_network(network, tmp_path / str(number))
         assert bytes_of(folder) == bytes_of(tmp_path / "one")
     assert describe(one) == loads((tmp_path / "one" / "network.json").read_bytes())
-
-
-def test_promise_17_a_file_carries_its_hash_beside_it(tmp_path: Path) -> None:
-    stored = tmp_path / "net.neoml"
-    stored.write_bytes(b"net")
-    with pytest.raises(BadArchive, match=r"net.neoml.sha256: cannot be read: No such file"):
-        check_hash(stored)
-    assert write_hash(stored) == check_hash(stored) == sha256_of_file(stored)
-    stored.write_bytes(b"nes")
-    with pytest.raises(BadArchive, match="it was changed after it was stored"):
-        check_hash(stored)
-    hash_path(stored).write_bytes(b"x")
-    with pytest.raises(BadArchive, match="is not a sha256"):
-        check_hash(stored)

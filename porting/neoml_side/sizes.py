@@ -1,0 +1,124 @@
+"""What a NeoML net can be run on: sizes for which every window and slice has its place, and finite numbers.
+
+NeoML takes a pool's window that is larger than its input, and reads memory that is not the input's or divides by zero.
+So the least sizes of open axes are found beforehand: the network is planned with sizes that are fixed, which refuses
+what has no place. Planning builds nothing and takes milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import Mismatch, Problem, Unsupported
+from ..network import Array, Input, Network
+from .graph import Graph
+
+__all__ = ["LeastSizes", "check_inputs_of_net", "least_sizes", "needs_least_sizes", "sizes_seen"]
+
+# By input, the least size of each axis; 1 for the batch and for axes that are fixed.
+LeastSizes = Mapping[str, Sequence[int]]
+# No input has as many steps.
+MANY = 1 << 62
+_TAKE_ANY_SIZE = frozenset({"MaxPooling", "MeanPooling", "MaxPooling3D", "MeanPooling3D", "SubSequence"})
+
+
+def needs_least_sizes(graph: Graph, inputs: Iterable[Input]) -> bool:
+    """Whether a layer of the graph takes sizes that it should not, and an input has an axis of open size."""
+    return any(None in one.shape[1:] for one in inputs) and any(node.kind in _TAKE_ANY_SIZE for node in graph.nodes)
+
+
+def sizes_seen(network: Network) -> LeastSizes:
+    """The least sizes of the inputs in the references."""
+    if not network.cases:
+        return {one.name: [MANY] * len(one.shape) for one in network.inputs}
+    shapes = {one.name: [case.inputs[one.name].shape for case in network.cases] for one in network.inputs}
+    return {name: [1, *map(min, list(zip(*seen))[1:])] for name, seen in shapes.items()}
+
+
+def least_sizes(network: Network, plan: Callable[[Network], object]) -> LeastSizes:
+    """The least sizes of a network's inputs that a plan with these sizes takes.
+
+    Axes that have equal sizes in every reference are one axis. None is below what the references show where a plan
+    with smaller sizes is refused, for whatever reason.
+
+    Args:
+        network: with references.
+        plan: lays a network out; raises Unsupported.
+    """
+    groups: dict[tuple[int, ...], list[tuple[str, int]]] = {}
+    for one in network.inputs:
+        for axis, size in enumerate(one.shape):
+            if size is None and axis > 0:
+                seen = tuple(case.inputs[one.name].shape[axis] for case in network.cases)
+                groups.setdefault(seen, []).append((one.name, axis))
+
+    def takes(sizes: Mapping[tuple[int, ...], int]) -> bool:
+        shapes = {one.name: list(one.shape) for one in network.inputs}
+        for group, size in sizes.items():
+            for name, axis in groups[group]:
+                shapes[name][axis] = size
+        inputs = tuple(replace(one, shape=tuple(shapes[one.name])) for one in network.inputs)
+        try:
+            plan(replace(network, inputs=inputs))
+        except Unsupported:
+            return False
+        return True
+
+    known = {group: min(group, default=1) for group in groups}
+    least = {group: _least(known, group, takes) for group in groups}
+    if not takes(least):
+        least = known
+    found = {one.name: [1] * len(one.shape) for one in network.inputs}
+    for group, size in least.items():
+        for name, axis in groups[group]:
+            found[name][axis] = size
+    return found
+
+
+def _least(
+    known: Mapping[tuple[int, ...], int],
+    group: tuple[int, ...],
+    takes: Callable[[Mapping[tuple[int, ...], int]], bool],
+) -> int:
+    """The least size of one group beside the known sizes of the others, by halving."""
+    good, bad = known[group], 0
+    while good - bad > 1:
+        size = (good + bad) // 2
+        if takes({**known, group: size}):
+            good = size
+        else:
+            bad = size
+    return good
+
+
+def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
+    """Refuse what NeoML would answer with garbage.
+
+    Args:
+        arrays: float32, int32 or bool by input.
+        least: by input, the least sizes; inputs that are not in it take any.
+
+    Raises:
+        Mismatch: numbers that are not finite, or sizes below the least, by input.
+    """
+    problems = []
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not _finite(array):
+            worst = array[~np.isfinite(array)].flat[0]
+            way_out = "give finite numbers; engine='numpy' computes with such ones as Keras does"
+            problems.append(Problem(f"input {name!r}", f"holds {worst}, of which NeoML makes other numbers", way_out))
+        for axis, size in enumerate(least.get(name, ())):
+            if array.shape[axis] < size:
+                what = f"has shape {array.shape}: axis {axis} needs a size of at least {size}"
+                problems.append(Problem(f"input {name!r}", what, "pad it where padding is masked, or leave it out"))
+    if problems:
+        raise Mismatch(problems)
+
+
+def _finite(array: Array) -> bool:
+    # A sum costs a fraction of isfinite, and no memory; it overflows only where numbers are very large.
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())

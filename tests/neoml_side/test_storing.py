@@ -1,0 +1,222 @@
+"""What a stored NeoML net promises: line 17 of docs/security.md."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import random
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import porting
+from porting.archive import LIMITS, canonical, read_network
+from porting.neoml_side.engine import NeomlEngine
+from porting.neoml_side.stored_description import VERSION, description_path, read_description
+from tests.archive.forging import _edit, _places
+
+SAVED = Path(__file__).parent.parent.parent / "saved_weights"
+TUTORIAL = SAVED / "tutorial"
+IDS = np.array([[0, 1], [2, 3], [4, 1]], np.int32)
+
+
+@pytest.fixture(scope="module")
+def net() -> porting.PortedNetwork:
+    return porting.load(TUTORIAL, engine="neoml")
+
+
+@pytest.fixture
+def stored(net: porting.PortedNetwork, tmp_path: Path) -> Path:
+    return net.store(tmp_path / "net.neoml")
+
+
+def refusal(path: Path, **options: Any) -> str:
+    with pytest.raises(porting.BadArchive) as caught:
+        porting.load(path, **options)
+    assert all(problem.way_out for problem in caught.value.problems)
+    return str(caught.value)
+
+
+def test_promise_17_any_flipped_bit_of_the_archive_is_refused(stored: Path) -> None:
+    archive = stored.read_bytes()
+    for at in range(0, len(archive), 97):
+        stored.write_bytes(archive[:at] + bytes([archive[at] ^ 1 << at % 8]) + archive[at + 1 :])
+        assert "the sha256 differs" in refusal(stored)
+    for other in (b"", archive[:-1], archive + b"\0"):
+        stored.write_bytes(other)
+        assert "the sha256 differs" in refusal(stored)
+
+
+def test_promise_17_any_flipped_bit_of_the_description_is_refused(stored: Path) -> None:
+    described = description_path(stored)
+    text = described.read_bytes()
+    for at in range(0, len(text), 5):
+        described.write_bytes(text[:at] + bytes([text[at] ^ 1 << at % 8]) + text[at + 1 :])
+        refusal(stored)
+    described.write_bytes(text)
+    porting.load(stored)
+
+
+def test_promise_17_an_archive_of_another_net_is_refused_and_loaded_on_purpose(stored: Path, tmp_path: Path) -> None:
+    network = read_network(TUTORIAL)
+    dense = network.layers["dense"]
+    weights = {name: 2 * array for name, array in dense.weights.items()}
+    changed = replace(network, layers={**network.layers, "dense": replace(dense, weights=weights)})
+    other = porting.PortedNetwork(changed, NeomlEngine(changed))
+    os.replace(other.store(tmp_path / "other"), stored)
+    assert "trust=True" in refusal(stored)
+    trusted = porting.load(stored, trust=True).predict(IDS)
+    for got, wanted in zip(trusted, other.predict(IDS)):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_promise_17_every_further_net_is_compared_again(stored: Path) -> None:
+    """A thread's net is loaded when the thread first asks; the file may have been replaced in the meantime."""
+    opened = porting.load(stored)
+    wanted = opened.predict(IDS, threads=1)
+    archive = bytearray(stored.read_bytes())
+    archive[len(archive) // 2] ^= 1
+    stored.write_bytes(bytes(archive))
+    for got, want in zip(opened.predict(IDS, threads=1), wanted):
+        np.testing.assert_array_equal(got, want)
+    refused = []
+
+    def another() -> None:
+        try:
+            opened.predict(IDS)
+        except porting.BadArchive as error:
+            refused.append(str(error))
+
+    with opened.engine._pool.borrowed():  # type: ignore[attr-defined]
+        thread = threading.Thread(target=another)
+        thread.start()
+        thread.join()
+    assert len(refused) == 1
+    assert "the sha256 differs" in refused[0]
+
+
+def test_the_description_is_read_in_one_spelling(stored: Path) -> None:
+    described = description_path(stored)
+    text = described.read_bytes()
+    parsed = json.loads(text)
+    assert parsed["archive"]["sha256"] == read_description(stored).archive_sha256
+    newer = text.replace(b'"version": 1', f'"version": {VERSION + 1}'.encode())
+    for changed, told in (
+        (newer, f"is of version {VERSION + 1} of the format; this porting reads up to version {VERSION}"),
+        (json.dumps(parsed).encode(), "does not begin as a 'porting stored net' does"),
+        (b"", "does not begin as"),
+        (b"[" * 100_000, "does not begin as"),
+        (text[:-80], "cut short"),
+    ):
+        described.write_bytes(changed)
+        assert told in refusal(stored)
+        assert told in refusal(stored, trust=True)
+    described.unlink()
+    assert "has no description net.neoml.json beside it" in refusal(stored)
+    os.mkfifo(described)
+    assert "is no plain file" in refusal(stored)
+
+
+def sealed(description: Any) -> bytes:
+    """The canonical text of a description, sound or not, with its hash."""
+    return canonical.encode({key: value for key, value in description.items() if key != "sha256"})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("sources", 0, "layout"), "BB", "is not of the letters"),
+        (("sources", 0, "layout"), "B", "has 1 letters, its shape 2 axes"),
+        (("sources", 0, "dimensions"), ["batch_width"], "not those of its layout"),
+        (("sources", 0, "ids_below"), 0, "needs an integer from 1"),
+        (("sources", 0, "ids_below"), 2**40, "needs an integer from 1"),
+        (("sources", 0, "ids_below"), "5", "needs an integer from 1"),
+        (("sources", 0, "dtype"), "float64", "which no net has"),
+        (("sources", 0, "name"), "words", "is no input and no step's"),
+        (("sources", 0, "at_least"), [1], "has 1 sizes, its shape 2"),
+        (("sources", 0, "extra"), 1, "which the format does not know"),
+        (("sources",), [], "its sources are"),
+        (("sinks", 0, "name"), "nothing:0", "is no sink and no step's"),
+        (("sinks",), [], "is no sink and no step's"),
+        (("outputs",), {"tensor": "nothing:0"}, "is no sink and no step's"),
+        (("outputs",), 3, "not a tensor, a tuple or a dict"),
+        (("inputs",), [], "has no inputs"),
+        (("archive", "sha256"), "x", "is no sha256"),
+        (("archive", "bytes"), -1, "needs an integer from 1"),
+        (("preprocessing",), [1], "is no object"),
+        (("name",), "", "is empty or holds control"),
+    ],
+)
+def test_a_description_with_sound_hashes_is_checked_all_the_same(
+    stored: Path, path: tuple[Any, ...], value: Any, told: str
+) -> None:
+    description = json.loads(description_path(stored).read_text())
+    holder = description
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = value
+    description_path(stored).write_bytes(sealed(description))
+    assert told in refusal(stored)
+
+
+@pytest.mark.parametrize("folder", ["tutorial", "filter"])
+def test_any_forged_description_is_read_or_refused(folder: str, tmp_path: Path) -> None:
+    path = porting.load(SAVED / folder, engine="neoml").store(tmp_path / "net")
+    described = description_path(path)
+    sound = json.loads(described.read_text())
+    generator = random.Random(folder)
+    read = refused = 0
+    for _ in range(300):
+        description = copy.deepcopy(sound)
+        description.pop("sha256")
+        for _ in range(generator.choice((1, 1, 2))):
+            places = [place for place in _places(description) if place[1] != "values"]
+            holder, key = generator.choice(places)
+            _edit(holder, key, places, generator)
+        described.write_bytes(sealed(description))
+        try:
+            text = read_description(path).encoded()
+        except porting.BadArchive:
+            refused += 1
+        else:
+            read += 1
+            assert text == described.read_bytes()
+    assert refused > 100
+    assert read > 0
+
+
+def test_a_store_that_ends_between_its_renames_leaves_what_is_refused(
+    net: porting.PortedNetwork, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, calls = os.replace, []
+
+    def failing(one: Any, other: Any) -> None:
+        calls.append(other)
+        if len(calls) == 2:
+            raise OSError(5, "input/output error")
+        rename(one, other)
+
+    network = replace(read_network(TUTORIAL), name="another")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", failing)
+        with pytest.raises(porting.BadArchive, match=r"cannot be written: .*input/output error"):
+            porting.PortedNetwork(network, NeomlEngine(network)).store(stored, overwrite=True)
+    assert sorted(os.listdir(stored.parent)) == ["net.neoml", "net.neoml.json"]
+    if stored.read_bytes() != net.store(stored.parent / "again").read_bytes():
+        assert "the sha256 differs" in refusal(stored)
+
+
+@pytest.mark.parametrize("name", ["missing/net", "x" * 300, "a\0b"])
+def test_paths_that_cannot_be_written_are_refused(net: porting.PortedNetwork, tmp_path: Path, name: str) -> None:
+    with pytest.raises(porting.BadArchive):
+        net.store(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_description_has_a_cap(stored: Path) -> None:
+    assert "raise Limits.description_bytes" in refusal(stored, limits=replace(LIMITS, description_bytes=100))
