@@ -19,7 +19,7 @@ from .part import Part
 from .reshaping import as_before, as_float, move
 from .wires import Wire, free_letter
 
-__all__ = ["ImageOperations", "pad", "spatial"]
+__all__ = ["IMAGE_RANK", "ImageOperations", "pad", "spatial"]
 
 Sizes = Sequence[int]
 WINDOW = "HWD"

@@ -168,6 +168,8 @@ class LearningNet:
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
         found = find_packings(network, self.theta, lambda it: plan_network(it, rules, training=True).graph, picked)
         self.live = self._live_slots(found, picked)
+        self._wake_dropout()
+        self.nodes = self.graph.needed()
         self._check_gradients()
         self.capacity = 1
         self.seed = seed
@@ -188,10 +190,33 @@ class LearningNet:
             for fixed in [parameter.pack()]
         ]
 
-    def _check_gradients(self) -> None:
-        """Refuse layers that NeoML cannot go back through, where weights learn before them."""
+    def _wake_dropout(self) -> None:
+        """Let the layer before a Dropout learn where nothing else does before it; leave it out elsewhere.
+
+        What it learns is put back: it stays the identity.
+        """
+        learning = self._learning()
+        for node in self.nodes:
+            if node.kind == "Dropout":
+                waking = node.inputs[0].node
+                if any(id(port.node) in learning for port in waking.inputs):
+                    node.inputs = waking.inputs
+                else:
+                    slot, parameter = next(iter(waking.parameters.items()))
+                    self.live.append(_Live(waking, None, slot, None, parameter.pack()))
+                learning.add(id(node))
+            elif any(id(port.node) in learning for port in node.inputs):
+                learning.add(id(node))
+
+    def _learning(self) -> set[int]:
+        """The layers whose slots learn, by id."""
         learning = {id(live.node) for live in self.live}
         learning.update(id(one.node) for one in self.gathered if one.table.name in self.theta.starts)
+        return learning
+
+    def _check_gradients(self) -> None:
+        """Refuse layers that NeoML cannot go back through, where weights learn before them."""
+        learning = self._learning()
         problems = {}
         for node in self.nodes:
             if not any(id(port.node) in learning for port in node.inputs):
@@ -255,8 +280,7 @@ class LearningNet:
         self._dnn = dnn
         self.layers = dnn.layers
         self.readers = [self._loss(number, head) for number, head in enumerate(self.heads)]
-        learning = {id(live.node) for live in self.live}
-        learning.update(id(one.node) for one in self.gathered if one.table.name in self.theta.starts)
+        learning = self._learning()
         for node in self.nodes:
             if node.parameters or node.body is not None:
                 self.layers[node.name].learning_enabled = id(node) in learning

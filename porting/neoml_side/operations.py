@@ -20,7 +20,7 @@ from .activations import activate, linear
 from .convolutions import ConvolutionOperations
 from .functions import LOGARITHMS, UNARY
 from .graph import Graph, Parameter, Port, blob_array
-from .images import ImageOperations
+from .images import IMAGE_RANK, ImageOperations
 from .learnable import Gathering, gathered_rows, learnt_tensor, safe_product
 from .positions import PositionOperations
 from .products import ProductOperations
@@ -254,7 +254,12 @@ class NeomlOperations(
     def dropout(self, x: Wire, rate: float, whole_features: bool = False) -> Wire:
         # Along the batch length NeoML drops the same places at every step.
         x = self._floating(x).to(canonical(x.rank))
-        return x.made(self.graph.add("Dropout", x.port, rate=float(rate), spatial=whole_features))
+        if x.rank > IMAGE_RANK:
+            flat = self.dropout(self.reshape(x, (-1, x.size(-1))), rate, whole_features)
+            return self.reshape(flat, tuple(-1 if size is None else size for size in x.shape[1:]))
+        # It drops nothing where nothing learns before it: a layer that `LearningNet` lets learn where need be.
+        waking = self.scale_and_shift(x, None, None, -1)
+        return x.made(self.graph.add("Dropout", waking.port, rate=float(rate), spatial=whole_features))
 
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
         """Two tensors in one layout and of one size."""

@@ -136,7 +136,7 @@ class Trainer:
         self.loss_weights = self._loss_weights()
         self.metrics = self._metrics(settings.metrics), self._metrics(settings.weighted_metrics)
         self.choice: Choice = choose(network, settings.frozen, settings.learning_rates)
-        absorbed = {self.refs[name]: loss.absorbs for name, loss in self.losses.items()}
+        absorbed = {self.refs[name]: self._absorbed(name, loss) for name, loss in self.losses.items()}
         self.learner = make(network, self.choice.learns, absorbed, settings.seed)
         self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
         self.tally = _Tally()
@@ -155,6 +155,12 @@ class Trainer:
                 Problem("loss", "two losses on one and the same output", "give the losses as one function")
             )
         return losses
+
+    def _absorbed(self, name: str, loss: Loss) -> Optional[str]:
+        """The activation before which the loss reads the output; Keras loses sight of one inside a TimeDistributed."""
+        made_by = next((call.layer for call in self.network.calls if call.name == self.refs[name].call), None)
+        wrapped = made_by is not None and self.network.layers[made_by].class_name == "TimeDistributed"
+        return None if wrapped else loss.absorbs
 
     def _loss_weights(self) -> dict[str, float]:
         given = self.outputs.spread(self.settings.loss_weights, "loss_weights")

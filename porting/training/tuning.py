@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tunable"]
 
+BATCH_SIZE = 32
+
 
 class Tunable:
     """Training of a network on an engine that can learn.
@@ -90,7 +92,7 @@ class Tunable:
         self,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: Optional[int] = None,
         epochs: int = 1,
         verbose: Union[bool, int] = 1,
         callbacks: Sequence[Callback] = (),
@@ -111,7 +113,7 @@ class Tunable:
             x: inputs as `predict` takes them; or without `y` an iterable of ``(x, y)`` or ``(x, y, sample_weight)``
                 batches, or a function that gives a fresh one for each epoch.
             y: labels; for several outputs a list, or a dict by output (None where an output has none).
-            batch_size, epochs, validation_split, initial_epoch: as in Keras.
+            batch_size, epochs, validation_split, initial_epoch: as in Keras; batches have 32 rows by default.
             verbose: show progress.
             callbacks: of `porting.training.callbacks`.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches as `x` may be.
@@ -130,8 +132,8 @@ class Tunable:
         if validation_split:
             whole = self._arrays(x, y, sample_weight)
             kept, held = whole.split(validation_split)
-            data = Batches.of_arrays(kept, batch_size, seed)
-            validation: Optional[Batches] = Batches.of_arrays(held, batch_size, None)
+            data = Batches.of_arrays(kept, batch_size or BATCH_SIZE, seed)
+            validation: Optional[Batches] = Batches.of_arrays(held, batch_size or BATCH_SIZE, None)
         else:
             data = self._batches(x, y, sample_weight, batch_size, seed, steps_per_epoch)
             validation = self._validation(validation_data, batch_size, validation_steps)
@@ -166,7 +168,7 @@ class Tunable:
         self,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: Optional[int] = None,
         sample_weight: Any = None,
         steps: Optional[int] = None,
         **settings: Any,
@@ -214,10 +216,12 @@ class Tunable:
     def _batch(self, x: Any, y: Any, weights: Any) -> Batch:
         return self._arrays(x, y, weights).batch(slice(None))
 
-    def _batches(self, x: Any, y: Any, weights: Any, size: int, seed: Optional[int], count: Optional[int]) -> Batches:
-        return as_batches(x, y, weights, *self._form(), size, seed, count)
+    def _batches(
+        self, x: Any, y: Any, weights: Any, size: Optional[int], seed: Optional[int], count: Optional[int]
+    ) -> Batches:
+        return as_batches(x, y, weights, *self._form(), size or BATCH_SIZE, seed, count)
 
-    def _validation(self, given: Any, size: int, steps: Optional[int]) -> Optional[Batches]:
+    def _validation(self, given: Any, size: Optional[int], steps: Optional[int]) -> Optional[Batches]:
         if given is None:
             return None
         if isinstance(given, (tuple, list)) and len(given) in (2, 3):

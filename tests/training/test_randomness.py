@@ -1,0 +1,95 @@
+"""Dropout in training: Keras' expectation, other random numbers, none where nothing learns; and what a loss absorbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import porting
+from porting.engine import make_engine
+from porting.network import Call, Input, Layer, Network, TensorRef
+
+pytest.importorskip("neoml")
+
+RATE, ROWS, WIDTH = 0.4, 6, 5
+DENSE = {"units": 2, "activation": "linear", "use_bias": True}
+ONES = np.ones((ROWS, 2), np.float32)
+
+
+def chain(*layers: Layer, shape: tuple[int, ...] = (WIDTH,)) -> porting.PortedNetwork:
+    before = ["x", *(layer.name for layer in layers)]
+    calls = tuple(Call(layer.name, layer.name, (TensorRef(name),)) for name, layer in zip(before, layers))
+    made = {layer.name: layer for layer in layers}
+    inputs = (Input("x", (None, *shape)),)
+    network = Network("net", inputs, calls, made, TensorRef(layers[-1].name), origin={"keras": "3"})
+    return porting.PortedNetwork(network, make_engine(network, "neoml", None))
+
+
+def dense(name: str, size: int, **settings: Any) -> Layer:
+    rng = np.random.default_rng(3)
+    weights = {"kernel": rng.normal(size=(size, 2)).astype(np.float32), "bias": np.zeros(2, np.float32)}
+    return Layer(name, "Dense", {**DENSE, **settings}, weights)
+
+
+def dropped(**settings: Any) -> porting.PortedNetwork:
+    net = chain(Layer("dropout", "Dropout", {"rate": RATE, "seed": None, "noise_shape": None}), dense("dense", WIDTH))
+    net.compile("sgd", lambda truth, output: (output.sum(-1), np.ones_like(output)), **settings)
+    return net
+
+
+def x() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype(np.float32)
+
+
+def kernel_gradient(net: porting.PortedNetwork) -> np.ndarray:
+    assert net._trainer is not None
+    ref = TensorRef("dense")
+    found = net._trainer.learner.gradients({"x": x()}, {ref: lambda output, mask: ONES})
+    return np.array(found["dense/kernel"])
+
+
+def test_the_mean_gradient_under_dropout_is_the_one_without() -> None:
+    net, draws = dropped(), 400
+    found = np.stack([kernel_gradient(net) for _ in range(draws)])
+    expected = x().T @ ONES
+    deviation = np.sqrt(RATE / (1 - RATE) * np.square(x()).sum(0))[:, None]
+    assert (np.abs(found.mean(0) - expected) < 5 * deviation / np.sqrt(draws)).all()
+    np.testing.assert_allclose(found.std(0), np.broadcast_to(deviation, found.shape[1:]), rtol=0.2)
+
+
+def test_dropout_is_told_by_the_seed() -> None:
+    first, same, other = (kernel_gradient(dropped(seed=seed)) for seed in (1, 1, 2))
+    assert (first == same).all()
+    assert (first != other).any()
+
+
+def test_nothing_is_dropped_when_evaluating() -> None:
+    net = dropped()
+    assert net.evaluate(x(), ONES)["loss"] == pytest.approx(net.predict(x()).sum(-1).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("wrapped", "activation"), [(False, "softmax"), (True, None)])
+def test_a_loss_reads_logits_where_keras_does(wrapped: bool, activation: Any) -> None:
+    """Keras clips probabilities at 1e-7 where it no longer knows their logits: the derivative beyond is 0."""
+    layer = dense("tags", 3, activation="softmax")
+    layer.weights["kernel"][...] *= 40  # type: ignore[index]
+    if wrapped:
+        inner = {"class_name": "Dense", "config": layer.config}
+        weights = {f"layer/{name}": array for name, array in layer.weights.items()}
+        layer = Layer("tags", "TimeDistributed", {"layer": inner}, weights)
+    net = chain(layer, shape=(4, 3))
+    net.compile("sgd", "sparse_categorical_crossentropy")
+    assert net._trainer is not None
+    assert net._trainer.learner.activation_of(TensorRef("tags")) == activation
+    steps = 3 * np.ones((2, 4, 3), np.float32)
+    probabilities = net.predict(steps)
+    wrong = probabilities.argmin(axis=-1)
+    loss = net.train_on_batch(steps, wrong)["loss"]
+    if wrapped:
+        assert loss == pytest.approx(-np.log(1e-7), rel=1e-4)
+        assert max(net.moved().values()) == 0
+    else:
+        assert loss > 20
+        assert min(net.moved().values()) > 0
