@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -99,8 +100,9 @@ def main() -> int:
         faulthandler.cancel_dump_traceback_later()
     for (forger_name, outcome), count in sorted(fuzz.outcomes.items()):
         print(f"{forger_name:15} {outcome:16} {count:8}")
-    seconds = time.perf_counter() - started
-    print(f"{options.mutations} mutations in {seconds:.0f} s; slowest reading {1000 * fuzz.slowest:.0f} ms; no failure")
+    seconds, peak = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(f"{options.mutations} mutations from seed {options.seed} in {seconds:.0f} s; no failure")
+    print(f"slowest reading {1000 * fuzz.slowest:.0f} ms of processor time; memory at its peak {peak} MiB")
     return 0
 
 

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from porting.archive import describe, read_network, write_network
+from porting import archive
+from porting.archive import Limits, canonical, describe, read_network, write_network, zips
+from porting.archive.decode import decode
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
 from porting.network import Call, Case, Input, Layer, Network
 
 from ..fuzz_archive import Fuzz
-from .forging import BLIND, SEALED, array_entries, data_spans
+from .forging import BLIND, SEALED, array_entries, data_spans, edit_data, edit_text, flip_bits
 from .helpers import (
     JOIN,
     SPLIT,
@@ -183,8 +185,37 @@ def test_promise_14_a_great_many_problems_are_cut_short(saved: Path) -> None:
 
 @pytest.mark.parametrize("forger", [*BLIND, *SEALED], ids=lambda forger: str(forger.__name__))
 def test_promise_15_any_mutated_folder_gives_equal_content_or_bad_archive(tmp_path: Path, forger: Any) -> None:
+    try_many(Fuzz(tmp_path), forger, 150)
+
+
+def in_any_spelling(text: bytes, limits: Limits) -> Network:
+    return decode(canonical.parse(text, limits), limits)
+
+
+# Weaker readers: what is taken from them, what stands in its place, and the forger that has to find it.
+WEAKENED: dict[str, tuple[Any, str, Any, Any]] = {
+    "zip headers are not compared": (zips, "_compare_headers", lambda *arguments: None, flip_bits),
+    "the zip directory is not compared": (archive, "read_tail", lambda *arguments: None, flip_bits),
+    "any spelling will do": (archive, "_understand", in_any_spelling, edit_text),
+    "another error gets out": (archive, "check_numbers", lambda network: 1 // 0, edit_data),
+}
+
+
+@pytest.mark.parametrize("weakness", WEAKENED)
+def test_promise_15_the_fuzz_finds_a_reader_that_is_weaker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weakness: str
+) -> None:
+    """The negative control."""
     fuzz = Fuzz(tmp_path)
-    for seed in range(150):
+    module, name, weaker, forger = WEAKENED[weakness]
+    try_many(fuzz, forger, 50)
+    monkeypatch.setattr(module, name, weaker)
+    with pytest.raises((AssertionError, ZeroDivisionError)):
+        try_many(fuzz, forger, 400)
+
+
+def try_many(fuzz: Fuzz, forger: Any, count: int) -> None:
+    for seed in range(count):
         fuzz.try_one(forger, seed)
 
 
@@ -207,8 +238,6 @@ def test_promise_15_large_hostile_descriptions_are_refused_quickly(saved: Path) 
 def test_promise_15_a_file_that_changes_while_it_is_read_is_hashed_as_it_is_returned(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from porting.archive import zips
-
     whole = zips._fill
 
     def filled(file: Any, view: memoryview) -> None:
