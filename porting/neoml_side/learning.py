@@ -35,7 +35,11 @@ RATE = 2.0**30
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
 # What NeoML raises for, or computes wrongly, when it is to go back through it.
-NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "Where"})
+NO_GRADIENT = frozenset(
+    {"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "ScatterND", "Where"}
+)
+# A loss takes a batch of objects, each in height, width, depth and channels.
+MOST_AXES = 5
 LAST_ACTIVATIONS = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
 
 
@@ -55,13 +59,24 @@ class Head:
 
 
 def learning_heads(plan: Plan, absorbed: Mapping[TensorRef, Optional[str]]) -> list[Head]:
-    """A head for each output; before its last activation where the loss absorbs that one."""
+    """A head for each output; before its last activation where the loss absorbs that one.
+
+    Raises:
+        Unsupported: outputs of more axes than NeoML's losses take.
+    """
     heads = []
+    problems = []
     for ref, absorbs in absorbed.items():
         wire = plan.tensors[ref]
+        if wire.rank > MOST_AXES:
+            what = f"is an output with a loss and has {wire.rank} axes; NeoML's losses take {MOST_AXES}"
+            problems.append(Problem(str(ref), what, "end the network with a Flatten or Reshape"))
+            continue
         wire = wire.to(canonical(wire.rank)) if wire.dtype == "float32" else wire
         found = _before_activation(plan.tensors[ref], absorbs)
         heads.append(Head(ref, wire) if found is None else Head(ref, found, absorbs))
+    if problems:
+        raise Unsupported(problems)
     return heads
 
 

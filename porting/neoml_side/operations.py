@@ -341,7 +341,9 @@ class NeomlOperations(
     def filled(self, x: Wire, value: float) -> Wire:
         """A tensor of the shape of `x` that holds one number, whatever `x` holds."""
         if self.training:  # a comparison has no gradient, not even none
-            return x.made(linear(self.graph, x.port, 0.0, value))
+            # A ReLU below 0 passes no gradient on, were it infinite; times 0 would make it NaN.
+            zero = self.graph.add("ReLU", linear(self.graph, x.port, 0.0, -1.0))
+            return x.made(linear(self.graph, zero, 1.0, value))
         zero = self.graph.add("Less", x.port, x.port)
         return x.made(linear(self.graph, self.graph.add("Cast", zero, output_type="float"), 1.0, value))
 
