@@ -212,7 +212,7 @@ def predict(
         rows = read_texts(net, text, column, field)
         bad = explain_texts(net, rows) if explain else score_texts(net, rows, out, batch_size, threads)
         if bad:
-            click.echo(f"{bad} rows could not be used", err=True)
+            click.echo(f"{bad} row{'' if bad == 1 else 's'} could not be used", err=True)
             raise click.exceptions.Exit(Mismatch.exit_code)
         return
     assert inputs is not None

@@ -97,7 +97,7 @@ def test_malformed_rows_are_reported_and_the_rest_goes_on(tmp_path: Path) -> Non
     result = run("predict", FILTER, "--text", tmp_path / "t.jsonl", *words)
     assert result.exit_code == 1
     assert "line 2: is no JSON" in result.stderr
-    assert "1 rows could not be used" in result.stderr
+    assert "1 row could not be used" in result.stderr
     made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["line"] for row in made] == [1, 3]
     wanted = porting.load(FILTER, engine="numpy").predict(["a game", "shooter"])
