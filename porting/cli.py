@@ -1,4 +1,4 @@
-"""The command line: porting save | plan | build | check | predict | tune | layers.
+"""The command line: porting save | plan | build | check | predict | tune | standalone | layers.
 
 Exit codes: 0 all is well, 1 something departs or does not fit, 2 something is not supported (or the command's
 own words are off), 3 a folder is not a sound saved network.
