@@ -17,6 +17,11 @@ def chosen(key: str, case: Any) -> bool:
     return "neoml" not in case.refused and zlib.crc32(key.encode()) % share == 0
 
 
+def compared_case(network: Any) -> Any:
+    """The reference whose gradients are compared: the first has the most rows, several steps, and every padding."""
+    return network.cases[0]
+
+
 def smooth_inputs(case: Any) -> dict[str, np.ndarray]:
     """A case's inputs, their floats moved a little: off the kinks where a derivative is a matter of taste.
 

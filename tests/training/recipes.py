@@ -32,6 +32,7 @@ class Recipe:
         weights: how a sample counts: None, ``samples``, or ``heads`` for a weight of each output.
         fixed: layers that do not learn.
         ragged: batches are of several lengths.
+        dense: the gradient of a table is one array, as in Keras on other backends than TensorFlow.
         options: for `compile`: ``loss_weights``.
     """
 
@@ -41,6 +42,7 @@ class Recipe:
     weights: str = ""
     fixed: tuple[str, ...] = ()
     ragged: bool = False
+    dense: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -302,6 +304,7 @@ RECIPES |= {
     "masked_bilstm-frozen": Recipe(
         "masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], fixed=("embedding", "bilstm")
     ),
+    "masked_bilstm-dense": Recipe("masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], dense=True),
     "masked_bilstm-ragged": Recipe("masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], ragged=True),
     "masked_gru-adam": Recipe("masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["adam"]),
     "masked_gru-momentum": Recipe("masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["momentum"]),

@@ -16,6 +16,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import porting
 from porting.keras_side.front import front_of
@@ -30,12 +31,23 @@ def made_loss(given: Any) -> Any:
     return getattr(keras.losses, given[0])(**given[1]) if isinstance(given, tuple) else given
 
 
-def made_optimizer(given: Any) -> Any:
-    name, settings = given
+def made_optimizer(recipe: Recipe) -> Any:
+    name, settings = recipe.optimizer
     rate = settings["learning_rate"]
     if isinstance(rate, tuple):
         settings = {**settings, "learning_rate": getattr(keras.optimizers.schedules, rate[0])(**rate[1])}
-    return getattr(keras.optimizers, name)(**settings)
+    kind = getattr(keras.optimizers, name)
+    return (with_dense_gradients(kind) if recipe.dense else kind)(**settings)
+
+
+def with_dense_gradients(kind: Any) -> Any:
+    """The optimizer, told the gradient of an embedding as one array."""
+
+    class Dense(kind):
+        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+            return super().apply([tf.convert_to_tensor(one) for one in grads], trainable_variables)
+
+    return Dense
 
 
 def randomise(model: Any) -> None:
@@ -49,7 +61,7 @@ def train(recipe: Recipe, model: Any) -> dict[str, np.ndarray]:
     """Losses of all steps, and all weights after some."""
     for layer in model.layers:
         layer.trainable = layer.name not in recipe.fixed
-    model.compile(made_optimizer(recipe.optimizer), made_loss(recipe.loss), **recipe.options, jit_compile=False)
+    model.compile(made_optimizer(recipe), made_loss(recipe.loss), **recipe.options, jit_compile=False)
     front = front_of(model)
     variables = collect_weights(walk(model, front), front).variables
     kept: dict[str, np.ndarray] = {}

@@ -27,7 +27,7 @@ from porting.keras_side.restore import restore
 from porting.keras_side.weights import collect_weights
 from tests.cases import all_cases
 from tests.record import build, code_hash
-from tests.training.cotangents import chosen, cotangents, smooth_inputs
+from tests.training.cotangents import chosen, compared_case, cotangents, smooth_inputs
 
 
 def weight_variables(model: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def weight_variables(model: Any) -> dict[str, Any]:
 
 
 def gradients(model: Any, network: Any) -> dict[str, np.ndarray]:
-    case = network.cases[-1]
+    case = compared_case(network)
     moved = smooth_inputs(case)
     fed = {one.name: tf.convert_to_tensor(moved[one.name]) for one in network.inputs}
     floats = {name: tensor for name, tensor in fed.items() if tensor.dtype.is_floating}
@@ -65,7 +65,7 @@ def gradients(model: Any, network: Any) -> dict[str, np.ndarray]:
 def record_one(cases: Path, folder: Path, key: str) -> None:
     saved = cases / key.replace("/", "--")
     network = read_network(saved)
-    if not cotangents(network, network.cases[-1]):
+    if not cotangents(network, compared_case(network)):
         return
     keras.utils.clear_session()
     model = build(all_cases()[key])

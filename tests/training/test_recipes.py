@@ -37,7 +37,13 @@ def made_optimizer(given: Any) -> Any:
 
 def compiled(recipe: Recipe, folder: Path) -> porting.PortedNetwork:
     net = porting.load(folder, engine="neoml")
-    net.compile(made_optimizer(recipe.optimizer), made_loss(recipe.loss), frozen=recipe.fixed, **recipe.options)
+    net.compile(
+        made_optimizer(recipe.optimizer),
+        made_loss(recipe.loss),
+        frozen=recipe.fixed,
+        sparse_embeddings=not recipe.dense,
+        **recipe.options,
+    )
     return net
 
 
