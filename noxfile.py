@@ -29,6 +29,8 @@ ENVIRONMENTS = {
     "keras": ["-e", ".[keras,cli,test,examples]", "tensorflow==2.21.*"],
     "neoml": ["-e", ".[neoml,cli,test,lint]"],
     "numpy": ["-e", ".", "pytest>=8"],
+    "jax": ["-e", ".[cli,test]", "keras>=3.15", "jax[cpu]", "h5py>=3.8"],
+    "torch": ["-e", ".[cli,test]", "keras>=3.15", "torch", "h5py>=3.8"],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
 }
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore::FutureWarning"}
@@ -148,6 +150,15 @@ def numpy_only(session: nox.Session) -> None:
 def keras2(session: nox.Session) -> None:
     """The saving tests under Keras 2.15."""
     run(session, environment(session, "keras2"), "-m", "pytest", "tests/keras_side", *session.posargs)
+
+
+@nox.session
+def backends(session: nox.Session) -> None:
+    """Saving over Keras 3's other backends; JAX, or those named after --: jax torch."""
+    for name in session.posargs or ["jax"]:
+        python = environment(session, name)
+        arguments = ("-m", "pytest", "tests/keras_side/test_backends.py")
+        session.run(python, *arguments, external=True, env={**QUIET, "KERAS_BACKEND": name})
 
 
 @nox.session

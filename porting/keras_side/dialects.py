@@ -30,7 +30,7 @@ DROPPED = {"time_major": False, "sparse": False, "noise_shape": None, "fused": N
 UNGROUPED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "SeparableConv", "DepthwiseConv")
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 # clip(0.2 x + 0.5, 0, 1) in Keras 2, relu6(x + 3) / 6 in Keras 3.
-ACTIVATIONS = {"hard_sigmoid": "keras2>hard_sigmoid", "swish": "silu"}
+ACTIVATIONS = {"hard_sigmoid": "keras2>hard_sigmoid", "swish": "silu", "log_softmax_v2": "log_softmax"}
 
 
 def in_keras_3(layer: Any, keras: ModuleType) -> dict[str, Any]:
@@ -58,6 +58,12 @@ def _translated(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
             del made[key]
     if class_name.startswith(UNGROUPED) and made.get("groups") == 1:
         del made["groups"]
+    if class_name == "Conv3DTranspose":
+        made.setdefault("dilation_rate", [1, 1, 1])
+    if class_name == "Bidirectional" and "backward_layer" not in made:
+        made["backward_layer"] = _backward(made["layer"])
+    if class_name in {"Functional", "Model"}:
+        made["layers"] = [_in_nodes_of_keras_3(described) for described in made["layers"]]
     if class_name == "LeakyReLU" and "alpha" in made:
         made["negative_slope"] = made.pop("alpha")
     if class_name in RECURRENT:
@@ -69,6 +75,39 @@ def _translated(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
+def _backward(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """The layer that Bidirectional makes of the one that it is given."""
+    config = layer["config"]
+    return {**layer, "config": {**config, "go_backwards": not config["go_backwards"]}}
+
+
+def _in_nodes_of_keras_3(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A layer of a functional model with its calls as Keras 3 writes them.
+
+    Keras 2 lists a call's tensors as ``[layer, node, tensor, call arguments]``, the arguments with the first of them.
+    """
+    nodes = [_node(node) for node in described.get("inbound_nodes", ())]
+    return {**described, "inbound_nodes": nodes}
+
+
+def _node(node: Any) -> Any:
+    if isinstance(node, Mapping) or not node:
+        return node
+    tensors = [node] if isinstance(node[0], str) else node
+    args = [_tensor(*tensor[:3]) for tensor in tensors]
+    given: Mapping[str, Any] = next((tensor[3] for tensor in tensors if len(tensor) > 3), {})
+    kwargs = {key: _tensor(*value) if _is_tensor(value) else value for key, value in given.items()}
+    return {"args": args if len(args) == 1 else [args], "kwargs": kwargs}
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str)
+
+
+def _tensor(layer: str, node: int, tensor: int) -> dict[str, Any]:
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": [layer, node, tensor]}}
+
+
 def _one(axis: Any) -> Any:
     """An axis out of a list of one."""
     return axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
@@ -78,6 +117,8 @@ def _value(key: str, value: Any) -> Any:
     if isinstance(value, str) and key.endswith("activation"):
         return ACTIVATIONS.get(value, value)
     if isinstance(value, Mapping):
+        if value.get("class_name") == "function" and value.get("config") == "log_softmax_v2":
+            return "log_softmax"
         if isinstance(value.get("class_name"), str) and isinstance(value.get("config"), Mapping):
             return {**value, "config": _translated(value["class_name"], value["config"])}
         return {name: _value(name, part) for name, part in value.items()}

@@ -24,15 +24,20 @@ class _Meaning:
         class_name: the operation.
         tensors: the function's parameters that are tensors.
         settings: the function's other parameters, by the operation's config keys, with TensorFlow's defaults.
+        instead: by a parameter that is true, what the function then means.
     """
 
     class_name: str
     tensors: tuple[str, ...] = ("x",)
     settings: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    instead: Mapping[str, _Meaning] = field(default_factory=dict)
 
 
 _PAIR = ("x", "y")
+# In place of a parameter's name: what the function cannot be told.
+_FIXED = ""
 _REDUCED = {"axis": ("axis", None), "keepdims": ("keepdims", False)}
+_TIMES_TRANSPOSED = _Meaning("Einsum", ("a", "b"), {"subscripts": (_FIXED, "...ij,...kj->...ik")})
 FUNCTIONS = {
     "__operators__.add": _Meaning("Add", _PAIR),
     "math.add": _Meaning("Add", _PAIR),
@@ -66,7 +71,7 @@ FUNCTIONS = {
     "math.reduce_sum": _Meaning("Sum", ("input_tensor",), _REDUCED),
     "math.reduce_max": _Meaning("Max", ("input_tensor",), _REDUCED),
     "math.reduce_min": _Meaning("Min", ("input_tensor",), _REDUCED),
-    "linalg.matmul": _Meaning("Matmul", ("a", "b")),
+    "linalg.matmul": _Meaning("Matmul", ("a", "b"), instead={"transpose_b": _TIMES_TRANSPOSED}),
     "concat": _Meaning("Concatenate", ("values",), {"axis": ("axis", None)}),
     "stack": _Meaning("Stack", ("values",), {"axis": ("axis", 0)}),
     "expand_dims": _Meaning("ExpandDims", ("input",), {"axis": ("axis", None)}),
@@ -75,6 +80,44 @@ FUNCTIONS = {
     "reshape": _Meaning("Reshape", ("tensor",), {"newshape": ("shape", None)}),
     "cast": _Meaning("Cast", ("x",), {"dtype": ("dtype", None)}),
     "identity": _Meaning("Identity", ("input",)),
+    **{f"math.{name.lower()}": _Meaning(name) for name in ("Rsqrt", "Sin", "Cos", "Floor", "Ceil", "Sign", "Log1p")},
+    **{f"math.{name.lower()}": _Meaning(name) for name in ("Expm1", "Erf", "Reciprocal", "Sinh", "Cosh", "Round")},
+    **{f"nn.{name.lower()}": _Meaning(name, ("features",)) for name in ("Relu6", "Elu", "Selu", "Softsign")},
+    "math.softplus": _Meaning("Softplus", ("features",)),
+    "nn.silu": _Meaning("Silu", ("features",)),
+    "nn.gelu": _Meaning("Gelu", ("features",), {"approximate": ("approximate", False)}),
+    "nn.leaky_relu": _Meaning("LeakyRelu", ("features",), {"negative_slope": ("alpha", 0.2)}),
+    "nn.bias_add": _Meaning("Add", ("value", "bias")),
+    "math.floordiv": _Meaning("FloorDivide", _PAIR),
+    "math.floormod": _Meaning("Mod", _PAIR),
+    "math.reduce_std": _Meaning("Std", ("input_tensor",), _REDUCED),
+    "math.reduce_variance": _Meaning("Var", ("input_tensor",), _REDUCED),
+    "math.reduce_any": _Meaning("Any", ("input_tensor",), _REDUCED),
+    "math.reduce_all": _Meaning("All", ("input_tensor",), _REDUCED),
+    "math.cumsum": _Meaning("Cumsum", ("x",), {"axis": ("axis", 0)}),
+    # TensorFlow's epsilon, 1e-12, is for the squares.
+    "math.l2_normalize": _Meaning(
+        "Normalize", ("x",), {"axis": ("axis", None), "order": (_FIXED, 2), "epsilon": (_FIXED, 1e-6)}
+    ),
+    "clip_by_value": _Meaning("Clip", ("t",), {"x_min": ("clip_value_min", None), "x_max": ("clip_value_max", None)}),
+    "tile": _Meaning("Tile", ("input",), {"repeats": ("multiples", None)}),
+    "one_hot": _Meaning(
+        "OneHot", ("indices",), {"num_classes": ("depth", None), "axis": ("axis", -1), "dtype": ("dtype", None)}
+    ),
+    "compat.v1.transpose": _Meaning("Transpose", ("a",), {"axes": ("perm", None)}),
+    "compat.v1.squeeze": _Meaning("Squeeze", ("input",), {"axis": ("axis", None)}),
+    "compat.v1.gather": _Meaning("Take", ("params", "indices"), {"axis": ("axis", 0)}),
+    "compat.v1.pad": _Meaning("Pad", ("tensor",), {"pad_width": ("paddings", None), "mode": (_FIXED, "constant")}),
+    "image.resize": _Meaning(
+        "Resize",
+        ("images",),
+        {
+            "size": ("size", None),
+            "interpolation": ("method", "bilinear"),
+            "antialias": ("antialias", False),
+            "data_format": (_FIXED, "channels_last"),
+        },
+    ),
     "__operators__.getitem": _Meaning("GetItem", ("tensor", "slice_spec")),
 }
 
@@ -117,10 +160,14 @@ def translate(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> T
     if meaning.class_name == "GetItem":
         names = list(arguments)
         arguments = {"tensor": arguments[names[0]], "slice_spec": arguments[names[1]]}
-    known = {*meaning.tensors, *(name for name, _ in meaning.settings.values())}
+    chosen = [name for name in meaning.instead if arguments.get(name) is True]
+    if chosen:
+        meaning = meaning.instead[chosen[0]]
+    known = {*chosen, *meaning.tensors, *(name for name, _ in meaning.settings.values())}
     if not set(meaning.tensors) <= set(arguments):
         return None
-    if any(value not in (None, False) for name, value in arguments.items() if name not in known):
+    rest = {name: value for name, value in arguments.items() if name not in known}
+    if any(name != "name" and value not in (None, False, "CONSTANT") for name, value in rest.items()):
         return None
     return TensorFlowFunction(layer, meaning, arguments)
 

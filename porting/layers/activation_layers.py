@@ -57,6 +57,9 @@ def masked_softmax(x: Tensor, mask: Optional[Tensor], axes: list[int], ops: Oper
     """Softmax over `axes` where the mask is true; Keras 3 gives 0 elsewhere, Keras 2 takes 1e9 off the logits."""
     if mask is None:
         return ops.softmax(x, axes)
+    if mask.dtype != "bool" and dialect == 2:
+        taken_off = ops.multiply(ops.subtract(1.0, ops.cast(mask, "float32")), MASKED)
+        return ops.softmax(ops.add(x, taken_off), axes)
     if mask.dtype != "bool":
         mask = ops.compare(mask, 0.5, "greater")
     if dialect == 2:

@@ -140,8 +140,10 @@ def attention_mask_of(
         found.append(ops.compare(distance, window, "less"))
     if attention_mask is None:
         return both(found, ops)
-    asked = ops.cast(attention_mask, "bool")
     own = both(found, ops)
+    if layer.dialect == 2 and own is None:
+        return attention_mask  # numbers between 0 and 1 hide a value in part
+    asked = ops.cast(attention_mask, "bool")
     if own is None:
         return asked
     for _ in range(len(asked.shape) - len(own.shape)):
@@ -252,7 +254,10 @@ def multi_head_attention(
     use_causal_mask: bool = False,
 ) -> Any:
     rank = len(query.shape)
-    heads = Heads(rank, layer.config["attention_axes"] or range(1, rank - 1))
+    axes = layer.config["attention_axes"] or range(1, rank - 1)
+    if layer.dialect == 2 and min(axes) < 0:
+        raise layer.refuse("negative attention_axes count in Keras 2 from behind the heads", "count from the front")
+    heads = Heads(rank, axes)
     # Keras takes the mask that the query carries, whatever query_mask says.
     masks = [query.mask, value_mask, key_mask]
     mask = attention_mask_of(layer, query, value, masks, attention_mask, use_causal_mask, ops)

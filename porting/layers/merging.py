@@ -11,11 +11,21 @@ from .rule import LayerView, rule
 
 
 def or_of_masks(layer: LayerView, xs: Any, masks: Any, ops: Operations) -> Optional[Tensor]:
-    """Keras joins the masks of a merge with or; one tensor without a mask leaves the result without one."""
+    """Keras 3 joins the masks of a merge with or, and one tensor without a mask leaves the result without one.
+
+    Keras 2 joins those that there are with and.
+    """
+    if layer.dialect == 2:
+        return and_of_masks(masks, ops)
     if not isinstance(masks, list) or any(mask is None for mask in masks):
         return None
     joined: Tensor = reduce(ops.logical_or, masks)
     return joined
+
+
+def and_of_masks(masks: Any, ops: Operations) -> Optional[Tensor]:
+    given = [mask for mask in masks if mask is not None] if isinstance(masks, list) else []
+    return reduce(ops.logical_and, given) if given else None
 
 
 def fold(name: str) -> Callable[[Sequence[Tensor], Operations], Tensor]:
@@ -104,11 +114,16 @@ def minimum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
 
 
 def mask_of_concatenation(layer: LayerView, xs: Any, masks: Any, ops: Operations) -> Optional[Tensor]:
-    """The masks, spread over their tensors, joined as the tensors are; a position counts when any feature does."""
+    """The masks, spread over their tensors, joined as the tensors are; a position counts when any feature does.
+
+    In Keras 2 it counts when all do.
+    """
     if not isinstance(masks, list) or all(mask is None for mask in masks):
         return None
     axis = layer.config["axis"]
     rank = len(xs[0].shape)
+    if layer.dialect == 2 and axis % rank == rank - 1 and all(len(mask.shape) == rank - 1 for mask in masks if mask):
+        return and_of_masks(masks, ops)
     given = [mask for mask in masks if mask is not None]
     if all(len(mask.shape) == rank - 1 for mask in given):
         # The same without a look at the tensors: a net that learns must make masks of its inputs alone.

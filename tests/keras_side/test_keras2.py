@@ -7,15 +7,22 @@ import tensorflow as tf
 from keras import layers
 from keras_side_helpers import calls, describe_both, ref
 
+import porting
 from porting import Mismatch, Unsupported
 from porting.keras_side.load import load_model_file
 from porting.keras_side.restore import restore
 from porting.keras_side.save import describe
 from porting.network import Constant
+from porting.numpy_side.engine import NumpyEngine
 
 
 def ids(name="ids"):
     return keras.Input((None,), dtype="int32", name=name)
+
+
+def assert_exact(network):
+    report = porting.PortedNetwork(network, NumpyEngine(network)).check()
+    assert report.ok, str(report)
 
 
 def two_environments():
@@ -102,6 +109,58 @@ def test_tensorflow_functions_become_operations(tmp_path):
     assert (slice(None), slice(None), 0) in keys
 
 
+def test_tensorflow_functions_with_settings_become_operations():
+    x = keras.Input((4, 3))
+    table = np.ones((2, 3), "float32")
+    outputs = {
+        "Einsum": tf.matmul(x, table, transpose_b=True),
+        "Transpose": tf.transpose(x, [0, 2, 1]),
+        "Pad": tf.pad(x, [[0, 0], [1, 2], [0, 0]]),
+        "Take": tf.gather(x, [0, 2], axis=1),
+        "Clip": tf.clip_by_value(x, -0.5, 0.5),
+        "Tile": tf.tile(x, [1, 2, 1]),
+        "Normalize": tf.math.l2_normalize(x, axis=-1),
+        "LeakyRelu": tf.nn.leaky_relu(x, 0.3),
+        "Var": tf.math.reduce_variance(x, axis=1),
+        "Gelu": tf.nn.gelu(x),
+    }
+    network = describe(keras.Model(x, list(outputs.values())))
+    made = [network.layers[call.layer] for call in network.calls]
+    assert {layer.class_name for layer in made} == {f"ops.{name}" for name in outputs}
+    assert_exact(network)
+
+
+def test_masks_of_merges_are_joined_with_and():
+    tensors = [keras.Input((5, 2)) for _ in range(2)]
+    masked = [layers.Masking(0.5)(tensor) for tensor in tensors]
+    merged = [layers.Add()(masked), layers.Maximum()(masked), layers.Concatenate()(masked)]
+    assert_exact(describe(keras.Model(tensors, merged)))
+
+
+def test_functional_models_in_time_distributed():
+    x = keras.Input((4, 3))
+    both = layers.Concatenate()([layers.Dense(2)(x), layers.Bidirectional(layers.GRU(2, return_sequences=True))(x)])
+    held = keras.Model(x, layers.GlobalMaxPooling1D()(both))
+    given = keras.Input((None, 4, 3))
+    assert_exact(describe(keras.Model(given, layers.TimeDistributed(held)(given))))
+
+
+def test_attention_masks_of_numbers_hide_in_part():
+    query, value, mask = keras.Input((5, 4)), keras.Input((6, 4)), keras.Input((5, 6))
+    model = keras.Model([query, value, mask], layers.MultiHeadAttention(2, 3)(query, value, attention_mask=mask))
+    network = describe(model)
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(2, *shape)).astype("float32") for shape in ((5, 4), (6, 4))]
+    inputs.append(1 - rng.random((2, 5, 6)).astype("float32") * 1e-9)
+    ported = porting.PortedNetwork(network, NumpyEngine(network))
+    np.testing.assert_allclose(ported.predict(inputs), model.predict(inputs, verbose=0), atol=1e-5)
+
+
+def test_transposed_convolutions_of_space():
+    x = keras.Input((3, 4, 5, 2))
+    assert_exact(describe(keras.Model(x, layers.Conv3DTranspose(2, 3, strides=2, padding="same")(x))))
+
+
 def test_an_ellipsis_is_written_out():
     x = keras.Input((4, 3), name="x")
     assert describe(keras.Model(x, x[..., 0])).calls[0].inputs[1] == (slice(None), slice(None), 0)
@@ -111,7 +170,7 @@ def test_tensorflow_code_without_counterpart_and_lambdas_are_listed():
     x = keras.Input((4,), name="x")
     y = tf.math.erfc(layers.Lambda(lambda x: x * 2, name="twice")(x))
     with pytest.raises(Unsupported) as refusal:
-        describe(keras.Model(x, tf.matmul(y, y, transpose_b=True)))
+        describe(keras.Model(x, tf.matmul(y, y, transpose_a=True)))
     assert len(refusal.value.problems) == 3
     assert "erfc" in str(refusal.value)
     assert "twice" in str(refusal.value)
