@@ -70,6 +70,6 @@ def test_layers_that_a_torch_module_keeps_apart_are_found():
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow's backend takes one sum for another")
 def test_sums_that_tensorflow_takes_for_a_bias_are_refused():
     x = keras.Input((3, 6))
+    model = keras.Model(x, layers.Conv1D(4, 3, data_format="channels_first", use_bias=True)(x))
     with pytest.raises(Unsupported, match="along another axis"):
-        model = keras.Model(x, layers.Conv1D(4, 3, data_format="channels_first", use_bias=True)(x))
         describe(model)
