@@ -23,6 +23,8 @@ __all__ = ["BadRow", "Row", "predict_rows", "read_rows", "text_input", "write_cs
 ROWS_AT_A_TIME = 1024
 # csv's own limit of 131072 characters a field is below what texts may have; without one, an open quote takes all.
 LONGEST_FIELD = 2**24
+# A line is read as far as a field may go. What stands at the end of the part that was read is in no decoded text.
+TOO_LONG = "\ud800"
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,16 @@ def read_rows(
 
 def _decoded(stream: BinaryIO, progress: Optional[Callable[[int], None]]) -> Iterator[str]:
     """Lines; bytes that are no UTF-8 stand in them as lone surrogates. A byte order mark in front goes."""
-    read = 0
-    for number, line in enumerate(stream):
-        read += len(line)
+    read, first, part = 0, True, LONGEST_FIELD + 1
+    while line := stream.readline(part):
         text = line.decode("utf-8", "surrogateescape")
-        yield text[1:] if number == 0 and text.startswith("\ufeff") else text
+        while len(line) == part and not line.endswith(b"\n"):
+            read += len(line)
+            line = stream.readline(part)
+            text = text if text.endswith(TOO_LONG) else text + TOO_LONG
+        read += len(line)
+        yield text[1:] if first and text.startswith("\ufeff") else text
+        first = False
         if progress is not None:
             progress(read)
 
@@ -110,6 +117,8 @@ def _without_end(line: str) -> str:
 
 def _checked(row: Row | BadRow) -> Row | BadRow:
     if isinstance(row, Row):
+        if row.text.endswith(TOO_LONG):
+            return BadRow(row.line, f"is longer than {LONGEST_FIELD} bytes")
         try:
             row.text.encode()
         except UnicodeEncodeError as error:

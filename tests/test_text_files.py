@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import porting
+from porting import text_files
 from porting.commands import porting as commands
 from porting.text_files import BadRow, Row, predict_rows, read_rows
 
@@ -42,6 +43,21 @@ def test_what_is_no_utf_8_is_a_bad_row() -> None:
     assert (good, last) == (Row(1, "one"), Row(3, "last"))
     assert isinstance(bad, BadRow)
     assert str(bad) == "line 2: is no UTF-8 at character 2"
+
+
+def test_a_line_without_an_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_files, "LONGEST_FIELD", 8)
+    rows = rows_of("a\n" + "b" * 30 + "\n1234567\n12345678\n" + "c" * 16 + "\nlast")
+    assert [row for row in rows if isinstance(row, Row)] == [
+        Row(1, "a"),
+        Row(3, "1234567"),
+        Row(4, "12345678"),
+        Row(6, "last"),
+    ]
+    assert [str(row) for row in rows if isinstance(row, BadRow)] == [
+        "line 2: is longer than 8 bytes",
+        "line 5: is longer than 8 bytes",
+    ]
 
 
 def test_csv_columns() -> None:
