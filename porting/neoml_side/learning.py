@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from functools import cached_property
+from typing import Any, Optional
 
 import neoml
 import neoml.AutoDiff
@@ -26,7 +27,7 @@ from .build import axes_of, blob_of, from_blob, make_layers, read_slot, write_sl
 from .cells import cell_parameters, loaded, splice, stored, with_cell_parameters
 from .engine import Plan, as_blob, plan_network
 from .graph import Graph, Node, Parameter, Port, blob_array
-from .packing import Packing, Theta, Turned, find_packings, held, slots_of
+from .packing import Filling, Place, Theta, find_packings, held, slots_of
 from .wires import Wire, canonical
 
 __all__ = ["Head", "LearningNet", "learning_heads"]
@@ -134,7 +135,7 @@ class _Live:
     node: Node
     inner: Optional[Node]
     name: str
-    packing: Union[Packing, Turned, None]
+    packing: Optional[Filling]
     packed: Array
 
     def pack(self, vector: Array) -> Array:
@@ -182,7 +183,8 @@ class LearningNet:
         self.gathered = [one for one in self.plan.ops.gathered if id(one.node) in here]
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
         found = find_packings(network, self.theta, lambda it: plan_network(it, rules, training=True).graph, picked)
-        self.live = self._live_slots(found, picked)
+        self.theta, fillings = self.theta.with_turned(found)
+        self.live = self._live_slots(fillings, picked)
         self._wake_dropout()
         self.nodes = self.graph.needed()
         self._check_gradients()
@@ -191,9 +193,7 @@ class LearningNet:
         self._dnn: Any = None
         self._picked: dict[str, tuple[Array, Array]] = {}
 
-    def _live_slots(
-        self, found: Mapping[tuple[int, Optional[int], str], Union[Packing, Turned]], picked: Collection[int]
-    ) -> list[_Live]:
+    def _live_slots(self, found: Mapping[Place, Filling], picked: Collection[int]) -> list[_Live]:
         """All slots of the layers that hold weights that learn."""
         here = {id(node) for node in self.nodes}
         learning = {at for at, _, _ in found} - set(picked)
@@ -254,7 +254,7 @@ class LearningNet:
         graph.name_nodes()
         return graph
 
-    @property
+    @cached_property
     def reached(self) -> set[str]:
         """The weights that some output with a loss depends on."""
         names = {one.table.name for one in self.gathered}

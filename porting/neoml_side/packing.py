@@ -8,8 +8,10 @@ go in, and gradients come out, of any slot alike: transposed, cut in parts, join
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Optional, Union
 
 import numpy as np
@@ -20,7 +22,7 @@ from ..network import Array, Network
 from ..training.results import with_weights
 from .graph import Graph, Node, Parameter
 
-__all__ = ["Packing", "Turned", "Slot", "Theta", "find_packings", "held", "slots_of"]
+__all__ = ["Filling", "Packing", "Place", "Slot", "Theta", "Turned", "Whole", "find_packings", "held", "slots_of"]
 
 # Whole numbers up to 2²⁴ pass through float32; places are told in two digits.
 DIGIT = 4096
@@ -30,12 +32,17 @@ MOST_BLOCKS = 9
 class Theta:
     """All weights that learn, one behind the other in one vector.
 
+    Args:
+        weights: by ``layer/weight``.
+        turned: matrices that lie transposed in the vector.
+
     Attributes:
         vector: float32; change it in place.
         arrays: views of it by ``layer/weight``, in Keras' shapes.
     """
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
+    def __init__(self, weights: Mapping[str, Array], turned: Collection[str] = ()) -> None:
+        self.turned = frozenset(turned)
         self.starts: dict[str, int] = {}
         size = 0
         for name, array in weights.items():
@@ -48,11 +55,34 @@ class Theta:
 
     def split(self, vector: Array, like: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
         """Views of a vector of this length, by name."""
-        shapes = self.arrays if like is None else like
-        return {
-            name: vector[start : start + shapes[name].size].reshape(shapes[name].shape)
-            for name, start in self.starts.items()
-        }
+        found: dict[str, Array] = {}
+        for name, start in self.starts.items():
+            one = (self.arrays if like is None else like)[name]
+            part = vector[start : start + one.size]
+            found[name] = part.reshape(one.shape[::-1]).T if name in self.turned else part.reshape(one.shape)
+        return found
+
+    def with_turned(self, packings: Mapping[Place, Found]) -> tuple[Theta, dict[Place, Filling]]:
+        """The same weights, but matrices that one slot alone holds, transposed, lie here as they lie there.
+
+        Optimizers do not mind, and nothing is transposed from step to step.
+        """
+        users = Counter(name for packing in packings.values() for name in self._weights_in(packing))
+        wholes: dict[Place, str] = {}
+        for place, packing in packings.items():
+            (name, *others) = self._weights_in(packing)
+            matrix = isinstance(packing, Turned) and packing.is_whole(self.arrays[name].shape)
+            if matrix and not others and users[name] == 1:
+                wholes[place] = name
+        kept: dict[Place, Filling] = dict(packings)
+        kept.update((at, Whole(packings[at].shape, self.starts[name])) for at, name in wholes.items())
+        return Theta(self.arrays, wholes.values()), kept
+
+    def _weights_in(self, packing: Found) -> list[str]:
+        """The weights that a slot holds numbers of."""
+        held = packing.sources if isinstance(packing, Packing) else np.arange(*packing.span())
+        names, starts = list(self.starts), np.array(list(self.starts.values()))
+        return [names[at] for at in np.unique(np.searchsorted(starts, held, side="right") - 1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +175,36 @@ class Turned:
         for first, last, column in self.blocks:
             matrix[:, column : column + last - first] += turned[first:last].T
 
+    def span(self) -> tuple[int, int]:
+        """The first place of the vector that it reads, and the one behind the last."""
+        used = max(column + last - first for first, last, column in self.blocks)
+        return self.start, self.start + (self.sizes[0] - 1) * self.sizes[1] + used
+
+    def is_whole(self, shape: tuple[int, ...]) -> bool:
+        """Whether it transposes a matrix of this shape and nothing else."""
+        return self.sizes == shape and self.blocks == ((0, shape[1], 0),)
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """A slot that holds a part of the vector as it lies there."""
+
+    shape: tuple[int, ...]
+    start: int
+
+    def pack(self, vector: Array) -> Array:
+        """See `Packing.pack`; a view of the vector."""
+        return vector[self.start : self.start + prod(self.shape)].reshape(self.shape)
+
+    def add_gradient(self, slot: Array, gradient: Array) -> None:
+        """See `Packing.add_gradient`."""
+        gradient[self.start : self.start + slot.size] += slot.reshape(-1)
+
+
+Place = tuple[int, Optional[int], str]
+Found = Union[Packing, Turned]
+Filling = Union[Packing, Turned, Whole]
+
 
 def turned(packing: Packing) -> Optional[Turned]:
     """The same packing, where it is one that only transposes; None elsewhere."""
@@ -180,9 +240,7 @@ def slots_of(graph: Graph) -> Iterator[tuple[Slot, Node, Parameter]]:
                 yield Slot(at, inside, name), inner, parameter
 
 
-def find_packings(
-    network: Network, theta: Theta, plan: Planner, skip: Collection[int] = ()
-) -> dict[tuple[int, Optional[int], str], Union[Packing, Turned]]:
+def find_packings(network: Network, theta: Theta, plan: Planner, skip: Collection[int] = ()) -> dict[Place, Found]:
     """How every slot that holds weights of `theta` is packed, by (node, inner node, slot name).
 
     Args:
@@ -213,7 +271,7 @@ def find_packings(
         np.random.default_rng(0).normal(size=size).astype(np.float32),
     ]
     results = [packed(probe) for probe in probes]
-    packings: dict[tuple[int, Optional[int], str], Union[Packing, Turned]] = {}
+    packings: dict[Place, Found] = {}
     for (slot, node, zero), (_, _, one), (_, _, low), (_, _, high), (_, _, proof) in zip(*results):
         packing = _affine(zero, one, low, high, size)
         if packing is None or not np.allclose(packing.pack(probes[-1]), proof, rtol=1e-5, atol=1e-6):
