@@ -383,10 +383,11 @@ class StatementOperations:
 
     def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Traced:
         values = self._values("array_function", name, list(operands), **arguments)
-        places = [f"{{{at}}}" for at in range(len(operands))] + [f"{key}={part!r}" for key, part in arguments.items()]
+        places = [f"{{{at}}}" for at in range(len(operands))]
+        places += [f"{key}={plain(part)}" for key, part in arguments.items()]
         cast = f".astype(np.{values[0].dtype})" if values[0].value.dtype.kind in "fi" else ""
         code = f"np.asarray(np.{name}({', '.join(places)})){cast}"
-        codes = [repr(one) if isinstance(one, (int, float)) else self._code(one) for one in operands]
+        codes = [repr(one) if isinstance(one, int) else self._code(one) for one in operands]
         return Traced(self.trace.add(code, codes, hint=name), values)
 
     def normalize(
@@ -524,6 +525,13 @@ def number(value: float) -> str:
     if np.isnan(value):
         return "np.nan"
     return repr(float(value)) if np.isfinite(value) else ("np.inf" if value > 0 else "-np.inf")
+
+
+def plain(value: Any) -> str:
+    """A setting of numpy's as code."""
+    if isinstance(value, np.dtype):
+        return "bool" if value.kind == "b" else f"np.{value.name}"
+    return repr(value)
 
 
 def literal(code: str) -> tuple[str, list[Union[Node, str]]]:
