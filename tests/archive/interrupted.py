@@ -1,16 +1,19 @@
-"""Writing over a saved network, ended at one line of the writer after the other.
+"""Writing over a saved network, ended at one line of the writer after the other, or at a random moment.
 
 ``python -m tests.archive.interrupted ROOM HOW STEP``: HOW is ``kill`` (the process ends there and then) or
-``interrupt`` (KeyboardInterrupt), at every STEP-th line. Prints JSON: by state of the folder afterwards, how often it
-was found; and how many temporary folders were left behind.
+``interrupt`` (KeyboardInterrupt), at every STEP-th line; or ``random``: killed at STEP random moments. Prints JSON: by
+state of the folder afterwards, how often it was found; and how many temporary folders were left behind.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
+import signal
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -100,6 +103,40 @@ def main(room: Path, how: str, step: int) -> None:
     print(json.dumps({"states": states, "left": left, "exchanges": exchanges(room)}))
 
 
+def at_random_moments(room: Path, count: int) -> None:
+    """Kill a process that writes now the old network and now the new one, within the time of its first few writings."""
+    generator = random.Random(count)
+    target = room / "net"
+    begin(target, True)
+    started = time.perf_counter()
+    write_network(NEW, target, overwrite=True)
+    longest = 4 * (time.perf_counter() - started)
+    states: Counter[str] = Counter()
+    left = 0
+    for number in range(count):
+        overwrite = number % 4 != 0
+        begin(target, overwrite)
+        child = os.fork()
+        if child == 0:
+            write_without_end(target, overwrite)
+        time.sleep(generator.uniform(0, longest))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        states[f"{'overwrite' if overwrite else 'new'}: {state_of(target)}"] += 1
+        left += len(os.listdir(room)) - target.exists()
+    print(json.dumps({"states": states, "left": left, "exchanges": exchanges(room)}))
+
+
+def write_without_end(target: Path, overwrite: bool) -> None:
+    try:
+        while True:
+            for network in (NEW, OLD):
+                write_network(network, target, overwrite=overwrite)
+                overwrite = True
+    finally:
+        os._exit(1)
+
+
 def begin(target: Path, overwrite: bool) -> None:
     """An empty room, or one with the old network in it."""
     for entry in target.parent.iterdir():
@@ -117,4 +154,7 @@ def exchanges(room: Path) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    if sys.argv[2] == "random":
+        at_random_moments(Path(sys.argv[1]), int(sys.argv[3]))
+    else:
+        main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
