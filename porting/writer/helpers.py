@@ -108,6 +108,11 @@ def normalize(x: Array, axes: tuple[int, ...], epsilon: float, gamma: Any = 1, b
     return centered / np.sqrt(variance + np.float32(epsilon)) * gamma + beta
 
 
+def batch_normalize(x: Array, mean: Array, variance: Array, epsilon: float, gamma: Any = 1, beta: Any = 0) -> Array:
+    """Fixed mean and variance, then gamma and beta."""
+    return (x - mean) / np.sqrt(variance + np.float32(epsilon)) * gamma + beta
+
+
 def run_cell(
     step: Callable[..., Any], projected: Array, mask: Optional[Array], states: Sequence[Array], zero_output: bool
 ) -> tuple[Array, ...]:

@@ -151,7 +151,7 @@ class StatementOperations:
         elif name == "relu" and not any(arguments.get(key) for key in ("negative_slope", "threshold", "max_value")):
             node = self.trace.add("np.maximum({0}, 0)", [x.node], hint=name)
         else:
-            node = self._call(name, x, *(f"{key}={value!r}" for key, value in arguments.items()), hint=name)
+            node = self._call(name, x, *argument_codes(name, arguments), hint=name)
         return Traced(node, values)
 
     def _binary(self, name: str, values: tuple[Any, ...], a: Operand, b: Operand, code: str, binds: int) -> Traced:
@@ -500,15 +500,9 @@ class StatementOperations:
         def vector(weight: Weight) -> str:
             return self._weight(weight if not behind else weight.arranged(shape=(-1, *[1] * behind)))
 
-        code = f"({{0}} - {{1}}) / np.sqrt({{2}} + np.float32({epsilon!r}))"
-        operands: list[Code] = [x.node, vector(mean), vector(variance)]
-        asks = [SUM, ATOM, ATOM]
-        binds = PRODUCT
-        for weight, symbol, level in ((gamma, "*", PRODUCT), (beta, "+", SUM)):
-            if weight is not None:
-                code += f" {symbol} {{{len(operands)}}}"
-                operands, asks, binds = [*operands, vector(weight)], [*asks, ATOM], level
-        return Traced(self.trace.add(code, operands, binds=binds, asks=asks, hint="normal"), values)
+        more = [f"{key}={vector(weight)}" for key, weight in (("gamma", gamma), ("beta", beta)) if weight is not None]
+        given = [vector(mean), vector(variance), repr(float(epsilon)), *more]
+        return Traced(self._call("batch_normalize", x, *given, hint="normal"), values)
 
     def time_to_batch(self, x: Traced) -> Traced:
         node = self.trace.add("{0}.reshape(-1, *{0}.shape[2:])", [x.node], asks=ATOM, hint="steps")
@@ -557,6 +551,12 @@ def window_options(options: dict[str, Any]) -> list[str]:
     return given + ([f'padding="{options["padding"]}"'] if options["padding"] != "valid" else [])
 
 
+def argument_codes(name: str, arguments: dict[str, Any]) -> list[str]:
+    """An activation's arguments as code; those of a relu that do nothing are left out."""
+    idle = (0, None) if name == "relu" else ()
+    return [f"{key}={value!r}" for key, value in arguments.items() if value not in idle]
+
+
 def function_code(name: str, arguments: dict[str, Any]) -> tuple[str, list[str]]:
     """A cell's activation as a function, and the helpers that it needs."""
     if name == "linear":
@@ -565,8 +565,8 @@ def function_code(name: str, arguments: dict[str, Any]) -> tuple[str, list[str]]
         return PLAIN[name], []
     if not arguments:
         return name, [name]
-    given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    return f"lambda x: {name}(x, {given})", [name]
+    given = argument_codes(name, arguments)
+    return f"lambda x: {', '.join([f'{name}(x', *given])})", [name]
 
 
 def refuse(what: str, way_out: str) -> Refusal:

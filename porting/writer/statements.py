@@ -7,7 +7,7 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Union
+from typing import Optional, Union
 
 from .helpers import HELPERS
 from .trace import Node
@@ -127,20 +127,33 @@ class Statements:
 
 
 def folded(line: str) -> list[str]:
-    """A statement over several lines where it is one long call: an argument a line."""
-    found = CALL.fullmatch(line)
-    if len(line) <= LONGEST or found is None:
+    """A statement over several lines where it is long: an argument a line of one call, or an operand a line."""
+    if len(line) <= LONGEST:
         return [line]
-    arguments, depth, start = [], 0, 0
-    inner = found.group(2)
-    for at, character in enumerate(inner):
-        depth += (character in "([") - (character in ")]")
+    found = CALL.fullmatch(line)
+    arguments = _split(found.group(2), ", ") if found else None
+    if found is not None and arguments is not None:
+        return [found.group(1), *(f"    {one}," for one in arguments), ")"]
+    target, _, code = line.partition(" = ")
+    for operator in (" + ", " / ", " * ", " @ "):
+        operands = _split(code, operator)
+        if operands is not None and len(operands) > 1:
+            first, *rest = operands
+            return [f"{target} = (", f"    {first}", *(f"    {operator.strip()} {one}" for one in rest), ")"]
+    return [line]
+
+
+def _split(code: str, mark: str) -> Optional[list[str]]:
+    """The parts of code between marks outside all brackets; None where a bracket closes that did not open."""
+    parts, depth, start = [], 0, 0
+    for at, character in enumerate(code):
+        depth += (character in "([{") - (character in ")]}")
         if depth < 0:
-            return [line]
-        if character == "," and depth == 0:
-            arguments.append(inner[start:at].strip())
-            start = at + 1
-    return [found.group(1), *(f"    {one}," for one in [*arguments, inner[start:].strip()]), ")"]
+            return None
+        if depth == 0 and code.startswith(mark, at):
+            parts.append(code[start:at])
+            start = at + len(mark)
+    return [*parts, code[start:]]
 
 
 def _needed(nodes: list[Node], roots: Iterable[Node]) -> set[Node]:
