@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -22,6 +23,10 @@ from .sizes import LeastSizes, check_inputs_of_net, least_sizes, needs_least_siz
 from .wires import Terminal, Wire, canonical
 
 __all__ = ["NeomlEngine", "Plan", "plan_network"]
+
+# Numbers in one layer's output. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four.
+LARGE, CACHED = 2**17, 2**21
+FEWEST_ROWS, MOST_ROWS = 2, 2**31
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +233,26 @@ class NeomlEngine:
         with pool.borrowed() as runner:
             return self._run(runner, inputs, refs)
 
-    def _run(self, runner: Any, inputs: Mapping[str, Array], refs: Iterable[TensorRef]) -> dict[TensorRef, Array]:
+    def _run(self, runner: Any, inputs: Mapping[str, Array], refs: Sequence[TensorRef]) -> dict[TensorRef, Array]:
+        rows = len(next(iter(inputs.values())))
+        parts = -(-rows // self._rows_at_once)
+        if parts == 1:
+            return self._run_rows(runner, inputs, refs)
+        step = -(-rows // parts)
+        made = [
+            self._run_rows(runner, {name: array[at : at + step] for name, array in inputs.items()}, refs)
+            for at in range(0, rows, step)
+        ]
+        return {ref: np.concatenate([part[ref] for part in made]) for ref in refs}
+
+    @cached_property
+    def _rows_at_once(self) -> int:
+        """Rows a pass through the net: few where a layer's output is large, so that it stays in the cache."""
+        shapes = [wire.shape[1:] for wire in self.plan.tensors.values()]
+        largest = max((prod(size or 1 for size in shape) for shape in shapes), default=1)
+        return max(FEWEST_ROWS, CACHED // largest) if self.device == "cpu" and largest > LARGE else MOST_ROWS
+
+    def _run_rows(self, runner: Any, inputs: Mapping[str, Array], refs: Iterable[TensorRef]) -> dict[TensorRef, Array]:
         wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
         blobs = {name: as_blob(inputs[name], wires[name]) for name in runner.reads}
         outputs = run_checked(runner, blobs)

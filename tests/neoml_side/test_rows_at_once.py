@@ -1,0 +1,36 @@
+"""Nets with large layers are run a few rows at a time; the answers are those of the rows one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import porting
+from porting.network import Call, Case, Input, Layer, Network, TensorRef
+
+SIDE, FILTERS = 96, 16
+
+
+def picture_net() -> porting.PortedNetwork:
+    rng = np.random.default_rng(0)
+    config = {"strides": 1, "padding": "same", "dilation_rate": 1, "groups": 1, "use_bias": False}
+    config |= {"filters": FILTERS, "kernel_size": 3, "activation": "relu", "data_format": "channels_last"}
+    kernel = rng.normal(size=(3, 3, 3, FILTERS)).astype("float32")
+    ref, picture = TensorRef("conv"), Input("picture", (None, SIDE, SIDE, 3), "float32")
+    given = rng.normal(size=(1, SIDE, SIDE, 3)).astype("float32")
+    case = Case("one", {"picture": given}, {ref: np.zeros((1, SIDE, SIDE, FILTERS), "float32")}, {})
+    layer = Layer("conv", "Conv2D", config, {"kernel": kernel})
+    calls = (Call("conv", "conv", (picture.ref,), outputs=1),)
+    network = Network("pictures", (picture,), calls, {"conv": layer}, ref, (case,), {})
+    from porting.neoml_side.engine import NeomlEngine
+
+    return porting.PortedNetwork(network, NeomlEngine(network))
+
+
+def test_rows_are_run_a_few_at_a_time() -> None:
+    net = picture_net()
+    assert 2 <= net.engine._rows_at_once < 33
+    pictures = np.random.default_rng(1).normal(size=(33, SIDE, SIDE, 3)).astype("float32")
+    whole = net.predict(pictures, batch_size=33)
+    assert whole.shape == (33, SIDE, SIDE, FILTERS)
+    one_by_one = np.concatenate([net.predict(pictures[at : at + 1]) for at in range(33)])
+    np.testing.assert_allclose(whole, one_by_one, atol=1e-5)
