@@ -33,6 +33,7 @@ COMPARISONS = {
 UNARY = {"reciprocal": ("1 / {0}", PRODUCT), "rsqrt": ("1 / np.sqrt({0})", PRODUCT), "negative": ("-{0}", NEGATION)}
 PLAIN = {"tanh": "np.tanh", "exponential": "np.exp"}
 SMALL = 8
+RELU = {"negative_slope": 0, "max_value": None, "threshold": 0}
 
 
 class StatementOperations:
@@ -553,8 +554,8 @@ def window_options(options: dict[str, Any]) -> list[str]:
 
 def argument_codes(name: str, arguments: dict[str, Any]) -> list[str]:
     """An activation's arguments as code; those of a relu that do nothing are left out."""
-    idle = (0, None) if name == "relu" else ()
-    return [f"{key}={value!r}" for key, value in arguments.items() if value not in idle]
+    idle = RELU if name == "relu" else {}
+    return [f"{key}={value!r}" for key, value in arguments.items() if key not in idle or idle[key] != value]
 
 
 def function_code(name: str, arguments: dict[str, Any]) -> tuple[str, list[str]]:
