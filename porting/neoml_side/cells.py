@@ -26,9 +26,10 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 import neoml
 import numpy as np
@@ -172,24 +173,34 @@ def find_once(archive: bytes, record: bytes, what: str) -> int:
 # ---- nets as bytes
 
 
-def stored(dnn: Any) -> bytes:
-    """A net as NeoML stores it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "net")
+def stored(dnn: Any, folder: Optional[str] = None) -> bytes:
+    """A net as NeoML stores it; through a file in `folder`, or in one that is made for it."""
+    with _file_in(folder) as path:
         dnn.store(path)
         with open(path, "rb") as file:
             return file.read()
 
 
-def loaded(archive: bytes, math_engine: Any) -> Any:
-    """The net that an archive holds. The bytes must be our own: NeoML may crash on others."""
-    dnn = neoml.Dnn.Dnn(math_engine)
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "net")
+def loaded(archive: bytes, math_engine: Any, random: Any = None, folder: Optional[str] = None) -> Any:
+    """The net that an archive holds. The bytes must be our own: NeoML may crash on others.
+
+    Random numbers are no part of an archive: without `random` every net begins with the same ones.
+    """
+    dnn = neoml.Dnn.Dnn(math_engine, random)
+    with _file_in(folder) as path:
         with open(path, "wb") as file:
             file.write(archive)
         dnn.load(path)
     return dnn
+
+
+@contextmanager
+def _file_in(folder: Optional[str]) -> Iterator[str]:
+    if folder is not None:
+        yield os.path.join(folder, "net")
+        return
+    with tempfile.TemporaryDirectory() as made:
+        yield os.path.join(made, "net")
 
 
 def copy_of(dnn: Any, math_engine: Any) -> Any:
@@ -209,7 +220,7 @@ def place_cell(node: Node, links: Sequence[tuple[Any, int]]) -> Any:
     return neoml.Dnn.EltwiseSum(list(links), name=node.name)
 
 
-def splice(dnn: Any, nodes: Iterable[Node], math_engine: Any) -> Any:
+def splice(dnn: Any, nodes: Iterable[Node], math_engine: Any, random: Any = None) -> Any:
     """The net with its placeholders replaced by the cells of the ``Recurrent`` nodes.
 
     It is a new Dnn: handles on the old one's layers say nothing about it.
@@ -219,7 +230,7 @@ def splice(dnn: Any, nodes: Iterable[Node], math_engine: Any) -> Any:
         if node.body is not None:
             archive = _with_cell(archive, node.name, node.body, math_engine)
     teach_wrappers()
-    return loaded(archive, math_engine)
+    return loaded(archive, math_engine, random)
 
 
 def _with_cell(archive: bytes, name: str, body: CellBody, math_engine: Any) -> bytes:

@@ -10,6 +10,9 @@ one slice for each id (`porting.training.gradients.Slices`), whatever the size o
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -191,6 +194,7 @@ class LearningNet:
         self.capacity = 1
         self.seed = seed
         self._dnn: Any = None
+        self._folder: Optional[str] = None
         self._picked: dict[str, tuple[Array, Array]] = {}
 
     def _live_slots(self, found: Mapping[Place, Filling], picked: Collection[int]) -> list[_Live]:
@@ -274,7 +278,8 @@ class LearningNet:
     # ---- building
 
     def _build(self) -> None:
-        dnn = neoml.Dnn.Dnn(self.math_engine, neoml.Random.Random(self.seed))
+        self._random = neoml.Random.Random(self.seed)
+        dnn = neoml.Dnn.Dnn(self.math_engine, self._random)
         for one in self.gathered:
             width = one.table.shape[1]
             one.node.settings["dimensions"] = [(self.capacity, width)]
@@ -286,7 +291,9 @@ class LearningNet:
             neoml.Dnn.Sink((layers[id(port.node)], port.output), f"unused {number}")
         self.cells = [node for node in self.nodes if node.kind == "Recurrent"]
         if self.cells:
-            dnn = splice(dnn, self.nodes, self.math_engine)
+            dnn = splice(dnn, self.nodes, self.math_engine, self._random)
+            self._folder = self._folder or _folder_of(self)
+            self._archive = stored(dnn, self._folder)
         self._start(dnn)
         self._write()
 
@@ -326,17 +333,19 @@ class LearningNet:
 
     def _write(self) -> None:
         """Put the weights as they are now into the net."""
-        cells: dict[tuple[str, str, str], Array] = {}
+        cells = {
+            (live.node.name, live.inner.name, live.name): live.pack(self.theta.vector)
+            for live in self.live
+            if live.inner is not None
+        }
+        if cells:
+            archive = with_cell_parameters(self._archive, self.cells, cells)
+            self._start(loaded(archive, self.math_engine, self._random, self._folder))
         for live in self.live:
-            packed = live.pack(self.theta.vector)
-            if live.inner is not None:
-                cells[live.node.name, live.inner.name, live.name] = packed
-            else:
+            if live.inner is None:
+                packed = live.pack(self.theta.vector)
                 shaped = packed.reshape(self._shapes.get((live.node.name, live.name), packed.shape))
                 write_slot(self.math_engine, self.layers[live.node.name], live.name, shaped)
-        if cells:
-            archive = with_cell_parameters(self._stored(), self.cells, cells)
-            self._start(loaded(archive, self.math_engine))
 
     def _stored(self) -> bytes:
         """The net as an archive, without the losses: those are Python's."""
@@ -345,7 +354,7 @@ class LearningNet:
                 self._dnn.delete_layer(f"loss {number}")
                 if head.wire.mask is None:
                     self._dnn.delete_layer(f"labels {number}")
-        return stored(self._dnn)
+        return stored(self._dnn, self._folder)
 
     # ---- a step
 
@@ -480,6 +489,13 @@ def _gradient(before: Array, after: Array) -> Array:
     np.subtract(before.reshape(-1), difference, out=difference)
     difference *= np.float32(1 / RATE)
     return difference
+
+
+def _folder_of(owner: Any) -> str:
+    """A folder that lives as long as its owner."""
+    folder = tempfile.mkdtemp()
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _is_gathered(node: Node, plan: Plan) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import porting
+from porting import optimizers
 from porting.engine import make_engine
 from porting.network import Call, Input, Layer, Network, TensorRef
 
@@ -63,6 +64,27 @@ def test_dropout_is_told_by_the_seed() -> None:
     first, same, other = (kernel_gradient(dropped(seed=seed)) for seed in (1, 1, 2))
     assert (first == same).all()
     assert (first != other).any()
+
+
+def test_dropout_before_an_archive_cell_draws_anew_in_each_step() -> None:
+    """A net with such a cell is loaded again for every step."""
+    rng = np.random.default_rng(4)
+    weights = {"kernel": (WIDTH, 9), "recurrent_kernel": (3, 9), "bias": (2, 9)}
+    config = {"units": 3, "activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}
+    config.update(use_bias=True, return_sequences=False, return_state=False, go_backwards=False, stateful=False)
+    gru = Layer("gru", "GRU", config, {name: rng.normal(size=shape).astype("f") for name, shape in weights.items()})
+    dropout = Layer("dropout", "Dropout", {"rate": RATE, "seed": None, "noise_shape": None})
+    steps = rng.normal(size=(ROWS, 4, WIDTH)).astype(np.float32)
+
+    def losses(seed: int) -> list[float]:
+        net = chain(dropout, gru, shape=(4, WIDTH))
+        net.compile(optimizers.SGD(0.0), "mse", seed=seed)
+        return [net.train_on_batch(steps, np.zeros((ROWS, 3)))["loss"] for _ in range(5)]
+
+    first = losses(1)
+    assert len(set(first)) == 5
+    assert first == losses(1)
+    assert set(first).isdisjoint(losses(2))
 
 
 def test_nothing_is_dropped_when_evaluating() -> None:
