@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
+from ..errors import Mismatch, Problem
 from ..network import Array
 from .strings import to_bytes, to_text
 from .words import PADDING, Words
@@ -78,7 +79,7 @@ class Tokenizer:
     def standardized(self, text: bytes) -> bytes:
         """The text before it is split, blanks made spaces where words are split."""
         if callable(self.standardize):
-            text = to_bytes(self.standardize(to_text(text)))
+            text = _given_back("standardize", self.standardize, [self.standardize(to_text(text))])[0]
         text = text.translate(self._table, self._stripped)
         if self.split != "character":
             return text
@@ -89,7 +90,7 @@ class Tokenizer:
         """A text's tokens in order; the n-grams of the first length come first."""
         text = self.standardized(text)
         if callable(self.split):
-            return self.join_ngrams([to_bytes(token) for token in self.split(to_text(text))])
+            return self.join_ngrams(_given_back("split", self.split, self.split(to_text(text))))
         if self.split == "whitespace":
             return self.join_ngrams(text.split())
         if self.split == "character":
@@ -101,6 +102,19 @@ class Tokenizer:
         if self.ngrams is None:
             return tokens
         return [b" ".join(ngram) for width in self.ngrams for ngram in zip(*(tokens[at:] for at in range(width)))]
+
+
+def _given_back(key: str, function: Callable[..., Any], values: Any) -> list[bytes]:
+    """What a user's function made, as bytes. Raises Mismatch where it is no text."""
+    if isinstance(values, (str, bytes)):
+        values = [None]
+    try:
+        return [to_bytes(value) for value in values]
+    except (AttributeError, TypeError) as error:
+        wanted = "a list of str" if key == "split" else "a str"
+        name = getattr(function, "__name__", repr(function))
+        what = f"the function {name!r}, given as {key}, returned something else than {wanted}"
+        raise Mismatch(Problem("TextVectorization", what, f"return {wanted} for every str")) from error
 
 
 def located(texts: Sequence[bytes], split: str, limit: Optional[int]) -> tuple[Words, Array]:

@@ -249,3 +249,23 @@ def test_noncharacters_of_an_older_tensorflow() -> None:
 def test_rows_of_no_ngrams_count_nothing() -> None:
     layer = TextVectorization(["a"], split=None, ngrams=(2,), output_mode="count")
     assert layer([["a"], ["b"]]).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("functions", "said"),
+    [
+        ({"standardize": lambda text: None}, "given as standardize, returned something else than a str"),
+        ({"split": lambda text: text}, "given as split, returned something else than a list of str"),
+        ({"split": lambda text: [text, 1]}, "given as split, returned something else than a list of str"),
+        ({"split": lambda text: None}, "given as split, returned something else than a list of str"),
+    ],
+)
+def test_functions_that_give_no_text_are_named(functions: Any, said: str) -> None:
+    with pytest.raises(Mismatch, match=said):
+        TextVectorization(["a"], **functions)(["a b"])
+
+
+def test_functions_may_give_empty_tokens_and_bytes() -> None:
+    layer = TextVectorization(["a", "b"], standardize=None, split=lambda text: text.split("-"))
+    assert layer(["a--b", "c"]).tolist() == [[2, 0, 3], [1, 0, 0]]
+    assert TextVectorization(["a"], standardize=lambda text: text.encode())(["a x"]).tolist() == [[2, 1]]
