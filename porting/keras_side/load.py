@@ -6,14 +6,15 @@ import importlib
 import importlib.util
 import json
 import os
-import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import Problem, Unsupported
+from .tensorflow_functions import FUNCTIONS
 
 __all__ = ["load_model_file"]
 
@@ -28,29 +29,30 @@ def load_model_file(
     Args:
         path: a ``.keras`` or ``.h5`` file, or a SavedModel folder (Keras 2 only).
         custom: Python files of your own that define its custom layers; they are imported.
-        trust_lambda: let the file bring Python code along (Lambda layers); only for files you trust.
+        trust_lambda: let the file bring code along (Lambda layers, a SavedModel's program); only for files you trust.
 
     Returns:
         The model, not compiled.
 
     Raises:
-        Unsupported: no model file, one of another Keras, code that is not trusted, or classes that are not known;
-            all such layers are listed.
+        Unsupported: no model file, one of another Keras, code that is not trusted, files that it would read, or
+            classes and functions that are not known; all such layers are listed.
     """
     path = Path(path)
     if not path.exists():
         raise Unsupported(Problem(str(path), "does not exist", "give the path of a .keras or .h5 file"))
     keras = _keras_for(path)
     objects = {name: value for file in custom for name, value in _objects_in(file, keras).items()}
-    problems = list(_file_problems(path, keras, objects, trust_lambda))
+    try:
+        problems = list(_file_problems(path, keras, objects, trust_lambda))
+    except RecursionError as error:
+        raise Unsupported(_not_loaded(path, error)) from error
     if problems:
         raise Unsupported(problems)
     try:
         with keras.utils.custom_object_scope(objects):
-            if path.suffix == ".keras":
-                return keras.models.load_model(str(path), compile=False, safe_mode=not trust_lambda)
-            return keras.models.load_model(str(path), compile=False)
-    except (ValueError, TypeError, NotImplementedError, OSError, KeyError, AttributeError, ImportError) as error:
+            return keras.models.load_model(str(path), compile=False, safe_mode=not trust_lambda)
+    except Exception as error:  # whatever Keras makes of a file that is none of its own
         raise Unsupported(_not_loaded(path, error)) from error
 
 
@@ -72,13 +74,12 @@ def _keras_for(path: Path) -> ModuleType:
 
 def _version(path: Path) -> str | None:
     """The Keras version that a file says it was saved by."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if "metadata.json" in archive.namelist():
-                return str(json.loads(archive.read("metadata.json")).get("keras_version", ""))
-    elif path.is_file():
-        return _h5_attribute(path, "keras_version")
-    return None
+    try:
+        if zipfile.is_zipfile(path):
+            return str(_member(path, "metadata.json").get("keras_version", ""))
+        return _h5_attribute(path, "keras_version") if path.is_file() else None
+    except UNREADABLE:
+        return None
 
 
 def _h5_attribute(path: Path, name: str) -> str | None:
@@ -109,58 +110,121 @@ def _objects_in(file: str | os.PathLike[str], keras: ModuleType) -> dict[str, An
 
 
 def _file_problems(path: Path, keras: ModuleType, objects: Mapping[str, Any], trust_lambda: bool) -> Iterator[Problem]:
-    """What a file's description already shows to be missing, before Keras reads it."""
+    """What a file's description already shows to be missing or to run code, before Keras reads it."""
+    if path.is_dir() and not trust_lambda:
+        what = "is a SavedModel: a TensorFlow program, parts of which run as it is loaded"
+        yield Problem(str(path), what, "save the model as .keras, or trust its maker: trust_lambda=True")
+    if path.is_dir():
+        return
     for where, described in _described(_description(path)):
-        class_name = described["class_name"]
-        if class_name in {"Lambda", "__lambda__"} and not trust_lambda:
-            way_out = (
-                "replace it by a layer class of your own or by Keras operations; it cannot be ported, and only loading "
-                "it needs trust_lambda=True, which runs the file's code"
-            )
-            yield Problem(where, "is a Lambda layer: Python code in the file", way_out)
-        registered = described.get("registered_name")
-        module = str(described.get("module") or "keras")
-        if module.partition(".")[0] in {"keras", "tf_keras", "builtins"} and ">" not in str(registered):
-            continue
-        if class_name not in objects and keras.utils.get_registered_object(registered or class_name) is None:
-            way_out = "name the Python file that defines it: custom=['my_layers.py'], --custom my_layers.py"
-            yield Problem(where, f"is of the class {registered or class_name!r}, which is not known here", way_out)
+        yield from _code_problems(where, described, trust_lambda)
+        yield from _unknown(where, described, keras, objects)
+
+
+def _code_problems(where: str, described: Mapping[str, Any], trust_lambda: bool) -> Iterator[Problem]:
+    """Python code, files and TensorFlow functions that loading would run, read or call."""
+    class_name, config = described["class_name"], described["config"]
+    if class_name in CODE and not trust_lambda:
+        way_out = (
+            "replace it by a layer class of your own or by Keras operations; it cannot be ported, and only loading "
+            "it needs trust_lambda=True, which runs the file's code"
+        )
+        yield Problem(where, "is a Lambda: Python code in the file", way_out)
+    if not isinstance(config, Mapping):
+        return
+    if class_name in LOOKUPS:
+        for key in ("vocabulary", "idf_weights"):
+            if isinstance(config.get(key), str):
+                way_out = "save the model anew from Keras, which keeps the vocabulary in the file"
+                yield Problem(where, f"reads its {key} from the file {config[key]!r:.80} as it is loaded", way_out)
+    if class_name == "TFOpLambda" and config.get("function") not in FUNCTIONS:
+        what = f"calls the TensorFlow function {config.get('function')!r:.80}, which has no rule"
+        yield Problem(where, what, "replace it by a layer, or by a function that has one")
+
+
+def _unknown(
+    where: str, described: Mapping[str, Any], keras: ModuleType, objects: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Classes and functions that are neither Keras' for building models, nor registered, nor given by the user."""
+    class_name, registered = described["class_name"], described.get("registered_name")
+    module = str(described.get("module") or "keras")
+    name = described["config"] if class_name == "function" else class_name
+    if class_name in CODE or _is_keras_own(keras, class_name, module, name, registered):
+        return
+    if str(name) in objects or keras.utils.get_registered_object(str(registered or name)) is not None:
+        return
+    kind = "the function" if class_name == "function" else "of the class"
+    shown = name if class_name == "function" else registered or class_name
+    way_out = "name the Python file that defines it: custom=['my_layers.py'], --custom my_layers.py"
+    yield Problem(where, f"is {kind} {str(shown)[:80]!r}, which is not known here", way_out)
+
+
+def _is_keras_own(keras: ModuleType, class_name: str, module: str, name: Any, registered: Any) -> bool:
+    """Whether a description names a part of Keras that models are built of; others do things as they are called."""
+    if not isinstance(name, str) or ">" in str(registered):
+        return False
+    parts = module.split(".")
+    if class_name == "function" and module in ("builtins", "keras"):
+        return any(hasattr(getattr(keras, part, None), name) for part in HOLD_FUNCTIONS)
+    area = next((part for part in parts[1:] if part != "src"), "")
+    return parts[0] in ("keras", "tf_keras") and area not in NOT_FOR_MODELS
+
+
+# A layer's function, and the layer.
+CODE = frozenset({"Lambda", "__lambda__"})
+LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup"})
+HOLD_FUNCTIONS = ("activations", "losses", "metrics", "regularizers", "initializers", "constraints")
+# Modules of Keras whose functions read files, fetch from the network or change settings.
+NOT_FOR_MODELS = frozenset(
+    {"applications", "callbacks", "config", "datasets", "distribution", "export", "legacy", "preprocessing", "saving"}
+    | {"tree", "utils"}
+)
+LARGEST_DESCRIPTION = 256 << 20
 
 
 def _description(path: Path) -> Any:
     try:
         if path.suffix == ".keras" and zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read("config.json"))
-        if path.is_dir():
-            return _saved_model_description(path)
+            return _member(path, "config.json")
         text = _h5_attribute(path, "model_config")
         return json.loads(text) if text else None
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except UNREADABLE as error:
         raise Unsupported(_not_loaded(path, error)) from error
 
 
-def _saved_model_description(path: Path) -> Any:
-    """The layers of a SavedModel folder that are Lambdas, as far as their metadata says so."""
-    metadata = path / "keras_metadata.pb"
-    found = metadata.read_bytes() if metadata.is_file() else b""
-    names = re.findall(rb'"class_name": "Lambda", "config": \{"name": "([^"]*)"', found)
-    return [{"class_name": "Lambda", "config": {"name": name.decode(errors="replace")}} for name in names]
+def _member(path: Path, name: str) -> Any:
+    """A JSON member of a .keras file, of modest size."""
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo(name).file_size
+        if size > LARGEST_DESCRIPTION:
+            raise ValueError(f"its {name} has {size} bytes")
+        return json.loads(archive.read(name))
 
 
-def _described(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every described object within a description, with its name; no compile settings."""
+# What zipfile, json and h5py raise for files that are broken, encrypted, or nest too deep.
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
+
+
+def _described(value: Any, within: str = "the model") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every described object within a description, with its name; no compile settings, and nothing inside a Lambda."""
     if isinstance(value, Mapping):
         config = value.get("config")
-        if isinstance(value.get("class_name"), str) and "config" in value:
-            name = config.get("name") if isinstance(config, Mapping) else config
-            yield f"{value['class_name']} {name!r}", value
+        class_name = value.get("class_name")
+        if isinstance(class_name, str) and "config" in value:
+            name = config.get("name") if isinstance(config, Mapping) else None
+            where = f"{class_name} {name!r}" if isinstance(name, str) else f"{class_name} in {within}"
+            yield where, value
+            within = where if isinstance(name, str) else within
+            if class_name in CODE:
+                return
         for key, part in value.items():
             if key != "compile_config":
-                yield from _described(part)
+                yield from _described(part, within)
     elif isinstance(value, list):
         for part in value:
-            yield from _described(part)
+            yield from _described(part, within)
 
 
 def _not_loaded(path: Path, error: Exception) -> Problem:
