@@ -20,6 +20,8 @@ SAID = {
     "sentiment": "texts with another prediction than Keras': 0",
     "attention": "texts with another prediction than Keras': 0",
     "tied": "tables read back: words/embeddings\n",
+    "convolutions": "both networks answer as Keras does",
+    "plain": "both networks answer as Keras does",
     "seq2seq": "letters with another prediction than Keras': 0",
 }
 
