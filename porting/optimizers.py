@@ -7,6 +7,7 @@ They update weights in place, in float32. All of them take Keras' ``weight_decay
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -155,6 +156,7 @@ def _refuse_others(where: str, others: Mapping[str, Any]) -> None:
         raise Unsupported(Problem(where, f"argument {key}={value!r} is not handled", way_out))
 
 
+@lru_cache(maxsize=16)
 def power(base: float, exponent: int) -> np.float32:
     return f32(np.power(f32(base), f32(exponent)))
 

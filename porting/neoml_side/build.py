@@ -15,9 +15,9 @@ from .graph import AXES, Graph, Node, Parameter
 __all__ = ["Runner", "axes_of", "blob_of", "from_blob", "make_layers", "read_slot", "write_slot"]
 
 
-def blob_of(math_engine: Any, array: Array) -> Any:
-    """A NeoML blob holding a copy of a seven-dimensional float32 or int32 array."""
-    return neoml.Blob.asblob(math_engine, array, array.shape, True)
+def blob_of(math_engine: Any, array: Array, copy: bool = True) -> Any:
+    """A NeoML blob holding a copy of a seven-dimensional float32 or int32 array, or the array itself."""
+    return neoml.Blob.asblob(math_engine, array, array.shape, copy)
 
 
 def from_blob(blob: Any) -> Array:
@@ -31,9 +31,12 @@ def set_slot(math_engine: Any, layer: Any, slot: str, parameter: Parameter) -> N
     write_slot(math_engine, layer, slot, parameter.pack())
 
 
-def write_slot(math_engine: Any, layer: Any, slot: str, array: Array) -> None:
-    """Put a seven-dimensional array into a slot of a live layer."""
-    blob = blob_of(math_engine, array)
+def write_slot(math_engine: Any, layer: Any, slot: str, array: Array, copy: bool = True) -> None:
+    """Put a seven-dimensional array into a slot of a live layer.
+
+    `copy`: first into a blob of its own; most layers copy what they are given anyway.
+    """
+    blob = blob_of(math_engine, array, copy)
     if slot == "embeddings":
         layer.set_embeddings(0, blob)
     elif slot == "blob":

@@ -30,7 +30,7 @@ from .build import axes_of, blob_of, from_blob, make_layers, read_slot, write_sl
 from .cells import cell_parameters, loaded, splice, stored, with_cell_parameters
 from .engine import Plan, as_blob, plan_network
 from .graph import Graph, Node, Parameter, Port, blob_array
-from .packing import Filling, Place, Theta, find_packings, held, slots_of
+from .packing import Filling, Place, Theta, Whole, find_packings, held, slots_of
 from .wires import Wire, canonical
 
 __all__ = ["Head", "LearningNet", "learning_heads"]
@@ -345,7 +345,7 @@ class LearningNet:
             if live.inner is None:
                 packed = live.pack(self.theta.vector)
                 shaped = packed.reshape(self._shapes.get((live.node.name, live.name), packed.shape))
-                write_slot(self.math_engine, self.layers[live.node.name], live.name, shaped)
+                write_slot(self.math_engine, self.layers[live.node.name], live.name, shaped, copy=False)
 
     def _stored(self) -> bytes:
         """The net as an archive, without the losses: those are Python's."""
@@ -463,7 +463,10 @@ class LearningNet:
                 after = inside[live.node.name][live.inner.name, live.name]
             else:
                 after = read_slot(self.layers[live.node.name], live.name)
-            live.packing.add_gradient(_gradient(live.packed, after), flat)
+            if isinstance(live.packing, Whole):
+                _gradient(live.packed, after, live.packing.part_of(flat))
+            else:
+                live.packing.add_gradient(_gradient(live.packed, after, after.reshape(-1)), flat)
         arrays: dict[str, Gradient] = dict(self.theta.split(flat))
         sliced: dict[str, Slices] = {}
         whole = {weight.name for live in self.live for weight in (live.inner or live.node).weights()}
@@ -473,7 +476,7 @@ class LearningNet:
                 continue
             ids, before = self._picked[one.positions]
             after = read_slot(self.layers[one.node.name], "embeddings")
-            values = _gradient(before, after).reshape(self.capacity, -1)[: ids.size]
+            values = _gradient(before, after, after.reshape(-1)).reshape(self.capacity, -1)[: ids.size]
             slices = Slices(ids, values, one.table.shape)
             sliced[name] = sliced[name].joined(slices) if name in sliced else slices
         for name, slices in sliced.items():
@@ -483,12 +486,11 @@ class LearningNet:
         return {name: gradient for name, gradient in arrays.items() if name in reached}
 
 
-def _gradient(before: Array, after: Array) -> Array:
-    """What a slot's step of descent at the rate `RATE` says about its gradient; written over `after`."""
-    difference: Array = after.reshape(-1)
-    np.subtract(before.reshape(-1), difference, out=difference)
-    difference *= np.float32(1 / RATE)
-    return difference
+def _gradient(before: Array, after: Array, made: Array) -> Array:
+    """What a slot's step of descent at the rate `RATE` says about its gradient; `made`, perhaps `after`, takes it."""
+    np.subtract(before.reshape(-1), after.reshape(-1), out=made)
+    made *= np.float32(1 / RATE)
+    return made
 
 
 def _folder_of(owner: Any) -> str:

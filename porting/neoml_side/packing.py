@@ -192,13 +192,17 @@ class Whole:
     shape: tuple[int, ...]
     start: int
 
+    def part_of(self, vector: Array) -> Array:
+        """Where in a vector like `Theta`'s the slot's numbers lie."""
+        return vector[self.start : self.start + prod(self.shape)]
+
     def pack(self, vector: Array) -> Array:
         """See `Packing.pack`; a view of the vector."""
-        return vector[self.start : self.start + prod(self.shape)].reshape(self.shape)
+        return self.part_of(vector).reshape(self.shape)
 
     def add_gradient(self, slot: Array, gradient: Array) -> None:
         """See `Packing.add_gradient`."""
-        gradient[self.start : self.start + slot.size] += slot.reshape(-1)
+        self.part_of(gradient)[...] += slot.reshape(-1)
 
 
 Place = tuple[int, Optional[int], str]
