@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import Problem, Unsupported
 
-__all__ = ["gpus", "math_engine_for", "preload_cuda"]
+__all__ = ["gpus", "math_engine_for", "math_engine_of_fork", "preload_cuda"]
 
 CUDA_LIBRARIES = ("libcublasLt.so.11", "libcublas.so.11", "libcusparse.so.11")
 HOW_TO_INSTALL = "pip install nvidia-cusparse-cu11 nvidia-cublas-cu11, beside a driver that has libcuda.so.1"
@@ -69,3 +69,15 @@ def math_engine_for(device: Any) -> Any:
         what = f"NeoML finds {len(found)} GPUs"
         raise Unsupported(Problem(f"device {device!r}", what, HOW_TO_INSTALL))
     return neoml.MathEngine.GpuMathEngine(index)
+
+
+def math_engine_of_fork(device: Any) -> Any:
+    """A math engine for a process that was forked: locks in the old one may be held by threads that are not here.
+
+    Raises:
+        Unsupported: CUDA does not outlive a fork.
+    """
+    if device != "cpu":
+        way_out = "load the network in the process that uses it: multiprocessing's start method 'spawn'"
+        raise Unsupported(Problem(f"device {device!r}", "a GPU cannot be used after a fork", way_out))
+    return math_engine_for(device)

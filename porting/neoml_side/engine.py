@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..execution import refs_read, walk
 from ..layers import RULES, Refusal, Rule, apply_call, context_of
 from ..network import Array, Call, Input, Network, Shape, TensorRef
+from .devices import math_engine_for, math_engine_of_fork
 from .folding import folded
 from .graph import Graph, Node, blob_array
 from .operations import NeomlOperations
@@ -123,14 +125,27 @@ class NetPool:
         first: the net that was made first; never given up, so after a failed run its Dnn is exchanged for a copy.
     """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], forked: Callable[[], None]) -> None:
         self._make = make
+        self._forked = forked
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[Any] = []
+        self._lent = 0
         self._first: Any = None
+
+    def _settle(self) -> None:
+        """After a fork: what other threads held at that moment, they hold for ever; their nets stand still in a run."""
+        if self._process == os.getpid():
+            return
+        if self._lent:
+            self._first, self._idle, self._lent = None, [], 0
+        self._forked()
+        self._lock, self._process = threading.Lock(), os.getpid()
 
     @property
     def first(self) -> Any:
+        self._settle()
         with self._lock:
             if self._first is None:
                 self._first = self._make()
@@ -142,17 +157,22 @@ class NetPool:
         self.first  # noqa: B018 - made before any other
         with self._lock:
             net = self._idle.pop() if self._idle else None
-        net = net or self._make()
+            self._lent += 1
         failed = True
         try:
+            net = net or self._make()
             yield net
             failed = False
         finally:
-            if failed and net is self._first:
-                net.renew()
-            if not failed or net is self._first:
-                with self._lock:
-                    self._idle.append(net)
+            self._take_back(net, failed)
+
+    def _take_back(self, net: Any, failed: bool) -> None:
+        if failed and net is self._first:
+            net.renew()
+        with self._lock:
+            self._lent -= 1
+            if net is not None and (not failed or net is self._first):
+                self._idle.append(net)
 
 
 class NeomlEngine:
@@ -169,8 +189,6 @@ class NeomlEngine:
     default_batch_size = 32
 
     def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES, device: Any = "cpu") -> None:
-        from .devices import math_engine_for
-
         self.network = network
         self.rules = rules
         self.device = device
@@ -179,8 +197,12 @@ class NeomlEngine:
         self.id_limits = self.plan.ops.id_limits
         self._seen = sizes_seen(network)
         self._outputs = list(dict.fromkeys(network.output_refs()))
-        self._pool = NetPool(lambda: self._build(self._outputs))
-        self._observer = NetPool(lambda: self._build([ref for call in network.calls for ref in call.refs()]))
+        self._pool = NetPool(lambda: self._build(self._outputs), self._forked)
+        every = [ref for call in network.calls for ref in call.refs()]
+        self._observer = NetPool(lambda: self._build(every), self._forked)
+
+    def _forked(self) -> None:
+        self.math_engine = math_engine_of_fork(self.device)
 
     @property
     def main(self) -> Any:

@@ -20,6 +20,7 @@ from ..hashing import sha256_of_file
 from ..layers import Rule
 from ..network import Array, Call, Input, Network, TensorRef
 from ..preprocessing import Front, FrontedEngine, functions_in, make_step
+from .devices import math_engine_for, math_engine_of_fork
 from .engine import NetPool, as_array, as_blob, run_checked
 from .sizes import check_inputs_of_net
 from .stored_description import StoredDescription, description_path, open_plain, read_description
@@ -133,8 +134,6 @@ class StoredEngine:
     default_batch_size = 32
 
     def __init__(self, path: Path, description: StoredDescription, device: Any, trust: bool = False) -> None:
-        from .devices import math_engine_for
-
         self.path = path
         self.device = device
         self.math_engine = math_engine_for(device)
@@ -145,8 +144,11 @@ class StoredEngine:
         self.network = Network(description.name, inputs, (), {}, description.outputs)
         self.description = description
         self.trust = trust
-        self._pool = NetPool(self._load)
+        self._pool = NetPool(self._load, self._forked)
         self.check_terminals()
+
+    def _forked(self) -> None:
+        self.math_engine = math_engine_of_fork(self.device)
 
     def _load(self) -> StoredNet:
         """A live net. The archive is compared anew for every net: it may have been replaced since the one before."""
