@@ -7,19 +7,15 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..layers.rule import Refusal
-from ..layers.windows import transposed_margins
 from ..network import Array
-from ..numpy_side.operations import NumpyOperations
 from ..numpy_side.values import Value
 from ..operations import Cell, Weight
+from .base import Code, Operand, axis_code, literal, number
 from .categories import write_preprocessing
-from .trace import ATOM, COMPARISON, LOGIC, NEGATION, POWER, PRODUCT, SUM, Node, Trace, Traced
+from .trace import ATOM, COMPARISON, LOGIC, NEGATION, POWER, PRODUCT, SUM, Node, Traced
+from .windows import WindowStatements
 
 __all__ = ["StatementOperations"]
-
-Operand = Union[Traced, Weight, float]
-Code = Union[Node, str]
 
 SYMBOLS = {"add": ("+", SUM), "subtract": ("-", SUM), "multiply": ("*", PRODUCT), "divide": ("/", PRODUCT)}
 COMPARISONS = {
@@ -32,76 +28,19 @@ COMPARISONS = {
 }
 UNARY = {"reciprocal": ("1 / {0}", PRODUCT), "rsqrt": ("1 / np.sqrt({0})", PRODUCT), "negative": ("-{0}", NEGATION)}
 PLAIN = {"tanh": "np.tanh", "exponential": "np.exp"}
-SMALL = 8
 RELU = {"negative_slope": 0, "max_value": None, "threshold": 0}
 
 
-class StatementOperations:
+class StatementOperations(WindowStatements):
     """`porting.operations.Operations` whose tensors are expressions."""
 
     training = False
-
-    def __init__(self, trace: Trace, cases: int, weights: dict[str, Array]) -> None:
-        self.trace = trace
-        self.cases = cases
-        self.weights = weights
-        self.numpy = NumpyOperations()
-
-    # what every operation is made of
-
-    def _values(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        def of(value: Any, at: int) -> Any:
-            if isinstance(value, Traced):
-                return value.values[at]
-            return [of(part, at) for part in value] if isinstance(value, list) else value
-
-        operation = getattr(self.numpy, name)
-        return tuple(
-            operation(*(of(one, at) for one in args), **{key: of(one, at) for key, one in kwargs.items()})
-            for at in range(self.cases)
-        )
-
-    def _code(self, x: Operand, like: Optional[Operand] = None) -> Union[Node, str]:
-        """An operand's code; a number takes the kind of its partner."""
-        if isinstance(x, Traced):
-            return x.node
-        if isinstance(x, Weight):
-            return self._weight(x)
-        if isinstance(like, Traced) and not like.is_float and float(x).is_integer():
-            return repr(int(x))
-        return number(float(x))
-
-    def _weight(self, weight: Weight) -> str:
-        kept = self.weights.get(weight.name)
-        if kept is weight.value:
-            return self.trace.keep(weight.name, weight.value)
-        sizes = "x".join(map(str, weight.shape))
-        return self.trace.keep(f"{weight.name} as {sizes}", np.ascontiguousarray(weight.value))
-
-    def _constant(self, value: Array) -> str:
-        if value.size <= SMALL and value.dtype == np.float32 and np.isfinite(value).all():
-            return f"np.array({value.tolist()}, np.float32)"
-        return self.trace.keep(f"{self.trace.scope}/constant", np.ascontiguousarray(value))
-
-    def _floating(self, x: Traced) -> Traced:
-        return x if x.is_float else self.cast(x, "float32")
-
-    def _call(self, name: str, x: Traced, *more: str, hint: str = "") -> Node:
-        """A call of a helper on one tensor and finished code."""
-        return self.trace.add(f"{name}({', '.join(['{0}', *escape(more)])})", [x.node], hint=hint, helpers=[name])
 
     # values
 
     def constant(self, value: Array) -> Traced:
         array = np.asarray(value)
         return Traced(self.trace.add(*literal(self._constant(array)), hint="constant"), (Value(array),) * self.cases)
-
-    def cast(self, x: Operand, dtype: str) -> Traced:
-        values = self._values("cast", x, dtype)
-        if isinstance(x, Traced) and x.dtype == dtype:
-            return x
-        kind = "bool" if dtype == "bool" else f"np.{dtype}"
-        return Traced(self.trace.add(f"{{0}}.astype({kind})", [self._code(x)], asks=ATOM, hint="values"), values)
 
     def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Traced:
         """Text and categories; other functions of arrays have no statement."""
@@ -410,117 +349,6 @@ class StatementOperations:
         )
         return Traced(node, values)
 
-    # images and convolutions
-
-    def _convolved(
-        self, helper: str, x: Traced, kernel: Weight, bias: Optional[Weight], options: Sequence[str]
-    ) -> Node:
-        weights = [self._weight(kernel)] + ([] if bias is None else [self._weight(bias)])
-        return self._call(helper, self._floating(x), *weights, *options, hint="convolved")
-
-    def convolution(self, x: Traced, kernel: Weight, bias: Optional[Weight] = None, **options: Any) -> Traced:
-        values = self._values("convolution", x, kernel, bias, **options)
-        given = window_options(options) + ([f"groups={options['groups']}"] if options.get("groups", 1) != 1 else [])
-        return Traced(self._convolved("convolve", x, kernel, bias, given), values)
-
-    def depthwise_convolution(self, x: Traced, kernel: Weight, bias: Optional[Weight] = None, **options: Any) -> Traced:
-        values = self._values("depthwise_convolution", x, kernel, bias, **options)
-        return Traced(self._convolved("convolve_depthwise", x, kernel, bias, window_options(options)), values)
-
-    def transposed_convolution(
-        self,
-        x: Traced,
-        kernel: Weight,
-        bias: Optional[Weight] = None,
-        *,
-        strides: Sequence[int],
-        padding: str,
-        output_padding: Optional[Sequence[int]],
-        dilation: Sequence[int],
-    ) -> Traced:
-        options = {"strides": strides, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-        values = self._values("transposed_convolution", x, kernel, bias, **options)
-        more: Sequence[Optional[int]] = output_padding or [None] * len(strides)
-        sizes = zip(kernel.shape[:-2], strides, more, dilation)
-        amounts = [transposed_margins(k, s, padding, o, d) for k, s, o, d in sizes]
-        given = [f"strides={tuple(strides)}", f"dilation={tuple(dilation)}", f"amounts={amounts}"]
-        return Traced(self._convolved("convolve_transposed", x, kernel, bias, given), values)
-
-    def pool(self, x: Traced, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Traced:
-        values = self._values("pool", x, name, window, strides, padding)
-        more = [str(tuple(window)), str(tuple(strides)), *([] if padding == "valid" else [f'"{padding}"'])]
-        return Traced(self._call(f"{name}_pool", self._floating(x), *more, hint="pooled"), values)
-
-    def pad(self, x: Traced, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Traced:
-        values = self._values("pad", x, amounts, value)
-        more = [str([tuple(map(int, pair)) for pair in amounts]), *([number(value)] if value else [])]
-        return Traced(self._call("grow", x, *more, hint="grown"), values)
-
-    def upsample(self, x: Traced, times: Sequence[int]) -> Traced:
-        values = self._values("upsample", x, times)
-        node = x.node
-        for axis, count in enumerate(times, 1):
-            if count != 1:
-                node = self.trace.add(f"np.repeat({{0}}, {count}, axis={axis})", [node], hint="repeated")
-        return Traced(node, values)
-
-    def resample(self, x: Traced, axis: int, matrix: Array) -> Traced:
-        values = self._values("resample", x, axis, matrix)
-        at = axis % x.rank
-        code = f"np.moveaxis(np.tensordot({{0}}, {{1}}, ({at}, 1)), -1, {at})"
-        operands: list[Code] = [self._floating(x).node, self._constant(np.asarray(matrix))]
-        return Traced(self.trace.add(code, operands, hint="resized"), values)
-
-    def scale_and_shift(self, x: Traced, scale: Optional[Array], shift: Optional[Array], axis: int) -> Traced:
-        values = self._values("scale_and_shift", x, scale, shift, axis)
-        x = self._floating(x)
-        behind = x.rank - 1 - axis % x.rank
-        node = x.node
-        for vector, symbol, binds in ((scale, "*", PRODUCT), (shift, "+", SUM)):
-            if vector is not None:
-                shaped = np.asarray(vector).reshape(-1, *[1] * behind)
-                operands: list[Code] = [node, self._constant(shaped)]
-                node = self.trace.add(f"{{0}} {symbol} {{1}}", operands, binds=binds, asks=(binds, ATOM), hint="scaled")
-        return Traced(node, values)
-
-    def batch_normalization(
-        self,
-        x: Traced,
-        mean: Weight,
-        variance: Weight,
-        gamma: Optional[Weight] = None,
-        beta: Optional[Weight] = None,
-        *,
-        epsilon: float,
-        axis: int,
-    ) -> Traced:
-        values = self._values("batch_normalization", x, mean, variance, gamma, beta, epsilon=epsilon, axis=axis)
-        x = self._floating(x)
-        behind = x.rank - 1 - axis % x.rank
-
-        def vector(weight: Weight) -> str:
-            return self._weight(weight if not behind else weight.arranged(shape=(-1, *[1] * behind)))
-
-        more = [f"{key}={vector(weight)}" for key, weight in (("gamma", gamma), ("beta", beta)) if weight is not None]
-        given = [vector(mean), vector(variance), repr(float(epsilon)), *more]
-        return Traced(self._call("batch_normalize", x, *given, hint="normal"), values)
-
-    def time_to_batch(self, x: Traced) -> Traced:
-        node = self.trace.add("{0}.reshape(-1, *{0}.shape[2:])", [x.node], asks=ATOM, hint="steps")
-        return Traced(node, self._values("time_to_batch", x))
-
-    def batch_to_time(self, x: Traced, like: Traced) -> Traced:
-        code = "{0}.reshape(*{1}.shape[:2], *{0}.shape[1:])"
-        node = self.trace.add(code, [x.node, like.node], asks=ATOM, hint="sequence")
-        return Traced(node, self._values("batch_to_time", x, like))
-
-
-def number(value: float) -> str:
-    """A float as code."""
-    if np.isnan(value):
-        return "np.nan"
-    return repr(float(value)) if np.isfinite(value) else ("np.inf" if value > 0 else "-np.inf")
-
 
 def plain(value: Any) -> str:
     """A setting of numpy's as code."""
@@ -529,27 +357,8 @@ def plain(value: Any) -> str:
     return repr(value)
 
 
-def literal(code: str) -> tuple[str, list[Union[Node, str]]]:
-    """Finished code as an expression without operands of its own."""
-    return "{0}", [code]
-
-
-def escape(codes: Sequence[str]) -> list[str]:
-    return [code.replace("{", "{{").replace("}", "}}") for code in codes]
-
-
-def axis_code(axes: Sequence[int], always_tuple: bool = False) -> str:
-    listed = tuple(int(axis) for axis in axes)
-    return str(listed[0]) if len(listed) == 1 and not always_tuple else str(listed)
-
-
 def weights_of(cell: Cell) -> list[Weight]:
     return [cell.kernel, cell.recurrent_kernel, *([] if cell.bias is None else [cell.bias])]
-
-
-def window_options(options: dict[str, Any]) -> list[str]:
-    given = [f"strides={tuple(options['strides'])}", f"dilation={tuple(options['dilation'])}"]
-    return given + ([f'padding="{options["padding"]}"'] if options["padding"] != "valid" else [])
 
 
 def argument_codes(name: str, arguments: dict[str, Any]) -> list[str]:
@@ -568,7 +377,3 @@ def function_code(name: str, arguments: dict[str, Any]) -> tuple[str, list[str]]
         return name, [name]
     given = argument_codes(name, arguments)
     return f"lambda x: {', '.join([f'{name}(x', *given])})", [name]
-
-
-def refuse(what: str, way_out: str) -> Refusal:
-    return Refusal(what, way_out)

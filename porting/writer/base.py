@@ -1,0 +1,105 @@
+"""What every operation that is written as numpy statements is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ..network import Array
+from ..numpy_side.operations import NumpyOperations
+from ..operations import Weight
+from .trace import ATOM, Node, Trace, Traced
+
+__all__ = ["Code", "Operand", "StatementBase", "axis_code", "escape", "literal", "number"]
+
+Operand = Union[Traced, Weight, float]
+Code = Union[Node, str]
+
+SMALL = 8
+
+
+class StatementBase:
+    """Values by the numpy engine's operations, and code for operands.
+
+    Attributes:
+        trace: what is written.
+        cases: how many references the network runs on.
+        weights: by ``layer/weight``; those that stand in the file under their own names.
+    """
+
+    def __init__(self, trace: Trace, cases: int, weights: dict[str, Array]) -> None:
+        self.trace = trace
+        self.cases = cases
+        self.weights = weights
+        self.numpy = NumpyOperations()
+
+    def _values(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        def of(value: Any, at: int) -> Any:
+            if isinstance(value, Traced):
+                return value.values[at]
+            return [of(part, at) for part in value] if isinstance(value, list) else value
+
+        operation = getattr(self.numpy, name)
+        return tuple(
+            operation(*(of(one, at) for one in args), **{key: of(one, at) for key, one in kwargs.items()})
+            for at in range(self.cases)
+        )
+
+    def _code(self, x: Operand, like: Optional[Operand] = None) -> Union[Node, str]:
+        """An operand's code; a number takes the kind of its partner."""
+        if isinstance(x, Traced):
+            return x.node
+        if isinstance(x, Weight):
+            return self._weight(x)
+        if isinstance(like, Traced) and not like.is_float and float(x).is_integer():
+            return repr(int(x))
+        return number(float(x))
+
+    def _weight(self, weight: Weight) -> str:
+        kept = self.weights.get(weight.name)
+        if kept is weight.value:
+            return self.trace.keep(weight.name, weight.value)
+        sizes = "x".join(map(str, weight.shape))
+        return self.trace.keep(f"{weight.name} as {sizes}", np.ascontiguousarray(weight.value))
+
+    def _constant(self, value: Array) -> str:
+        if value.size <= SMALL and value.dtype == np.float32 and np.isfinite(value).all():
+            return f"np.array({value.tolist()}, np.float32)"
+        return self.trace.keep(f"{self.trace.scope}/constant", np.ascontiguousarray(value))
+
+    def _floating(self, x: Traced) -> Traced:
+        return x if x.is_float else self.cast(x, "float32")
+
+    def _call(self, name: str, x: Traced, *more: str, hint: str = "") -> Node:
+        """A call of a helper on one tensor and finished code."""
+        return self.trace.add(f"{name}({', '.join(['{0}', *escape(more)])})", [x.node], hint=hint, helpers=[name])
+
+    def cast(self, x: Operand, dtype: str) -> Traced:
+        values = self._values("cast", x, dtype)
+        if isinstance(x, Traced) and x.dtype == dtype:
+            return x
+        kind = "bool" if dtype == "bool" else f"np.{dtype}"
+        return Traced(self.trace.add(f"{{0}}.astype({kind})", [self._code(x)], asks=ATOM, hint="values"), values)
+
+
+def number(value: float) -> str:
+    """A float as code."""
+    if np.isnan(value):
+        return "np.nan"
+    return repr(float(value)) if np.isfinite(value) else ("np.inf" if value > 0 else "-np.inf")
+
+
+def literal(code: str) -> tuple[str, list[Union[Node, str]]]:
+    """Finished code as an expression without operands of its own."""
+    return "{0}", [code]
+
+
+def escape(codes: Sequence[str]) -> list[str]:
+    return [code.replace("{", "{{").replace("}", "}}") for code in codes]
+
+
+def axis_code(axes: Sequence[int], always_tuple: bool = False) -> str:
+    listed = tuple(int(axis) for axis in axes)
+    return str(listed[0]) if len(listed) == 1 and not always_tuple else str(listed)
