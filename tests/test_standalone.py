@@ -57,8 +57,9 @@ def run_alone(path: Path, *words: str, given: str = "") -> tuple[int, str]:
 
 
 def rules_of(folder: Path) -> Path | None:
-    rules = ROOT / "scripts" / f"{folder.name}_rules.py"
-    return rules if rules.exists() else None
+    """The rules beside the scripts of the example that the network is of."""
+    names = (folder.name, folder.name.partition("_")[0])
+    return next((path for name in names if (path := ROOT / "scripts" / f"{name}_rules.py").exists()), None)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

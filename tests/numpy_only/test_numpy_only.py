@@ -31,8 +31,11 @@ def test_numpy_engine_is_exact(folder: Path) -> None:
 
 def own_rules(folder: Path) -> dict[str, str]:
     """Networks with custom layers have their rules beside their scripts."""
-    rules = SAVED.parent / "scripts" / f"{folder.name}_rules.py"
-    return {"rules": str(rules)} if rules.exists() else {}
+    for name in (folder.name, folder.name.partition("_")[0]):
+        rules = SAVED.parent / "scripts" / f"{name}_rules.py"
+        if rules.exists():
+            return {"rules": str(rules)}
+    return {}
 
 
 def test_numpy_is_the_default_engine_without_neoml() -> None:
