@@ -120,8 +120,9 @@ def test_no_references_are_no_pass(tmp_path: Path) -> None:
 
 def test_texts_are_scored_as_porting_scores_them(tmp_path: Path) -> None:
     path = porting.standalone(SAVED / "filter", tmp_path)
-    texts = ["An arcade game", "", "Größe, ÜBER\u00a0alles! 🎲", "a library for C++"]
-    code, text = run_alone(path, "-", given="\n".join(texts) + "\n")
+    texts = ["An arcade game", "", "Größe, ÜBER\u00a0alles! 🎲", "a library\rfor\u2028C++", "a game"]
+    (tmp_path / "texts.txt").write_bytes("\n".join(["\ufeff" + texts[0] + "\r", *texts[1:]]).encode() + b"\n")
+    code, text = run_alone(path, str(tmp_path / "texts.txt"))
     assert code == 0, text
     wanted = porting.load(SAVED / "filter", engine="numpy").predict(texts)
     np.testing.assert_allclose([float(line) for line in text.split()], wanted.ravel(), atol=1e-6)

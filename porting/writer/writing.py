@@ -402,8 +402,8 @@ def main():
     if options.file is None:
         parser.error("give a file of texts, or --check")
     path = sys.stdin.fileno() if options.file == "-" else options.file
-    with open(path, encoding="utf-8", errors="surrogateescape") as lines:
-        while texts := [line.rstrip("\\n") for line in islice(lines, 1024)]:
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\\n") as lines:
+        while texts := [line.removesuffix("\\n").removesuffix("\\r") for line in islice(lines, 1024)]:
             made = predict(texts)
             outputs = [@OUTPUTS@]
             for row in range(len(texts)):
