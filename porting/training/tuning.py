@@ -72,9 +72,7 @@ class Tunable:
             Unsupported: with every layer and setting that cannot be trained as Keras trains it.
             Mismatch: names that fit no output, layer or weight.
         """
-        if self._engine.name != "neoml":
-            what = f"the {self._engine.name} engine does not learn"
-            raise Unsupported(Problem("training", what, "load the network with engine='neoml'"))
+        self._check_learns()
         settings = Settings(
             optimizer,
             loss,
@@ -87,6 +85,16 @@ class Tunable:
             seed,
         )
         self._trainer = Trainer(self.network, settings, cast(LearningEngine, self._engine).learner)
+
+    def _check_learns(self) -> None:
+        # What stands before an engine, for texts, passes questions on to it.
+        if hasattr(getattr(self._engine, "core", self._engine), "learner"):
+            return
+        what, way_out = f"the {self._engine.name} engine does not learn", "load the network with engine='neoml'"
+        if self._engine.name == "neoml":
+            what = "a stored NeoML net does not say which Keras weights it holds"
+            way_out = "load a saved network's folder; `save` writes one after training too"
+        raise Unsupported(Problem("training", what, way_out))
 
     def fit(
         self,

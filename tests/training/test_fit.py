@@ -283,6 +283,13 @@ def test_a_network_that_takes_texts_learns(tmp_path: Path) -> None:
     assert (again.predict(texts) == net.predict(texts)).all()
 
 
+def test_a_stored_net_is_not_trained(tmp_path: Path) -> None:
+    for name in ("tutorial", "filter"):
+        stored = porting.load(ROOT / "saved_weights" / name, engine="neoml").store(tmp_path / f"{name}.net")
+        with pytest.raises(porting.Unsupported, match="a saved network's folder"):
+            porting.load(stored).compile("sgd", "mse")
+
+
 def test_what_cannot_be_trained_is_refused_by_name() -> None:
     net = porting.load(RECORDED / "conv_frozen_bn", engine="neoml")
     with pytest.raises(porting.Unsupported, match="BatchNormalization 'norm'"):
