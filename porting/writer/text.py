@@ -68,7 +68,7 @@ def write_vectorization(trace: Trace, layer: TextVectorization, x: Traced) -> No
     own = [name for name in ("standardize", "split") if callable(getattr(layer, name))]
     if own:
         raise refused(f"{' and '.join(own)} of your own")
-    if layer.split is None and x.rank != 2:
+    if layer.split is None and (x.rank < 2 or (x.rank > 2 and layer.output_mode != "int")):
         raise refused(f"split=None with texts of {x.rank} axes")
     name = new_name(trace, "vectorize")
     trace.arrays[f"{trace.scope}/vocabulary"] = as_bytes(layer.vocabulary)
@@ -119,7 +119,8 @@ def function_body(layer: TextVectorization, name: str, scope: str, rank: int) ->
     said, split = tokens_code(layer)
     more, join = ngrams_code(layer)
     said += more
-    each = "row in texts" if layer.split is None else "text in texts.ravel()"
+    rows = "texts" if rank == 2 else "texts.reshape(-1, texts.shape[-1])"
+    each = f"row in {rows}" if layer.split is None else "text in texts.ravel()"
     tokens = [f"    words = {split}", *(f"    {line}" for line in join)]
     if layer.output_mode == "int":
         return ids_body(layer, name, said, each, tokens, rank)

@@ -48,9 +48,9 @@ def counted(refs: Any) -> dict[str, Any]:
 def refusal(case: Recorded) -> str:
     """What the writer says to this case; nothing where it takes it."""
     shape = np.shape(case.arguments[0])
-    if case.config.get("split", "") is None and len(shape) != 2:
-        return f"split=None with texts of {len(shape)} axes"
     counts = case.config.get("output_mode") in ("multi_hot", "count", "tf_idf")
+    if case.config.get("split", "") is None and (len(shape) < 2 or (len(shape) > 2 and counts)):
+        return f"split=None with texts of {len(shape)} axes"
     return "of 1 axes" if counts and len(shape) == 1 and case.layer != "TextVectorization" else ""
 
 
