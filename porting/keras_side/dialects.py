@@ -25,7 +25,16 @@ SILENT = frozenset(
     }
 )
 # Keys that Keras 3 dropped, with the one value that changes nothing; any other value stays, and is refused by name.
-DROPPED = {"time_major": False, "sparse": False, "noise_shape": None, "fused": None, "virtual_batch_size": None}
+DROPPED = {
+    "time_major": False,
+    "sparse": False,
+    "noise_shape": None,
+    "fused": None,
+    "virtual_batch_size": None,
+    # Of tf_keras.
+    "robust_masking": False,
+    "softmax_robust_masking": False,
+}
 # Layers of Keras 2 that accept only ``groups=1``.
 UNGROUPED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "SeparableConv", "DepthwiseConv")
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
