@@ -252,14 +252,15 @@ def check_network(
         call.name: LayerVerdict(call.name, network.layers[call.layer].class_name, allowed) for call in network.calls
     }
     report.layers = list(verdicts.values())
-    for case in network.cases:
-        _check_chain(network, engine, case, verdicts)
+    # Alone first: where a layer is large, its own net is gone before the net of the chain is made.
     for number, call in enumerate(network.calls):
         for case in network.cases:
             _check_alone(call, engine, case, verdicts[call.name])
         verdicts[call.name].varies = spread(case.outputs[ref] for case in network.cases for ref in call.refs())
         if progress is not None:
             progress(number + 1, len(network.calls), call.name)
+    for case in network.cases:
+        _check_chain(network, engine, case, verdicts)
     return report
 
 

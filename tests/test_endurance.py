@@ -69,7 +69,7 @@ def test_a_child_does_not_wait_for_what_a_thread_held(tmp_path: Path) -> None:
     pool = net.engine._pool  # type: ignore[attr-defined]
 
     def hold() -> None:
-        with pool.borrowed(), pool._lock:
+        with pool.borrowed(), pool._changed:
             inside.set()
             leave.wait(60)
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -21,6 +18,7 @@ from .devices import math_engine_for, math_engine_of_fork
 from .folding import folded
 from .graph import Graph, Node, blob_array
 from .operations import NeomlOperations
+from .pool import LARGE_WEIGHTS, NetPool
 from .sizes import LeastSizes, check_inputs_of_net, least_sizes, needs_least_sizes, sizes_seen
 from .wires import Terminal, Wire, canonical
 
@@ -115,71 +113,12 @@ def _source(ops: NeomlOperations, given: Input, layout: Optional[str]) -> Wire:
         raise Unsupported(Problem(f"input {given.name!r}", refusal.what, refusal.way_out)) from refusal
 
 
-class NetPool:
-    """Nets of one kind, each lent to one thread at a time; made when all are out.
-
-    A net whose run failed is not lent again: its layers keep sizes of that run, and the next one, on inputs that are
-    good, gives garbage or ends the process.
-
-    Attributes:
-        first: the net that was made first; never given up, so after a failed run its Dnn is exchanged for a copy.
-    """
-
-    def __init__(self, make: Callable[[], Any], forked: Callable[[], None]) -> None:
-        self._make = make
-        self._forked = forked
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._idle: list[Any] = []
-        self._lent = 0
-        self._first: Any = None
-
-    def _settle(self) -> None:
-        """After a fork: what other threads held at that moment, they hold for ever; their nets stand still in a run."""
-        if self._process == os.getpid():
-            return
-        if self._lent:
-            self._first, self._idle, self._lent = None, [], 0
-        self._forked()
-        self._lock, self._process = threading.Lock(), os.getpid()
-
-    @property
-    def first(self) -> Any:
-        self._settle()
-        with self._lock:
-            if self._first is None:
-                self._first = self._make()
-                self._idle.append(self._first)
-            return self._first
-
-    @contextmanager
-    def borrowed(self) -> Iterator[Any]:
-        self.first  # noqa: B018 - made before any other
-        with self._lock:
-            net = self._idle.pop() if self._idle else None
-            self._lent += 1
-        failed = True
-        try:
-            net = net or self._make()
-            yield net
-            failed = False
-        finally:
-            self._take_back(net, failed)
-
-    def _take_back(self, net: Any, failed: bool) -> None:
-        if failed and net is self._first:
-            net.renew()
-        with self._lock:
-            self._lent -= 1
-            if net is not None and (not failed or net is self._first):
-                self._idle.append(net)
-
-
 class NeomlEngine:
     """`porting.engine.Engine` over live NeoML nets.
 
     One net is built for `predict` in each thread that asks; one more, with every tensor put out, when
-    `layer_outputs` is first asked for.
+    `layer_outputs` is first asked for. A network with more than 256 MiB of weights has one net at a time, for which
+    threads wait.
 
     Raises:
         Unsupported: with every problem, when a call cannot be expressed in NeoML.
@@ -197,9 +136,11 @@ class NeomlEngine:
         self.id_limits = self.plan.ops.id_limits
         self._seen = sizes_seen(network)
         self._outputs = list(dict.fromkeys(network.output_refs()))
-        self._pool = NetPool(lambda: self._build(self._outputs), self._forked)
+        self._large = weight_bytes(network) > LARGE_WEIGHTS
+        most = 1 if self._large else None
+        self._pool = NetPool(lambda: self._build(self._outputs), self._forked, most)
         every = [ref for call in network.calls for ref in call.refs()]
-        self._observer = NetPool(lambda: self._build(every), self._forked)
+        self._observer = NetPool(lambda: self._build(every), self._forked, most)
 
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)
@@ -207,11 +148,19 @@ class NeomlEngine:
     @property
     def main(self) -> Any:
         """The runner whose weights count."""
+        self._make_room(self._pool)
         return self._pool.first
+
+    def _make_room(self, kept: Optional[NetPool]) -> None:
+        """A large network has one live net at a time, as long as nobody was shown it."""
+        for pool in (self._pool, self._observer):
+            if self._large and pool is not kept:
+                pool.drop()
 
     @property
     def dnn(self) -> Any:
         """The live `neoml.Dnn.Dnn` whose weights count."""
+        self._pool.shown = True
         return self.main.dnn
 
     @cached_property
@@ -252,6 +201,7 @@ class NeomlEngine:
             refs, pool = [ref for call in self.network.calls for ref in call.refs()], self._observer
         small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
         check_inputs_of_net(inputs, self.least_sizes if small else {})
+        self._make_room(pool)
         with pool.borrowed() as runner:
             return self._run(runner, inputs, refs)
 
@@ -286,6 +236,7 @@ class NeomlEngine:
         """One call as a net of its own, on given tensors; its outputs and their masks."""
         from .build import Runner
 
+        self._make_room(None)
         graph = Graph()
         ops = NeomlOperations(graph)
         feeds: dict[str, tuple[Array, Wire]] = {}
@@ -311,7 +262,7 @@ class NeomlEngine:
         """All weights by ``layer/weight``, in Keras' orientation, read back from the live net."""
         from .weights import read_weights
 
-        return read_weights(self.dnn, self.main.nodes, self.network)
+        return read_weights(self.main.dnn, self.main.nodes, self.network)
 
     def renewed(self, network: Network) -> NeomlEngine:
         """An engine of the same kind for the same network with other weights."""
@@ -324,6 +275,11 @@ class NeomlEngine:
         from .learning import LearningNet
 
         return LearningNet(network, learns, absorbed, self.math_engine, self.rules, seed)
+
+
+def weight_bytes(network: Network) -> int:
+    """Bytes of a network's weights."""
+    return sum(array.nbytes for layer in network.layers.values() for array in layer.weights.values())
 
 
 def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[Array, Wire]]) -> Wire:

@@ -21,7 +21,8 @@ from ..layers import Rule
 from ..network import Array, Call, Input, Network, TensorRef
 from ..preprocessing import Front, FrontedEngine, functions_in, make_step
 from .devices import math_engine_for, math_engine_of_fork
-from .engine import NetPool, as_array, as_blob, run_checked
+from .engine import as_array, as_blob, run_checked
+from .pool import LARGE_WEIGHTS, NetPool
 from .sizes import check_inputs_of_net
 from .stored_description import StoredDescription, description_path, open_plain, read_description
 from .wires import Terminal
@@ -144,7 +145,7 @@ class StoredEngine:
         self.network = Network(description.name, inputs, (), {}, description.outputs)
         self.description = description
         self.trust = trust
-        self._pool = NetPool(self._load, self._forked)
+        self._pool = NetPool(self._load, self._forked, 1 if description.archive_bytes > LARGE_WEIGHTS else None)
         self.check_terminals()
 
     def _forked(self) -> None:

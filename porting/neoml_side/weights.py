@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -26,7 +26,8 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
         nodes: what it was built from.
         network: whose weights they are.
     """
-    found = {name: np.array(array) for name, array in network.weights().items()}
+    saved = network.weights()
+    found: dict[str, Array] = {}
     layers = dnn.layers
     # A layer's further calls hold its weights again; the slots of one call may hold a part each.
     scope_of: dict[tuple[str, str], str] = {}
@@ -48,13 +49,19 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
             if parameter.unpack is None or all(scope_of.setdefault(key, node.scope) != node.scope for key in keys):
                 continue
             array = slots[slot] if slot in slots else read_slot(layers[node.name], slot)
-            _restore(found, parameter, array)
-    return found
+            _restore(found, saved, parameter, array)
+    return {name: found[name] if name in found else np.array(array) for name, array in saved.items()}
 
 
-def _restore(found: dict[str, Array], parameter: Parameter, slot: Array) -> None:
+def _restore(found: dict[str, Array], saved: Mapping[str, Array], parameter: Parameter, slot: Array) -> None:
     assert parameter.unpack is not None
     if not parameter.exact and slot.tobytes() == parameter.pack().tobytes():
         return
     for name, place, values in parameter.unpack(slot):
+        whole = place is ... and values.shape == saved[name].shape and values.dtype == saved[name].dtype
+        if whole and values.flags.carray and np.shares_memory(values, slot):
+            found[name] = values  # no second copy of a large table: the slot was read for this
+            continue
+        if name not in found:
+            found[name] = np.array(saved[name])
         found[name][place] = values

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import porting
-from porting.neoml_side.engine import NeomlEngine, NetPool
+from porting.neoml_side.engine import NeomlEngine
+from porting.neoml_side.pool import NetPool
 from porting.network import Call, Input, Layer, Network, TensorRef
 from porting.ported import PortedNetwork
 
