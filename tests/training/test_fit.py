@@ -225,7 +225,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_bit(tmp_path: Path) -> None:
     path = tmp_path / "killed"
     code = f"from tests.training.test_fit import *; resumable(Path({str(path)!r}), 12, True)"
     killed = 0
-    for wait in (0.0, 0.05, 0.1):
+    for wait in np.random.default_rng().uniform(0, 0.15, 3):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
         began = path.stat().st_mtime_ns if path.exists() else 0
         while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == began):
@@ -237,6 +237,24 @@ def test_a_run_killed_at_any_moment_resumes_to_the_bit(tmp_path: Path) -> None:
     assert killed
     resumed = resumable(path, 12, resume=True)
     assert same(whole.weights(), resumed.weights())
+
+
+def test_a_write_that_is_broken_off_leaves_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint"
+    resumable(path, 1)
+    good = path.read_bytes()
+
+    def broken_off(file: Any, **arrays: Any) -> None:
+        file.write(good[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        resumable(path, 2)
+    assert path.read_bytes() == good
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "other"])
