@@ -17,7 +17,7 @@ from .errors import PortingError, Problem, Unsupported
 from .execution import refs_read
 from .inputs import check_inputs
 from .network import Array, Call, Case, Input, Layer, Network, Shape, TensorRef, map_tensors
-from .text import LAYERS, TextVectorization
+from .text import LAYERS
 
 __all__ = [
     "TEXT_FILES",
@@ -87,28 +87,31 @@ def make_step(call: Call, layer: Layer, own: Functions = TEXT_FUNCTIONS) -> Step
         call, layer: what is called.
         own: a user's functions in the place of a vectorizer's callables, by name.
     """
-    config: dict[str, Any] = dict(layer.config)
-    functions, problems = {}, []
-    for key in ("standardize", "split"):
-        named = config.get(key)
-        if layer.class_name != "TextVectorization" or not isinstance(named, Mapping):
-            continue
-        name = str(named.get("config"))
-        functions[key] = own.get(name)
-        if name not in own:
-            way_out = f'give it in a file with --rules: @porting.text_function("{name}") over a function of one str'
-            problems.append(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
-    if problems:
-        raise Unsupported(problems)
     try:
-        if functions:
-            return Step(call, layer, TextVectorization.from_layer(config, layer.weights, **functions))
-        return Step(call, layer, LAYERS[layer.class_name](config, layer.weights))
+        return Step(call, layer, LAYERS[layer.class_name](with_functions(layer, own).config, layer.weights))
     except PortingError:
         raise
     except Exception as error:
         what = f"its configuration and tables make none: {type(error).__name__}: {error}"
         raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", what, "save the network again")) from error
+
+
+def with_functions(layer: Layer, own: Functions) -> Layer:
+    """The layer with a user's functions in the place of a vectorizer's callables. Raises Unsupported without them."""
+    config: dict[str, Any] = dict(layer.config)
+    problems = []
+    for key in ("standardize", "split"):
+        named = config.get(key)
+        if layer.class_name != "TextVectorization" or not isinstance(named, Mapping):
+            continue
+        name = str(named.get("config"))
+        config[key] = own.get(name)
+        if name not in own:
+            way_out = f'give it in a file with --rules: @porting.text_function("{name}") over a function of one str'
+            problems.append(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
+    if problems:
+        raise Unsupported(problems)
+    return replace(layer, config=config)
 
 
 @dataclass(frozen=True)

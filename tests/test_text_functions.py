@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import porting
@@ -78,3 +80,50 @@ def test_the_command_line_takes_them(folder: Path, rules: Path) -> None:
     result = CliRunner().invoke(commands, words, input="a-game\n")
     assert result.exit_code == 0, result.output
     assert result.output.startswith("line,dense_1\n1,")
+
+
+SOURCE = """
+import re
+import string as marks
+import porting
+
+BANGS = re.compile("!+")
+DASH = "-"
+
+@porting.text_function("shout")
+def shout(text: str) -> str:
+    return BANGS.sub("", text.lower()).strip(marks.whitespace)
+
+@porting.text_function("at_dashes")
+def predict(text):
+    return [part for part in text.split(DASH)]
+"""
+
+
+def test_a_standalone_file_holds_them(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "functions.py").write_text(SOURCE)
+    path = porting.standalone(folder, tmp_path / "out", tmp_path / "functions.py")
+    assert "porting" not in path.read_text().partition("import argparse")[2]
+    written = runpy.run_path(str(path))
+    texts = ["A!-GAME!-nonsuch", "", "--a-", " game "]
+    wanted = porting.load(folder, engine="numpy", rules=tmp_path / "functions.py").predict(texts)
+    assert np.allclose(written["predict"](texts), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("shout = porting.text_function('shout')(lambda text: text)", "'<lambda>' is no plain function"),
+        ("helper = str\n@porting.text_function('shout')\ndef shout(text): return helper(text)", "uses 'helper'"),
+        ("LOWER = 'x'\n@porting.text_function('shout')\ndef shout(text): return text + LOWER", "the name 'LOWER'"),
+        (
+            "import ctypes\n@porting.text_function('shout')\ndef shout(x): return x + ctypes.__name__",
+            "uses 'ctypes'",
+        ),
+    ],
+)
+def test_functions_that_cannot_be_copied_are_named(function: str, said: str, folder: Path, tmp_path: Path) -> None:
+    dashes = "@porting.text_function('at_dashes')\ndef at_dashes(text): return [text]"
+    (tmp_path / "functions.py").write_text(f"import porting\n{function}\n{dashes}\n")
+    with pytest.raises(porting.Unsupported, match=said):
+        porting.standalone(folder, tmp_path / "out", tmp_path / "functions.py")

@@ -18,7 +18,8 @@ from ..text import (
 )
 from ..text.categories import CROSSING_KEY
 from ..text.strings import to_bytes
-from .text import as_bytes, function_node, new_name, refused, write_vectorization
+from .functions import as_bytes, function_node, new_name, refused
+from .text import write_vectorization
 from .trace import ATOM, PRODUCT, Node, Trace, Traced
 
 __all__ = ["write_preprocessing"]

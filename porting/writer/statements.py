@@ -19,6 +19,7 @@ TAKEN = frozenset(
     {
         *("np", "W", "layers", "predict", "check", "main", "strings", "to_bytes", "json", "sys", "Path", "read"),
         *("parts", "part", "at", "made", "name", "outputs", "batch_size", "given", "options", "parser"),
+        *("FILE", "Array", "LOWER", "NONCHARACTERS", "PUNCTUATION"),
     }
 )
 WIDEST = 96

@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ..layers.rule import Refusal
-from ..network import Array
 from ..text import TextVectorization
-from ..text.strings import to_text
+from .functions import as_bytes, function_node, new_name, refused
+from .own import write_own
 from .trace import Node, Trace, Traced
 
-__all__ = ["as_bytes", "function_node", "new_name", "refused", "write_vectorization"]
-
-WAY_OUT = "use the saved folder with porting itself; its numpy engine needs numpy alone"
-
-
-def refused(what: str) -> Refusal:
-    return Refusal(f"{what}; it is not written into a standalone file", WAY_OUT)
-
-
-def as_bytes(strings: Sequence[Any]) -> Array:
-    """Strings as an array that an npz without pickles holds: JSON, bytes that are no UTF-8 as lone surrogates."""
-    listed = [to_text(one) if isinstance(one, bytes) else str(one) for one in strings]
-    return np.frombuffer(json.dumps(listed).encode(), np.uint8)
-
-
-def new_name(trace: Trace, wanted: str) -> str:
-    number = 1
-    while (name := wanted if number == 1 else f"{wanted}_{number}") in {*trace.code, *trace.taken}:
-        number += 1
-    return name
-
-
-def function_node(
-    trace: Trace, name: str, lines: Sequence[str], xs: Sequence[Traced], helpers: Sequence[str] = (), hint: str = "ids"
-) -> Node:
-    """Keep a function, and give the expression that calls it."""
-    trace.code[name] = "\n".join(lines)
-    places = ", ".join(f"{{{at}}}" for at in range(len(xs)))
-    return trace.add(f"{name}({places})", [x.node for x in xs], asks=0, hint=hint, helpers=helpers)
-
+__all__ = ["write_vectorization"]
 
 STANDARDIZED: dict[Any, tuple[str, str]] = {
     None: ("as they stand", ""),
@@ -63,11 +30,8 @@ def write_vectorization(trace: Trace, layer: TextVectorization, x: Traced) -> No
     """The layer as a function of its own.
 
     Raises:
-        Refusal: for what Keras gives no plain rows of tokens to, and for functions of the user's own.
+        Refusal: for what Keras gives no plain rows of tokens to, and for functions of a user that cannot be copied.
     """
-    own = [name for name in ("standardize", "split") if callable(getattr(layer, name))]
-    if own:
-        raise refused(f"{' and '.join(own)} of your own")
     if layer.split is None and (x.rank < 2 or (x.rank > 2 and layer.output_mode != "int")):
         raise refused(f"split=None with texts of {x.rank} axes")
     name = new_name(trace, "vectorize")
@@ -78,7 +42,7 @@ def write_vectorization(trace: Trace, layer: TextVectorization, x: Traced) -> No
         f'{name.upper()}_IDS = {{word: place for place, word in enumerate(strings(W["{trace.scope}/vocabulary"]), '
         f"{layer.lookup.token_start})}}"
     ]
-    if layer.split is None and layer.output_mode == "int":
+    if makes_empty_tokens(layer) and layer.output_mode == "int":
         constants.append(f'{name.upper()}_IDS[b""] = 0')
     if layer.standardize in ("lower", "lower_and_strip_punctuation"):
         constants.append(LOWER)
@@ -87,15 +51,29 @@ def write_vectorization(trace: Trace, layer: TextVectorization, x: Traced) -> No
     if layer.split == "character" and not layer.keeps_noncharacters:
         constants += NONCHARACTERS
     known = "\n".join(trace.code.values())
-    body = [f"    {line}" for line in function_body(layer, name, trace.scope, x.rank)]
+    split = tokens_code(trace, layer)
+    body = [f"    {line}".rstrip() for line in function_body(layer, name, trace.scope, x.rank, split)]
     lines = [*(line for line in constants if line not in known), "", "", f"def {name}(texts):", *body]
-    return function_node(trace, name, lines, [x])
+    own = ["to_text"] if callable(layer.standardize) or callable(layer.split) else []
+    return function_node(trace, name, lines, [x], own)
 
 
-def tokens_code(layer: TextVectorization) -> tuple[str, str]:
+def makes_empty_tokens(layer: TextVectorization) -> bool:
+    """Whether a token may be empty: the mask's, which has the id 0 and counts nowhere."""
+    return layer.split is None or callable(layer.split)
+
+
+def tokens_code(trace: Trace, layer: TextVectorization) -> tuple[str, str]:
     """From a text to its tokens, in words and in code."""
-    words, call = STANDARDIZED[layer.standardize]
-    text = f"to_bytes(text){call}"
+    if callable(layer.standardize):
+        name = write_own(trace, layer.standardize)
+        words, text = f"after {name}", f"to_bytes({name}(to_text(to_bytes(text))))"
+    else:
+        words, call = STANDARDIZED[layer.standardize]
+        text = f"to_bytes(text){call}"
+    if callable(layer.split):
+        name = write_own(trace, layer.split)
+        return f"{words}, split by {name}", f"[to_bytes(one) for one in {name}(to_text({text}))]"
     if layer.split is None:
         return f"{words}, each a token", f"[{text} for text in row]"
     if layer.split == "whitespace":
@@ -115,8 +93,8 @@ def ngrams_code(layer: TextVectorization) -> tuple[str, list[str]]:
     return f", n-grams of {' and '.join(map(str, widths))}", [line]
 
 
-def function_body(layer: TextVectorization, name: str, scope: str, rank: int) -> list[str]:
-    said, split = tokens_code(layer)
+def function_body(layer: TextVectorization, name: str, scope: str, rank: int, tokens_of: tuple[str, str]) -> list[str]:
+    said, split = tokens_of
     more, join = ngrams_code(layer)
     said += more
     rows = "texts" if rank == 2 else "texts.reshape(-1, texts.shape[-1])"
@@ -152,8 +130,7 @@ def counts_body(
 ) -> list[str]:
     unknown = layer.lookup.oov_start
     what = {"multi_hot": "Which words stand in a text", "count": "Counts of words", "tf_idf": "Weighed counts of words"}
-    # Without a split an empty text is a token: the mask's, which counts nowhere.
-    kept = " if word" if layer.split is None else ""
+    kept = " if word" if makes_empty_tokens(layer) else ""
     mark = "counts[ids] = 1" if layer.output_mode == "multi_hot" else "np.add.at(counts, ids, 1)"
     lines = [
         f'"""{what[layer.output_mode]}: texts {said}.',

@@ -87,6 +87,7 @@ class Trace:
         arrays: what the file carries, by the name under which ``W`` holds it.
         code: functions of this network alone, by name: those that turn text into numbers.
         taken: names that those functions must not have.
+        imports: lines that they need.
         scope: the call that is being traced.
     """
 
@@ -95,6 +96,7 @@ class Trace:
     code: dict[str, str] = field(default_factory=dict)
     scope: str = ""
     taken: frozenset[str] = frozenset()
+    imports: set[str] = field(default_factory=set)
 
     def add(
         self,

@@ -7,6 +7,7 @@ import os
 import re
 import textwrap
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from ..layers import RULES, Rule
 from ..network import Array, Call, Input, Network, TensorRef, map_tensors
 from ..numpy_side.engine import NumpyEngine
 from ..numpy_side.values import Value
-from ..preprocessing import functions_in, split_front
+from ..preprocessing import functions_in, split_front, with_functions
 from .categories import is_text
-from .helpers import joined, sources_of
+from .functions import as_bytes
+from .helpers import HELPERS, joined, sources_of
 from .operations import StatementOperations
-from .statements import Names, Statements, identifier
-from .text import as_bytes
+from .statements import TAKEN, Names, Statements, identifier
 from .trace import Trace, Traced
 
 __all__ = ["Written", "write_standalone"]
@@ -48,9 +49,11 @@ class Written:
         self.network = network
         self.tolerance = tolerance
         self.arguments = self._arguments()
-        self.trace = Trace(taken=frozenset(self.arguments.values()))
+        self.trace = Trace(taken=frozenset([*self.arguments.values(), *TAKEN, *HELPERS]))
         self.tensors = self._traced(rules)
-        self.id_limits, self.wide = self._limits(rules)
+        self.front, core = split_front(network, functions_in(rules))
+        self.id_limits = NumpyEngine(core, rules).id_limits
+        self.wide = self._wide(core)
         self.statements, self.roots = self._statements()
         self.source = self._source()
         self.arrays = {**self.trace.arrays, **self._references()}
@@ -79,15 +82,14 @@ class Written:
         def enter(call: Call) -> None:
             trace.scope = call.name
 
-        found = walk(network, ops, inputs, rules, stand_in=stand_in, before=enter)
+        layers = {name: with_functions(layer, functions_in(rules)) for name, layer in network.layers.items()}
+        found = walk(replace(network, layers=layers), ops, inputs, rules, stand_in=stand_in, before=enter)
         return {ref: tensor for ref, tensor in found.items() if ref not in inputs}
 
-    def _limits(self, rules: Mapping[str, Rule]) -> tuple[Mapping[str, int], set[str]]:
-        """How large inputs may be that are ids, by name, and the inputs of 64 bits: those that are looked up."""
-        front, core = split_front(self.network, functions_in(rules))
+    def _wide(self, core: Network) -> set[str]:
+        """The inputs of 64 bits: those that are looked up or hashed."""
         read = {one.name for one in core.inputs}
-        wide = {one.name for one in self.network.inputs if one.dtype == "int64" and one.name not in read}
-        return NumpyEngine(core, rules).id_limits, wide if front is not None else set()
+        return {one.name for one in self.network.inputs if one.dtype == "int64" and one.name not in read}
 
     def _statements(self) -> tuple[Statements, dict[TensorRef, Traced]]:
         roots: dict[Any, str] = {}
@@ -119,6 +121,7 @@ class Written:
         imports = ["import argparse", "import sys", "from pathlib import Path"]
         imports += ["import json"] if self._has_texts() else []
         imports += ["import math"] if "math." in body else []
+        imports += [one for one in self.trace.imports if one not in (*imports, "import numpy as np")]
         tools = [*(["islice"] if self._takes_lines() else []), *(["product"] if "product(" in body else [])]
         imports += [f"from itertools import {', '.join(tools)}"] if tools else []
         collected = [one for one in ("Callable", "Iterator", "Sequence") if f"{one}[" in body]
@@ -196,8 +199,7 @@ class Written:
         return code(map_tensors(self.network.outputs, lambda ref: f"outputs[{refs.index(str(ref))}]"))
 
     def _batch_size(self) -> int:
-        front, _ = split_front(self.network)
-        return 32 if front is not None and front.pads_to_longest else 256
+        return 32 if self.front is not None and self.front.pads_to_longest else 256
 
     def _wanted(self, one: Input) -> str:
         name = self.arguments[one.name]
