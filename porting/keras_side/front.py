@@ -239,7 +239,8 @@ class Front3(Front):
         return list(self.keras.tree.flatten(structure))
 
     def to_numpy(self, value: Any) -> Array:
-        array = np.array(self.keras.ops.convert_to_numpy(value))
+        # An array of its own, but no second copy of what the backend copied already.
+        array = np.require(self.keras.ops.convert_to_numpy(value), None, ["OWNDATA", "WRITEABLE"])
         return to_strings(array) if array.dtype.kind in "OS" else array
 
     def to_tensor(self, value: Array, dtype: str) -> Any:

@@ -105,7 +105,7 @@ class Front2(Front):
         return list(self.tf.nest.flatten(structure))
 
     def to_numpy(self, value: Any) -> Array:
-        array = np.array(value)
+        array = np.require(np.asarray(value), None, ["OWNDATA", "WRITEABLE"])
         return to_strings(array) if array.dtype == object else array
 
     def to_tensor(self, value: Array, dtype: str) -> Any:

@@ -28,7 +28,8 @@ def from_blob(blob: Any) -> Array:
 
 def set_slot(math_engine: Any, layer: Any, slot: str, parameter: Parameter) -> None:
     """Put a packed parameter into its slot."""
-    write_slot(math_engine, layer, slot, parameter.pack())
+    # A lookup copies its table, which may be large.
+    write_slot(math_engine, layer, slot, parameter.pack(), copy=slot != "embeddings")
 
 
 def write_slot(math_engine: Any, layer: Any, slot: str, array: Array, copy: bool = True) -> None:
