@@ -226,7 +226,9 @@ def predict(
         for name, array in outputs.items():
             click.echo(f"{name} {array.dtype}{list(array.shape)}\n{np.array2string(array, precision=6, threshold=200)}")
         return
-    np.savez(out, **{name.replace("/", "."): array for name, array in outputs.items()})
+    # Strings as numpy's own type, which needs no pickles.
+    plain = {name: array.astype(str) if array.dtype == object else array for name, array in outputs.items()}
+    np.savez(out, **{name.replace("/", "."): array for name, array in plain.items()})
     click.echo(f"wrote {', '.join(outputs)} to {out}")
 
 

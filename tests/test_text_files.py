@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,3 +180,14 @@ def test_the_command_line_explains() -> None:
     assert result.exit_code == 0
     assert "arcade" in result.stdout
     assert "dense_1: Dense float32[1]" in result.stdout
+
+
+def test_words_are_written_without_pickles(tmp_path: Path) -> None:
+    np.save(tmp_path / "index.npy", np.array([[1, 3, 0]]))
+    folder = Path(os.environ.get("PORTING_RECORDED", SAVED.parent / "out" / "recorded")) / "text--words_of_indices"
+    result = run("predict", folder, tmp_path / "index.npy", "--out", tmp_path / "words.npz", "--engine", "numpy")
+    assert result.exit_code == 0
+    with np.load(tmp_path / "words.npz", allow_pickle=False) as arrays:
+        assert next(array.tolist() for array in arrays.values() if array.dtype.kind == "U") == [
+            ["red", "синий", "[UNK]"]
+        ]
