@@ -215,17 +215,25 @@ class LearningNet:
         What it learns is put back: it stays the identity.
         """
         learning = self._learning()
+        problems = []
         for node in self.nodes:
             if node.kind == "Dropout":
                 waking = node.inputs[0].node
-                if any(id(port.node) in learning for port in waking.inputs):
-                    node.inputs = waking.inputs
-                else:
+                has_waking = waking.kind == "ChannelwiseConv" and not waking.holds_weights
+                before = waking.inputs if has_waking else node.inputs
+                if any(id(port.node) in learning for port in before):
+                    node.inputs = before
+                elif has_waking:
                     slot, parameter = next(iter(waking.parameters.items()))
                     self.live.append(_Live(waking, None, slot, None, parameter.pack()))
+                else:
+                    what = "would drop nothing in NeoML: its last axis is open, and nothing learns before it"
+                    problems.append(Problem(node.scope, what, "fix the size in the Input"))
                 learning.add(id(node))
             elif any(id(port.node) in learning for port in node.inputs):
                 learning.add(id(node))
+        if problems:
+            raise Unsupported(problems)
 
     def _learning(self) -> set[int]:
         """The layers whose slots learn, by id."""

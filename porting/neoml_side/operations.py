@@ -258,7 +258,7 @@ class NeomlOperations(
             flat = self.dropout(self.reshape(x, (-1, x.size(-1))), rate, whole_features)
             return self.reshape(flat, tuple(-1 if size is None else size for size in x.shape[1:]))
         # It drops nothing where nothing learns before it: a layer that `LearningNet` lets learn where need be.
-        waking = self.scale_and_shift(x, None, None, -1)
+        waking = x if x.shape[-1] is None else self.scale_and_shift(x, None, None, -1)
         return x.made(self.graph.add("Dropout", waking.port, rate=float(rate), spatial=whole_features))
 
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ DENSE = {"units": 2, "activation": "linear", "use_bias": True}
 ONES = np.ones((ROWS, 2), np.float32)
 
 
-def chain(*layers: Layer, shape: tuple[int, ...] = (WIDTH,)) -> porting.PortedNetwork:
+def chain(*layers: Layer, shape: tuple[Optional[int], ...] = (WIDTH,)) -> porting.PortedNetwork:
     before = ["x", *(layer.name for layer in layers)]
     calls = tuple(Call(layer.name, layer.name, (TensorRef(name),)) for name, layer in zip(before, layers))
     made = {layer.name: layer for layer in layers}
@@ -115,3 +115,10 @@ def test_a_loss_reads_logits_where_keras_does(wrapped: bool, activation: Any) ->
     else:
         assert loss > 20
         assert min(net.moved().values()) > 0
+
+
+def test_dropout_that_would_drop_nothing_is_refused() -> None:
+    dropout = Layer("dropout", "Dropout", {"rate": RATE, "seed": None, "noise_shape": None})
+    net = chain(dropout, Layer("turn", "Permute", {"dims": [2, 1]}), dense("dense", 3), shape=(3, None))
+    with pytest.raises(porting.Unsupported, match="dropout: would drop nothing"):
+        net.compile("sgd", "mse")
