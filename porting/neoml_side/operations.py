@@ -254,11 +254,14 @@ class NeomlOperations(
     def dropout(self, x: Wire, rate: float, whole_features: bool = False) -> Wire:
         # Along the batch length NeoML drops the same places at every step.
         x = self._floating(x).to(canonical(x.rank))
-        if x.rank > IMAGE_RANK:
+        # It drops nothing where nothing learns before it: a layer that `LearningNet` lets learn where need be.
+        if x.shape[-1] is None or (x.rank > IMAGE_RANK and x.shape[1:].count(None) > 1):
+            waking = x
+        elif x.rank > IMAGE_RANK:
             flat = self.dropout(self.reshape(x, (-1, x.size(-1))), rate, whole_features)
             return self.reshape(flat, tuple(-1 if size is None else size for size in x.shape[1:]))
-        # It drops nothing where nothing learns before it: a layer that `LearningNet` lets learn where need be.
-        waking = x if x.shape[-1] is None else self.scale_and_shift(x, None, None, -1)
+        else:
+            waking = self.scale_and_shift(x, None, None, -1)
         return x.made(self.graph.add("Dropout", waking.port, rate=float(rate), spatial=whole_features))
 
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
