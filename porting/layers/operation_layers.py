@@ -293,6 +293,10 @@ def where(layer: LayerView, condition: Tensor, ops: Operations, x1: Any = None, 
     if x1 is None or x2 is None:
         raise layer.refuse("the places of nonzero values have a shape that only a run tells", "give where both values")
     kind, (a, b) = promoted([x1, x2], ops)
+    if isinstance(condition, Weight):
+        ones = replace(condition, value=condition.value.astype(np.float32))
+        beside = next(x for x in (a, b) if isinstance(x, Tensor))
+        condition = ops.compare(ops.add(ops.full_like(beside, 0.0), ones), 0.5, "greater")
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a = ops.add(ops.full_like(condition, 0.0), a)
     result = ops.where(as_kind(condition, "bool", ops), a, b)

@@ -45,6 +45,9 @@ RANDOM = (
     "Solarization",
 )
 
+# Those that leave whole numbers what they are.
+KEEPING_DTYPES = ("RandomBrightness", "RandomCrop")
+
 
 def margins_of(value: Any, axes: int) -> Margins:
     """Keras' "an integer, one for each axis, or a pair for each axis"; one axis may give its pair bare."""
@@ -97,10 +100,16 @@ def sizes_of(x: Tensor) -> tuple[int, int]:
 
 def resize(x: Tensor, target: Sequence[int], method: str, ops: Operations, antialias: bool = False) -> Tensor:
     """Height and width resized, one after the other."""
+    given = x.dtype
     for axis, (size, wanted) in enumerate(zip(sizes_of(x), target), 1):
         if size != wanted:
             x = ops.resample(x, axis, interpolation_matrix(method, size, wanted, antialias))
-    return ops.cast(x, "float32")
+    if not given.startswith(("int", "uint")):
+        return ops.cast(x, "float32")
+    if method != "nearest":
+        what = f"{method} of whole numbers: Keras rounds the result, and what lies halfway falls with float32's noise"
+        raise Refusal(what, "make them floats first: declare the Input float32, or put Rescaling in front")
+    return ops.cast(x, given)
 
 
 def middle(x: Tensor, height: int, width: int, ops: Operations) -> Tensor:
@@ -131,7 +140,7 @@ def center_crop(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if rows >= height and columns >= width:
         return as_configured(layer, ops.cast(middle(y, height, width, ops), "float32"), ops)
     y = middle(y, *same_ratio(y, height, width), ops)
-    return as_configured(layer, resize(y, (height, width), "bilinear", ops), ops)
+    return as_configured(layer, resize(ops.cast(y, "float32"), (height, width), "bilinear", ops), ops)
 
 
 @rule("Resizing", mask="stop")
@@ -142,7 +151,7 @@ def resizing(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 def resized(layer: LayerView, x: Tensor, height: int, width: int, ops: Operations) -> Tensor:
     """An image in another size, as a layer's or an operation's settings have it."""
     config = layer.config
-    y = ops.cast(channels_last(layer, x, ops), "float32")
+    y = channels_last(layer, x, ops)
     if config.get("fill_mode", "constant") != "constant":
         raise layer.refuse(f"fill_mode {config['fill_mode']!r} is not handled", "use constant")
     fill_value = config.get("fill_value", 0.0)
@@ -191,4 +200,4 @@ def auto_contrast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 @rule(*RANDOM, mask="stop", note="at inference they hand their input on")
 def random_augmentation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant(*layer.config)
-    return ops.cast(x, "float32")
+    return x if layer.class_name in KEEPING_DTYPES else ops.cast(x, "float32")

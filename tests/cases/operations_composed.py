@@ -32,6 +32,24 @@ def merge_of_integers(keras: Any, name: str) -> Any:
     return keras.Model(inputs, getattr(keras.layers, name)()(inputs))
 
 
+BYTES = {
+    "CenterCrop": {"height": 12, "width": 5},
+    "Resizing": {"height": 4, "width": 9, "interpolation": "nearest"},
+    "RandomBrightness": {"factor": 0.1},
+    "RandomCrop": {"height": 4, "width": 5},
+    "RandomFlip": {},
+    "UpSampling2D": {"size": (2, 3)},
+    "ZeroPadding2D": {"padding": 1},
+    "Cropping2D": {"cropping": 1},
+    "AutoContrast": {},
+}
+
+
+def of_bytes(keras: Any, name: str, settings: dict[str, Any]) -> Any:
+    given = keras.Input((8, 7, 3), dtype="uint8")
+    return keras.Model(given, getattr(keras.layers, name)(**settings)(given))
+
+
 def pipeline(keras: Any) -> Any:
     steps = [keras.layers.Rescaling(0.1), keras.layers.CenterCrop(6, 6), keras.layers.RandomFlip()]
     return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Pipeline(steps), keras.layers.Conv2D(2, 3)])
@@ -132,6 +150,12 @@ CASES = [
         lambda ops, x: [ops.adaptive_average_pool(x, (3, 2)), ops.adaptive_max_pool(x, (3, 2))],
         PICTURE,
     ),
+    of("where_fixed", lambda ops, x: ops.where(np.array([True, False, True, False]), x, -x), (3, 4)),
+    of(
+        "resize_bytes", lambda ops, x: ops.image.resize(x, (4, 9)), PICTURE, dtype="uint8", refused="halfway", both=True
+    ),
+    of("resize_bytes_nearest", lambda ops, x: ops.image.resize(x, (4, 9), "nearest"), PICTURE, dtype="uint8"),
+    *(Case(f"{name.lower()}_of_bytes", partial(of_bytes, name=name, settings=given)) for name, given in BYTES.items()),
     Case("model_with_operations", model_with_operations),
     Case("pipeline", pipeline),
     Case("auto_contrast", layer("AutoContrast"), ((6, 5, 3),)),
