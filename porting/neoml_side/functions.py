@@ -9,7 +9,7 @@ from typing import Any
 from .activations import difference, greater, keep, linear, product
 from .graph import Graph, Port
 
-__all__ = ["LOGARITHMS", "UNARY"]
+__all__ = ["LOGARITHMS", "UNARY", "learning_log"]
 
 Function = Callable[[Graph, Port], Port]
 # From here on every float32 is a whole number.
@@ -31,6 +31,15 @@ def log_of(multiplier: float, free_term: float) -> Function:
         return logarithm if multiplier == 1 else linear(g, logarithm, multiplier)
 
     return made
+
+
+def learning_log(g: Graph, x: Port, multiplier: float, free_term: float) -> Port:
+    """multiplier · log(x + free_term) in a net that learns.
+
+    A second reader keeps the logarithm from being written over its operand, which its gradient needs.
+    """
+    shifted = linear(g, x, 1.0, free_term) if free_term else x
+    return linear(g, g.add("EltwiseSum", g.add("Log", shifted), linear(g, shifted, 0.0)), multiplier)
 
 
 def sign(g: Graph, x: Port) -> Port:

@@ -17,9 +17,9 @@ from .folding import joined
 from .graph import Parameter, Port, blob_array
 from .part import Part
 from .reshaping import as_before, as_float, move
-from .wires import Wire, free_letter
+from .wires import Wire, canonical, free_letter
 
-__all__ = ["IMAGE_RANK", "ImageOperations", "pad", "spatial"]
+__all__ = ["ImageOperations", "pad", "spatial"]
 
 Sizes = Sequence[int]
 WINDOW = "HWD"
@@ -177,6 +177,19 @@ class ImageOperations(Part):
         sizes = [x.shape[at] for at in others]
         whole = self.reshape(made, (*(-1 if size is None else size for size in sizes), x.size(axis)))
         return self.transpose(whole, [order.index(at) for at in range(x.rank)])
+
+    def dropout(self, x: Wire, rate: float, whole_features: bool = False) -> Wire:
+        # Along the batch length NeoML drops the same places at every step.
+        x = self._floating(x).to(canonical(x.rank))
+        # It drops nothing where nothing learns before it: a layer that `LearningNet` lets learn where need be.
+        if x.shape[-1] is None or (x.rank > IMAGE_RANK and x.shape[1:].count(None) > 1):
+            waking = x
+        elif x.rank > IMAGE_RANK:
+            flat = self.dropout(self.reshape(x, (-1, x.size(-1))), rate, whole_features)
+            return self.reshape(flat, tuple(-1 if size is None else size for size in x.shape[1:]))
+        else:
+            waking = self.scale_and_shift(x, None, None, -1)
+        return x.made(self.graph.add("Dropout", waking.port, rate=float(rate), spatial=whole_features))
 
     def batch_normalization(
         self,

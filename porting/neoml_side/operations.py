@@ -18,9 +18,9 @@ from ..operations import Cell, Weight
 from . import recurrence, reshaping
 from .activations import activate, linear
 from .convolutions import ConvolutionOperations
-from .functions import LOGARITHMS, UNARY
+from .functions import LOGARITHMS, UNARY, learning_log
 from .graph import Graph, Parameter, Port, blob_array
-from .images import IMAGE_RANK, ImageOperations
+from .images import ImageOperations
 from .learnable import Gathering, gathered_rows, learnt_tensor, safe_product
 from .positions import PositionOperations
 from .products import ProductOperations
@@ -251,19 +251,6 @@ class NeomlOperations(
             raise Refusal(f"{name} with a threshold has no gradient in NeoML", "freeze what stands before it")
         return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.training))
 
-    def dropout(self, x: Wire, rate: float, whole_features: bool = False) -> Wire:
-        # Along the batch length NeoML drops the same places at every step.
-        x = self._floating(x).to(canonical(x.rank))
-        # It drops nothing where nothing learns before it: a layer that `LearningNet` lets learn where need be.
-        if x.shape[-1] is None or (x.rank > IMAGE_RANK and x.shape[1:].count(None) > 1):
-            waking = x
-        elif x.rank > IMAGE_RANK:
-            flat = self.dropout(self.reshape(x, (-1, x.size(-1))), rate, whole_features)
-            return self.reshape(flat, tuple(-1 if size is None else size for size in x.shape[1:]))
-        else:
-            waking = self.scale_and_shift(x, None, None, -1)
-        return x.made(self.graph.add("Dropout", waking.port, rate=float(rate), spatial=whole_features))
-
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
         """Two tensors in one layout and of one size."""
         partner = a if isinstance(a, Wire) else self._wire(b)
@@ -355,21 +342,11 @@ class NeomlOperations(
         if name == "square" and self.training:
             return self.multiply(x, x)
         if name in LOGARITHMS and self.training:
-            return self._logarithm(x, *LOGARITHMS[name])
+            return x.made(learning_log(self.graph, x.port, *LOGARITHMS[name]))
         made = UNARY.get(name)
         if made is None:
             raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
         return x.made(made(self.graph, x.port))
-
-    def _logarithm(self, x: Wire, multiplier: float, free_term: float) -> Wire:
-        """multiplier · log(x + free_term) that learns.
-
-        A second reader keeps the logarithm from being written over its operand, which its gradient needs.
-        """
-        shifted = linear(self.graph, x.port, 1.0, free_term) if free_term else x.port
-        nothing = linear(self.graph, shifted, 0.0)
-        port = self.graph.add("EltwiseSum", self.graph.add("Log", shifted), nothing)
-        return x.made(linear(self.graph, port, multiplier))
 
     def power(self, x: Wire, exponent: float) -> Wire:
         x = self._floating(x)
