@@ -7,10 +7,10 @@ from typing import Any, Optional
 
 import numpy as np
 
-from .errors import Mismatch, Problem
+from .errors import Mismatch, Problem, Unsupported
 from .network import Array, Input
 
-__all__ = ["batch_size_of", "by_name", "check_inputs"]
+__all__ = ["batch_size_of", "by_name", "check_inputs", "whole_number"]
 
 INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 
@@ -76,6 +76,13 @@ def check_inputs(
     if problems:
         raise Mismatch(problems)
     return arrays
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """A setting that is a whole number. Raises Unsupported for anything else, naming the setting and the limit."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise Unsupported(Problem(name, f"is {value!r:.80}", f"give a whole number of at least {least}"))
+    return int(value)
 
 
 def batch_size_of(arrays: Mapping[str, Array]) -> int:

@@ -14,7 +14,7 @@ from .checking import Report, check_network
 from .engine import Engine
 from .errors import Mismatch, Problem, Unsupported
 from .explaining import Explanation, explain_row
-from .inputs import batch_size_of, check_inputs
+from .inputs import batch_size_of, check_inputs, whole_number
 from .network import Array, Network, TensorRef, map_tensors
 from .training.tuning import Tunable
 
@@ -63,8 +63,8 @@ class PortedNetwork(Tunable):
         """
         arrays = self._checked(inputs)
         rows = batch_size_of(arrays)
-        size = _positive("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
-        workers = _positive("threads", threads if threads is not None else os.cpu_count() or 1)
+        size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
+        workers = whole_number("threads", threads if threads is not None else os.cpu_count() or 1)
         refs = list(dict.fromkeys(self.network.output_refs()))
         spans = [(start, min(start + size, rows)) for start in range(0, rows, size)]
 
@@ -153,12 +153,6 @@ class PortedNetwork(Tunable):
         from .neoml_side.storing import store_net
 
         return store_net(self, Path(path), overwrite)
-
-
-def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise Unsupported(Problem(name, f"is {value!r}", "give a whole number of at least 1"))
-    return int(value)
 
 
 def _in_order(

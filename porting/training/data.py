@@ -52,6 +52,14 @@ class Outputs:
         return dict(zip(self.names, given))
 
 
+def numbers(given: Any) -> Array:
+    """An array of numbers. Raises ValueError or TypeError for anything else."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"holds {array.dtype} values, needs numbers")
+    return array
+
+
 class Arrays:
     """Data that is held in arrays.
 
@@ -78,12 +86,16 @@ class Arrays:
         self.weights = self._by_output(outputs.spread(weights, "sample_weight", one_for_all=True), "sample_weight")
 
     def _by_output(self, given: Mapping[str, Any], what: str) -> dict[str, Optional[Array]]:
-        arrays = {name: None if one is None else np.asarray(one) for name, one in given.items()}
-        problems = [
-            Problem(f"{what} for {name!r}", f"{array.shape} against {self.rows} rows of inputs")
-            for name, array in arrays.items()
-            if array is not None and (array.ndim == 0 or array.shape[0] != self.rows)
-        ]
+        arrays: dict[str, Optional[Array]] = {}
+        problems = []
+        for name, one in given.items():
+            try:
+                arrays[name] = array = None if one is None else numbers(one)
+            except (ValueError, TypeError) as error:
+                problems.append(Problem(f"{what} for {name!r}", str(error), "give an array of numbers"))
+                continue
+            if array is not None and (array.ndim == 0 or array.shape[0] != self.rows):
+                problems.append(Problem(f"{what} for {name!r}", f"{array.shape} against {self.rows} rows of inputs"))
         if problems:
             raise Mismatch(problems)
         return arrays

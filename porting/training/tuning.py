@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from ..errors import Problem, Unsupported
+from ..inputs import whole_number
 from ..network import Input, Network
 from .callbacks import Callback, Checkpoint, ProgressBar
 from .data import Arrays, Batch, Batches, Outputs, as_batches
@@ -21,6 +22,21 @@ if TYPE_CHECKING:
 __all__ = ["Tunable"]
 
 BATCH_SIZE = 32
+
+
+def check_numbers(
+    batch_size: Any, epochs: Any, initial_epoch: Any, steps: Any, validation_steps: Any, validation_split: Any
+) -> None:
+    """Raises Unsupported for the numbers of `fit` that are none."""
+    whole_number("epochs", epochs, 0)
+    whole_number("initial_epoch", initial_epoch, 0)
+    maybe = {"batch_size": batch_size, "steps_per_epoch": steps, "validation_steps": validation_steps}
+    for name, value in maybe.items():
+        if value is not None:
+            whole_number(name, value)
+    if not isinstance(validation_split, (int, float)) or not 0 <= validation_split < 1:
+        what = f"is {validation_split!r:.80}"
+        raise Unsupported(Problem("validation_split", what, "give a number from 0 up to, but not including, 1"))
 
 
 class Tunable:
@@ -135,6 +151,7 @@ class Tunable:
         Raises:
             Unsupported, Mismatch, BadArchive: as `compile`, the data and the checkpoint ask for it.
         """
+        check_numbers(batch_size, epochs, initial_epoch, steps_per_epoch, validation_steps, validation_split)
         trainer = self._ready(settings)
         seed = trainer.settings.seed if shuffle else None
         if validation_split:
