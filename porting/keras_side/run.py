@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -101,16 +101,29 @@ def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Fr
     if getattr(layer, "data_format", None) == "channels_first" and getattr(layer, "bias", None) is not None:
         terms = [shape, (1, *tuple(layer.bias.shape), *[1] * (len(shape) - 2))]
     elif type(layer).__name__ in {"Add", "Average"}:
-        terms = [tuple(values[ref].shape) for ref in tensors_in((step.args, step.kwargs))]
+        terms = list(_shapes((step.args, tuple(step.kwargs.values())), values))
     else:
         return
     rank = max(map(len, terms), default=0)
-    spread = [(*one[:1], *[1] * (rank - len(one)), *one[1:]) for one in terms]
+    # A layer keeps the batch in front, an operation lines up the last axes.
+    front_axes = 1 if front.is_layer(layer) else 0
+    spread = [(*one[:front_axes], *[1] * (rank - len(one)), *one[front_axes:]) for one in terms]
     if any(_taken_for_bias(shape, one) for one in spread[1:]):
         raise RuntimeError(
             f"Keras over TensorFlow adds {step.call.name}'s terms of shapes {spread} along another axis than it says, "
             "since two sizes are equal: use data_format='channels_last', or other sizes"
         )
+
+
+def _shapes(structure: Any, values: Mapping[TensorRef, Any]) -> Iterator[tuple[int, ...]]:
+    """The shapes of the tensors and arrays among a call's arguments."""
+    if isinstance(structure, TensorRef):
+        yield tuple(values[structure].shape)
+    elif isinstance(structure, (list, tuple)):
+        for part in structure:
+            yield from _shapes(part, values)
+    elif hasattr(structure, "shape"):
+        yield tuple(structure.shape)
 
 
 def _taken_for_bias(shape: tuple[int, ...], term: tuple[int, ...]) -> bool:

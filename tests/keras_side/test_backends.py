@@ -68,8 +68,21 @@ def test_layers_that_a_torch_module_keeps_apart_are_found():
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow's backend takes one sum for another")
-def test_sums_that_tensorflow_takes_for_a_bias_are_refused():
-    x = keras.Input((3, 6))
-    model = keras.Model(x, layers.Conv1D(4, 3, data_format="channels_first", use_bias=True)(x))
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda x: layers.Conv1D(4, 2, data_format="channels_first")(x),  # 4 filters, and 4 steps are left
+        lambda x: x + np.ones((5, 1), "float32"),
+    ],
+)
+def test_sums_that_tensorflow_takes_for_a_bias_are_refused(add):
+    x = keras.Input((5, 5))
+    model = keras.Model(x, add(x))
     with pytest.raises(Unsupported, match="along another axis"):
         describe(model)
+
+
+@pytest.mark.parametrize("add", [lambda x: x + np.ones((1, 5), "float32"), lambda x: x + np.ones(5, "float32")])
+def test_sums_with_a_true_bias_are_saved(add):
+    x = keras.Input((5, 5))
+    ported(keras.Model(x, add(x)))
