@@ -101,8 +101,10 @@ class _Reader(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]
         self.head = head
         self.derivative: Derivative = lambda output, mask: None
         self.error: Optional[BaseException] = None
+        self.asked = False
 
     def calc(self, data: Any, labels: Any) -> Any:
+        self.asked = True
         blob = data.asarray(copy=True, keep_dims=True)
         derivative = None
         try:
@@ -382,8 +384,10 @@ class LearningNet:
         """
         feeds = self._ready(inputs)
         for reader in self.readers:
-            reader.error, reader.derivative = None, derivatives[reader.head.ref]
+            reader.error, reader.derivative, reader.asked = None, derivatives[reader.head.ref], False
         self._checked(self._dnn.learn, feeds, inputs)
+        if not all(reader.asked for reader in self.readers):
+            raise AssertionError("NeoML made a step without asking for every loss")
         return self._read_gradients()
 
     def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
@@ -462,8 +466,10 @@ class LearningNet:
 
     def _read_gradients(self) -> dict[str, Gradient]:
         flat = np.zeros_like(self.theta.vector)
-        archive = self._stored() if self.cells else b""
-        inside = {node.name: cell_parameters(archive, node) for node in self.cells}
+        cells = [node for node in self.cells if any(live.node is node and live.inner is not None for live in self.live)]
+        # Storing takes the losses away; the net is loaded again before its next step, where a cell learns.
+        archive = self._stored() if cells else b""
+        inside = {node.name: cell_parameters(archive, node) for node in cells}
         for live in self.live:
             if live.packing is None:
                 continue

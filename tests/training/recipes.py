@@ -304,6 +304,13 @@ RECIPES |= {
     "masked_bilstm-frozen": Recipe(
         "masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], fixed=("embedding", "bilstm")
     ),
+    "masked_bilstm-frozen_between": Recipe(
+        "masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], fixed=("bilstm", "score")
+    ),
+    "masked_gru-frozen_between": Recipe(
+        "masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["momentum"], fixed=("gru", "logit")
+    ),
+    "text_cnn-frozen_between": Recipe("text_cnn", SPARSE, OPTIMIZERS["momentum"], fixed=("width_2", "classes")),
     "masked_bilstm-dense": Recipe("masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], dense=True),
     "masked_bilstm-ragged": Recipe("masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], ragged=True),
     "masked_gru-adam": Recipe("masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["adam"]),
