@@ -187,7 +187,12 @@ class NeomlEngine:
 
         graph = self.plan.graph
         sinks = {str(ref): self.plan.tensors[ref].port for ref in refs}
-        return Runner(folded(graph.with_sinks(sinks)), self.math_engine)
+        try:
+            return Runner(folded(graph.with_sinks(sinks)), self.math_engine)
+        except RuntimeError as error:
+            what = f"NeoML does not build it: {str(error).strip()[:300]}"
+            way_out = "run it with engine='numpy'; a net with cells of its own must stay below 2 GiB"
+            raise Unsupported(Problem(self.network.name, what, way_out)) from error
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads.

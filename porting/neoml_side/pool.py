@@ -79,7 +79,10 @@ class NetPool:
 
     def _take_back(self, net: Any, failed: bool) -> None:
         if failed and net is not None and net is self._first:
-            net.renew()
+            try:
+                net.renew()
+            except RuntimeError:  # too large for an archive: made anew when it is next asked for
+                self._first = None
         with self._changed:
             self._lent -= 1
             if net is not None and (not failed or net is self._first):

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
 
 
+# NeoML counts an archive's bytes in 31 bits; its layers' own records need little.
+LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
+
+
 def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
     """Write archive and description; see `PortedNetwork.store`."""
     path_of(path)
@@ -46,6 +50,10 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
         if there:
             raise BadArchive(there)
     engine: Any = net.engine
+    size = sum(array.nbytes for array in net.network.weights().values())
+    if size >= LARGEST_ARCHIVE:
+        what = f"has {size} bytes of weights; NeoML's archives hold less than {LARGEST_ARCHIVE}"
+        raise Unsupported(Problem(net.network.name, what, "keep the saved network's folder, which has no such limit"))
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
             written, text = Path(scratch) / "net", Path(scratch) / "description"

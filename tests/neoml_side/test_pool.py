@@ -110,3 +110,15 @@ def test_no_more_nets_are_made_than_there_may_be() -> None:
             raise ValueError("lost")
     with pool.borrowed() as one, pool.borrowed() as other:
         assert one is not other
+
+
+def test_a_net_that_cannot_be_copied_is_made_anew() -> None:
+    class Net:
+        def renew(self) -> None:
+            raise RuntimeError("Assertion failed")
+
+    pool = NetPool(Net, lambda: None)
+    first = pool.first
+    with pytest.raises(ValueError, match="lost"), pool.borrowed():
+        raise ValueError("lost")
+    assert pool.first is not first

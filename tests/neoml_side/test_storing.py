@@ -220,3 +220,12 @@ def test_paths_that_cannot_be_written_are_refused(net: porting.PortedNetwork, tm
 
 def test_the_description_has_a_cap(stored: Path) -> None:
     assert "raise Limits.description_bytes" in refusal(stored, limits=replace(LIMITS, description_bytes=100))
+
+
+def test_what_no_archive_holds_is_refused(
+    net: porting.PortedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("porting.neoml_side.storing.LARGEST_ARCHIVE", 100)
+    with pytest.raises(porting.Unsupported, match="NeoML's archives hold less than 100"):
+        net.store(tmp_path / "net")
+    assert os.listdir(tmp_path) == []
