@@ -7,6 +7,7 @@ kernel is the product of the input and the gradient by the input.
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,29 @@ def test_a_wrong_gradient_is_found(key: str) -> None:
             assert departures(network, made, {**keras, name: wrong}), name
         changed += 1
     assert changed >= 3
+
+
+@pytest.mark.parametrize("key", [key for key in CASES if zlib.crc32(key.encode()) % 5 == 0])
+def test_what_learns_has_the_same_gradient_where_the_rest_is_frozen(key: str) -> None:
+    """NeoML builds, wakes and stores other layers for each choice of what learns."""
+    if not file_of(key).exists():
+        pytest.skip("no gradients recorded")
+    network, _, wanted = recorded(key)
+    names = sorted(wanted)
+    if len(names) < 2:
+        return
+    try:
+        whole = Gradients(network, wanted, rules_of(key))
+    except Unsupported as refusal:
+        pytest.skip(f"refused by name: {refusal.problems[0]}")
+    rng = np.random.default_rng(zlib.crc32(key.encode()))
+    part = set(rng.choice(names, rng.integers(1, len(names)), replace=False).tolist())
+    alone = Gradients(network, part, rules_of(key))
+    assert part <= set(alone.found) or not part & set(whole.found)
+    for name, found in alone.found.items():
+        largest = np.abs(whole.found[name]).max(initial=0)
+        apart = np.abs(found - whole.found[name]).max(initial=0)
+        assert apart <= SHARE * largest + NOISES * whole.noise[name], name
 
 
 def rules_of(key: str) -> Any:
