@@ -14,6 +14,24 @@ __all__ = ["apply_held"]
 MODELS = frozenset({"Functional", "Sequential", "Model"})
 # Operations by which Keras writes the masks that it passes on by itself into a model's graph.
 MASK_OPERATIONS = frozenset({"NotEqual", "Any", "ops.NotEqual", "ops.Any"})
+# Layers that do the same to every number, or to every vector of features, wherever it stands.
+BY_ELEMENT = frozenset(
+    {
+        "Dense",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "AlphaDropout",
+        "Activation",
+        "ActivityRegularization",
+        "Identity",
+        "ELU",
+        "LeakyReLU",
+        "ReLU",
+        "Rescaling",
+    }
+)
+BY_AXIS = frozenset({"BatchNormalization", "LayerNormalization", "Softmax", "UnitNormalization"})
 
 
 @rule("TimeDistributed", note="of any layer or model; without NeoML's lookup limits on computed ids")
@@ -22,8 +40,15 @@ def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optiona
     found = layer.context.rules.get(held.class_name)
     if mask is not None and found is not None and "mask" in found.arguments:
         raise layer.refuse(f"a mask over the steps of TimeDistributed({held.class_name})", "unmask its input")
+    if takes_steps_alone(held):
+        return apply_held(held, [x], ops, layer.context)[0]
     (y,) = apply_held(held, [ops.time_to_batch(x)], ops, layer.context)
     return ops.batch_to_time(y, like=x)
+
+
+def takes_steps_alone(held: Layer) -> bool:
+    """Whether the layer does the same to every step as it is: NeoML cannot learn through time moved into the batch."""
+    return held.class_name in BY_ELEMENT or (held.class_name in BY_AXIS and held.config["axis"] in (-1, [-1], (-1,)))
 
 
 @rule("Pipeline", mask="stop", note="of layers of image preprocessing, as they are at inference")

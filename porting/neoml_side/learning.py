@@ -253,7 +253,9 @@ class LearningNet:
             learning.add(id(node))
             if node.kind in NO_GRADIENT:
                 what = f"is built with NeoML's {node.kind}, which has no gradient, and weights before it learn"
-                problems[node.scope] = Problem(node.scope, what, "freeze what stands before it, or train in Keras")
+                way_out = "fix the time in the Input, " if node.kind == "ScatterND" else ""
+                way_out += "freeze what stands before it, or train in Keras"
+                problems[node.scope] = Problem(node.scope, what, way_out)
         if problems:
             raise Unsupported(problems.values())
 
