@@ -137,7 +137,14 @@ def mask_of_sequence(layer: LayerView, x: Any, mask: Any, ops: Operations) -> An
     return mask if layer.config["return_sequences"] else None
 
 
-@rule("LSTM", "GRU", "SimpleRNN", "RNN", mask=mask_of_sequence)
+@rule(
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "RNN",
+    mask=mask_of_sequence,
+    note="any activation that treats each unit alone; stateful is refused",
+)
 def recurrent(
     layer: LayerView,
     sequences: Tensor,

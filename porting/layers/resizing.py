@@ -143,7 +143,7 @@ def center_crop(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return as_configured(layer, resize(ops.cast(y, "float32"), (height, width), "bilinear", ops), ops)
 
 
-@rule("Resizing", mask="stop")
+@rule("Resizing", mask="stop", note="whole numbers by nearest only: Keras rounds the others")
 def resizing(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return resized(layer, x, layer.config["height"], layer.config["width"], ops)
 
