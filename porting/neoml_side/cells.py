@@ -23,6 +23,7 @@ layers find its inputs under the names ``CompositeSource.0``, ``CompositeSource.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import tempfile
@@ -174,11 +175,31 @@ def find_once(archive: bytes, record: bytes, what: str) -> int:
 
 
 def stored(dnn: Any, folder: Optional[str] = None) -> bytes:
-    """A net as NeoML stores it; through a file in `folder`, or in one that is made for it."""
+    """A net as NeoML stores it; through a file in `folder`, or in memory where there are such files.
+
+    NeoML does not notice that a disk is full, and stores half an archive.
+    """
+    if folder is None and hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        with open(os.memfd_create("net"), "rb") as memory:
+            dnn.store(f"/proc/self/fd/{memory.fileno()}")
+            archive = memory.read()
+            check_file_limit(len(archive))
+            return archive
     with _file_in(folder) as path:
         dnn.store(path)
         with open(path, "rb") as file:
             return file.read()
+
+
+def check_file_limit(size: int) -> None:
+    """Raises OSError for a file as large as this process may write: NeoML does not notice where it was cut."""
+    try:
+        import resource
+    except ImportError:  # a system without such limits
+        return
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit not in (resource.RLIM_INFINITY, -1) and size >= limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 def loaded(archive: bytes, math_engine: Any, random: Any = None, folder: Optional[str] = None) -> Any:

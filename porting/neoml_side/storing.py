@@ -7,6 +7,7 @@ be crashed by one flipped bit, so an archive is loaded only when its hash matche
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -35,6 +36,8 @@ __all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
 
 # NeoML counts an archive's bytes in 31 bits; its layers' own records need little.
 LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
+# Bytes that are free on a disk that has not been filled.
+SPARE = 1 << 20
 
 
 def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
@@ -57,7 +60,7 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
             written, text = Path(scratch) / "net", Path(scratch) / "description"
-            engine.dnn.store(str(written))
+            _write_archive(engine.dnn, written, size)
             with open_plain(written) as file:
                 digest, size = sha256_of_file(file)
                 os.fsync(file.fileno())
@@ -71,6 +74,28 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
     except (OSError, RuntimeError) as error:
         raise BadArchive(Problem(str(path), f"cannot be written: {error}", "check the folder and the disk")) from error
     return path
+
+
+def _write_archive(dnn: Any, path: Path, weights: int) -> None:
+    """Store a net to a new file.
+
+    NeoML does not notice that a disk is full. So it stores to memory, and what it stores is written from there; a
+    large net goes to the disk at once, and the disk is looked at afterwards.
+
+    Raises:
+        OSError: as the system reports it, or a disk that has been filled.
+    """
+    from .cells import check_file_limit, stored
+
+    if weights <= LARGE_WEIGHTS:
+        with open(path, "xb") as file:
+            file.write(stored(dnn))
+        return
+    dnn.store(str(path))
+    check_file_limit(path.stat().st_size)
+    full = hasattr(os, "statvfs") and os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < SPARE
+    if full or path.stat().st_size < weights:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _description_of(net: PortedNetwork, size: int, digest: str) -> StoredDescription:

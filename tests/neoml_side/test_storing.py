@@ -6,6 +6,8 @@ import copy
 import json
 import os
 import random
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -229,3 +231,23 @@ def test_what_no_archive_holds_is_refused(
     with pytest.raises(porting.Unsupported, match="NeoML's archives hold less than 100"):
         net.store(tmp_path / "net")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_is_full_is_noticed(net: porting.PortedNetwork, tmp_path: Path) -> None:
+    """A file may have half of an archive's bytes; NeoML itself stores the half and says nothing."""
+    whole = len(net.store(tmp_path / "whole").read_bytes())
+    program = (
+        "import resource, signal, sys, porting; from porting.neoml_side import storing\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); net = porting.load(sys.argv[1], engine='neoml')\n"
+        "net.dnn; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)\n"
+        "storing.LARGE_WEIGHTS = int(sys.argv[4])\n"
+        "try: net.store(sys.argv[2])\n"
+        "except porting.BadArchive as error: print(error)\n"
+    )
+    half = str(whole // 2)
+    for large in ("1000000000", "0"):
+        command = [sys.executable, "-c", program, str(TUTORIAL), str(tmp_path / "half"), half, large]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert "cannot be written" in ran.stdout
+        assert "File too large" in ran.stdout
+        assert sorted(os.listdir(tmp_path)) == ["whole", "whole.json"]
