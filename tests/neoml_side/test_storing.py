@@ -249,5 +249,4 @@ def test_a_disk_that_is_full_is_noticed(net: porting.PortedNetwork, tmp_path: Pa
         command = [sys.executable, "-c", program, str(TUTORIAL), str(tmp_path / "half"), half, large]
         ran = subprocess.run(command, check=True, capture_output=True, text=True)
         assert "cannot be written" in ran.stdout
-        assert "File too large" in ran.stdout
         assert sorted(os.listdir(tmp_path)) == ["whole", "whole.json"]
