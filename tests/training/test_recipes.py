@@ -50,8 +50,7 @@ def compiled(recipe: Recipe, folder: Path) -> porting.PortedNetwork:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_weight_and_loss_follows_keras(name: str) -> None:
     recorded = RECORDED / f"{name}.npz"
-    if not recorded.exists():
-        pytest.skip("not recorded: python -m tests.training.record out/recorded-training, in the Keras environment")
+    assert recorded.exists(), "python -m tests.training.record out/recorded-training, in the Keras environment"
     recipe = RECIPES[name]
     keras = np.load(recorded)
     net = compiled(recipe, RECORDED / recipe.net)
