@@ -205,7 +205,7 @@ class NeomlEngine:
         if wanted is None or not set(wanted) <= set(refs):
             refs, pool = [ref for call in self.network.calls for ref in call.refs()], self._observer
         small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
-        check_inputs_of_net(inputs, self.least_sizes if small else {})
+        check_inputs_of_net(inputs, self.least_sizes if small else {}, self.id_limits)
         self._make_room(pool)
         with pool.borrowed() as runner:
             return self._run(runner, inputs, refs)

@@ -7,7 +7,7 @@ what has no place. Planning builds nothing and takes milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,8 @@ __all__ = ["LeastSizes", "check_inputs_of_net", "least_sizes", "needs_least_size
 LeastSizes = Mapping[str, Sequence[int]]
 # No input has as many steps.
 MANY = 1 << 62
+# The largest whole number up to which float32 holds them all.
+EXACT = 1 << 24
 _TAKE_ANY_SIZE = frozenset({"MaxPooling", "MeanPooling", "MaxPooling3D", "MeanPooling3D", "SubSequence"})
 
 
@@ -94,15 +96,17 @@ def _least(
     return good
 
 
-def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
+def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes, ids: Collection[str] = ()) -> None:
     """Refuse what NeoML would answer with garbage.
 
     Args:
         arrays: float32, int32 or bool by input.
         least: by input, the least sizes; inputs that are not in it take any.
+        ids: inputs that pick rows of a table; whole numbers of others are computed with.
 
     Raises:
-        Mismatch: numbers that are not finite, or sizes below the least, by input.
+        Mismatch: numbers that are not finite, whole numbers that float32 does not hold, or sizes below the least, by
+            input.
     """
     problems = []
     for name, array in arrays.items():
@@ -110,6 +114,11 @@ def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
             worst = array[~np.isfinite(array)].flat[0]
             way_out = "give finite numbers; engine='numpy' computes with such ones as Keras does"
             problems.append(Problem(f"input {name!r}", f"holds {worst}, of which NeoML makes other numbers", way_out))
+        if array.dtype.kind == "i" and name not in ids:
+            worst = max(int(array.max()), -int(array.min()))
+            if worst > EXACT:
+                what = f"holds {worst} or its negative; NeoML computes in float32, exactly up to {EXACT}"
+                problems.append(Problem(f"input {name!r}", what, "give smaller numbers, or use engine='numpy'"))
         for axis, size in enumerate(least.get(name, ())):
             if array.shape[axis] < size:
                 what = f"has shape {array.shape}: axis {axis} needs a size of at least {size}"

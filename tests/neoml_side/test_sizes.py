@@ -78,3 +78,16 @@ def test_numbers_that_are_not_finite_are_refused(value: float, tmp_path: Path) -
     x[1, 2, 1] = 3e38  # finite, though the sum is not
     x[0, 2, 1] = 3e38
     assert np.isfinite(live.predict(x)).all()
+
+
+def test_whole_numbers_that_float32_does_not_hold_are_refused() -> None:
+    layers = {"add": Layer("add", "Add")}
+    inputs = (Input("x", (None, 2), "int32"), Input("y", (None, 2), "int32"))
+    calls = (Call("add", "add", ((TensorRef("x"), TensorRef("y")),)),)
+    net = Network("whole", inputs, calls, layers, TensorRef("add"))
+    live = PortedNetwork(net, NeomlEngine(net))
+    small = np.array([[1, -2]], np.int32)
+    np.testing.assert_array_equal(live.predict([small, small]), 2 * small)
+    for worst in (2**24 + 1, -(2**24) - 1):
+        with pytest.raises(porting.Mismatch, match="input 'y': holds 16777217 or its negative"):
+            live.predict([small, np.array([[worst, 0]])])
