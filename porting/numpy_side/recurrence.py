@@ -85,6 +85,8 @@ def run_cell(
     zero_output_for_mask: bool,
 ) -> tuple[Array, Array, list[Array]]:
     """See `Operations.recurrent`; `x` is (batch, time, features), `mask` (batch, time)."""
+    if mask is not None and mask.shape != x.shape[:2]:
+        raise ValueError(f"a mask of shape {mask.shape} over steps of shape {x.shape[:2]}")
     if go_backwards:
         x = x[:, ::-1]
         mask = None if mask is None else mask[:, ::-1]
