@@ -2,7 +2,7 @@
 
     python scripts/russian_keras.py [FOLDER]
 
-TextVectorization (4000 words, rows padded to the longest) → Embedding(64, mask_zero) → Bidirectional(LSTM(32)) →
+TextVectorization (4000 words, rows padded to the longest) → Embedding(64, mask_zero) → Bidirectional(LSTM(64)) →
 Dense(64, relu) → Dense(1, sigmoid).
 """
 
@@ -36,7 +36,7 @@ def build(texts: list[str]) -> keras.Model:
     text = keras.Input((1,), dtype="string", name="text")
     x = layers.Embedding(WORDS, 64, mask_zero=True)(vectorize(text))
     x = layers.Dropout(0.5)(x)
-    x = layers.Bidirectional(layers.LSTM(32))(x)
+    x = layers.Bidirectional(layers.LSTM(64))(x)
     x = layers.Dense(64, activation="relu")(x)
     return keras.Model(text, layers.Dense(1, activation="sigmoid")(x), name="russian")
 

@@ -57,6 +57,10 @@ def margins(
     dilation: Sequence[int],
 ) -> list[Margin]:
     """What is added before and after each spatial axis for ``valid``, ``same`` or ``causal``."""
+    if min(*window, *strides, *dilation) < 1:
+        raise Refusal(
+            f"window {tuple(window)}, strides {tuple(strides)}, dilation {tuple(dilation)}: all must be above 0"
+        )
     if padding == "valid":
         return [(0, 0)] * len(window)
     if padding == "causal":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import Any, Optional, Union
@@ -135,12 +135,27 @@ class NeomlEngine:
         self.plan = plan_network(network, rules)
         self.id_limits = self.plan.ops.id_limits
         self._seen = sizes_seen(network)
+        if network.cases and needs_least_sizes(self.plan.graph, network.inputs):
+            self._check_windows()
         self._outputs = list(dict.fromkeys(network.output_refs()))
         self._large = weight_bytes(network) > LARGE_WEIGHTS
         most = 1 if self._large else None
         self._pool = NetPool(lambda: self._build(self._outputs), self._forked, most)
         every = [ref for call in network.calls for ref in call.refs()]
         self._observer = NetPool(lambda: self._build(every), self._forked, most)
+
+    def _check_windows(self) -> None:
+        """Raises Unsupported where a window is larger than the references' smallest input; see `sizes`."""
+        shapes = {
+            one.name: [size or seen for size, seen in zip(one.shape, self._seen[one.name])]
+            for one in self.network.inputs
+        }
+        inputs = tuple(replace(one, shape=(None, *shapes[one.name][1:])) for one in self.network.inputs)
+        try:
+            plan_network(replace(self.network, inputs=inputs), self.rules)
+        except Unsupported as error:
+            if any("does not fit an axis" in problem.what for problem in error.problems):
+                raise
 
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)
