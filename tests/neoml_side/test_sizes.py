@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,12 @@ def test_whole_numbers_that_float32_does_not_hold_are_refused() -> None:
     for worst in (2**24 + 1, -(2**24) - 1):
         with pytest.raises(porting.Mismatch, match="input 'y': holds 16777217 or its negative"):
             live.predict([small, np.array([[worst, 0]])])
+
+
+@pytest.mark.parametrize(("setting", "value"), [("pool_size", 30), ("pool_size", 0), ("strides", 0), ("strides", -1)])
+def test_windows_that_fit_no_reference_are_refused(setting: str, value: int) -> None:
+    net = network(3)
+    pool = net.layers["pool"]
+    changed = replace(pool, config={**pool.config, setting: value})
+    with pytest.raises(porting.Unsupported, match="does not fit an axis|must be above 0"):
+        NeomlEngine(replace(net, layers={"pool": changed}))
