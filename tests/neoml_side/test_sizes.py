@@ -99,5 +99,5 @@ def test_windows_that_fit_no_reference_are_refused(setting: str, value: int) -> 
     net = network(3)
     pool = net.layers["pool"]
     changed = replace(pool, config={**pool.config, setting: value})
-    with pytest.raises(porting.Unsupported, match="does not fit an axis|must be above 0"):
+    with pytest.raises(porting.Unsupported, match=r"does not fit an axis|must be above 0"):
         NeomlEngine(replace(net, layers={"pool": changed}))
