@@ -340,7 +340,7 @@ def flatten(outputs: Any) -> Iterator[Array]:
 
 
 @porting.command()
-@click.option("--markdown", is_flag=True, help="As the table of the README.")
+@click.option("--markdown", is_flag=True, help="As the table in docs/support.md.")
 def layers(markdown: bool) -> None:
     """List every Keras layer that has a rule, and what is refused."""
     from .support import as_markdown, support_rows
@@ -348,7 +348,7 @@ def layers(markdown: bool) -> None:
     if markdown:
         click.echo(as_markdown())
         return
-    table = Table("layer", "numpy", "NeoML", "remarks")
+    table = Table("layer", "numpy", "NeoML", "trains in NeoML", "remarks")
     for row in support_rows():
         table.add_row(*map(escape, row))
     console().print(table)

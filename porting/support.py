@@ -16,6 +16,7 @@ BEGIN, END = "<!-- support table -->", "<!-- end of support table -->"
 HEAD = """# What is supported
 
 One row a rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used as a layer.
+"Trains" says whether weights before and in the layer learn; what gives whole numbers has nothing to learn from.
 """
 # In the order of the tables: what networks are mostly made of first, operations last.
 FAMILIES = {
@@ -43,6 +44,38 @@ FAMILIES = {
     "operation_images": "operations: images",
     "operation_arrays": "operations: numpy only",
 }
+# What weights before a layer do not learn through in NeoML: a refusal there, by name. Frozen, everything runs.
+NOT_LEARNING = {
+    "Activation": "not through hard_shrink, sparsemax or threshold",
+    "AutoContrast": "no",
+    "Conv1DTranspose": "not where stride or output padding reach beyond the window",
+    "Conv2DTranspose": "not where stride or output padding reach beyond the window",
+    "Conv3D": "not dilated",
+    "Conv3DTranspose": "not where stride or output padding reach beyond the window",
+    "ConvLSTM3D": "not dilated",
+    "Dense": "not with a ReLU layer with a threshold as activation",
+    "DepthwiseConv1D": "not dilated",
+    "DepthwiseConv2D": "not dilated",
+    "ReLU": "not with a threshold",
+    "SeparableConv1D": "not dilated",
+    "SeparableConv2D": "not dilated",
+    "Softmax": "not with a mask that is spread over other axes",
+    "TimeDistributed": "over open time only what treats every step alike, as Dense does",
+    "ops.Ceil": "no",
+    "ops.DivideNoNan": "no",
+    "ops.Erf": "no",
+    "ops.Erfc": "no",
+    "ops.Floor": "no",
+    "ops.Greater": "no",
+    "ops.HardShrink": "no",
+    "ops.Heaviside": "no",
+    "ops.Round": "no",
+    "ops.Sign": "no",
+    "ops.Sparsemax": "no",
+    "ops.Threshold": "no",
+    "ops.Trunc": "no",
+    "ops.Where": "not where its condition is computed from what learns",
+}
 
 
 def registered() -> list[Rule]:
@@ -51,14 +84,20 @@ def registered() -> list[Rule]:
     return sorted(own, key=lambda rule: (list(FAMILIES).index(rule.family), rule.class_name))
 
 
-def support_rows() -> list[tuple[str, str, str, str]]:
-    """A row for each rule: class, numpy, NeoML, remarks."""
-    return [(rule.class_name, "exact", rule.neoml, rule.note) for rule in registered()]
+def support_rows() -> list[tuple[str, str, str, str, str]]:
+    """A row for each rule: class, numpy, NeoML, whether weights before it learn in NeoML, remarks."""
+    return [(rule.class_name, "exact", rule.neoml, _learning(rule), rule.note) for rule in registered()]
+
+
+def _learning(rule: Rule) -> str:
+    if rule.neoml == "refused" or rule.family == "categories":
+        return "–"
+    return NOT_LEARNING.get(rule.class_name, "yes")
 
 
 def as_markdown() -> str:
     """Every rule in a row."""
-    lines = ["| layer | numpy | NeoML | remarks |", "|---|---|---|---|"]
+    lines = ["| layer | numpy | NeoML | trains in NeoML | remarks |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in support_rows()]
     return "\n".join(lines)
 

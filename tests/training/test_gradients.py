@@ -19,6 +19,7 @@ from porting.archive import read_network
 from porting.errors import Unsupported
 from porting.layers import RULES
 from porting.network import Array, Call, Layer, Network, TensorRef
+from porting.support import NOT_LEARNING
 from porting.training.gradients import total
 from tests.cases import all_cases
 from tests.training.cotangents import chosen, compared_case, cotangents, smooth_inputs
@@ -177,6 +178,29 @@ def test_what_cannot_learn_is_refused(key: str) -> None:
     network, _, wanted = recorded(key)
     with pytest.raises(Unsupported, match=REFUSED[key]):
         Gradients(network, wanted, rules_of(key))
+
+
+def test_the_support_table_says_what_does_not_learn() -> None:
+    refused = set().union(*(named_in_refusal(key) for key in CASES if key in REFUSED and not of_rank(key)))
+    assert refused == set(NOT_LEARNING)
+
+
+def of_rank(key: str) -> bool:
+    """Whether an output has too many axes for a loss: of any layer, and said in the documentation."""
+    return "losses take" in REFUSED[key]
+
+
+def named_in_refusal(key: str) -> set[str]:
+    """The classes of the layers that the case's refusal names."""
+    network, _, wanted = recorded(key)
+    with pytest.raises(Unsupported) as refusal:
+        learning_net(network, wanted, rules_of(key))
+    return {
+        network.layers[call.layer].class_name
+        for problem in refusal.value.problems
+        for call in network.calls
+        if problem.where == call.name or problem.where.endswith(repr(call.layer))
+    }
 
 
 @pytest.mark.parametrize("key", [key for key in CASES if key in WHOLE_NUMBERS])
