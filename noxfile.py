@@ -107,6 +107,7 @@ def tests(session: nox.Session) -> None:
     """Record references in Keras, test both sides, check the code."""
     keras, neoml, numpy = (environment(session, name) for name in ("keras", "neoml", "numpy"))
     run(session, keras, "-m", "tests.record", str(RECORDED))
+    run(session, keras, "-m", "tests.whole_networks", str(RECORDED.with_name("whole")))
     run(session, keras, "-m", "tests.training.record", str(RECORDED.with_name("recorded-training")))
     run(
         session,

@@ -18,7 +18,10 @@ NAMES = sorted(path.name for path in FOLDER.iterdir()) if FOLDER.is_dir() else [
 ON_NOISE = {"InceptionV3": 1e-4, "ResNet50": 3e-5}
 
 
-@pytest.mark.skipif(not NAMES, reason="run `nox -s whole_networks`, or python -m tests.whole_networks in Keras")
+def test_the_networks_are_there() -> None:
+    assert NAMES, "run `nox -s whole_networks`, or python -m tests.whole_networks in Keras"
+
+
 @pytest.mark.parametrize("engine", ["neoml", "numpy"])
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_networks(name: str, engine: str) -> None:
