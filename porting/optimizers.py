@@ -14,6 +14,8 @@ import numpy as np
 
 from .errors import Problem, Unsupported
 from .network import Array
+from .training.arguments import rate as checked_rate
+from .training.arguments import real_number, truth_value
 from .training.gradients import (
     Gradient,
     Slices,
@@ -40,6 +42,18 @@ __all__ = [
 
 f32 = np.float32
 Rate = Union[float, Callable[[int], float]]
+BELOW_ONE = float(np.nextafter(f32(1), f32(0)))
+# The least and the most that a setting may be.
+LIMITS = {
+    "momentum": (0, 1),
+    "rho": (0, 1),
+    "beta_1": (0, BELOW_ONE),
+    "beta_2": (0, BELOW_ONE),
+    "epsilon": (0, np.inf),
+    "initial_accumulator_value": (0, np.inf),
+}
+MAY_BE_NONE = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
+SWITCHES = ("nesterov", "amsgrad", "centered")
 NOT_DONE = ("use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
 
 
@@ -80,10 +94,25 @@ class Optimizer:
         self.numbers: dict[str, float] = {}
         self._spares: dict[tuple[str, tuple[int, ...]], Array] = {}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Settings are checked whenever they are set: by a constructor, by a user or by a callback."""
+        where = f"{type(self).__name__}: {name}"
+        if name == "learning_rate":
+            checked_rate(where, value)
+        elif name in LIMITS:
+            real_number(where, value, *LIMITS[name])
+        elif name in MAY_BE_NONE and value is not None:
+            real_number(where, value, 0)
+        elif name in SWITCHES:
+            truth_value(where, value)
+        super().__setattr__(name, value)
+
     def rate(self, given: Optional[Rate] = None) -> np.float32:
         """The learning rate of the coming step; `given` stands in for the optimizer's own."""
         chosen = self.learning_rate if given is None else given
-        return f32(chosen(self.iterations) if callable(chosen) else chosen)
+        if callable(chosen):
+            return f32(real_number(f"learning rate of step {self.iterations}", chosen(self.iterations), 0))
+        return f32(chosen)
 
     def apply(
         self,

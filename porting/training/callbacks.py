@@ -11,10 +11,20 @@ from typing import Any, Optional, TextIO, Union
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import BadArchive, Problem, Unsupported
+from ..inputs import whole_number
 from ..network import Array
+from .arguments import file_path, maybe_whole, real_number, refusal, takes, truth_value
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "LearningRateScheduler", "ProgressBar", "ReduceLROnPlateau"]
+__all__ = [
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "LearningRateScheduler",
+    "ProgressBar",
+    "ReduceLROnPlateau",
+    "listed",
+]
 
 Logs = Mapping[str, float]
 
@@ -49,10 +59,25 @@ class Callback:
         """Take up what `arrays` gave."""
 
 
+def listed(given: Any) -> list[Callback]:
+    """The callbacks: one, several, or None for none. Raises Unsupported for what is no callback."""
+    several = [given] if isinstance(given, Callback) else [] if given is None else given
+    if not isinstance(several, (list, tuple)):
+        raise refusal("callbacks", given, "give a list of callbacks")
+    for one in several:
+        if not isinstance(one, Callback):
+            way_out = "give an instance" if isinstance(one, type) else "derive it from porting.training.callbacks"
+            raise refusal("callbacks: one", one, way_out)
+    return list(several)
+
+
 class _Watch:
     """Whether a number in the logs got better."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float) -> None:
+        if not isinstance(monitor, str):
+            raise refusal("monitor", monitor, "name a number of the logs: 'loss', 'val_loss'")
+        real_number("min_delta", min_delta)
         if mode not in ("auto", "min", "max"):
             raise Unsupported(Problem("mode", f"is {mode!r}", "use auto, min or max"))
         rises = mode == "max" or (mode == "auto" and ("acc" in monitor or "auc" in monitor))
@@ -82,6 +107,11 @@ class EarlyStopping(Callback):
         start_from_epoch: int = 0,
     ) -> None:
         self.watch = _Watch(monitor, mode, min_delta)
+        whole_number("patience", patience, 0)
+        whole_number("start_from_epoch", start_from_epoch, 0)
+        truth_value("restore_best_weights", restore_best_weights)
+        if baseline is not None:
+            real_number("baseline", baseline)
         self.patience, self.baseline = patience, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self.best: Optional[float] = None
@@ -141,8 +171,13 @@ class Checkpoint(Callback):
     def __init__(
         self, path: Union[str, Path], every_epochs: Optional[int] = 1, every_steps: Optional[int] = None
     ) -> None:
-        self.path = Path(path)
-        self.every_epochs, self.every_steps = every_epochs, every_steps
+        self.path = Path(file_path("Checkpoint: path", path))
+        self.every_epochs = maybe_whole("every_epochs", every_epochs)
+        self.every_steps = maybe_whole("every_steps", every_steps)
+
+    def on_train_begin(self) -> None:
+        if os.path.isdir(self.path):
+            raise BadArchive(Problem(str(self.path), "is a folder", "name a file, in this folder or elsewhere"))
 
     def on_batch_end(self, step: int, logs: Logs) -> None:
         if self.every_steps and self.run.trainer.steps % self.every_steps == 0:
@@ -160,11 +195,14 @@ class LearningRateScheduler(Callback):
     """Set the optimizer's rate before each epoch to ``schedule(epoch, rate)``."""
 
     def __init__(self, schedule: Callable[[int, float], float]) -> None:
+        if not callable(schedule) or isinstance(schedule, type) or not takes(schedule, 2):
+            raise refusal("schedule", schedule, "give a function of the epoch and the rate")
         self.schedule = schedule
 
     def on_epoch_begin(self, epoch: int) -> None:
         optimizer = self.run.trainer.optimizer
-        optimizer.learning_rate = float(self.schedule(epoch, _plain_rate(optimizer)))
+        chosen = self.schedule(epoch, _plain_rate(optimizer))
+        optimizer.learning_rate = real_number(f"learning rate of epoch {epoch}", chosen, 0)
 
 
 def _plain_rate(optimizer: Any) -> float:
@@ -188,6 +226,11 @@ class ReduceLROnPlateau(Callback):
         min_lr: float = 0.0,
     ) -> None:
         self.watch = _Watch(monitor, mode, min_delta)
+        whole_number("patience", patience, 0)
+        whole_number("cooldown", cooldown, 0)
+        real_number("min_lr", min_lr, 0)
+        if real_number("factor", factor, 0) >= 1:
+            raise refusal("factor", factor, "give a number below 1")
         self.factor, self.patience, self.cooldown, self.min_lr = factor, patience, cooldown, min_lr
         self.best: Optional[float] = None
         self.waited = 0

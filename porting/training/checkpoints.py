@@ -6,12 +6,14 @@ place and moved there, so there is always a whole one.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Union
@@ -24,6 +26,11 @@ from ..network import Array
 __all__ = ["State", "read_state", "write_state"]
 
 FORMAT = 1
+KEPT = {
+    *("epoch", "step", "stop", "steps", "learns", "optimizer", "iterations", "learning_rate", "optimizer_numbers"),
+    *("tally", "history", "epochs_done", "callbacks"),
+}
+UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ def write_state(state: State, path: Union[str, Path]) -> None:
     text = np.array(json.dumps({"format": FORMAT, **asdict(state)["numbers"]}))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        _remove_unfinished(target)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED)
         try:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, state=text, **{f"array/{key}": array for key, array in state.arrays.items()})
@@ -62,6 +70,13 @@ def write_state(state: State, path: Union[str, Path]) -> None:
         _sync_folder(target.parent)
     except OSError as error:
         raise BadArchive(Problem(str(target), f"cannot be written: {error.strerror or error}")) from error
+
+
+def _remove_unfinished(target: Path) -> None:
+    """Remove what a process that was killed while it wrote this checkpoint has left."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.????????{UNFINISHED}"):
+        with suppress(OSError):
+            left.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -90,4 +105,6 @@ def read_state(path: Union[str, Path]) -> State:
         raise BadArchive(Problem(str(path), f"cannot be read: {error.strerror or error}")) from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
         raise BadArchive(Problem(str(path), f"is not a sound checkpoint: {error}", "use one before it")) from error
+    if "weights" not in arrays or not numbers.keys() >= KEPT:
+        raise BadArchive(Problem(str(path), "is not a whole checkpoint", "use one before it"))
     return State(arrays, numbers)

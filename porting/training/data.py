@@ -8,9 +8,10 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch, Problem, Unsupported
 from ..inputs import check_inputs
 from ..network import Array, Input
+from .arguments import takes
 
 __all__ = ["Arrays", "Batch", "Batches", "Outputs", "as_batches"]
 
@@ -94,6 +95,8 @@ class Arrays:
             except (ValueError, TypeError) as error:
                 problems.append(Problem(f"{what} for {name!r}", str(error), "give an array of numbers"))
                 continue
+            if what == "sample_weight" and array is not None and not np.isfinite(array).all():
+                problems.append(Problem(f"{what} for {name!r}", "holds NaN or infinity", "give finite numbers"))
             if array is not None and (array.ndim == 0 or array.shape[0] != self.rows):
                 problems.append(Problem(f"{what} for {name!r}", f"{array.shape} against {self.rows} rows of inputs"))
         if problems:
@@ -158,17 +161,38 @@ class Batches:
         count: Optional[int],
     ) -> Batches:
         """Batches as they come. A function is called anew for each epoch; what runs on is read `count` at a time."""
-        running = iter(source) if not callable(source) and iter(source) is source else None
+        if callable(source) and not takes(source, 0):
+            raise Mismatch(Problem("data", f"is {source!r:.80}", "give a function without arguments"))
+        running = None if callable(source) else _running(source)
 
         def epoch(number: int, start: int) -> Iterator[Batch]:
-            given = running if running is not None else iter(source() if callable(source) else source)
+            given = running if running is not None else _iterator(source() if callable(source) else source)
+            at = -1
             for at, one in enumerate(given):
                 if at >= start:
                     yield check(one)
                 if count is not None and at + 1 == count:
                     return
+            if count is not None and at >= 0:
+                what = f"ended after {at + 1} of {count} batches in epoch {number + 1}"
+                raise Mismatch(Problem("data", what, "give more batches, or ask for fewer steps"))
 
         return cls(epoch, count)
+
+
+def _iterator(source: Any) -> Iterator[Any]:
+    try:
+        return iter(source)
+    except TypeError:
+        what = f"is {type(source).__name__}"
+        way_out = "give arrays x and y, an iterable of batches (x, y), or a function that returns one"
+        raise Mismatch(Problem("data", what, way_out)) from None
+
+
+def _running(source: Any) -> Optional[Iterator[Any]]:
+    """The source itself where it is an iterator, which goes on from epoch to epoch."""
+    made = _iterator(source)
+    return made if made is source else None
 
 
 def as_batches(
@@ -184,6 +208,9 @@ def as_batches(
 ) -> Batches:
     """Data as `fit` takes them, as batches: arrays, or without labels an iterator of batches with them."""
     if labels is not None or isinstance(given, (np.ndarray, Mapping)):
+        if count is not None:
+            problem = Problem("steps", f"is {count}, but the data are arrays", "leave it out: arrays are read whole")
+            raise Unsupported(problem)
         return Batches.of_arrays(Arrays(given, labels, weights, inputs, outputs, id_limits), size, seed)
 
     def check(one: Any) -> Batch:

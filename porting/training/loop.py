@@ -201,6 +201,10 @@ class Run:
             problems.append(Problem(str(path), "was written by a run in which other weights learn"))
         elif state.arrays["weights"].shape != trainer.learner.theta.vector.shape:
             problems.append(Problem(str(path), "holds weights of other shapes"))
+        for name, array in trainer.learner.theta.arrays.items():
+            own = [key for key in state.arrays if key == f"before/{name}" or key.startswith(f"optimizer/{name}//")]
+            if f"before/{name}" not in own or any(state.arrays[key].shape != array.shape for key in own):
+                problems.append(Problem(str(path), f"lacks state of {name!r}, or holds it in another shape"))
         if numbers["optimizer"] != type(trainer.optimizer).__name__:
             problems.append(Problem(str(path), f"was written with the optimizer {numbers['optimizer']}"))
         if len(numbers["callbacks"]) != len(self.callbacks):

@@ -111,8 +111,11 @@ def reduced(
     A mask on the prediction counts as in Keras: valid places weigh total/valid, the others nothing. Samples of weight
     0 do not count whatever their label holds, NaN included.
     """
-    values, slopes = loss.values(_fitted(truth, prediction), prediction, logits)
+    fitted = _fitted(truth, prediction)
+    values, slopes = loss.values(fitted, prediction, logits)
     weights = _weights(values, sample_weight, mask, loss.reduction)
+    if not isinstance(loss, UserLoss):
+        _check_labels(loss, fitted, values, weights)
     divisor = f32(1)
     if loss.reduction == "mean_with_sample_weight" and weights is not None:
         divisor = f32(weights.sum())
@@ -126,6 +129,23 @@ def reduced(
     if divisor == 0:
         return Reduced(0.0, np.zeros_like(prediction))
     return Reduced(float(values.sum(dtype=np.float32) / divisor), (slopes / divisor).astype(np.float32, copy=False))
+
+
+def _check_labels(loss: Loss, truth: Array, values: Array, weights: Optional[Array]) -> None:
+    """Refuse labels that are no numbers, or for classes no whole ones, wherever they count."""
+    if truth.dtype.kind != "f":
+        return
+    wrong = ~np.isfinite(truth)
+    if isinstance(loss, SparseCategoricalCrossentropy):
+        wrong |= truth != np.floor(truth)
+    bad = wrong.reshape(*values.shape, -1).any(axis=-1)
+    if weights is not None:
+        bad = bad & (weights != 0)
+    if bad.any():
+        first = tuple(int(one) for one in np.argwhere(bad)[0])
+        value = truth[first].ravel()[wrong[first].ravel()][0] if wrong[first].ndim else truth[first]
+        way_out = "mend these labels, or give such samples the weight 0"
+        raise Mismatch(Problem(f"labels for {loss.name}", f"hold {value} at {first}", way_out))
 
 
 def _weights(values: Array, sample_weight: Optional[Array], mask: Optional[Array], reduction: str) -> Optional[Array]:
@@ -379,12 +399,12 @@ class SparseCategoricalCrossentropy(Loss):
         where = f"labels for {self.name}"
         if truth.shape != prediction.shape[:-1]:
             raise Mismatch(Problem(where, f"have shape {truth.shape}, the output has {prediction.shape}"))
-        labels = np.nan_to_num(truth, nan=0).astype(np.int64) if truth.dtype.kind == "f" else truth.astype(np.int64)
+        labels = np.nan_to_num(truth, nan=0) if truth.dtype.kind == "f" else truth
         classes = prediction.shape[-1]
         if labels.size and (labels.min() < 0 or labels.max() >= classes):
             worst = labels.min() if labels.min() < 0 else labels.max()
             raise Mismatch(Problem(where, f"hold class {worst}, outside 0 … {classes - 1}"))
-        return labels
+        return labels.astype(np.int64)
 
 
 UserFunction = Callable[[Array, Array], tuple[Array, Array]]
@@ -403,7 +423,14 @@ class UserLoss(Loss):
         self.function = function
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        values, slope = (np.asarray(part, np.float32) for part in self.function(truth, prediction))
+        made = self.function(truth, prediction)
+        if not isinstance(made, (tuple, list)) or len(made) != 2:
+            what = f"returns {made!r:.80}"
+            raise Mismatch(Problem(f"loss {self.name}", what, "return a pair: the values and their derivatives"))
+        try:
+            values, slope = (np.asarray(part, np.float32) for part in made)
+        except (ValueError, TypeError) as error:
+            raise Mismatch(Problem(f"loss {self.name}", f"returns no arrays of numbers: {error}")) from error
         if slope.shape != prediction.shape or values.shape not in (prediction.shape[:-1], prediction.shape):
             what = f"returns shapes {values.shape} and {slope.shape} for an output of shape {prediction.shape}"
             way_out = "return values without the output's last axis, and derivatives in the output's shape"
@@ -441,6 +468,8 @@ def loss_named(given: Union[str, Loss, UserFunction]) -> Loss:
     Raises:
         Unsupported: another name.
     """
+    if isinstance(given, type):
+        raise Unsupported(Problem(f"loss {given.__name__}", "is a class", "give an instance, or its name"))
     if isinstance(given, Loss):
         return given
     if callable(given):

@@ -37,6 +37,8 @@ def binary_accuracy(truth: Array, output: Array, threshold: float = 0.5) -> Arra
 
 
 def categorical_accuracy(truth: Array, output: Array) -> Array:
+    if truth.shape != output.shape:
+        raise ValueError("the labels are not one-hot")
     return np.asarray(truth.argmax(axis=-1) == output.argmax(axis=-1))
 
 
@@ -76,6 +78,8 @@ def metric_named(given: Union[str, Metric, Loss], loss: Optional[Loss] = None) -
     Raises:
         Unsupported: another name.
     """
+    if isinstance(given, type):
+        raise Unsupported(Problem(f"metric {given.__name__}", "is a class", "give an instance, or its name"))
     if isinstance(given, Loss):
         return given.name, _of_loss(given)
     if callable(given):

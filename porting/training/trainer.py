@@ -8,10 +8,11 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Mismatch, Problem, Unsupported
 from ..layers import Rule
 from ..network import Array, Network, TensorRef
 from ..optimizers import Optimizer, optimizer_named
+from .arguments import real_number, refusal
 from .choosing import Choice, choose
 from .data import Batch, Outputs
 from .gradients import Gradient, total
@@ -163,25 +164,31 @@ class Trainer:
         return None if wrapped else loss.absorbs
 
     def _loss_weights(self) -> dict[str, float]:
-        given = self.outputs.spread(self.settings.loss_weights, "loss_weights")
-        return {name: 1.0 if given[name] is None else float(given[name]) for name in self.losses}
+        weights = self.settings.loss_weights
+        if len(self.refs) == 1 and isinstance(weights, (list, tuple)) and len(weights) == 1:
+            weights = weights[0]
+        given = self.outputs.spread(weights, "loss_weights")
+        return {
+            name: 1.0 if given[name] is None else real_number(f"loss_weights for {name!r}", given[name])
+            for name in self.losses
+        }
 
     def _metrics(self, given: Any) -> dict[str, list[tuple[str, Metric]]]:
         """By output; a list of plain metrics counts for every output that has a loss."""
         if not isinstance(given, Mapping):
-            plain = [given] if isinstance(given, str) or callable(given) else list(given or ())
+            plain = _metric_list(given)
             per_output = len(self.refs) > 1 and any(isinstance(one, (list, tuple)) for one in plain)
             given = dict(zip(self.refs, plain)) if per_output else dict.fromkeys(self.losses, plain)
         found: dict[str, list[tuple[str, Metric]]] = {}
         for name, listed in self.outputs.spread(given, "metrics").items():
-            each = [listed] if isinstance(listed, str) or callable(listed) else list(listed or ())
-            found[name] = [metric_named(one, self.losses.get(name)) for one in each]
+            found[name] = [metric_named(one, self.losses.get(name)) for one in _metric_list(listed)]
         return found
 
     # ---- steps
 
     def train(self, batch: Batch) -> dict[str, float]:
         """One step; returns its own loss and metrics."""
+        self._check_labels(batch)
         seen = _Seen(self)
         derivatives = {self.refs[name]: seen.derivative(name, batch) for name in self.losses}
         gradients = self.learner.gradients(batch.inputs, derivatives)
@@ -194,11 +201,17 @@ class Trainer:
 
     def test(self, batch: Batch, tally: _Tally) -> dict[str, float]:
         """One batch's loss and metrics, with the weights as they are and nothing random."""
+        self._check_labels(batch)
         seen = _Seen(self)
         for ref, (output, mask) in self.learner.outputs(batch.inputs).items():
             name = next(key for key, one in self.refs.items() if one == ref)
             seen.note(name, batch, output, mask)
         return self._note(seen, batch, self.penalty(), tally)
+
+    def _check_labels(self, batch: Batch) -> None:
+        if all(batch.labels.get(name) is None for name in self.losses):
+            what = f"are missing for every output with a loss: {', '.join(self.losses)}"
+            raise Mismatch(Problem("labels", what, "give y"))
 
     def penalty(self) -> float:
         """What the regularizers of the weights that learn add to the loss."""
@@ -233,7 +246,7 @@ class Trainer:
                 prefix = f"{name}_" if len(self.refs) > 1 else ""
                 weights = batch.weights.get(name) if weighted else None
                 for label, metric in metrics:
-                    value, weight = _mean_of(np.asarray(metric(labels, seen.outputs[name])), weights)
+                    value, weight = _measured(label, metric, labels, seen.outputs[name], weights)
                     tally.add(prefix + label, value, weight)
 
     # ---- what became of it
@@ -277,6 +290,25 @@ class _Seen:
         self.values[name] = made.value
         factor = trainer.loss_weights[name]
         return made.gradient if factor == 1.0 else made.gradient * np.float32(factor)
+
+
+def _measured(name: str, metric: Metric, labels: Array, output: Array, weights: Optional[Array]) -> tuple[float, float]:
+    try:
+        return _mean_of(np.asarray(metric(labels, output)), weights)
+    except (ValueError, TypeError, IndexError) as error:
+        what = f"cannot be computed of labels {labels.shape} and an output {output.shape}: {error}"
+        raise Mismatch(Problem(f"metric {name}", what, "choose a metric that fits these labels")) from error
+
+
+def _metric_list(given: Any) -> list[Any]:
+    """One metric or several."""
+    if given is None:
+        return []
+    if isinstance(given, (str, Loss)) or callable(given):
+        return [given]
+    if not isinstance(given, (list, tuple)):
+        raise refusal("metrics", given, "give a list of names, losses or functions")
+    return list(given)
 
 
 def _mean_of(values: Array, weights: Optional[Array]) -> tuple[float, float]:

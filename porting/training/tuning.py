@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Optional, Union, cast
 from ..errors import Problem, Unsupported
 from ..inputs import whole_number
 from ..network import Input, Network
-from .callbacks import Callback, Checkpoint, ProgressBar
+from .arguments import (
+    class_weights,
+    file_path,
+    maybe_whole,
+    patterns,
+    rates_by_pattern,
+    real_number,
+    refusal,
+    truth_value,
+)
+from .callbacks import Callback, Checkpoint, ProgressBar, listed
 from .data import Arrays, Batch, Batches, Outputs, as_batches
 from .loop import History, Run, class_weighted, evaluate
 from .results import with_references, with_weights
@@ -34,9 +45,8 @@ def check_numbers(
     for name, value in maybe.items():
         if value is not None:
             whole_number(name, value)
-    if not isinstance(validation_split, (int, float)) or not 0 <= validation_split < 1:
-        what = f"is {validation_split!r:.80}"
-        raise Unsupported(Problem("validation_split", what, "give a number from 0 up to, but not including, 1"))
+    if real_number("validation_split", validation_split, 0, 1) == 1:
+        raise refusal("validation_split", validation_split, "give a number from 0 up to, but not including, 1")
 
 
 class Tunable:
@@ -95,10 +105,10 @@ class Tunable:
             loss_weights,
             metrics,
             weighted_metrics,
-            tuple(frozen),
-            dict(learning_rates or {}),
-            sparse_embeddings,
-            seed,
+            patterns("frozen", frozen),
+            rates_by_pattern("learning_rates", learning_rates),
+            truth_value("sparse_embeddings", sparse_embeddings),
+            whole_number("seed", seed, 0),
         )
         self._trainer = Trainer(self.network, settings, cast(LearningEngine, self._engine).learner)
 
@@ -152,6 +162,12 @@ class Tunable:
             Unsupported, Mismatch, BadArchive: as `compile`, the data and the checkpoint ask for it.
         """
         check_numbers(batch_size, epochs, initial_epoch, steps_per_epoch, validation_steps, validation_split)
+        if verbose not in (0, 1, 2, "auto") or isinstance(verbose, float):
+            raise refusal("verbose", verbose, "give 0 for silence or 1 for progress")
+        truth_value("shuffle", shuffle)
+        weights_of_classes = class_weights(class_weight)
+        given_callbacks = listed(callbacks)
+        resumed = None if resume is None else file_path("resume", resume)
         trainer = self._ready(settings)
         seed = trainer.settings.seed if shuffle else None
         if validation_split:
@@ -162,13 +178,13 @@ class Tunable:
         else:
             data = self._batches(x, y, sample_weight, batch_size, seed, steps_per_epoch)
             validation = self._validation(validation_data, batch_size, validation_steps)
-        if class_weight:
-            data = class_weighted(data, class_weight, self._only_output(trainer))
-        ordered = sorted(callbacks, key=lambda one: isinstance(one, Checkpoint))
-        bars = [ProgressBar()] if verbose and not any(isinstance(one, ProgressBar) for one in callbacks) else []
+        if weights_of_classes:
+            data = class_weighted(data, weights_of_classes, self._only_output(trainer))
+        ordered = sorted(given_callbacks, key=lambda one: isinstance(one, Checkpoint))
+        bars = [ProgressBar()] if verbose and not any(isinstance(one, ProgressBar) for one in ordered) else []
         run = Run(trainer, data, epochs, validation, [*ordered, *bars], initial_epoch)
-        if resume is not None and os.path.exists(resume):
-            run.resume(resume)
+        if resumed is not None and os.path.exists(resumed):
+            run.resume(resumed)
         self._behind = True
         return run.go()
 
@@ -181,11 +197,12 @@ class Tunable:
         **settings: Any,
     ) -> dict[str, float]:
         """One step; its loss and metrics by name, as Keras gives them with ``return_dict=True``."""
+        weights_of_classes = class_weights(class_weight)
         trainer = self._ready(settings)
         batch = self._batch(x, y, sample_weight)
-        if class_weight:
+        if weights_of_classes:
             whole = Batches(lambda number, start: iter([batch]), 1)
-            batch = next(class_weighted(whole, class_weight, self._only_output(trainer)).epoch(0))
+            batch = next(class_weighted(whole, weights_of_classes, self._only_output(trainer)).epoch(0))
         self._behind = True
         return trainer.train(batch)
 
@@ -199,6 +216,8 @@ class Tunable:
         **settings: Any,
     ) -> dict[str, float]:
         """Loss and metrics over all batches, as Keras' ``evaluate(…, return_dict=True)``."""
+        for name, value in (("batch_size", batch_size), ("steps", steps)):
+            maybe_whole(name, value)
         trainer = self._ready(settings)
         return evaluate(trainer, self._batches(x, y, sample_weight, batch_size, None, steps))
 
@@ -216,7 +235,7 @@ class Tunable:
         """
         from ..archive import write_network
 
-        write_network(self._referenced(), folder, overwrite=overwrite)
+        write_network(self._referenced(), file_path("folder", folder), overwrite=overwrite)
 
     def _referenced(self) -> Network:
         """The network with references that fit its weights."""
@@ -226,6 +245,11 @@ class Tunable:
     # ---- data
 
     def _ready(self, settings: Mapping[str, Any]) -> Trainer:
+        known = list(inspect.signature(self.compile).parameters)
+        unknown = [key for key in settings if key not in known]
+        if unknown:
+            way_out = f"settings of compile are {', '.join(known)}"
+            raise Unsupported(Problem(key, "is no setting of training", way_out) for key in unknown)
         if settings or self._trainer is None:
             self.compile(**settings)
         assert self._trainer is not None

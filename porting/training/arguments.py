@@ -1,0 +1,105 @@
+"""What training is told: each setting is refused by its name, its value and its limits before anything happens."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, Optional
+
+from ..errors import Problem, Unsupported
+from ..inputs import whole_number
+
+__all__ = ["class_weights", "file_path", "patterns", "rate", "rates_by_pattern", "real_number", "takes", "truth_value"]
+
+
+def refusal(name: str, value: Any, way_out: str) -> Unsupported:
+    return Unsupported(Problem(name, f"is {value!r:.80}", way_out))
+
+
+def real_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
+    """A finite number in a range, both ends included. Raises Unsupported for anything else, bool included."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and math.isfinite(value) and least <= value <= most:
+        return float(value)
+    limits = "" if least == -math.inf else f" from {least:g} up" if most == math.inf else f" from {least} to {most}"
+    raise refusal(name, value, f"give a finite number{limits}")
+
+
+def rate(name: str, value: Any) -> Any:
+    """A learning rate: a number, or a schedule. Raises Unsupported for anything else."""
+    if callable(value):
+        if isinstance(value, type):
+            raise refusal(name, value, "give an instance of the schedule, not the class")
+        return value
+    real_number(name, value, 0)
+    return value
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments; True where that cannot be asked."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def truth_value(name: str, value: Any) -> bool:
+    """True or False. Raises Unsupported for anything else."""
+    if not isinstance(value, bool):
+        raise refusal(name, value, "give True or False")
+    return value
+
+
+def patterns(name: str, given: Any) -> tuple[str, ...]:
+    """One name or pattern, or several of them; None means none. Raises Unsupported for anything else."""
+    if isinstance(given, str):
+        return (given,)
+    if given is None:
+        return ()
+    if not isinstance(given, (list, tuple, set, frozenset)) or not all(isinstance(one, str) for one in given):
+        raise refusal(name, given, "give a list of names or patterns of layers or weights")
+    return tuple(given)
+
+
+def rates_by_pattern(name: str, given: Any) -> dict[str, Any]:
+    """Learning rates by name or pattern; None means none. Raises Unsupported for anything else."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in given):
+        raise refusal(name, given, "give a dict of rates by names or patterns of layers or weights")
+    return {pattern: rate(f"{name}[{pattern!r}]", value) for pattern, value in given.items()}
+
+
+def class_weights(given: Any) -> dict[int, float]:
+    """Weights by class, None or an empty dict for none. Raises Unsupported for anything else."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise refusal("class_weight", given, "give a dict of numbers by class: {0: 1.0, 1: 5.0}")
+    for key in given:
+        if isinstance(key, bool) or not isinstance(key, Integral) or key < 0:
+            raise refusal("class_weight: the class", key, "name classes by whole numbers from 0 up")
+    return {int(key): real_number(f"class_weight[{key}]", value) for key, value in given.items()}
+
+
+def file_path(name: str, given: Any) -> str:
+    """A path of a file. A number is none: open() would take it for a file that is open already.
+
+    Raises:
+        Unsupported: anything else.
+    """
+    path = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise refusal(name, given, "give a path")
+    return path
+
+
+def maybe_whole(name: str, value: Any, least: int = 1) -> Optional[int]:
+    """A whole number or None. Raises Unsupported for anything else."""
+    return None if value is None else whole_number(name, value, least)
