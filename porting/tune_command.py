@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, TypeVar, Union
 
@@ -108,10 +108,17 @@ def tune(
     if before is not None and held is not None:
         for name, value in _measured(net, held).items():
             click.echo(f"validation {name}: {before[name]:.6g} before, {value:.6g} after")
-    if history is not None:
-        history.write_text(json.dumps(run.history, indent=1) + "\n", encoding="utf-8")
     net.save(out, overwrite)
     click.echo(f"saved to {out}")
+    if history is not None:
+        _write_history(run.history, history)
+
+
+def _write_history(numbers: Mapping[str, list[float]], path: Path) -> None:
+    try:
+        path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise api.BadArchive(Problem(str(path), f"cannot be written: {error.strerror or error}")) from error
 
 
 def _examples(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..network import Array
+from .arguments import real_number
 
 __all__ = ["Examples", "read_examples"]
 
@@ -38,8 +39,15 @@ class Examples:
         return Examples(cut(self.inputs), cut(self.labels), None if self.weights is None else cut(self.weights))
 
     def split(self, share: float) -> tuple[Examples, Examples]:
-        """The first rows, and the last `share` of them, as Keras' ``validation_split`` cuts."""
-        at = int(np.floor(self.rows * (1 - share)))
+        """The first rows, and the last `share` of them, as Keras' ``validation_split`` cuts.
+
+        Raises:
+            Unsupported: a share that is no number from 0 to 1.
+            Mismatch: a part would be empty.
+        """
+        at = int(np.floor(self.rows * (1 - real_number("validation_split", share, 0, 1))))
+        if not 0 < at < self.rows:
+            raise Mismatch(Problem("validation_split", f"{share} of {self.rows} rows leaves a part empty"))
         return self.part(slice(None, at)), self.part(slice(at, None))
 
 

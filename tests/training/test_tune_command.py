@@ -63,6 +63,14 @@ def test_tune_goes_on_from_a_checkpoint(data: Path, tmp_path: Path) -> None:
         (("--loss", "mse", "--rate", "0.1"), 2, "NAME=VALUE"),
         (("--loss", "mse", "--optimizer", "admn"), 2, "admn"),
         (("--loss", "other=mse"), 1, "no such output"),
+        (("--loss", "mse", "--learning-rate", "nan"), 2, "learning_rate"),
+        (("--loss", "mse", "--rate", "dense=-1"), 2, "learning_rates"),
+        (("--loss", "mse", "--seed", "-1"), 2, "seed"),
+        (("--loss", "mse", "--loss-weight", "dense=inf"), 2, "loss_weights"),
+        (("--loss", "mse", "--validation-split", "nan"), 2, "validation_split"),
+        (("--loss", "mse", "--validation-split", "0.99"), 1, "leaves a part empty"),
+        ((*LOSSES, "--checkpoint", TUTORIAL), 3, "cannot be read"),
+        ((*LOSSES, "--checkpoint", TUTORIAL / "network.json"), 3, "not a sound checkpoint"),
     ],
 )
 def test_wrong_words_are_refused(data: Path, tmp_path: Path, words: tuple[str, ...], code: int, says: str) -> None:
@@ -70,6 +78,14 @@ def test_wrong_words_are_refused(data: Path, tmp_path: Path, words: tuple[str, .
     assert found == code
     assert says in text
     assert not (tmp_path / "tuned").exists()
+
+
+def test_a_history_that_cannot_be_written_does_not_cost_the_weights(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tuned"
+    code, text = run("tune", TUTORIAL, data, "--out", out, *LOSSES, "--history", tmp_path / "none" / "history.json")
+    assert code == 3, text
+    assert "cannot be written" in text
+    assert porting.check(out).ok
 
 
 def test_arrays_that_fit_nothing_are_all_named(tmp_path: Path) -> None:
