@@ -100,6 +100,13 @@ def file_path(name: str, given: Any) -> str:
     return path
 
 
+def seed_number(name: str, value: Any) -> int:
+    """A seed that NeoML's generator takes, from 0 to 2³¹ − 1. Raises Unsupported for anything else."""
+    if whole_number(name, value, 0) >= 2**31:
+        raise refusal(name, value, f"give a whole number from 0 to {2**31 - 1}")
+    return int(value)
+
+
 def maybe_whole(name: str, value: Any, least: int = 1) -> Optional[int]:
     """A whole number or None. Raises Unsupported for anything else."""
     return None if value is None else whole_number(name, value, least)

@@ -19,6 +19,7 @@ from .arguments import (
     rates_by_pattern,
     real_number,
     refusal,
+    seed_number,
     truth_value,
 )
 from .callbacks import Callback, Checkpoint, ProgressBar, listed
@@ -108,7 +109,7 @@ class Tunable:
             patterns("frozen", frozen),
             rates_by_pattern("learning_rates", learning_rates),
             truth_value("sparse_embeddings", sparse_embeddings),
-            whole_number("seed", seed, 0),
+            seed_number("seed", seed),
         )
         self._trainer = Trainer(self.network, settings, cast(LearningEngine, self._engine).learner)
 

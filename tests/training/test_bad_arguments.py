@@ -37,7 +37,7 @@ COMPILE: dict[str, list[Any]] = {
     "frozen": [3, "", [3], [None], [["classes"]], ["nothing"], ["*"], {"classes": 1}, True, b"classes"],
     "learning_rates": [3, "classes", ["classes"], {"nothing": 0.1}, {3: 0.1}, True, *({"*": one} for one in ODD_RATES)],
     "sparse_embeddings": ["no", 2, None],
-    "seed": [-1, 1.5, "x", None, NAN, [1], True],
+    "seed": [-1, 2**31, 1.5, "x", None, NAN, [1], True],
 }
 FIT: dict[str, list[Any]] = {
     "callbacks": [3, [3], [callbacks.Callback], "x", [None], {}, [callbacks.EarlyStopping("nothing")], [print]],
@@ -129,6 +129,7 @@ def test_good_arguments_are_taken(net: porting.PortedNetwork) -> None:
     net.fit(X, Y, verbose=0, callbacks=None, frozen=None, class_weight={0: 2}, validation_split=0.25, **COMPILED)
     net.fit(X, Y, verbose=0, callbacks=callbacks.Callback(), loss_weights=[2.0], frozen="classes/bias", **COMPILED)
     net.train_on_batch(X, Y.astype(np.float32), learning_rates={"classes": np.float32(0)}, **COMPILED)
+    net.train_on_batch(X, Y, seed=2**31 - 1, **COMPILED)
     weights = np.array([0.0] + [1.0] * 7)
     net.train_on_batch(X, np.where(weights == 0, NAN, Y), sample_weight=weights)
 
