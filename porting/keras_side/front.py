@@ -239,8 +239,10 @@ class Front3(Front):
         return list(self.keras.tree.flatten(structure))
 
     def to_numpy(self, value: Any) -> Array:
-        # An array of its own, but no second copy of what the backend copied already.
-        array = np.require(self.keras.ops.convert_to_numpy(value), None, ["OWNDATA", "WRITEABLE"])
+        # An array of its own, but no second copy of what the backend copied already: `convert_to_numpy` over TensorFlow
+        # copies a variable twice.
+        array = np.asarray(value) if self.is_variable(value) else self.keras.ops.convert_to_numpy(value)
+        array = np.require(array, None, ["OWNDATA", "WRITEABLE"])
         return to_strings(array) if array.dtype.kind in "OS" else array
 
     def to_tensor(self, value: Array, dtype: str) -> Any:

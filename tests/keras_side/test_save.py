@@ -1,6 +1,7 @@
 """What is recorded, what is refused, and what a user may add."""
 
 import logging
+import tracemalloc
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras_side_helpers import describe_both, ref
 
 from porting import BadArchive, Mismatch, Unsupported
 from porting.archive import read_network
+from porting.keras_side.front import Front3
 from porting.keras_side.save import describe, save
 
 
@@ -348,3 +350,25 @@ def test_what_is_saved_is_read_again(tmp_path):
 
 def test_a_name_of_ones_own():
     assert save(classifier(), None, name="mine").name == "mine"
+
+
+def copies_while_saving(folder, rows=1 << 16, width=64):
+    """The most memory of arrays while a model is saved, as a multiple of its table; Keras' own table is none of it."""
+    given = ids()
+    model = keras.Model(given, layers.Dense(2)(layers.Embedding(rows, width)(given)))
+    tracemalloc.start()
+    try:
+        save(model, folder)
+        return tracemalloc.get_traced_memory()[1] / (4 * rows * width)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_table_is_copied_once(tmp_path):
+    assert 1 <= copies_while_saving(tmp_path / "large") < 1.5
+
+
+def test_a_second_copy_of_a_table_would_be_seen(tmp_path, monkeypatch):
+    convert = Front3.to_numpy
+    monkeypatch.setattr(Front3, "to_numpy", lambda front, value: convert(front, value).copy())
+    assert copies_while_saving(tmp_path / "large") >= 2
