@@ -7,15 +7,18 @@ table of 1 GiB. That with a table of 2.5 GiB, beyond what a protobuf holds, is w
 `porting.archive.write_network` from a small one that Keras saved: its first rows are Keras' and more rows follow, so
 Keras' references hold for it.
 
-Every step runs in a process of its own. The peak is that process's largest resident memory, Python and its libraries
-included, and as a multiple of the network's weights.
+Every step runs in a process of its own. The peak is that process's largest resident memory (VmHWM of Linux), Python and
+its libraries included, and as a multiple of the network's weights. Of `hold` and `save`, time and peak begin anew once
+the model is made, and its table comes from numpy: of what Keras' own initializer takes, TensorFlow keeps three tables
+for later, and they would hide what saving takes.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -45,17 +48,47 @@ def inputs(rows: int) -> Any:
     return np.random.default_rng(0).integers(0, rows, (256, 40)).astype(np.int32)
 
 
+class Meter:
+    """Seconds and peak of resident memory, of the process or since the last restart."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+
+    def restart(self) -> None:
+        gc.collect()
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # VmHWM becomes VmRSS, see proc(5)
+        self.started = time.perf_counter()
+
+    def read(self) -> dict[str, float]:
+        seconds = time.perf_counter() - self.started
+        (peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+        return {"seconds": seconds, "peak": int(peak.split()[1]) << 10}
+
+
+METER = Meter()
+
+
 # ---- steps: each is a process
 
 
-def keras_model(rows: int) -> Any:
+def keras_model(rows: int, initializer: Any = "uniform") -> Any:
     import keras
 
     keras.utils.set_random_seed(0)
     given = keras.Input((None,), dtype="int32")
-    table = keras.layers.Embedding(rows, WIDTH, name="embedding")(given)
+    table = keras.layers.Embedding(rows, WIDTH, initializer, name="embedding")(given)
     outputs = keras.layers.Dense(4)(keras.layers.LSTM(UNITS)(table))
     return keras.Model(given, outputs, name="large")
+
+
+def random_table(shape: tuple[int, int], dtype: Any = None) -> Any:
+    table = np.empty(shape, np.float32)
+    generator = np.random.default_rng(1)
+    for start in range(0, len(table), 1 << 16):
+        part = table[start : start + (1 << 16)]
+        part[...] = generator.random(part.shape, np.float32)
+    return table
 
 
 def make(folder: str, rows: str) -> None:
@@ -63,10 +96,19 @@ def make(folder: str, rows: str) -> None:
     keras_model(int(rows))
 
 
+def hold(folder: str, rows: str) -> Any:
+    """The model that was made, alone."""
+    model = keras_model(int(rows), random_table)
+    METER.restart()
+    return model
+
+
 def save(folder: str, rows: str) -> None:
     import porting
 
-    porting.save(keras_model(int(rows)), folder)
+    model = keras_model(int(rows), random_table)
+    METER.restart()
+    porting.save(model, folder)
 
 
 def grow(folder: str, rows: str, small: str) -> None:
@@ -75,11 +117,7 @@ def grow(folder: str, rows: str, small: str) -> None:
 
     network = read_network(small)
     layer = network.layers["embedding"]
-    generator = np.random.default_rng(1)
-    table = np.empty((int(rows), WIDTH), np.float32)
-    for start in range(0, len(table), 1 << 16):
-        part = table[start : start + (1 << 16)]
-        part[...] = generator.random(part.shape, np.float32)
+    table = random_table((int(rows), WIDTH))
     table[:SMALL] = layer.weights["embeddings"]
     longer = replace(layer, config={**layer.config, "input_dim": len(table)}, weights={"embeddings": table})
     write_network(replace(network, layers={**network.layers, "embedding": longer}), folder)
@@ -116,15 +154,14 @@ def predict_stored(folder: str, engine: str, path: str) -> None:
 
 
 STEPS: dict[str, Callable[..., Any]] = {
-    step.__name__: step for step in (make, save, grow, load, predict, check, weights, store, predict_stored)
+    step.__name__: step for step in (make, hold, save, grow, load, predict, check, weights, store, predict_stored)
 }
 
 
 def run_step(name: str, *arguments: str) -> None:
-    started = time.perf_counter()
-    STEPS[name](*arguments)
-    seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10}))
+    made = STEPS[name](*arguments)
+    print(json.dumps(METER.read()))
+    del made
 
 
 # ---- the table
@@ -148,7 +185,7 @@ def main(room: Path) -> None:
             steps += [("store", "neoml", ("neoml", stored)), ("predict_stored", "neoml", ("neoml", stored))]
         steps += [("load", "numpy", ("numpy",)), ("predict", "numpy", ("numpy",)), ("check", "numpy", ("numpy",))]
         if name == MADE_BY_KERAS:
-            steps = [("make", "keras", (rows,)), ("save", "keras", (rows,)), *steps]
+            steps = [(step, "keras", (rows,)) for step in ("make", "hold", "save")] + steps
         else:
             steps = [("grow", "neoml", (rows, small)), *steps]
         for step, side, more in steps:
