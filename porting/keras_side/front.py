@@ -239,11 +239,19 @@ class Front3(Front):
         return list(self.keras.tree.flatten(structure))
 
     def to_numpy(self, value: Any) -> Array:
-        # An array of its own, but no second copy of what the backend copied already: `convert_to_numpy` over TensorFlow
-        # copies a variable twice.
-        array = np.asarray(value) if self.is_variable(value) else self.keras.ops.convert_to_numpy(value)
-        array = np.require(array, None, ["OWNDATA", "WRITEABLE"])
+        if self.is_variable(value):
+            return self._values(value)
+        array = np.require(self.keras.ops.convert_to_numpy(value), None, ["OWNDATA", "WRITEABLE"])
         return to_strings(array) if array.dtype.kind in "OS" else array
+
+    def _values(self, variable: Any) -> Array:
+        """A variable's values as they are now.
+
+        Over TensorFlow a view: a table of gigabytes is not copied. TensorFlow writes elsewhere while somebody reads.
+        """
+        if self.keras.backend.backend() == "tensorflow" and variable.dtype == "float32":
+            return np.asarray(memoryview(variable.value.read_value()))
+        return np.require(np.asarray(variable), None, ["OWNDATA", "WRITEABLE"])
 
     def to_tensor(self, value: Array, dtype: str) -> Any:
         if dtype == "string":

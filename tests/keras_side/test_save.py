@@ -364,11 +364,26 @@ def copies_while_saving(folder, rows=1 << 16, width=64):
         tracemalloc.stop()
 
 
-def test_a_table_is_copied_once(tmp_path):
-    assert 1 <= copies_while_saving(tmp_path / "large") < 1.5
+def test_a_table_is_not_copied(tmp_path):
+    most = 0.5 if keras.backend.backend() == "tensorflow" else 1.5
+    assert copies_while_saving(tmp_path / "large") < most
 
 
-def test_a_second_copy_of_a_table_would_be_seen(tmp_path, monkeypatch):
+def test_a_copy_of_a_table_would_be_seen(tmp_path, monkeypatch):
     convert = Front3.to_numpy
     monkeypatch.setattr(Front3, "to_numpy", lambda front, value: convert(front, value).copy())
-    assert copies_while_saving(tmp_path / "large") >= 2
+    assert copies_while_saving(tmp_path / "large") >= 1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+def test_what_was_saved_stays_while_the_model_learns_on(optimizer):
+    model = classifier()
+    network = describe(model)
+    before = {name: array.copy() for name, array in network.weights().items()}
+    model.compile(optimizer, "mse")
+    model.fit(np.array([[1, 2], [3, 0]]), np.ones((2, 2), "float32"), epochs=2, verbose=0)
+    for weight in model.weights:
+        weight.assign_add(np.ones(weight.shape, "float32"))
+    for name, array in network.weights().items():
+        np.testing.assert_array_equal(array, before[name])
+    assert not np.array_equal(model.get_weights()[0], before["embedding/embeddings"])
