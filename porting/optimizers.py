@@ -6,6 +6,7 @@ They update weights in place, in float32. All of them take Keras' ``weight_decay
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Optional, Union
@@ -57,7 +58,7 @@ SWITCHES = ("nesterov", "amsgrad", "centered")
 NOT_DONE = ("use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
 
 
-class Optimizer:
+class Optimizer(ABC):
     """What the optimizers share. See ``keras.optimizers.Optimizer``.
 
     Attributes:
@@ -168,12 +169,12 @@ class Optimizer:
             self._spares[key] = np.empty_like(like)
         return self._spares[key]
 
-    def begin(self) -> None:
+    def begin(self) -> None:  # noqa: B027 (few optimizers have something to do here)
         """Before the first weight of a step."""
 
+    @abstractmethod
     def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
         """Change one weight and its state in place."""
-        raise NotImplementedError
 
 
 def _refuse_others(where: str, others: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ it, as Keras on TensorFlow does.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Optional, Union
@@ -51,7 +52,7 @@ def softmax(x: Array) -> Array:
     return made
 
 
-class Loss:
+class Loss(ABC):
     """A loss of Keras.
 
     Attributes:
@@ -68,6 +69,7 @@ class Loss:
             raise Unsupported(Problem(f"loss {self.name}", f"reduction {reduction!r}", f"use one of {REDUCTIONS}"))
         self.reduction = reduction
 
+    @abstractmethod
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
         """Samples' values, and by how much each changes with each number of its prediction.
 
@@ -82,7 +84,6 @@ class Loss:
         Raises:
             Mismatch: shapes or labels that do not fit.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +200,8 @@ class MeanOverLast(Loss):
         each, slope = self.each(truth, prediction, logits)
         return each.mean(axis=-1, dtype=np.float32), slope / f32(prediction.shape[-1])
 
-    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        raise NotImplementedError
+    @abstractmethod
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]: ...
 
 
 class MeanSquaredError(MeanOverLast):
