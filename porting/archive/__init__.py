@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadArchive, Problem
 from ..network import Array, Network
 from . import canonical
-from .arrays import Record, from_stored, to_stored
+from .array_files import read_arrays, sync, write_arrays
 from .checks import check_numbers, check_sketch
 from .decode import decode
-from .diagnosis import explain
 from .folder import FILES, StrPath, as_bad_archive, new_folder, open_files, path_of
 from .limits import LIMITS, Limits, bad_archive
-from .sketch import Slot, describe_sketch, fill, in_order, records_of, sketch_of, slots, with_member_names
-from .zips import expected_bytes, place, read_member, read_tail, write_member, write_tail
+from .sketch import describe_sketch, fill, in_order, records_of, sketch_of, slots, with_digests, with_member_names
 
 __all__ = ["LIMITS", "Limits", "describe", "read_network", "write_network"]
 
 DESCRIPTION, *ARRAY_FILES = FILES
-_COPY_AGAIN = "copy the folder again from where it was saved"
 
 
 def read_network(folder: StrPath, *, limits: Limits = LIMITS) -> Network:
@@ -53,7 +48,7 @@ def read_network(folder: StrPath, *, limits: Limits = LIMITS) -> Network:
         arrays: list[Array] = []
         for name in ARRAY_FILES:
             chosen = [slot for slot in slots(sketch) if slot.file == name]
-            arrays += _read_arrays(files[name], name, chosen, limits, problems)
+            arrays += read_arrays(files[name], name, chosen, limits, problems)
         if problems:
             raise bad_archive(problems)
         network = fill(sketch, iter(arrays))
@@ -91,32 +86,6 @@ def _check_length(size: int, limits: Limits) -> None:
         raise BadArchive(Problem(DESCRIPTION, what, "raise Limits.description_bytes"))
 
 
-def _read_arrays(
-    file: io.FileIO, name: str, chosen: Sequence[Slot], limits: Limits, problems: list[Problem]
-) -> list[Array]:
-    """The arrays of one file in order; problems are added to the list, and then arrays are missing."""
-    members = place([slot.array for slot in chosen])
-    size, expected = os.fstat(file.fileno()).st_size, expected_bytes(members)
-    if size != expected:
-        what = f"has {size} bytes; with the arrays that network.json lists it has {expected}"
-        problems += [Problem(name, text, _COPY_AGAIN) for text in [what, *explain(file, members)]]
-        return []
-    arrays, crcs = [], []
-    for slot, member in zip(chosen, members):
-        try:
-            stored, crc = read_member(file, member)
-            crcs.append(crc)
-            arrays.append(from_stored(stored, member.record, limits))
-        except ValueError as error:
-            problems.append(Problem(f"{name}, {slot.where}", str(error), _COPY_AGAIN))
-    if len(crcs) == len(members):
-        try:
-            read_tail(file, members, crcs)
-        except ValueError as error:
-            problems.append(Problem(name, str(error), _COPY_AGAIN))
-    return arrays
-
-
 def write_network(network: Network, folder: StrPath, *, overwrite: bool = False, limits: Limits = LIMITS) -> Path:
     """Write a network as a folder, whole or not at all. The same network gives the same bytes.
 
@@ -138,8 +107,8 @@ def write_network(network: Network, folder: StrPath, *, overwrite: bool = False,
         digests: list[str] = []
         for name in ARRAY_FILES:
             arrays = [slot.array for slot in slots(ordered) if slot.file == name]
-            digests += _write_arrays(temporary / name, records_of(sketch, name), arrays)
-        text = canonical.encode(describe_sketch(_with_digests(sketch, digests), limits))
+            digests += write_arrays(temporary / name, records_of(sketch, name), arrays)
+        text = canonical.encode(describe_sketch(with_digests(sketch, digests), limits))
         _write_file(temporary / DESCRIPTION, text)
     return path
 
@@ -154,7 +123,7 @@ def describe(network: Network, *, limits: Limits = LIMITS) -> dict[str, Any]:
 
     ordered, sketch = _checked_sketch(network, limits)
     digests = [sha256_of_array(slot.array) for slot in slots(ordered)]
-    return describe_sketch(_with_digests(sketch, digests), limits)
+    return describe_sketch(with_digests(sketch, digests), limits)
 
 
 def _checked_sketch(network: Network, limits: Limits) -> tuple[Network, Network]:
@@ -177,29 +146,7 @@ def _checked_sketch(network: Network, limits: Limits) -> tuple[Network, Network]
     return ordered, sketch
 
 
-def _with_digests(sketch: Network, digests: Sequence[str]) -> Network:
-    records: list[Any] = [slot.array for slot in slots(sketch)]
-    return fill(sketch, iter([replace(record, sha256=digest) for record, digest in zip(records, digests)]))
-
-
-def _write_arrays(path: Path, records: Sequence[Record], arrays: Sequence[Array]) -> list[str]:
-    """Write an npz file; returns the arrays' hashes."""
-    members = place(records)
-    written = []
-    with open(path, "xb") as file:
-        for member, array in zip(members, arrays):
-            written.append(write_member(file, member, to_stored(array)))
-        write_tail(file, members, [crc for _, crc in written])
-        _sync(file)
-    return [digest for digest, _ in written]
-
-
 def _write_file(path: Path, content: bytes) -> None:
     with open(path, "xb") as file:
         file.write(content)
-        _sync(file)
-
-
-def _sync(file: io.BufferedWriter) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+        sync(file)

@@ -34,7 +34,7 @@ _LENGTH = np.dtype("<u4")
 
 @dataclass(frozen=True)
 class Record:
-    """What network.json says of an array.
+    """What a description says of an array.
 
     Attributes:
         member: its name in the npz file, without ``.npy``.

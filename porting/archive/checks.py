@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Optional, cast
 
 import numpy as np
 
@@ -20,14 +20,17 @@ CHUNK = 1 << 18
 _SAVE_AGAIN = "save the network again"
 
 
-def check_sketch(sketch: Network, limits: Limits) -> list[Problem]:
-    """All problems of a network's graph, members and references that show without looking into arrays."""
+def check_sketch(sketch: Network, limits: Limits, kept: Optional[Collection[TensorRef]] = None) -> list[Problem]:
+    """All problems of a network's graph, members and references that show without looking into arrays.
+
+    `kept`: the tensors that its cases cover; None for all of them.
+    """
     return [
         *_check_layers(sketch),
         *_check_calls(sketch),
         *_check_outputs(sketch),
         *_check_members(sketch, limits),
-        *_check_cases(sketch),
+        *_check_cases(sketch, kept),
     ]
 
 
@@ -141,7 +144,7 @@ def _check_members(sketch: Network, limits: Limits) -> Iterator[Problem]:
         yield Problem("network.json", f"lists {count} arrays, more than {limits.arrays}", "raise Limits.arrays")
 
 
-def _check_cases(sketch: Network) -> Iterator[Problem]:
+def _check_cases(sketch: Network, kept: Optional[Collection[TensorRef]]) -> Iterator[Problem]:
     if len(sketch.cases) < FEWEST_CASES:
         what = f"there are {len(sketch.cases)} of at least {FEWEST_CASES}"
         yield Problem("cases", what, "record references with Keras at two batch sizes or more")
@@ -151,7 +154,7 @@ def _check_cases(sketch: Network) -> Iterator[Problem]:
     for case in sketch.cases:
         where = f"case {case.name!r}"
         yield from _compare_keys(case.inputs, inputs, f"{where}, inputs")
-        yield from _compare_keys(case.outputs, outputs, f"{where}, outputs")
+        yield from _compare_keys(case.outputs, outputs if kept is None else kept, f"{where}, outputs")
         for name in case.inputs.keys() & inputs.keys():
             yield from _check_input(inputs[name], cast(Record, case.inputs[name]), f"{where}, input {name!r}")
         for ref, record in case.masks.items():

@@ -42,6 +42,8 @@ def decode(description: Any, limits: Limits) -> Network:
 class Decoder:
     """Takes JSON values apart; `problems` lists what is not as the format has it."""
 
+    file = "network.json"
+
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.problems: list[Problem] = []
@@ -147,7 +149,7 @@ class Decoder:
     def network(self, value: Any) -> Network:
         parts = self.record(
             value,
-            "network.json",
+            self.file,
             *("format", "version", "name", "origin", "inputs", "calls", "layers", "outputs", "cases"),
         )
         inputs = [
@@ -164,9 +166,9 @@ class Decoder:
         cases = [
             self.case(one, f"cases[{index}]") for index, one in enumerate(self.items(parts["cases"], "cases", "cases"))
         ]
-        self.unique([one.name for one in inputs] + [call.name for call in calls], "network.json", "inputs or calls")
-        self.unique([layer.name for layer in layers], "network.json", "layers")
-        self.unique([case.name for case in cases], "network.json", "cases")
+        self.unique([one.name for one in inputs] + [call.name for call in calls], self.file, "inputs or calls")
+        self.unique([layer.name for layer in layers], self.file, "layers")
+        self.unique([case.name for case in cases], self.file, "cases")
         return Network(
             name=self.text(parts["name"], "name"),
             inputs=tuple(inputs),

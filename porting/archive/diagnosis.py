@@ -30,7 +30,7 @@ def explain(file: io.FileIO, members: Sequence[Member]) -> list[str]:
     counts = Counter(name.lower() for name, _, _ in entries)
     found = {
         "lacks the members": sorted(wanted - {name for name, _, _ in entries}),
-        "holds members that network.json does not list": sorted({name for name, _, _ in entries} - wanted),
+        "holds members that its description does not list": sorted({name for name, _, _ in entries} - wanted),
         "holds members twice": sorted(name for name, count in counts.items() if count > 1),
         "holds compressed members": [name for name, _, method in entries if method != 0],
         "holds encrypted members": [name for name, flags, _ in entries if flags & 1],

@@ -6,7 +6,7 @@ checked without looking into arrays is checked on the sketch, in both directions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ __all__ = [
     "records_of",
     "sketch_of",
     "slots",
+    "with_digests",
     "with_member_names",
 ]
 
@@ -128,6 +129,12 @@ def with_member_names(sketch: Network) -> Network:
     taken: dict[str, set[str]] = {"weights.npz": set(), "references.npz": set()}
     named = [replace(slot.array, member=_member_name(slot.member, taken[slot.file])) for slot in slots(sketch)]
     return fill(sketch, iter(named))
+
+
+def with_digests(sketch: Network, digests: Sequence[str]) -> Network:
+    """The sketch with the hashes of its arrays, given in the order of `slots`."""
+    records: list[Any] = [slot.array for slot in slots(sketch)]
+    return fill(sketch, iter([replace(record, sha256=digest) for record, digest in zip(records, digests)]))
 
 
 def _record(slot: Slot, problems: list[Problem]) -> Record:

@@ -162,7 +162,7 @@ def read_member(file: io.FileIO, member: Member) -> tuple[Array, int]:
         crc = zlib.crc32(chunk, crc)
     _compare_headers(found, member, crc)
     if digest.hexdigest() != member.record.sha256:
-        raise ValueError(f"its data has the sha256 {digest.hexdigest()}, network.json says {member.record.sha256}")
+        raise ValueError(f"its data has the sha256 {digest.hexdigest()}, its description says {member.record.sha256}")
     return stored, crc
 
 
@@ -171,7 +171,7 @@ def read_tail(file: io.FileIO, members: Sequence[Member], crcs: Sequence[int]) -
     expected = directory(members, crcs)
     file.seek(members[-1].end if members else 0)
     if _read(file, len(expected) + 1) != expected:
-        raise ValueError("its zip directory is not that of the arrays that network.json lists")
+        raise ValueError("its zip directory is not that of the arrays that its description lists")
 
 
 def _read(file: io.FileIO, count: int) -> bytes:
@@ -209,7 +209,7 @@ def _compare_headers(found: bytes, member: Member, crc: int) -> None:
     if fields[9] != wanted[9] or found[_LOCAL.size : end] != member.name:
         raise ValueError(f"another zip member stands in its place: {found[_LOCAL.size : end]!r}")
     if found[len(found) - len(member.header) :] != member.header:
-        raise ValueError("its npy header is not that of the dtype and shape in network.json")
+        raise ValueError("its npy header is not that of the dtype and shape in its description")
     if fields[6] != crc and fields[:6] + fields[7:] == wanted[:6] + wanted[7:]:
         raise ValueError(f"its zip CRC is {fields[6]:08x}, its data has {crc:08x}")
     raise ValueError("its zip header has other flags, times, lengths or extra fields than this format writes")

@@ -23,16 +23,16 @@ from types import FrameType
 from typing import Any
 
 from porting import archive
-from porting.archive import folder, read_network, write_network
+from porting.archive import array_files, folder, read_network, write_network
 from porting.errors import BadArchive
 
 from .helpers import content, make_network
 
-TRACED = {archive.__file__, folder.__file__}
+TRACED = {archive.__file__, array_files.__file__, folder.__file__}
 OLD = make_network()
 NEW = replace(OLD, name="the new one")
 # Functions that write nothing; their lines are passed over.
-PURE = {"_understand", "_checked_sketch", "_check_length", "_with_digests", "path_of", "<listcomp>", "<genexpr>"}
+PURE = {"_understand", "_checked_sketch", "_check_length", "with_digests", "path_of", "<listcomp>", "<genexpr>"}
 
 
 def tracer(stop_at: int, stop: Callable[[], None]) -> tuple[Any, list[int]]:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import porting.archive
-from porting.archive import folder, read_network, write_network
+from porting.archive import array_files, folder, read_network, write_network
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
 
@@ -72,7 +72,8 @@ class Faults:
         self.count, self.at, self.error = 0, at, error
         for name in FALLIBLE:
             monkeypatch.setattr(os, name, self.wrap(getattr(os, name)))
-        monkeypatch.setattr(porting.archive, "open", self.open, raising=False)
+        for module in (porting.archive, array_files):
+            monkeypatch.setattr(module, "open", self.open, raising=False)
 
     def wrap(self, function: Any) -> Any:
         def call(*arguments: Any, **keywords: Any) -> Any:

@@ -108,7 +108,7 @@ def test_promise_3_the_declared_size_is_within_the_files_size_and_a_cap(saved: P
     text = refusal(saved)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert re.search(r"weights.npz: has \d+ bytes; with the arrays that network.json lists it has 214748\d+", text)
+    assert re.search(r"weights.npz: has \d+ bytes; with the arrays that its description lists it has 214748\d+", text)
     assert peak < 2 << 20
 
 
@@ -283,7 +283,7 @@ def test_promise_7_dtypes_little_endian_c_order(saved: Path, old: bytes, new: by
     files = bytes_of(saved)
     assert old in files["weights.npz"]
     put(saved, {**files, "weights.npz": files["weights.npz"].replace(old, new, 1)})
-    assert "its npy header is not that of the dtype and shape in network.json" in refusal(saved)
+    assert "its npy header is not that of the dtype and shape in its description" in refusal(saved)
 
 
 @pytest.mark.parametrize("dtype", [">f4", "float128", "complex64", "V8", "datetime64", "float", "O", "U", "", None, 4])
