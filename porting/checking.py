@@ -126,6 +126,7 @@ class Report:
         name, engine, device: what was checked, on what.
         layers: a verdict for every call, in running order.
         cases: how many references were run.
+        references: who made them, where it was not Keras.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Report:
     device: str
     tolerance: float
     cases: int
+    references: Optional[str] = None
     layers: list[LayerVerdict] = field(default_factory=list)
 
     @property
@@ -178,6 +180,7 @@ class Report:
             "tolerance": self.tolerance,
             "needed": _number(self.needed),
             "cases": self.cases,
+            "references": self.references or "Keras",
             "first_departure": self.first_departure.call if self.first_departure else None,
             "layers": [
                 {
@@ -221,10 +224,13 @@ class Report:
         return f"{layer.call:{wide}}  {layer.class_name:{kind}}  {numbers}  {layer.status}"
 
     def remarks(self) -> list[str]:
-        if not self.insensitive:
-            return []
-        names = ", ".join(layer.call for layer in self.insensitive)
-        return [f"insensitive (the references hardly vary, a wrong port could hide): {names}"]
+        found = []
+        if self.references is not None:
+            found.append(f"the references were not made by Keras: {self.references}")
+        if self.insensitive:
+            names = ", ".join(layer.call for layer in self.insensitive)
+            found.append(f"insensitive (the references hardly vary, a wrong port could hide): {names}")
+        return found
 
 
 def _shown(value: Optional[float]) -> str:
@@ -247,7 +253,8 @@ def check_network(
         progress: called with calls done, calls in all, and the call's name.
     """
     allowed = TOLERANCE if tolerance is None else float(tolerance)
-    report = Report(network.name, engine.name, str(engine.device), allowed, len(network.cases))
+    made_by = network.origin.get("references")
+    report = Report(network.name, engine.name, str(engine.device), allowed, len(network.cases), made_by)
     verdicts = {
         call.name: LayerVerdict(call.name, network.layers[call.layer].class_name, allowed) for call in network.calls
     }

@@ -112,16 +112,34 @@ def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The NeoML archive to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the archive if it exists.")
 @click.option("--check/--no-check", "checked", default=True, help="Prove every layer first [default: yes].")
+@click.option(
+    "--network/--no-network",
+    "with_network",
+    default=True,
+    help="Store what training and checking need too, in OUT.network.npz [default: yes].",
+)
 @device_option
 @rules_option
-def build(folder: Path, out: Path, overwrite: bool, checked: bool, device: str, rule_files: tuple[str, ...]) -> None:
+def build(
+    folder: Path,
+    out: Path,
+    overwrite: bool,
+    checked: bool,
+    with_network: bool,
+    device: str,
+    rule_files: tuple[str, ...],
+) -> None:
     """Build FOLDER in NeoML and store it as a native archive that any NeoML program loads."""
+    from .neoml_side.stored_description import description_path
+    from .neoml_side.stored_network import network_path
+
     net = api.load(folder, engine="neoml", device=device, rules=rule_files)
     if checked:
         with progress_bar("checking") as report:
             net.check(progress=report).raise_if_bad()
-    stored = net.store(out, overwrite)
-    click.echo(f"stored {net.network.name} in {stored}; its description is beside it")
+    stored = net.store(out, overwrite, with_network)
+    beside = [one.name for one in (description_path(stored), network_path(stored)) if one.exists()]
+    click.echo(f"stored {net.network.name} in {stored}; beside it: {', '.join(beside)}")
 
 
 @porting.command()
@@ -139,7 +157,7 @@ def check(
     json_file: Optional[Path],
     rule_files: tuple[str, ...],
 ) -> None:
-    """Compare every layer of FOLDER with Keras' outputs, alone and in the chain."""
+    """Compare every layer of FOLDER (or of a stored NeoML net) with its references, alone and in the chain."""
     net = api.load(folder, engine, device, rule_files)
     with progress_bar("checking") as report:
         verdict = net.check(tolerance, report)

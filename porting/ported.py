@@ -90,6 +90,7 @@ class PortedNetwork(Tunable):
         Raises:
             Mismatch: as `predict`.
         """
+        self._complete()
         arrays = self._checked(inputs)
         return {str(ref): array for ref, array in self.engine.run(arrays).items()}
 
@@ -102,6 +103,8 @@ class PortedNetwork(Tunable):
         Raises:
             Mismatch: as `predict`, and for more than one row.
         """
+        if getattr(self.engine, "has_whole", False):
+            self._complete()
         given = [sample] if isinstance(sample, (str, bytes)) else sample
         arrays = self._checked(given)
         if batch_size_of(arrays) != 1:
@@ -113,7 +116,7 @@ class PortedNetwork(Tunable):
     def check(self, tolerance: Optional[float] = None, progress: Optional[Progress] = None) -> Report:
         """Compare every layer with the references: alone on Keras' own inputs, and in the chain.
 
-        After training the references are computed anew, by the numpy engine with the new weights.
+        After training, and for a stored net, the references are computed anew, by the numpy engine.
 
         Returns:
             The report; ``report.ok`` is the verdict, ``str(report)`` shows it, ``report.raise_if_bad()`` raises.
@@ -122,6 +125,7 @@ class PortedNetwork(Tunable):
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read from what runs."""
+        self._complete()
         return self.engine.weights()
 
     @property
@@ -137,12 +141,17 @@ class PortedNetwork(Tunable):
             raise Unsupported(Problem("dnn", what, "load the network with engine='neoml'"))
         return live
 
-    def store(self, path: Union[str, Path], overwrite: bool = False) -> Path:
+    def store(self, path: Union[str, Path], overwrite: bool = False, with_network: bool = True) -> Path:
         """Write a native NeoML archive that any NeoML program loads, and its description beside it.
+
+        `porting.load` opens what was written; it predicts, and learns on where its network was stored too.
 
         Args:
             path: of the archive; the description is ``path`` + ``.json``.
             overwrite: replace what is there.
+            with_network: write the layers into the description, and the weights as Keras has them to ``path`` +
+                ``.network.npz``: what `fit`, `check`, `weights`, `save`, `layer_outputs` of the loaded net need. The
+                file may be left out where the net only predicts.
 
         Raises:
             Unsupported: the engine is not NeoML.
@@ -152,7 +161,7 @@ class PortedNetwork(Tunable):
             raise Unsupported(Problem("store", f"the {self.engine.name} engine has no NeoML net", "use engine='neoml'"))
         from .neoml_side.storing import store_net
 
-        return store_net(self, Path(path), overwrite)
+        return store_net(self, Path(path), overwrite, with_network)
 
 
 def _in_order(

@@ -15,7 +15,7 @@ from typing import Optional, Union
 
 from ..errors import BadArchive, Problem
 
-__all__ = ["FILES", "StrPath", "new_folder", "open_files"]
+__all__ = ["FILES", "StrPath", "new_folder", "open_files", "open_plain"]
 
 StrPath = Union[str, "os.PathLike[str]"]
 FILES = ("network.json", "weights.npz", "references.npz")
@@ -125,6 +125,16 @@ def _open_file(folder: Path, handle: Optional[int], name: str) -> io.FileIO:
     except BaseException:
         os.close(number)
         raise
+
+
+def open_plain(path: Path) -> io.FileIO:
+    """Open a file for reading; a link is followed, a device or a pipe is not waited for. Raises OSError."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = io.FileIO(number, "rb")
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is no plain file", str(path))
+    return file
 
 
 @contextlib.contextmanager

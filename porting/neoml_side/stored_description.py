@@ -6,12 +6,10 @@ in one spelling only.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -21,18 +19,20 @@ import numpy as np
 from ..archive import canonical
 from ..archive.arrays import DTYPES
 from ..archive.decode import DIGEST, NAME, Decoder
+from ..archive.folder import open_plain
 from ..archive.limits import LIMITS, Limits, bad_archive
 from ..archive.sketch import Plain
 from ..errors import BadArchive, Problem
-from ..network import Argument, Array, Call, Input, Layer, TensorRef, tensors_in
+from ..network import Argument, Array, Call, Input, Layer, Network, TensorRef, tensors_in
 from ..text import LAYERS
 from .graph import DIMENSIONS
+from .stored_network import PARTS, check_stored_network, describe_network
 from .wires import Terminal
 
-__all__ = ["StoredDescription", "description_path", "open_plain", "read_description"]
+__all__ = ["StoredDescription", "description_path", "read_description"]
 
 FORMAT = "porting stored net"
-VERSION = 1
+VERSION = 2
 STRINGS = "str"
 LARGEST_ID = 1 << 31
 _LAYOUT = re.compile(r"(?!.*(.).*\1)[LBSHWDC]{1,7}\Z")
@@ -55,6 +55,8 @@ class StoredDescription:
         preprocessing: calls of layers of text and categories, and the layers: what happens to inputs before they are a
             source's.
         outputs: the structure that `predict` returns.
+        whole: the sketch of the network that the net was built from; None where it was not stored.
+        version: of the format; 1 knows no `whole`.
     """
 
     name: str
@@ -65,6 +67,8 @@ class StoredDescription:
     sinks: tuple[Terminal, ...]
     preprocessing: tuple[tuple[Call, Layer], ...]
     outputs: Argument
+    whole: Optional[Network] = None
+    version: int = VERSION
 
     def encoded(self, limits: Limits = LIMITS) -> bytes:
         """The description's text.
@@ -75,7 +79,7 @@ class StoredDescription:
         plain = Plain(limits)
         described = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": self.version,
             "name": self.name,
             "archive": {"bytes": self.archive_bytes, "sha256": self.archive_sha256},
             "inputs": [{"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in self.inputs],
@@ -86,6 +90,8 @@ class StoredDescription:
         }
         if plain.problems:
             raise bad_archive(plain.problems)
+        if self.version > 1:
+            described["network"] = None if self.whole is None else describe_network(self.whole, limits)
         return canonical.encode(described)
 
 
@@ -130,23 +136,22 @@ def read_description(path: Path, limits: Limits = LIMITS) -> StoredDescription:
         raise BadArchive(Problem(str(path), what, "store the net with porting; see docs/security.md")) from error
     except OSError as error:
         raise kind.bad(f"cannot be read: {error.strerror or error}") from error
-    decoder = _StoredDecoder(limits)
-    description = decoder.description(canonical.parse(text, limits, kind), kind.file)
-    if decoder.problems:
-        raise bad_archive(decoder.problems)
+    decoder = _StoredDecoder(limits, kind.file)
+    description = decoder.description(canonical.parse(text, limits, kind))
+    problems = decoder.problems or check_whole(description, limits)
+    if problems:
+        raise bad_archive(problems)
     if description.encoded() != text:
         raise kind.bad("says what it says in another way than this format writes it", "store the net again")
     return description
 
 
-def open_plain(path: Path) -> io.FileIO:
-    """Open a file for reading; a device or a pipe is not waited for. Raises OSError."""
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    file = io.FileIO(number, "rb")
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "is no plain file", str(path))
-    return file
+def check_whole(description: StoredDescription, limits: Limits) -> list[Problem]:
+    """All problems of the network that a net was built from, beside those of its values."""
+    if description.whole is None:
+        return []
+    kept = [TensorRef(call.name) for call, _ in description.preprocessing]
+    return check_stored_network(description.whole, kept, limits)
 
 
 def _read(file: io.FileIO, limits: Limits, kind: canonical.Kind) -> bytes:
@@ -160,9 +165,14 @@ def _read(file: io.FileIO, limits: Limits, kind: canonical.Kind) -> bytes:
 class _StoredDecoder(Decoder):
     """Everything is checked that a run relies on: a wrong layout or a missing tensor would show only there."""
 
-    def description(self, value: Any, where: str) -> StoredDescription:
+    def __init__(self, limits: Limits, file: str) -> None:
+        super().__init__(limits)
+        self.file = file
+
+    def description(self, value: Any) -> StoredDescription:
+        version: int = value["version"]
         keys = ("format", "version", "name", "archive", "inputs", "sources", "sinks", "preprocessing", "outputs")
-        parts = self.record(value, where, *keys)
+        parts = self.record(value, self.file, *keys, *(("network",) if version > 1 else ()))
         archive = self.record(parts["archive"], "archive", "bytes", "sha256")
         digest = self.matching(archive["sha256"], "archive sha256", DIGEST, "is no sha256 in hexadecimal")
         found = StoredDescription(
@@ -174,13 +184,20 @@ class _StoredDecoder(Decoder):
             tuple(self.terminal(one, "sink") for one in self.items(parts["sinks"], "sinks", "calls")),
             tuple(self.step(one) for one in self.items(parts["preprocessing"], "preprocessing", "calls")),
             self.argument(parts["outputs"], "outputs"),
+            self.whole(parts) if parts.get("network") is not None else None,
+            version,
         )
-        self.unique([one.name for one in found.inputs], where, "inputs")
-        self.unique([one.name for one in found.sources], where, "sources")
-        self.unique([one.name for one in found.sinks], where, "sinks")
+        self.unique([one.name for one in found.inputs], self.file, "inputs")
+        self.unique([one.name for one in found.sources], self.file, "sources")
+        self.unique([one.name for one in found.sinks], self.file, "sinks")
         for what in _unresolved(found):
-            self.refuse(where, what, "store the net again")
+            self.refuse(self.file, what, "store the net again")
         return found
+
+    def whole(self, parts: Mapping[str, Any]) -> Network:
+        """The network's sketch; its name, inputs and outputs are the net's."""
+        shared = {key: parts[key] for key in ("format", "version", "name", "inputs", "outputs")}
+        return self.network({**shared, **self.record(parts["network"], "network", *PARTS)})
 
     def terminal(self, value: Any, kind: str) -> Terminal:
         keys = ("name", "shape", "dtype", "keras_dtype", "layout", "dimensions", "ids_below", "at_least")

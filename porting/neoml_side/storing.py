@@ -1,8 +1,9 @@
-"""A ported network as a native NeoML archive, and the description beside it.
+"""A ported network as a native NeoML archive, and what stands beside it.
 
 The archive alone is what a C++ or Python NeoML program loads. The description (``PATH.json``) tells it, and
 `porting.load`, which blob dimension holds which axis, where ids end, and the archive's sha256: NeoML's own loader can
-be crashed by one flipped bit, so an archive is loaded only when its hash matches.
+be crashed by one flipped bit, so an archive is loaded only when its hash matches. ``PATH.network.npz`` is read when
+more than predictions is asked for; see `stored_network`.
 """
 
 from __future__ import annotations
@@ -11,21 +12,24 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from ..archive.folder import path_of
+from ..archive.folder import open_plain, path_of
 from ..archive.limits import LIMITS, Limits
+from ..engine import Engine, make_engine
 from ..errors import BadArchive, Problem, Unsupported
 from ..hashing import sha256_of_file
-from ..layers import Rule
+from ..layers import RULES, Rule
 from ..network import Array, Call, Input, Network, TensorRef
 from ..preprocessing import Front, FrontedEngine, functions_in, make_step
 from .devices import math_engine_for, math_engine_of_fork
 from .engine import as_array, as_blob, run_checked
 from .pool import LARGE_WEIGHTS, NetPool
 from .sizes import check_inputs_of_net
-from .stored_description import StoredDescription, description_path, open_plain, read_description
+from .stored_description import StoredDescription, description_path, read_description
+from .stored_network import network_path, read_stored, write_stored
 from .wires import Terminal
 
 if TYPE_CHECKING:
@@ -40,14 +44,14 @@ LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
 SPARE = 1 << 20
 
 
-def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
-    """Write archive and description; see `PortedNetwork.store`."""
+def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: bool) -> Path:
+    """Write archive, arrays and description; see `PortedNetwork.store`."""
     path_of(path)
-    described = description_path(path)
+    arrays, described = network_path(path), description_path(path)
     if not overwrite:
         there = [
             Problem(str(one), "exists", "give another path, or overwrite=True")
-            for one in (path, described)
+            for one in (path, arrays, described)
             if os.path.lexists(one)
         ]
         if there:
@@ -59,18 +63,26 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool) -> Path:
         raise Unsupported(Problem(net.network.name, what, "keep the saved network's folder, which has no such limit"))
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
-            written, text = Path(scratch) / "net", Path(scratch) / "description"
+            written, kept, text = (Path(scratch) / name for name in ("net", "network", "description"))
             _write_archive(engine.dnn, written, size)
             with open_plain(written) as file:
                 digest, size = sha256_of_file(file)
                 os.fsync(file.fileno())
+            description = _description_of(net, size, digest)
+            if with_network and net.network.cases:
+                steps = [TensorRef(call.name) for call, _ in description.preprocessing]
+                description = replace(description, whole=write_stored(kept, net.network, steps, LIMITS))
             with open(text, "xb") as target:
-                target.write(_description_of(net, size, digest).encoded())
+                target.write(description.encoded())
                 target.flush()
                 os.fsync(target.fileno())
-            # The archive goes first: between the two renames its hash does not match and nothing loads it.
+            # The archive goes first: between the renames its hash does not match and nothing loads it.
             os.replace(written, path)
+            if description.whole is not None:
+                os.replace(kept, arrays)
             os.replace(text, described)
+        if description.whole is None:
+            arrays.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         raise BadArchive(Problem(str(path), f"cannot be written: {error}", "check the folder and the disk")) from error
     return path
@@ -139,7 +151,7 @@ def load_net(
         what = "a stored NeoML net runs in NeoML only"
         raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
     description = read_description(path, limits)
-    stored = StoredEngine(path, description, device or "cpu", trust)
+    stored = StoredEngine(path, description, device or "cpu", trust, rules, limits)
     own = functions_in(rules)
     steps = tuple(make_step(call, layer, own) for call, layer in description.preprocessing)
     if not steps:
@@ -162,12 +174,20 @@ def check_archive(path: Path, description: StoredDescription) -> None:
 
 
 class StoredEngine:
-    """`porting.engine.Engine` over a stored net: it predicts; layers and references stayed in the saved folder."""
+    """`porting.engine.Engine` over a stored net: it predicts. `whole` gives what does the rest."""
 
     name = "neoml"
     default_batch_size = 32
 
-    def __init__(self, path: Path, description: StoredDescription, device: Any, trust: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        description: StoredDescription,
+        device: Any,
+        trust: bool = False,
+        rules: Mapping[str, Rule] = RULES,
+        limits: Limits = LIMITS,
+    ) -> None:
         self.path = path
         self.device = device
         self.math_engine = math_engine_for(device)
@@ -178,6 +198,8 @@ class StoredEngine:
         self.network = Network(description.name, inputs, (), {}, description.outputs)
         self.description = description
         self.trust = trust
+        self.rules = rules
+        self.limits = limits
         self._pool = NetPool(self._load, self._forked, 1 if description.archive_bytes > LARGE_WEIGHTS else None)
         self.check_terminals()
 
@@ -223,17 +245,43 @@ class StoredEngine:
         except AssertionError as error:
             raise BadArchive(Problem(str(self.path), f"is described wrongly: {error}", "store it again")) from error
 
+    @property
+    def has_whole(self) -> bool:
+        """Whether the network that the net was built from is beside it."""
+        return self.description.whole is not None and network_path(self.path).exists()
+
+    def whole(self) -> tuple[Network, Engine]:
+        """The network that the net was built from, and an engine for it.
+
+        Raises:
+            BadArchive: its arrays are not as described, or the archive is another.
+            Unsupported: it was not stored, or is not there any more.
+        """
+        sketch = self.description.whole
+        arrays = network_path(self.path)
+        if sketch is None:
+            raise self._only_predicts("was stored without its network", "store it with with_network=True")
+        check_archive(self.path, self.description)
+        try:
+            network = read_stored(arrays, sketch, self.limits)
+        except FileNotFoundError as error:
+            raise self._only_predicts(f"has no {arrays.name} beside it", "put it there again") from error
+        except OSError as error:
+            what = f"cannot be read: {error.strerror or error}"
+            raise BadArchive(Problem(str(arrays), what, "store the net again")) from error
+        return network, make_engine(network, "neoml", self.device, self.rules)
+
+    def _only_predicts(self, what: str, way_out: str) -> Unsupported:
+        told = f"the stored net {what}: it predicts, and does nothing else"
+        return Unsupported(Problem(str(self.path), told, f"{way_out}, or load the saved network's folder"))
+
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
     ) -> tuple[list[Array], list[Optional[Array]]]:
-        raise self._only_predicts("layers cannot be run alone")
+        return self.whole()[1].run_alone(call, tensors, masks)
 
     def weights(self) -> dict[str, Array]:
-        raise self._only_predicts("Keras' weights cannot be named")
-
-    def _only_predicts(self, what: str) -> Unsupported:
-        way_out = "load the saved network's folder; the live layers are in .dnn.layers"
-        return Unsupported(Problem(str(self.path), f"is a stored NeoML net: {what}", way_out))
+        return self.whole()[1].weights()
 
 
 class StoredNet:

@@ -28,5 +28,6 @@ def with_references(network: Network, rules: Mapping[str, Rule] = RULES) -> Netw
     cases = []
     for case in network.cases:
         made = engine.run(case.inputs)
-        cases.append(Case(case.name, case.inputs, {ref: made[ref] for ref in case.outputs}, case.masks))
-    return replace(network, cases=tuple(cases), origin={**network.origin, "references": "numpy, after training"})
+        outputs = {ref: made[ref] for call in network.calls for ref in call.refs()}
+        cases.append(Case(case.name, case.inputs, outputs, case.masks))
+    return replace(network, cases=tuple(cases), origin={**network.origin, "references": "computed by numpy"})

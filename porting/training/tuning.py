@@ -99,6 +99,7 @@ class Tunable:
             Unsupported: with every layer and setting that cannot be trained as Keras trains it.
             Mismatch: names that fit no output, layer or weight.
         """
+        self._complete()
         self._check_learns()
         settings = Settings(
             optimizer,
@@ -118,10 +119,13 @@ class Tunable:
         if hasattr(getattr(self._engine, "core", self._engine), "learner"):
             return
         what, way_out = f"the {self._engine.name} engine does not learn", "load the network with engine='neoml'"
-        if self._engine.name == "neoml":
-            what = "a stored NeoML net does not say which Keras weights it holds"
-            way_out = "load a saved network's folder; `save` writes one after training too"
         raise Unsupported(Problem("training", what, way_out))
+
+    def _complete(self) -> None:
+        """Have the whole network at hand. A stored net predicts without; it is read when more is asked for."""
+        whole = getattr(self._engine, "whole", None)
+        if whole is not None:
+            self._network, self._engine = whole()
 
     def fit(
         self,
@@ -240,8 +244,11 @@ class Tunable:
 
     def _referenced(self) -> Network:
         """The network with references that fit its weights."""
+        self._complete()
         network = self.network
-        return network if self._trainer is None else with_references(network, cast(LearningEngine, self._engine).rules)
+        refs = {ref for call in network.calls for ref in call.refs()}
+        fit = self._trainer is None and all(case.outputs.keys() == refs for case in network.cases)
+        return network if fit else with_references(network, cast(LearningEngine, self._engine).rules)
 
     # ---- data
 

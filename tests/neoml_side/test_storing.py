@@ -20,6 +20,7 @@ import porting
 from porting.archive import LIMITS, canonical, read_network
 from porting.neoml_side.engine import NeomlEngine
 from porting.neoml_side.stored_description import VERSION, description_path, read_description
+from porting.neoml_side.stored_network import network_path, read_stored
 from tests.archive.forging import _edit, _places
 
 SAVED = Path(__file__).parent.parent.parent / "saved_weights"
@@ -107,7 +108,7 @@ def test_the_description_is_read_in_one_spelling(stored: Path) -> None:
     text = described.read_bytes()
     parsed = json.loads(text)
     assert parsed["archive"]["sha256"] == read_description(stored).archive_sha256
-    newer = text.replace(b'"version": 1', f'"version": {VERSION + 1}'.encode())
+    newer = text.replace(f'"version": {VERSION}'.encode(), f'"version": {VERSION + 1}'.encode())
     for changed, told in (
         (newer, f"is of version {VERSION + 1} of the format; this porting reads up to version {VERSION}"),
         (json.dumps(parsed).encode(), "does not begin as a 'porting stored net' does"),
@@ -152,6 +153,12 @@ def sealed(description: Any) -> bytes:
         (("archive", "bytes"), -1, "needs an integer from 1"),
         (("preprocessing",), [1], "is no object"),
         (("name",), "", "is empty or holds control"),
+        (("network",), 1, "is no object"),
+        (("network", "calls"), [], "is called nowhere"),
+        (("network", "layers"), [], "is not among the layers"),
+        (("network", "cases"), [], "there are 0 of at least 2"),
+        (("network", "cases", 0, "inputs"), [], "'ids' is missing"),
+        (("network", "name"), "tutorial", "which the format does not know"),
     ],
 )
 def test_a_description_with_sound_hashes_is_checked_all_the_same(
@@ -182,12 +189,14 @@ def test_any_forged_description_is_read_or_refused(folder: str, tmp_path: Path) 
             _edit(holder, key, places, generator)
         described.write_bytes(sealed(description))
         try:
-            text = read_description(path).encoded()
+            found = read_description(path)
+            assert found.encoded() == described.read_bytes()
+            if found.whole is not None:
+                read_stored(network_path(path), found.whole, LIMITS)
         except porting.BadArchive:
             refused += 1
         else:
             read += 1
-            assert text == described.read_bytes()
     assert refused > 100
     assert read > 0
 
@@ -208,7 +217,7 @@ def test_a_store_that_ends_between_its_renames_leaves_what_is_refused(
         patch.setattr(os, "replace", failing)
         with pytest.raises(porting.BadArchive, match=r"cannot be written: .*input/output error"):
             porting.PortedNetwork(network, NeomlEngine(network)).store(stored, overwrite=True)
-    assert sorted(os.listdir(stored.parent)) == ["net.neoml", "net.neoml.json"]
+    assert sorted(os.listdir(stored.parent)) == ["net.neoml", "net.neoml.json", "net.neoml.network.npz"]
     if stored.read_bytes() != net.store(stored.parent / "again").read_bytes():
         assert "the sha256 differs" in refusal(stored)
 
@@ -249,4 +258,4 @@ def test_a_disk_that_is_full_is_noticed(net: porting.PortedNetwork, tmp_path: Pa
         command = [sys.executable, "-c", program, str(TUTORIAL), str(tmp_path / "half"), half, large]
         ran = subprocess.run(command, check=True, capture_output=True, text=True)
         assert "cannot be written" in ran.stdout
-        assert sorted(os.listdir(tmp_path)) == ["whole", "whole.json"]
+        assert sorted(os.listdir(tmp_path)) == ["whole", "whole.json", "whole.network.npz"]

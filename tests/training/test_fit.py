@@ -283,7 +283,7 @@ def test_saved_weights_come_back_to_the_bit(tmp_path: Path) -> None:
     again = porting.load(tmp_path / "tuned", engine="neoml")
     assert same(net.weights(), again.weights())
     assert again.check().ok
-    assert json.loads((tmp_path / "tuned" / "network.json").read_text())["origin"]["references"].startswith("numpy")
+    assert json.loads((tmp_path / "tuned" / "network.json").read_text())["origin"]["references"] == "computed by numpy"
     again.fit(x, y, **ADAM, **QUIET)
 
 
@@ -299,13 +299,6 @@ def test_a_network_that_takes_texts_learns(tmp_path: Path) -> None:
     again = porting.load(tmp_path / "tuned", engine="neoml")
     assert again.check().ok
     assert (again.predict(texts) == net.predict(texts)).all()
-
-
-def test_a_stored_net_is_not_trained(tmp_path: Path) -> None:
-    for name in ("tutorial", "filter"):
-        stored = porting.load(ROOT / "saved_weights" / name, engine="neoml").store(tmp_path / f"{name}.net")
-        with pytest.raises(porting.Unsupported, match="a saved network's folder"):
-            porting.load(stored).compile("sgd", "mse")
 
 
 def test_what_cannot_be_trained_is_refused_by_name() -> None:
