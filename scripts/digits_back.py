@@ -5,27 +5,26 @@ python scripts/digits_back.py [OUT]
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import matplotlib
+
+matplotlib.use("Agg")
+
 import numpy as np
 from digits_data import CODE, OUT, split
 from digits_keras import build
+from matplotlib import pyplot
 
 import porting
 
 
 def draw(before: np.ndarray, after: np.ndarray, picture: Path) -> None:
     """The eigenvalues as shares of the whole variance."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     figure, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
     for values, words in ((before, "drawing only"), (after, "drawing and naming")):
         axes.semilogy(np.arange(1, CODE + 1), values / values.sum(), marker="o", markersize=3, label=words)
@@ -51,11 +50,8 @@ def main(out: Path) -> int:
     print(f"{count} weights back in Keras")
     print(f"digits named right: {right['Keras']:.1%} in Keras, {right['NeoML']:.1%} in NeoML")
     print(f"largest difference in an output: {apart:.1e}")
-    if importlib.util.find_spec("matplotlib"):
-        draw(neoml["before"], neoml["after"], out / "digits_eigenvalues.png")
-        print(f"eigenvalues drawn in {out / 'digits_eigenvalues.png'}")
-    else:
-        print("pip install matplotlib to have the eigenvalues drawn")
+    draw(neoml["before"], neoml["after"], out / "digits_eigenvalues.png")
+    print(f"eigenvalues drawn in {out / 'digits_eigenvalues.png'}")
     return 0 if right["Keras"] == right["NeoML"] else 1
 
 
