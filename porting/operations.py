@@ -84,6 +84,9 @@ class Cell:
         bias: (gates·units,), for a GRU with reset_after (2, 3·units), or None.
         activation, recurrent_activation: names that `Operations.activation` knows, with arguments.
         reset_after: a GRU's reset gate works after the matrix product.
+        dropout, recurrent_dropout: in training, what share of the inputs and of the state before is dropped; the
+            same places in all steps of a row.
+        dropped_by_gate: each gate drops places of its own.
     """
 
     kind: str
@@ -93,6 +96,13 @@ class Cell:
     activation: tuple[str, dict[str, float]]
     recurrent_activation: tuple[str, dict[str, float]] = ("sigmoid", {})
     reset_after: bool = False
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    dropped_by_gate: bool = False
+
+    @property
+    def gates(self) -> int:
+        return self.kernel.shape[1] // self.units
 
     @property
     def units(self) -> int:

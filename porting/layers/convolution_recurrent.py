@@ -20,8 +20,6 @@ from .rule import LayerView, Refusal, rule
         "filters",
         "kernel_size",
         "unit_forget_bias",
-        "dropout",
-        "recurrent_dropout",
         "unroll",
         "zero_output_for_mask",
     ),
@@ -31,6 +29,8 @@ def conv_lstm(
     layer: LayerView, sequences: Tensor, ops: Operations, mask: Optional[Tensor] = None, initial_state: Any = None
 ) -> Any:
     config = layer.config
+    if any([config.get("dropout"), config.get("recurrent_dropout")]) and ops.training:
+        raise layer.refuse("dropout inside a ConvLSTM is not handled in training", "use Dropout before it")
     if config.get("stateful"):
         raise layer.refuse("stateful=True is not handled", "pass the states on: return_state and initial_state")
     if mask is not None:

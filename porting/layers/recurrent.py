@@ -26,8 +26,22 @@ def cell_activation(value: Any) -> tuple[str, dict[str, Any]]:
     return name, arguments
 
 
+def gated_dropping(layer: LayerView) -> dict[str, Any]:
+    """What of a `Cell` says how training drops: gate by gate where the state is dropped, or where Keras is told to.
+
+    Keras takes a rate of 1 for none here.
+    """
+    rates = dropping_rates(layer)
+    by_gate = layer.config.get("implementation", 2) == 1 or rates["recurrent_dropout"] > 0
+    return {**{key: rate % 1.0 for key, rate in rates.items()}, "dropped_by_gate": by_gate}
+
+
+def dropping_rates(layer: LayerView) -> dict[str, Any]:
+    return {key: min(1.0, max(0.0, layer.config.get(key) or 0.0)) for key in ("dropout", "recurrent_dropout")}
+
+
 def lstm_cell(layer: LayerView) -> Cell:
-    layer.irrelevant("units", "unit_forget_bias", "dropout", "recurrent_dropout", "implementation")
+    layer.irrelevant("units", "unit_forget_bias")
     return Cell(
         "lstm",
         layer.weight("kernel"),
@@ -35,11 +49,12 @@ def lstm_cell(layer: LayerView) -> Cell:
         layer.weight("bias", if_config="use_bias"),
         cell_activation(layer.config["activation"]),
         cell_activation(layer.config["recurrent_activation"]),
+        **gated_dropping(layer),
     )
 
 
 def gru_cell(layer: LayerView) -> Cell:
-    layer.irrelevant("units", "dropout", "recurrent_dropout", "implementation")
+    layer.irrelevant("units")
     return Cell(
         "gru",
         layer.weight("kernel"),
@@ -48,17 +63,19 @@ def gru_cell(layer: LayerView) -> Cell:
         cell_activation(layer.config["activation"]),
         cell_activation(layer.config["recurrent_activation"]),
         reset_after=layer.config["reset_after"],
+        **gated_dropping(layer),
     )
 
 
 def simple_rnn_cell(layer: LayerView) -> Cell:
-    layer.irrelevant("units", "dropout", "recurrent_dropout", "implementation")
+    layer.irrelevant("units", "implementation")
     return Cell(
         "simple_rnn",
         layer.weight("kernel"),
         layer.weight("recurrent_kernel"),
         layer.weight("bias", if_config="use_bias"),
         cell_activation(layer.config["activation"]),
+        **dropping_rates(layer),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
+from ..layers import Refusal
 from ..network import Array
 from ..operations import Cell, Weight
 from .activations import linear
@@ -86,9 +87,10 @@ def recurrent(
     zero_output: bool,
 ) -> tuple[Wire, Wire, list[Wire]]:
     """See `Operations.recurrent`."""
-    x = x.to("BLC")
-    if not is_native(cell, bool(initial)):
-        return stepwise(ops, cell, x, initial, mask, go_backwards, zero_output)
+    xs, kept = dropped(ops, cell, x.to("BLC")) if ops.training else ([x.to("BLC")], [])
+    if not is_native(cell, bool(initial)) or len(xs) > 1 or kept:
+        return stepwise(ops, cell, xs, kept, initial, mask, go_backwards, zero_output)
+    (x,) = xs
     if mask is None:
         outputs = native(ops, cell, x, initial, go_backwards)
         lasts = [last_step(output, go_backwards) for output in outputs]
@@ -108,22 +110,53 @@ def recurrent(
 def stepwise(
     ops: NeomlOperations,
     cell: Cell,
-    x: Wire,
+    xs: list[Wire],
+    kept: list[Wire],
     initial: list[Wire],
     mask: Optional[Wire],
     go_backwards: bool,
     zero_output: bool,
 ) -> tuple[Wire, Wire, list[Wire]]:
-    """A cell that no fused layer computes: one node that holds a step, masks and all."""
+    """A cell that no fused layer computes: one node that holds a step, masks and all.
+
+    `xs`, `kept`: see `dropped`.
+    """
+    x = xs[0]
     m = None if mask is None else ops.expand_dims(mask, 2).to("BLC").port
     starts = [state.to("BC").port for state in initial]
-    output, afters = run_stepwise(ops.graph, cell, x.port, mask=m, initial=starts, reverse=go_backwards)
+    inputs, factors = [one.port for one in xs], [one.port for one in kept]
+    output, afters = run_stepwise(ops.graph, cell, inputs, mask=m, initial=starts, kept=factors, reverse=go_backwards)
     sequence = _sequence(x, output, cell.units)
     states = [last_step(_sequence(x, port, cell.units), go_backwards) for port in afters]
     if mask is not None and zero_output:
         sequence = ops.multiply(sequence, ops.cast(ops.expand_dims(mask, 2), "float32"))
     last = last_step(sequence, go_backwards)
     return (flip(sequence, 1) if go_backwards else sequence), last, states
+
+
+def dropped(ops: NeomlOperations, cell: Cell, x: Wire) -> tuple[list[Wire], list[Wire]]:
+    """What training leaves of the inputs and, as factors, of the state: for each gate, or once for all of them."""
+    if 1.0 in (cell.dropout, cell.recurrent_dropout):
+        raise Refusal("drops all of its inputs or of its state in training", "give a rate below 1")
+    gates = cell.gates if cell.dropped_by_gate else 1
+    xs, kept = [x], []
+    if cell.dropout:
+        xs = [ops.dropout(x, cell.dropout, whole_features=True).to("BLC") for _ in range(gates)]
+    if cell.recurrent_dropout:
+        ones = _ones(ops, x, cell.units)
+        kept = [ops.dropout(ones, cell.recurrent_dropout).to("BC") for _ in range(gates)]
+    return xs, kept
+
+
+def _ones(ops: NeomlOperations, x: Wire, units: int) -> Wire:
+    """(batch, units), for the batch of a sequence."""
+    first = ops.squeeze(ops.slice(x, 1, 0, 1), 1).to("BC")
+    parameters = {
+        "weights": Parameter.fixed(np.zeros((units, first.size(1)), np.float32), "BC"),
+        "free_term": Parameter.fixed(np.ones(units, np.float32), "C"),
+    }
+    port = ops.graph.add("FullyConnected", first.port, element_count=units, parameters=parameters, label="ones")
+    return first.made(port, (first.shape[0], units), "float32", "BC")
 
 
 def _state_of_empty_rows(ops: NeomlOperations, state: Wire, start: Wire, mask: Wire) -> Wire:

@@ -21,7 +21,6 @@ STATISTICS = {
     "SpectralNormalization": {"vector_u"},
 }
 NOISE = {"GaussianNoise": "stddev", "GaussianDropout": "rate", "AlphaDropout": "rate"}
-RECURRENT_DROPOUT = ("dropout", "recurrent_dropout")
 RANDOM_LAYERS = "Random"
 KERAS_NAMES = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
 
@@ -217,19 +216,3 @@ def _refusals(layer: Layer, learns: set[str]) -> Iterator[Problem]:
         yield Problem(where, "adds noise in training, which is not handled", "leave it out, or use Dropout")
     if layer.class_name.startswith(RANDOM_LAYERS):
         yield Problem(where, "changes its inputs at random in training", "change the inputs before they are fed")
-    for key in RECURRENT_DROPOUT:
-        if any(value for _, value in _values(layer.config, key)):
-            yield Problem(where, f"{key} inside a recurrent layer is not handled", "use Dropout before it")
-
-
-def _values(config: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """Every setting of exactly this name in a config and in those inside, where it is a number."""
-    if isinstance(config, Mapping):
-        for name, value in config.items():
-            if name == key and isinstance(value, (int, float)):
-                yield name, value
-            else:
-                yield from _values(value, key)
-    elif isinstance(config, (list, tuple)):
-        for part in config:
-            yield from _values(part, key)

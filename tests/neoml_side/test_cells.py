@@ -67,7 +67,7 @@ def make_graph(cell, masked=False, started=False, reverse=False):
     mask = graph.add("Source", name="mask") if masked else None
     initial = [graph.add("Source", name=f"initial{number}") for number in range(cell.states if started else 0)]
     graph.scope = "rnn"
-    output, states = stepwise.run_stepwise(graph, cell, x, mask=mask, initial=initial, reverse=reverse)
+    output, states = stepwise.run_stepwise(graph, cell, [x], mask=mask, initial=initial, reverse=reverse)
     graph.sinks = {"output": output, **{f"state{number}": port for number, port in enumerate(states)}}
     return graph
 
@@ -341,7 +341,7 @@ def test_cell_parameters(engine, kind):
     nodes = []
     for number in range(2):
         graph.scope = f"rnn{number}"
-        output, _ = stepwise.run_stepwise(graph, make_cell(kind, seed=number), x)
+        output, _ = stepwise.run_stepwise(graph, make_cell(kind, seed=number), [x])
         graph.sinks[f"output{number}"] = output
         nodes.append(output.node)
     archive = cells.stored(Runner(graph, engine).dnn)

@@ -33,6 +33,7 @@ class Recipe:
         fixed: layers that do not learn.
         ragged: batches are of several lengths.
         dense: the gradient of a table is one array, as in Keras on other backends than TensorFlow.
+        drops: its layers drop, on both sides what `kept_places` says.
         options: for `compile`: ``loss_weights``.
     """
 
@@ -43,6 +44,7 @@ class Recipe:
     fixed: tuple[str, ...] = ()
     ragged: bool = False
     dense: bool = False
+    drops: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -159,6 +161,29 @@ def normed(keras: Any) -> Any:
     return keras.Model(given, layers.Dense(4, activation="softmax", name="classes")(x), name="normed")
 
 
+def dropped(keras: Any) -> Any:
+    """Recurrent layers that drop parts of their inputs and of their state: by gate, and all gates alike."""
+    layers = keras.layers
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 5, mask_zero=True, name="embedding")(ids)
+    both = {"dropout": 0.3, "recurrent_dropout": 0.4}
+    x = layers.Bidirectional(layers.LSTM(4, return_sequences=True, **both), name="bilstm")(x)
+    x = layers.GRU(6, return_sequences=True, go_backwards=True, name="gru", **both)(x)
+    x = layers.GRU(5, return_sequences=True, reset_after=False, recurrent_dropout=0.3, name="old_gru")(x)
+    x = layers.SimpleRNN(5, return_sequences=True, name="simple", **both)(x)
+    x = layers.LSTM(4, return_sequences=True, dropout=0.4, name="alike")(x)
+    cells = [layers.LSTMCell(4, dropout=0.4), layers.GRUCell(4, recurrent_dropout=0.2)]
+    x, *states = layers.RNN(cells, return_state=True, name="stacked")(x)
+    x = layers.GRU(4, dropout=0.3, name="gru_alike")(layers.RepeatVector(3)(x), initial_state=states[-1])
+    return keras.Model(ids, layers.Dense(1, activation="sigmoid", name="score")(x), name="dropped")
+
+
+def kept_places(size: int, rate: float, gate: int) -> np.ndarray:
+    """What dropout multiplies a vector of this size by, where it is not to be random: zeros, and 1 / (1 − rate)."""
+    kept = np.random.default_rng([size, int(100 * rate), gate]).random(size) >= rate
+    return kept.astype(np.float32) / np.float32(1 - rate)
+
+
 NETS: dict[str, Callable[[Any], Any]] = {
     function.__name__: function
     for function in (
@@ -173,6 +198,7 @@ NETS: dict[str, Callable[[Any], Any]] = {
         branches,
         tied,
         normed,
+        dropped,
     )
 }
 
@@ -219,6 +245,7 @@ INPUTS: dict[str, Callable[[Rng], np.ndarray]] = {
     "branches": features(12),
     "tied": lambda rng: ids(rng, True),
     "normed": features(TIME, 5),
+    "dropped": lambda rng: ids(rng, True),
 }
 LABELS: dict[str, Callable[[Rng], Any]] = {
     "masked_bilstm": binary,
@@ -232,6 +259,7 @@ LABELS: dict[str, Callable[[Rng], Any]] = {
     "branches": lambda rng: [classes(rng), binary(rng)],
     "tied": lambda rng: rng.integers(0, VOCABULARY, (BATCH, TIME)).astype(np.int32),
     "normed": classes,
+    "dropped": binary,
 }
 
 
@@ -327,6 +355,7 @@ RECIPES |= {
         weights="heads",
         options={"loss_weights": [0.5, 2.0]},
     ),
+    "dropped-adam": Recipe("dropped", "binary_crossentropy", OPTIMIZERS["adam"], drops=True),
     "tied-adam": Recipe("tied", SPARSE, OPTIMIZERS["adam"]),
     "normed-nadam": Recipe("normed", SPARSE, OPTIMIZERS["nadam"], fixed=("norm",)),
 }

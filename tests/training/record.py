@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -17,12 +20,13 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 
 import porting
 from porting.keras_side.front import front_of
 from porting.keras_side.graph import walk
 from porting.keras_side.weights import collect_weights
-from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches
+from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches, kept_places
 
 
 def made_loss(given: Any) -> Any:
@@ -55,6 +59,20 @@ def randomise(model: Any) -> None:
     for weight in model.weights:
         values = rng.normal(size=weight.shape) * 0.4
         weight.assign((0.5 + np.abs(values) if "variance" in weight.path else values).astype(np.float32))
+
+
+@contextmanager
+def known_dropout() -> Iterator[None]:
+    """Recurrent cells drop what `kept_places` says."""
+
+    def kept(cell: Any, step: Any, rate: float) -> Any:
+        count = getattr(cell, "dropout_mask_count", None)
+        size = step.shape[-1]
+        made = [tf.ones_like(step) * kept_places(size, rate, gate) for gate in range(count or 1)]
+        return made if count else made[0]
+
+    with mock.patch.object(DropoutRNNCell, "_create_dropout_mask", kept):
+        yield
 
 
 def train(recipe: Recipe, model: Any) -> dict[str, np.ndarray]:
@@ -99,7 +117,8 @@ def record(folder: Path, wanted: list[str]) -> None:
         start = model.get_weights()
         for name in names:
             model.set_weights(start)
-            np.savez(folder / f"{name}.npz", **train(RECIPES[name], model))
+            with known_dropout() if RECIPES[name].drops else nullcontext():
+                np.savez(folder / f"{name}.npz", **train(RECIPES[name], model))
             print(name, flush=True)
     if not wanted:
         stamp.write_text(code)

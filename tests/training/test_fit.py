@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 
 import porting
 from porting import optimizers, schedules
+from porting.archive import read_network
+from porting.engine import make_engine
 from porting.training import callbacks
 from tests.training import recipes
 
@@ -299,6 +302,18 @@ def test_a_network_that_takes_texts_learns(tmp_path: Path) -> None:
     again = porting.load(tmp_path / "tuned", engine="neoml")
     assert again.check().ok
     assert (again.predict(texts) == net.predict(texts)).all()
+
+
+def test_dropout_in_a_convolutional_lstm_is_refused() -> None:
+    network = read_network(ROOT / "out" / "recorded" / "convolution_recurrent--conv_lstm1d_sequences")
+    (name,) = (one.name for one in network.layers.values() if one.class_name == "ConvLSTM1D")
+    layer = network.layers[name]
+    dropping = replace(layer, config={**layer.config, "recurrent_dropout": 0.5})
+    network = replace(network, layers={**network.layers, name: dropping})
+    net = porting.PortedNetwork(network, make_engine(network, "neoml", None))
+    assert net.check().ok
+    with pytest.raises(porting.Unsupported, match="dropout inside a ConvLSTM is not handled in training"):
+        net.compile("sgd", "mse")
 
 
 def test_what_cannot_be_trained_is_refused_by_name() -> None:

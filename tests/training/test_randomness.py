@@ -122,3 +122,56 @@ def test_dropout_that_would_drop_nothing_is_refused() -> None:
     net = chain(dropout, Layer("turn", "Permute", {"dims": [2, 1]}), dense("dense", 3), shape=(3, None))
     with pytest.raises(porting.Unsupported, match="dropout: would drop nothing"):
         net.compile("sgd", "mse")
+
+
+def simple_rnn(**settings: Any) -> porting.PortedNetwork:
+    """Adds what it gets to what it has: every number shows what was dropped on its way."""
+    units = 50
+    weights = {"kernel": np.eye(units, dtype="f"), "recurrent_kernel": np.eye(units, dtype="f")}
+    config: dict[str, Any] = {"units": units, "activation": "linear", "use_bias": False, "return_sequences": True}
+    config.update(
+        return_state=False, go_backwards=False, stateful=False, **{"dropout": 0.0, "recurrent_dropout": 0.0, **settings}
+    )
+    head = Layer("scale", "Dense", {**DENSE, "units": units}, {"kernel": np.eye(units, dtype="f")})
+    head.weights["bias"] = np.zeros(units, "f")  # type: ignore[index]
+    return chain(Layer("rnn", "SimpleRNN", config, weights), head, shape=(None, units))
+
+
+def seen_in_training(net: porting.PortedNetwork, seed: int, steps: int = 3) -> np.ndarray:
+    """The outputs for inputs of ones, as a step of training sees them."""
+    seen: list[np.ndarray] = []
+
+    def note(truth: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(output.copy())
+        return output.sum(-1), np.zeros_like(output)
+
+    net.compile(optimizers.SGD(0.0), note, seed=seed)
+    ones = np.ones((40, steps, 50), np.float32)
+    net.train_on_batch(ones, ones)
+    assert (net.predict(ones) == np.cumsum(ones, axis=1)).all()
+    return seen[0]
+
+
+def test_inputs_of_a_recurrent_layer_are_dropped_in_the_same_places_at_every_step() -> None:
+    made = seen_in_training(simple_rnn(dropout=RATE), 1)
+    kept = made[:, :1] > 0
+    np.testing.assert_allclose(made, np.cumsum(kept / (1 - RATE) * np.ones((1, 3, 1)), axis=1), rtol=1e-5)
+    assert abs(kept.mean() - (1 - RATE)) < 5 * np.sqrt(RATE * (1 - RATE) / kept.size)
+    assert len(np.unique(kept, axis=0)) == len(kept)
+    assert (made == seen_in_training(simple_rnn(dropout=RATE), 1)).all()
+    assert (made != seen_in_training(simple_rnn(dropout=RATE), 2)).any()
+
+
+def test_the_state_of_a_recurrent_layer_is_dropped_in_the_same_places_at_every_step() -> None:
+    made = seen_in_training(simple_rnn(recurrent_dropout=RATE), 1)
+    kept = (made[:, 1] > 1.5) / (1 - RATE)
+    np.testing.assert_allclose(made[:, 0], 1)
+    np.testing.assert_allclose(made[:, 1], 1 + kept, rtol=1e-5)
+    np.testing.assert_allclose(made[:, 2], 1 + kept + kept**2, rtol=1e-5)
+    assert abs((kept > 0).mean() - (1 - RATE)) < 5 * np.sqrt(RATE * (1 - RATE) / kept.size)
+
+
+@pytest.mark.parametrize("settings", [{"dropout": 1.0}, {"recurrent_dropout": 1}])
+def test_a_recurrent_layer_that_would_drop_everything_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(porting.Unsupported, match="'rnn': drops all of its inputs or of its state"):
+        simple_rnn(**settings).compile("sgd", "mse")

@@ -11,9 +11,11 @@ import pytest
 import porting
 from porting import optimizers, schedules
 from porting.training import losses
-from tests.training.recipes import KEPT_STEPS, RECIPES, Recipe, batches
+from tests.training.recipes import KEPT_STEPS, RECIPES, Recipe, batches, kept_places
 
 pytest.importorskip("neoml")
+
+from porting.neoml_side.operations import NeomlOperations
 
 RECORDED = Path(__file__).parents[2] / "out" / "recorded-training"
 # Furthest that any weight may stand from Keras' after 100 steps, and the losses' largest relative distance.
@@ -47,11 +49,21 @@ def compiled(recipe: Recipe, folder: Path) -> porting.PortedNetwork:
     return net
 
 
+def known_dropout(ops: NeomlOperations, x: Any, rate: float, whole_features: bool = False) -> Any:
+    """In place of dropout: what `kept_places` says. A tensor that is dropped several times running is so by gate."""
+    before, gate = ops.__dict__.get("dropped", (None, -1))
+    gate = gate + 1 if before is x else 0
+    ops.__dict__["dropped"] = (x, gate)
+    return ops.scale_and_shift(x, kept_places(x.shape[-1], rate, gate), None, -1)
+
+
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_weight_and_loss_follows_keras(name: str) -> None:
+def test_every_weight_and_loss_follows_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = RECORDED / f"{name}.npz"
     assert recorded.exists(), "python -m tests.training.record out/recorded-training, in the Keras environment"
     recipe = RECIPES[name]
+    if recipe.drops:
+        monkeypatch.setattr(NeomlOperations, "dropout", known_dropout)
     keras = np.load(recorded)
     net = compiled(recipe, RECORDED / recipe.net)
     begun = net.weights()
