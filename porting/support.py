@@ -60,7 +60,6 @@ NOT_LEARNING = {
     "SeparableConv1D": "not dilated",
     "SeparableConv2D": "not dilated",
     "Softmax": "not with a mask that is spread over other axes",
-    "TimeDistributed": "over open time only what treats every step alike, as Dense does",
     "ops.Ceil": "no",
     "ops.DivideNoNan": "no",
     "ops.Erf": "no",

@@ -47,7 +47,7 @@ def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optiona
 
 
 def takes_steps_alone(held: Layer) -> bool:
-    """Whether the layer does the same to every step as it is: NeoML cannot learn through time moved into the batch."""
+    """Whether the layer does the same to every step as it is, so that time need not be moved into the batch."""
     return held.class_name in BY_ELEMENT or (held.class_name in BY_AXIS and held.config["axis"] in (-1, [-1], (-1,)))
 
 

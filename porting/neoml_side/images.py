@@ -224,7 +224,7 @@ class ImageOperations(Part):
         return time_as_batch.fold(x)
 
     def batch_to_time(self, x: Wire, like: Wire) -> Wire:
-        return time_as_batch.unfold(as_float(x), as_float(like))
+        return time_as_batch.unfold(self, as_float(x), as_float(like))
 
 
 def _vector(weight: Weight) -> Parameter:

@@ -39,9 +39,7 @@ RATE = 2.0**30
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
 # What NeoML raises for, or computes wrongly, when it is to go back through it.
-NO_GRADIENT = frozenset(
-    {"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "ScatterND", "Where"}
-)
+NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "Where"})
 # A loss takes a batch of objects, each in height, width, depth and channels.
 MOST_AXES = 5
 LAST_ACTIVATIONS = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
@@ -253,9 +251,7 @@ class LearningNet:
             learning.add(id(node))
             if node.kind in NO_GRADIENT:
                 what = f"is built with NeoML's {node.kind}, which has no gradient, and weights before it learn"
-                way_out = "fix the time in the Input, " if node.kind == "ScatterND" else ""
-                way_out += "freeze what stands before it, or train in Keras"
-                problems[node.scope] = Problem(node.scope, what, way_out)
+                problems[node.scope] = Problem(node.scope, what, "freeze what stands before it, or train in Keras")
         if problems:
             raise Unsupported(problems.values())
 

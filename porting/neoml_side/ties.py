@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["larger", "largest"]
 
-# Numbers closer to the maximum than this share of it count as equal: products of equal windows may differ in their
-# last bits. Up to twice as far they count in part. Were it wider, windows that only happen to be close would share a
-# gradient that TensorFlow gives to one of them: at 1e-6 it was one maximum in some hundred thousand.
-CLOSE = 2e-7
-TINY = 1e-30
+# Times this every difference is beyond 2, but for a difference of 0.
+STEEP = 1e38
 # Tells the larger of two numbers: times this, a difference is beyond 1 or nothing.
 SHARP = 1e20
 
@@ -40,13 +37,16 @@ def largest(ops: NeomlOperations, x: Wire, axes: Sequence[int]) -> Wire:
     """The maximum over axes, which stay as 1.
 
     It is m + Σ (x − m) · e / n, where e is 1 where x is the maximum m and 0 elsewhere, and n = Σ e. The sum is 0; its
-    derivative by x is e / n, and every other path's derivative is 0 or takes away that of m.
+    derivative by x is e / n, and every other path's derivative is 0 or takes away that of m. Equal is what is equal to
+    the bit, as in TensorFlow: equal windows give equal numbers in either, wherever they stand, and windows that only
+    come close do not share.
     """
     top = ops.plain_reduce(x, "max", axes, keepdims=True)
     gap = ops.subtract(x, top)
-    per_gap = ops.unary(ops.add(ops.multiply(ops.unary(top, "abs"), CLOSE), TINY), "reciprocal")
-    equal = ops.add(ops.multiply(gap, per_gap), 2.0)
-    equal = equal.made(ops.graph.add("ReLU", equal.port, threshold=1.0))
+    # Flat where it is 0 or 1, so it has no gradient.
+    equal = gap.made(ops.graph.add("HardSigmoid", gap.port, slope=STEEP, bias=2.0))
     count = ops.plain_reduce(equal, "sum", axes, keepdims=True)
-    share = ops.plain_reduce(ops.multiply(gap, equal), "sum", axes, keepdims=True)
+    # The count reads `equal` too, so the product is not written over it.
+    product = gap.made(ops.graph.add("EltwiseMul", equal.port, gap.port))
+    share = ops.plain_reduce(product, "sum", axes, keepdims=True)
     return ops.add(top, ops.multiply(share, ops.unary(count, "reciprocal")))

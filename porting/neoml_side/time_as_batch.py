@@ -1,20 +1,20 @@
 """Every step of a sequence as a row of its own, and back.
 
 The list size lies behind the batch in a blob's memory, so both are a Transform that moves nothing. Back to a time
-that is known only in a run no Transform finds the way: there ScatterND writes the rows into a blob of the right shape.
+that is known only in a run no Transform finds the way. There each row is multiplied with a one for each step: NeoML
+multiplies matrices in pairs and asks only that both sides have as many, not that they lie in the same dimensions, and
+the product lies as the ones do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import prod
-
-import numpy as np
 
 from ..layers.rule import Refusal
 from ..network import Shape
-from .graph import AXES, Graph, Parameter, Port
+from .graph import AXES, Port
+from .part import Part
 from .wires import Wire, canonical, is_ascending
 
 __all__ = ["fold", "unfold"]
@@ -53,11 +53,11 @@ def fold(x: Wire) -> Wire:
     return replace(x.made(port, shape, layout=inner), origin=None, ids_from=x.ids_from)
 
 
-def unfold(x: Wire, like: Wire) -> Wire:
+def unfold(ops: Part, x: Wire, like: Wire) -> Wire:
     """(batch · time, …) to (batch, time, …), as long as `like` is."""
     shape = (like.shape[0], like.shape[1], *x.shape[1:])
     if shape[1] is None:
-        return scattered(x, like, shape)
+        return as_steps(ops, x, like, shape)
     if None not in shape[1:]:
         x = in_order(x)
         layout = canonical(len(shape))
@@ -68,60 +68,36 @@ def unfold(x: Wire, like: Wire) -> Wire:
     return x.made(transform(x, split, ("multiply", 1)), shape, layout=layout)
 
 
-def scattered(x: Wire, like: Wire, shape: Shape) -> Wire:
-    """Row n of `x` written to batch n // time and step n % time of a blob of zeros."""
-    graph = x.graph
-    x = in_order(x)
-    steps = one_a_step(like)
-    one = graph.add("Linear", steps, multiplier=1.0, free_term=1.0)
-    places = [graph.add("Linear", one, multiplier=0.0, free_term=0.0)]
-    for dimension in ("batch_width", "list_size"):
-        count = graph.add("CumSum", one, dimension=dimension)
-        places.append(graph.add("Linear", count, multiplier=1.0, free_term=-1.0))
-    indices = graph.add("Cast", graph.add("ConcatChannels", *places), output_type="int")
-    layout = "BS" + canonical(x.rank)[1:]
-    blank = blank_rows(like, steps, layout, x.shape)
-    return x.made(graph.add("ScatterND", blank, indices, x.port), shape, layout=layout)
+def as_steps(ops: Part, x: Wire, like: Wire, shape: Shape) -> Wire:
+    """Row n of `x` at batch n // time and step n % time."""
+    x, layout = in_order(x), "BS" + canonical(x.rank)[1:]
+    several = x.shape[1:].count(None) > 1
+    ones = one_a_line(ops, x, like) if several else one_a_step(ops, like)
+    if several:
+        layout = layout.replace(layout[x.shape.index(None, 1) + 1], "L")
+        x = x.to("B" + layout[2:])
+    kept = dict.fromkeys("LBS", ("multiply", 1))
+    row = transform(x, {**kept, "S": ("set", 1), "C": ("remainder", 1)})
+    made = replace(x, port=x.graph.add("MatrixMultiplication", ones, row))
+    inside: dict[str, Rule] = {letter: ("set", size) for letter, size in zip(layout[2:], shape[2:]) if size}
+    last = next((letter for letter in layout[2:] if letter not in inside and letter != "L"), "C")
+    return x.made(transform(made, {**inside, **kept, last: ("remainder", 1)}), shape, layout=layout)
 
 
-def zeros_of(like: Wire, layout: str) -> Port:
-    """Zeros in the shape of a tensor."""
-    like = like.to(layout)
-    less = like.graph.add("Less", like.port, like.port)
-    return like.graph.add("Cast", less, output_type="float")
+def one_a_line(ops: Part, x: Wire, like: Wire) -> Port:
+    """A one for every step of `like` and every place along the first open axis of `x`: these lie in the length."""
+    first = x.shape.index(None, 1)
+    if x.shape[1:].count(None) > 2:
+        raise Refusal(f"steps of shape {x.shape[1:]} over a time of open size", "fix the sizes in the Input")
+    lines = ops.reduce(x, "sum", [axis for axis in range(1, x.rank) if axis != first])
+    return ops.filled(as_steps(ops, lines, like, (*like.shape[:2], None)).to("BSL"), 1.0).port
 
 
-def one_a_step(like: Wire) -> Port:
-    """A zero for every step of a tensor: batch and list size."""
+def one_a_step(ops: Part, like: Wire) -> Port:
+    """A one for every step of a tensor: batch and list size."""
     inside = like.rank - 2
     if inside > len(INSIDE):
         raise Refusal(f"steps of rank {inside} over a time of open size", "fix the time in the Input")
-    return like.graph.add("GlobalSumPooling", zeros_of(like, "BS" + INSIDE[:inside]))
-
-
-def blank_rows(like: Wire, steps: Port, layout: str, shape: Shape) -> Port:
-    """A blob of zeros for rows of this shape, as many as `like` has steps."""
-    graph, inside = like.graph, shape[1:-1]
-    if None not in shape[1:]:
-        row = more_channels(graph, steps, 1, prod(size or 1 for size in shape[1:]))
-        split: dict[str, Rule] = {letter: ("set", size or 1) for letter, size in zip(layout[2:-1], inside)}
-        split.update({"B": ("multiply", 1), "S": ("multiply", 1), "C": ("remainder", 1)})
-        return transform(replace(like, port=row), split)
-    if shape[-1] is not None and len(inside) < len(INSIDE):
-        if inside == like.shape[2:]:
-            return more_channels(graph, zeros_of(like, layout[:-1]), 1, shape[-1])
-        if inside == like.shape[2:-1]:
-            return more_channels(graph, zeros_of(like, layout), like.size(-1), shape[-1])
-    raise Refusal(f"steps of shape {shape[1:]} over a time of open size", "fix the sizes in the Input")
-
-
-def more_channels(graph: Graph, zeros: Port, channels: int, wanted: int) -> Port:
-    """Zeros with another number of channels."""
-    return graph.add(
-        "Conv",
-        zeros,
-        filter_count=wanted,
-        filter_size=(1, 1),
-        is_zero_free_term=True,
-        parameters={"filter": Parameter.fixed(np.zeros((channels, wanted), np.float32), "CB")},
-    )
+    like = like.to("BS" + INSIDE[:inside])
+    port = like.graph.add("GlobalSumPooling", like.port) if inside else like.port
+    return ops.filled(like.made(port, like.shape[:2], layout="BS"), 1.0).port

@@ -69,6 +69,18 @@ CASES = [
     Case(
         "time_distributed_all_open", layer("TimeDistributed", layer("Conv1D", 3, 2, padding="same")), ((None, None, 2),)
     ),
+    Case("time_distributed_sizes_open", layer("TimeDistributed", layer("Conv2D", 3, 2)), ((None, None, None, 2),)),
+    Case(
+        "time_distributed_conv1d_masked",
+        (
+            layer("TimeDistributed", layer("Reshape", (3, 2))),
+            layer("TimeDistributed", layer("Conv1D", 4, 2)),
+            layer("TimeDistributed", layer("GlobalMaxPooling1D")),
+            layer("LSTM", 2),
+        ),
+        ((None, 6),),
+        masked=True,
+    ),
     Case(
         "time_distributed_masked",
         (layer("TimeDistributed", layer("Dense", 3)), layer("LSTM", 2)),
