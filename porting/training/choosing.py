@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
-from ..network import Array, Constant, Layer, Network
+from ..network import Array, Constant, Layer, Network, TensorRef
+from .constraints import Constraint, constraint_of
 
 __all__ = ["Choice", "Penalty", "choose", "matching"]
 
+Setting = TypeVar("Setting")
 # Weights that Keras never trains, by class; "*" for every class.
 STATISTICS = {
     "*": {"seed_generator_state", "moving_mean", "moving_variance"},
@@ -57,12 +59,16 @@ class Choice:
         learns: weights by ``layer/weight``.
         frozen: the others.
         penalties: of those that learn.
+        constraints: of those that learn.
+        activities: what the network's own tensors add to the loss, divided by the rows of a batch.
         rates: their own learning rates, for those that have one.
     """
 
     learns: tuple[str, ...]
     frozen: tuple[str, ...]
     penalties: Mapping[str, Penalty]
+    constraints: Mapping[str, Constraint]
+    activities: Mapping[TensorRef, Penalty]
     rates: Mapping[str, Any]
 
 
@@ -91,12 +97,14 @@ def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optiona
     refusals = [problem for layer in network.layers.values() for problem in _refusals(layer, trained)]
     if refusals:
         raise Unsupported(refusals)
-    penalties = {name: penalty for name in learns if (penalty := _penalty(network, name)) is not None}
+    penalties = _settled(network, learns, "_regularizer", _read_penalty)
+    constraints = _settled(network, learns, "_constraint", constraint_of)
     rates: dict[str, Any] = {}
     for pattern, rate in (learning_rates or {}).items():
         for name in matching(weights, pattern):
             rates.setdefault(name, rate)
-    return Choice(learns, tuple(name for name in weights if name in fixed), penalties, rates)
+    frozen_names = tuple(name for name in weights if name in fixed)
+    return Choice(learns, frozen_names, penalties, constraints, activities_of(network), rates)
 
 
 def matching(names: Iterable[str], pattern: str) -> list[str]:
@@ -170,15 +178,34 @@ def _settings(config: Any, ending: str) -> Iterator[tuple[str, Any]]:
             yield from _settings(part, ending)
 
 
-def _penalty(network: Network, weight: str) -> Optional[Penalty]:
-    layer = next(layer for layer in network.layers.values() if _owns(layer, weight))
-    name = weight[len(layer.name) + 1 :]
-    last = name.rpartition("/")[2]
-    key = f"{KERAS_NAMES.get(last, last)}_regularizer"
-    for config in reversed(_configs(layer, name)):
-        if config.get(key) is not None:
-            return _read_penalty(config[key], f"{layer.class_name} {layer.name!r}", key)
-    return None
+def _settled(
+    network: Network, weights: Iterable[str], ending: str, read: Callable[[Any, str, str], Setting]
+) -> dict[str, Setting]:
+    """What the layers' settings of this ending (``kernel_regularizer``) say, by weight."""
+    found = {}
+    for weight in weights:
+        layer = next(layer for layer in network.layers.values() if _owns(layer, weight))
+        name = weight[len(layer.name) + 1 :]
+        last = name.rpartition("/")[2]
+        key = f"{KERAS_NAMES.get(last, last)}{ending}"
+        given = next((one[key] for one in reversed(_configs(layer, name)) if one.get(key) is not None), None)
+        if given is not None:
+            found[weight] = read(given, f"{layer.class_name} {layer.name!r}", key)
+    return found
+
+
+def activities_of(network: Network) -> dict[TensorRef, Penalty]:
+    """The activity regularizers of the network's layers, by the tensors that they look at."""
+    found = {}
+    for call in network.calls:
+        layer = network.layers[call.layer]
+        given = layer.config.get("activity_regularizer")
+        if layer.class_name == "ActivityRegularization":
+            given = {"class_name": "L1L2", "config": {key: layer.config.get(key) for key in ("l1", "l2")}}
+        if given is not None:
+            penalty = _read_penalty(given, f"{layer.class_name} {layer.name!r}", "activity_regularizer")
+            found.update(dict.fromkeys(call.refs(), penalty))
+    return {ref: penalty for ref, penalty in found.items() if penalty != Penalty()}
 
 
 def _owns(layer: Layer, weight: str) -> bool:
@@ -199,13 +226,10 @@ def _read_penalty(value: Any, where: str, key: str) -> Penalty:
 def _refusals(layer: Layer, learns: set[str]) -> Iterator[Problem]:
     where = f"{layer.class_name} {layer.name!r}"
     own = [name for name in layer.weights if f"{layer.name}/{name}" in learns]
-    for key, value in _settings(layer.config, "activity_regularizer"):
-        yield Problem(where, f"{key} {value!r} is not handled in training", "build the layer without it")
-    if layer.class_name == "ActivityRegularization":
-        yield Problem(where, "is not handled in training", "leave it out of the network that is trained")
-    if own:
-        for key, value in _settings(layer.config, "_constraint"):
-            yield Problem(where, f"{key} {value!r} is not handled in training", "freeze this layer")
+    inside = {key: value for key, value in layer.config.items() if key != "activity_regularizer"}
+    for key, value in _settings(inside, "activity_regularizer"):
+        what = f"{key} {value!r} of a layer inside it is not handled in training"
+        yield Problem(where, what, "build the layer without it")
     if "BatchNormalization" in layer.class_name and layer.trainable and own:
         yield Problem(
             where,

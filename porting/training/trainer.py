@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Protocol
 
@@ -137,8 +137,11 @@ class Trainer:
         self.loss_weights = self._loss_weights()
         self.metrics = self._metrics(settings.metrics), self._metrics(settings.weighted_metrics)
         self.choice: Choice = choose(network, settings.frozen, settings.learning_rates)
-        absorbed = {self.refs[name]: self._absorbed(name, loss) for name, loss in self.losses.items()}
+        absorbed = dict.fromkeys(self.choice.activities) | {
+            self.refs[name]: self._absorbed(name, loss) for name, loss in self.losses.items()
+        }
         self.learner = make(network, self.choice.learns, absorbed, settings.seed)
+        self._check_activities()
         self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
         self.tally = _Tally()
         self.steps = 0
@@ -184,18 +187,28 @@ class Trainer:
             found[name] = [metric_named(one, self.losses.get(name)) for one in _metric_list(listed)]
         return found
 
+    def _check_activities(self) -> None:
+        """An output whose loss reads it before its activation is not seen as a regularizer would see it."""
+        what = "has an activity regularizer and a loss that is computed before its activation, which is not handled"
+        refs = [ref for ref in self.choice.activities if self.learner.activation_of(ref) is not None]
+        if refs:
+            way_out = "end the network with the activation as a layer of its own"
+            raise Unsupported(Problem(str(ref), what, way_out) for ref in refs)
+
     # ---- steps
 
     def train(self, batch: Batch) -> dict[str, float]:
         """One step; returns its own loss and metrics."""
         self._check_labels(batch)
         seen = _Seen(self)
-        derivatives = {self.refs[name]: seen.derivative(name, batch) for name in self.losses}
+        looked_at = [*self.choice.activities, *(self.refs[name] for name in self.losses)]
+        derivatives = {ref: seen.derivative(ref, batch) for ref in looked_at}
         gradients = self.learner.gradients(batch.inputs, derivatives)
         penalty = self._add_penalties(gradients)
         if not self.settings.sparse_embeddings:
             gradients = {name: total(one) for name, one in gradients.items()}
         self.optimizer.apply(self.learner.theta.arrays, gradients, self.choice.rates)
+        self._constrain(gradients)
         self.steps += 1
         return self._note(seen, batch, penalty, self.tally)
 
@@ -204,8 +217,7 @@ class Trainer:
         self._check_labels(batch)
         seen = _Seen(self)
         for ref, (output, mask) in self.learner.outputs(batch.inputs).items():
-            name = next(key for key, one in self.refs.items() if one == ref)
-            seen.note(name, batch, output, mask)
+            seen.look(ref, batch, output, mask)
         return self._note(seen, batch, self.penalty(), tally)
 
     def _check_labels(self, batch: Batch) -> None:
@@ -225,10 +237,16 @@ class Trainer:
             gradients[name] = penalty.gradient(weight) + (total(gradients[name]) if name in gradients else 0)
         return value
 
+    def _constrain(self, changed: Iterable[str]) -> None:
+        arrays = self.learner.theta.arrays
+        for name in changed:
+            if name in self.choice.constraints:
+                arrays[name][...] = self.choice.constraints[name](arrays[name])
+
     def _note(self, seen: _Seen, batch: Batch, penalty: float, tally: _Tally) -> dict[str, float]:
         rows = batch.rows
         own = _Tally()
-        loss = sum(self.loss_weights[name] * value for name, value in seen.values.items()) + penalty
+        loss = sum(self.loss_weights[name] * value for name, value in seen.values.items()) + penalty + seen.activity
         for kept in (tally, own):
             kept.add("loss", float(loss), rows)
             if len(self.losses) > 1:
@@ -271,12 +289,25 @@ class _Seen:
         self.trainer = trainer
         self.values: dict[str, float] = {}
         self.outputs: dict[str, Array] = {}
+        self.activity = 0.0
 
-    def derivative(self, name: str, batch: Batch) -> Callable[[Array, Optional[Array]], Optional[Array]]:
-        return lambda output, mask: self.note(name, batch, output, mask)
+    def derivative(self, ref: TensorRef, batch: Batch) -> Callable[[Array, Optional[Array]], Optional[Array]]:
+        return lambda output, mask: self.look(ref, batch, output, mask)
+
+    def look(self, ref: TensorRef, batch: Batch, output: Array, mask: Optional[Array]) -> Optional[Array]:
+        """Keep what a tensor adds to the loss; returns the derivative of the whole loss by what was seen."""
+        name = next((name for name in self.trainer.losses if self.trainer.refs[name] == ref), None)
+        gradient = None if name is None else self.note(name, batch, output, mask)
+        penalty = self.trainer.choice.activities.get(ref)
+        if penalty is None:
+            return gradient
+        rows = np.float32(len(output))
+        self.activity += penalty.value(output) / float(rows)
+        made = penalty.gradient(output) / rows
+        return made if gradient is None else gradient + made
 
     def note(self, name: str, batch: Batch, output: Array, mask: Optional[Array]) -> Optional[Array]:
-        """Keep an output's loss; returns the derivative of the whole loss by what was seen."""
+        """Keep an output's loss; returns its derivative by what was seen."""
         trainer = self.trainer
         activation = trainer.learner.activation_of(trainer.refs[name])
         self.outputs[name] = output if activation is None else LAST[activation](output)

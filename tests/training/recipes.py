@@ -178,6 +178,30 @@ def dropped(keras: Any) -> Any:
     return keras.Model(ids, layers.Dense(1, activation="sigmoid", name="score")(x), name="dropped")
 
 
+def constrained(keras: Any) -> Any:
+    """Weights that are held in bounds after every step, and tensors that add to the loss."""
+    layers, constraints = keras.layers, keras.constraints
+    given = keras.Input((8, 6), name="steps")
+    within = constraints.MinMaxNorm(0.3, 0.6, rate=0.7, axis=[0, 1])
+    x = layers.Conv1D(5, 2, kernel_constraint=within, bias_constraint="non_neg", name="conv")(given)
+    x = layers.LSTM(
+        4,
+        recurrent_constraint=constraints.MaxNorm(0.8),
+        activity_regularizer="l1",
+        return_sequences=True,
+        name="lstm",
+    )(x)
+    x = layers.ActivityRegularization(l1=0.01, l2=0.02, name="activity")(layers.Flatten(name="flat")(x))
+    code = layers.Dense(
+        4,
+        activation="relu",
+        kernel_constraint="unit_norm",
+        activity_regularizer=keras.regularizers.L2(0.05),
+        name="code",
+    )(x)
+    return keras.Model(given, layers.Dense(3, activity_regularizer="l2", name="numbers")(code), name="constrained")
+
+
 def kept_places(size: int, rate: float, gate: int) -> np.ndarray:
     """What dropout multiplies a vector of this size by, where it is not to be random: zeros, and 1 / (1 − rate)."""
     kept = np.random.default_rng([size, int(100 * rate), gate]).random(size) >= rate
@@ -199,6 +223,7 @@ NETS: dict[str, Callable[[Any], Any]] = {
         tied,
         normed,
         dropped,
+        constrained,
     )
 }
 
@@ -246,6 +271,7 @@ INPUTS: dict[str, Callable[[Rng], np.ndarray]] = {
     "tied": lambda rng: ids(rng, True),
     "normed": features(TIME, 5),
     "dropped": lambda rng: ids(rng, True),
+    "constrained": features(8, 6),
 }
 LABELS: dict[str, Callable[[Rng], Any]] = {
     "masked_bilstm": binary,
@@ -260,6 +286,7 @@ LABELS: dict[str, Callable[[Rng], Any]] = {
     "tied": lambda rng: rng.integers(0, VOCABULARY, (BATCH, TIME)).astype(np.int32),
     "normed": classes,
     "dropped": binary,
+    "constrained": features(3),
 }
 
 
@@ -356,6 +383,8 @@ RECIPES |= {
         options={"loss_weights": [0.5, 2.0]},
     ),
     "dropped-adam": Recipe("dropped", "binary_crossentropy", OPTIMIZERS["adam"], drops=True),
+    "constrained-adam": Recipe("constrained", "mse", OPTIMIZERS["adam"]),
+    "constrained-sgd": Recipe("constrained", "huber", OPTIMIZERS["sgd"], weights="samples"),
     "tied-adam": Recipe("tied", SPARSE, OPTIMIZERS["adam"]),
     "normed-nadam": Recipe("normed", SPARSE, OPTIMIZERS["nadam"], fixed=("norm",)),
 }

@@ -304,6 +304,56 @@ def test_a_network_that_takes_texts_learns(tmp_path: Path) -> None:
     assert (again.predict(texts) == net.predict(texts)).all()
 
 
+def changed(net: str, name: str, **config: Any) -> porting.PortedNetwork:
+    """A recorded network with other settings in one layer."""
+    network = read_network(RECORDED / net)
+    old = network.layers[name]
+    network = replace(network, layers={**network.layers, name: replace(old, config={**old.config, **config})})
+    return porting.PortedNetwork(network, make_engine(network, "neoml", None))
+
+
+L2 = {"class_name": "L2", "config": {"l2": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"kernel_constraint": {"class_name": "Mine", "config": {}}}, "kernel_constraint .*Mine.* is not handled"),
+        ({"kernel_constraint": {"class_name": "MaxNorm", "config": {"most": 1}}}, "most.* is not handled"),
+        ({"kernel_regularizer": {"class_name": "Orthogonal"}}, "kernel_regularizer .* is not handled"),
+        ({"activity_regularizer": {"class_name": "Mine"}}, "activity_regularizer .* is not handled"),
+        ({"activity_regularizer": L2}, "a loss that is computed before its activation"),
+    ],
+)
+def test_what_a_layer_carries_is_done_or_refused(config: dict[str, Any], told: str) -> None:
+    net = changed("masked_bilstm", "score", **config)
+    with pytest.raises(porting.Unsupported, match=told) as caught:
+        net.compile("sgd", "binary_crossentropy")
+    assert all(problem.way_out for problem in caught.value.problems)
+    if "kernel" in told:
+        net.compile("sgd", "binary_crossentropy", frozen=["score"])
+    if config.get("activity_regularizer") is L2:
+        net.compile("sgd", "mse")
+
+
+def test_an_activity_regularizer_inside_a_wrapper_is_refused() -> None:
+    config = read_network(RECORDED / "masked_bilstm").layers["bilstm"].config
+    inner = {**config["layer"], "config": {**config["layer"]["config"], "activity_regularizer": L2}}
+    net = changed("masked_bilstm", "bilstm", layer=inner)
+    with pytest.raises(porting.Unsupported, match="of a layer inside it is not handled in training"):
+        net.compile("sgd", "binary_crossentropy")
+
+
+def test_activities_count_in_evaluate_too() -> None:
+    """Their part is told by the outputs alone, divided by the rows."""
+    net, plain = changed("regression", "first", activity_regularizer=L2), porting.load(RECORDED / "regression", "neoml")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 7)).astype("f"), rng.normal(size=(6, 3)).astype("f")
+    made = plain.layer_outputs(x)["first:0"]
+    apart = net.evaluate(x, y, loss="mse")["loss"] - plain.evaluate(x, y, loss="mse")["loss"]
+    assert apart == pytest.approx(0.1 * np.square(made).sum() / 6, rel=1e-5)
+
+
 def test_dropout_in_a_convolutional_lstm_is_refused() -> None:
     network = read_network(ROOT / "out" / "recorded" / "convolution_recurrent--conv_lstm1d_sequences")
     (name,) = (one.name for one in network.layers.values() if one.class_name == "ConvLSTM1D")
