@@ -187,6 +187,7 @@ class LearningNet:
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
         found = find_packings(network, self.theta, lambda it: plan_network(it, rules, training=True).graph, picked)
         self.theta, fillings = self.theta.with_turned(found)
+        self._flat = np.zeros_like(self.theta.vector)
         self.live = self._live_slots(fillings, picked)
         self._wake_dropout()
         self.nodes = self.graph.needed()
@@ -310,6 +311,7 @@ class LearningNet:
         self._dnn = dnn
         self.layers = dnn.layers
         self.readers = [self._loss(number, head) for number, head in enumerate(self.heads)]
+        self._sources = tuple(dnn.input_layers)
         learning = self._learning()
         for node in self.nodes:
             if node.parameters or node.body is not None:
@@ -369,7 +371,7 @@ class LearningNet:
     def gradients(
         self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative]
     ) -> dict[str, Gradient]:
-        """The gradients of the weights for one batch, by ``layer/weight``.
+        """The gradients of the weights for one batch, by ``layer/weight``; the next call writes over them.
 
         Args:
             inputs: checked arrays by input name.
@@ -455,15 +457,16 @@ class LearningNet:
             picked[0, : ids.size, 0, 0, 0, 0] = table[ids.reshape(-1)]
             write_slot(self.math_engine, self.layers[one.node.name], "embeddings", picked)
             self._picked[one.positions] = (ids.reshape(-1), picked)
-        for name in self._dnn.input_layers:
+        for name in self._sources:
             if name in inputs:
                 blobs[name] = as_blob(inputs[name], wires[name])
             elif name.startswith("labels "):
                 blobs[name] = np.zeros((1, rows, 1, 1, 1, 1, 1), np.float32)
-        return {name: blob_of(self.math_engine, blobs[name]) for name in self._dnn.input_layers}
+        return {name: blob_of(self.math_engine, blobs[name]) for name in self._sources}
 
     def _read_gradients(self) -> dict[str, Gradient]:
-        flat = np.zeros_like(self.theta.vector)
+        flat = self._flat
+        flat.fill(0)
         cells = [node for node in self.cells if any(live.node is node and live.inner is not None for live in self.live)]
         # Storing takes the losses away; the net is loaded again before its next step, where a cell learns.
         archive = self._stored() if cells else b""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Tunable"]
 
 BATCH_SIZE = 32
+SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 def check_numbers(
@@ -253,10 +254,9 @@ class Tunable:
     # ---- data
 
     def _ready(self, settings: Mapping[str, Any]) -> Trainer:
-        known = list(inspect.signature(self.compile).parameters)
-        unknown = [key for key in settings if key not in known]
+        unknown = [key for key in settings if key not in SETTINGS]
         if unknown:
-            way_out = f"settings of compile are {', '.join(known)}"
+            way_out = f"settings of compile are {', '.join(SETTINGS)}"
             raise Unsupported(Problem(key, "is no setting of training", way_out) for key in unknown)
         if settings or self._trainer is None:
             self.compile(**settings)
