@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Optional, Union
+from typing import Any, Optional, Protocol, Union
 
 import numpy as np
 
@@ -55,7 +55,21 @@ LIMITS = {
 }
 MAY_BE_NONE = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
 SWITCHES = ("nesterov", "amsgrad", "centered")
+# The end of a number's name that says how many times Keras' a slot's arrays are.
+SCALE = "_scale"
 NOT_DONE = ("use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
+
+
+State = dict[str, dict[str, Array]]
+
+
+class Keeper(Protocol):
+    """An engine that makes steps by itself and has the newer state while it does.
+
+    It gives the state, and numbers for `Optimizer.numbers`.
+    """
+
+    def optimizer_state(self) -> tuple[State, dict[str, float]]: ...
 
 
 class Optimizer(ABC):
@@ -63,8 +77,11 @@ class Optimizer(ABC):
 
     Attributes:
         iterations: steps made.
-        state: by weight, then by the name of Keras' variable (``momentum``): its arrays.
-        numbers: state that belongs to no weight.
+        state: by weight, then by the name of Keras' variable (``momentum``): its arrays. Whoever reads it may change
+            it: a keeper's state is fetched, and counts here from then on.
+        keeper: who has newer state; None where nobody has.
+        numbers: state that belongs to no weight. ``velocity_scale``: the velocities in `state` are a keeper's, and
+            so many times Keras'.
 
     Raises:
         Unsupported: an argument that is not handled, or one out of range.
@@ -91,7 +108,8 @@ class Optimizer(ABC):
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
         self.iterations = 0
-        self.state: dict[str, dict[str, Array]] = {}
+        self.keeper: Optional[Keeper] = None
+        self._state: State = {}
         self.numbers: dict[str, float] = {}
         self._spares: dict[tuple[str, tuple[int, ...]], Array] = {}
 
@@ -107,6 +125,32 @@ class Optimizer(ABC):
         elif name in SWITCHES:
             truth_value(where, value)
         super().__setattr__(name, value)
+
+    @property
+    def state(self) -> State:
+        self.settle()
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state, self.keeper = state, None
+
+    def settle(self) -> None:
+        """Fetch the state that a keeper has."""
+        if self.keeper is None:
+            return
+        state, numbers = self.keeper.optimizer_state()
+        if not self._state.keys() <= state.keys():
+            # Other networks' are there too, and one measure must hold for all: Keras'.
+            unscale(self._state, self.numbers)
+            unscale(state, numbers)
+        self._state.update(state)
+        self.numbers.update(numbers)
+        self.keeper = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied or pickled: the state, and no keeper."""
+        return {**self.__dict__, "_state": self.state, "keeper": None}
 
     def rate(self, given: Optional[Rate] = None) -> np.float32:
         """The learning rate of the coming step; `given` stands in for the optimizer's own."""
@@ -128,17 +172,18 @@ class Optimizer(ABC):
             gradients: by name; weights without one stay.
             rates: learning rates for some of the weights.
         """
-        named = rates or {}
+        named, state = rates or {}, self.state
         clip = self._clipping(gradients)
+        unscale(state, self.numbers)
         self.begin()
         for name, gradient in gradients.items():
             rate = self.rate(named.get(name))
             weight = weights[name]
             if self.weight_decay is not None:
                 weight -= weight * f32(self.weight_decay) * rate
-            if name not in self.state:
-                self.state[name] = {slot: self.initial(slot, weight) for slot in self.slots}
-            self.update(weight, clip(gradient), self.state[name], rate)
+            if name not in state:
+                state[name] = {slot: self.initial(slot, weight) for slot in self.slots}
+            self.update(weight, clip(gradient), state[name], rate)
         self.iterations += 1
 
     def _clipping(self, gradients: Mapping[str, Gradient]) -> Callable[[Gradient], Gradient]:
@@ -191,6 +236,14 @@ def power(base: float, exponent: int) -> np.float32:
     return f32(np.power(f32(base), f32(exponent)))
 
 
+def unscale(state: State, numbers: dict[str, float]) -> None:
+    """Bring state that a keeper has left in its own measure to Keras', and forget the measure."""
+    for key in [key for key in numbers if key.endswith(SCALE)]:
+        scale = f32(numbers.pop(key))
+        for slots in state.values():
+            slots[key[: -len(SCALE)]] /= scale
+
+
 def toward(average: Array, value: Array, share: Union[float, np.float32], spare: Optional[Array] = None) -> None:
     """average += (value − average) · share; `spare` is written over."""
     difference = np.subtract(value, average, out=spare)
@@ -240,8 +293,7 @@ class Adam(Optimizer):
         self.slots = ("momentum", "velocity", "velocity_hat") if amsgrad else ("momentum", "velocity")
 
     def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
-        step = self.iterations + 1
-        alpha = rate * np.sqrt(f32(1) - power(self.beta_2, step)) / (f32(1) - power(self.beta_1, step))
+        alpha = self.step_rate(rate)
         momentum, velocity = state["momentum"], state["velocity"]
         spare, change = self.spare("first", weight), self.spare("second", weight)
         toward(momentum, total(gradient), 1 - self.beta_1, spare)
@@ -254,6 +306,11 @@ class Adam(Optimizer):
         np.multiply(momentum, alpha, out=change)
         change /= root
         weight -= change
+
+    def step_rate(self, rate: np.float32) -> np.float32:
+        """The rate by which the coming step multiplies momentum / (√velocity + ε)."""
+        step = self.iterations + 1
+        return f32(rate * np.sqrt(f32(1) - power(self.beta_2, step)) / (f32(1) - power(self.beta_1, step)))
 
 
 class AdamW(Adam):

@@ -55,7 +55,7 @@ VERSION = 2000
 PLACEHOLDER = "FmlCnnEltwiseSumLayer"
 RECURRENT = "FmlCnnRecurrentLayer"
 FULLY_CONNECTED = "FmlCnnFullyConnectedLayer"
-INTEGERS = 2
+FLOATS, INTEGERS = 1, 2
 # The slots of the blobs in the base of the layers that hold weights inside cells.
 SLOTS = ("weights", "free_term")
 
@@ -88,6 +88,14 @@ def link(name: str, output: int) -> bytes:
 
 def counted(records: Sequence[bytes]) -> bytes:
     return integer(len(records)) + b"".join(records)
+
+
+def blob_record(array: Array) -> bytes:
+    """A blob of float32 in seven dimensions."""
+    sizes = struct.pack("<7iI", *array.shape, array.size)
+    return (
+        b"\x00" + short(VERSION) + integer(FLOATS) + integer(0) + sizes + np.ascontiguousarray(array, "<f4").tobytes()
+    )
 
 
 def base(name: str, inputs: Sequence[bytes]) -> bytes:
@@ -144,6 +152,9 @@ class Reader:
         self.at += values.nbytes
         return values.copy()
 
+    def blobs(self) -> list[Array]:
+        return [self.blob() for _ in range(self.integer())]
+
     def base(self) -> tuple[str, list[Array]]:
         """A base after its version: its name and its blobs."""
         name, count = self.base_before_blobs()
@@ -174,21 +185,17 @@ def find_once(archive: bytes, record: bytes, what: str) -> int:
 # ---- nets as bytes
 
 
-def stored(dnn: Any, folder: Optional[str] = None) -> bytes:
-    """A net as NeoML stores it; through a file in `folder`, or in memory where there are such files.
+def stored(dnn: Any, folder: Optional[str] = None, with_solver: bool = False) -> bytes:
+    """A net as NeoML stores it; through a file in `folder`, or one in memory; `with_solver`: as a checkpoint.
 
     NeoML does not notice that a disk is full, and stores half an archive.
     """
-    if folder is None and hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        with open(os.memfd_create("net"), "rb") as memory:
-            dnn.store(f"/proc/self/fd/{memory.fileno()}")
-            archive = memory.read()
-            check_file_limit(len(archive))
-            return archive
     with _file_in(folder) as path:
-        dnn.store(path)
+        (dnn.store_checkpoint if with_solver else dnn.store)(path)
         with open(path, "rb") as file:
-            return file.read()
+            archive = file.read()
+    check_file_limit(len(archive))
+    return archive
 
 
 def check_file_limit(size: int) -> None:
@@ -202,7 +209,9 @@ def check_file_limit(size: int) -> None:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
-def loaded(archive: bytes, math_engine: Any, random: Any = None, folder: Optional[str] = None) -> Any:
+def loaded(
+    archive: bytes, math_engine: Any, random: Any = None, folder: Optional[str] = None, with_solver: bool = False
+) -> Any:
     """The net that an archive holds. The bytes must be our own: NeoML may crash on others.
 
     Random numbers are no part of an archive: without `random` every net begins with the same ones.
@@ -211,14 +220,19 @@ def loaded(archive: bytes, math_engine: Any, random: Any = None, folder: Optiona
     with _file_in(folder) as path:
         with open(path, "wb") as file:
             file.write(archive)
-        dnn.load(path)
+        (dnn.load_checkpoint if with_solver else dnn.load)(path)
     return dnn
 
 
 @contextmanager
 def _file_in(folder: Optional[str]) -> Iterator[str]:
+    """A path for a moment: in `folder`, or in memory where there are such files."""
     if folder is not None:
         yield os.path.join(folder, "net")
+        return
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        with open(os.memfd_create("net"), "rb") as memory:
+            yield f"/proc/self/fd/{memory.fileno()}"
         return
     with tempfile.TemporaryDirectory() as made:
         yield os.path.join(made, "net")

@@ -6,6 +6,9 @@ loss lives outside: NeoML calls back with each output in the middle of the step 
 
 Tables are looked up here, not in NeoML: the net gets the rows that a batch picked, so that the gradient comes back as
 one slice for each id (`porting.training.gradients.Slices`), whatever the size of the table.
+
+Where one of NeoML's own solvers makes the same step as Keras' optimizer (`solvers`), it makes it, and weights and
+gradients stay in the net until somebody asks for them.
 """
 
 from __future__ import annotations
@@ -19,111 +22,29 @@ from functools import cached_property
 from typing import Any, Optional
 
 import neoml
-import neoml.AutoDiff
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule
 from ..network import Array, Network, TensorRef
+from ..optimizers import Optimizer, State
 from ..training.gradients import Gradient, Slices, total
 from .build import axes_of, blob_of, from_blob, make_layers, read_slot, write_slot
 from .cells import cell_parameters, loaded, splice, stored, with_cell_parameters
 from .engine import Plan, as_blob, plan_network
 from .graph import Graph, Node, Parameter, Port, blob_array
+from .heads import Derivative, Head, Reader, learning_heads
 from .packing import Filling, Place, Theta, Whole, find_packings, held, slots_of
-from .wires import Wire, canonical
+from .solvers import Method, SolverState, method_of, put_in
+from .wires import canonical
 
-__all__ = ["Head", "LearningNet", "learning_heads"]
+__all__ = ["LearningNet"]
 
 RATE = 2.0**30
-# Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
-Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
+# So many weights and their momenta stay within 2 GiB, beyond which NeoML's archives were not tried.
+MOST_BY_ITSELF = 1 << 26
 # What NeoML raises for, or computes wrongly, when it is to go back through it.
 NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "Where"})
-# A loss takes a batch of objects, each in height, width, depth and channels.
-MOST_AXES = 5
-LAST_ACTIVATIONS = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """Where a loss meets the net.
-
-    Attributes:
-        ref: the network's output.
-        wire: the output, or what stands before its last activation.
-        activation: the last activation that `wire` stands before: ``sigmoid``, ``softmax`` or None.
-    """
-
-    ref: TensorRef
-    wire: Wire
-    activation: Optional[str] = None
-
-
-def learning_heads(plan: Plan, absorbed: Mapping[TensorRef, Optional[str]]) -> list[Head]:
-    """A head for each output; before its last activation where the loss absorbs that one.
-
-    Raises:
-        Unsupported: outputs of more axes than NeoML's losses take.
-    """
-    heads = []
-    problems = []
-    for ref, absorbs in absorbed.items():
-        wire = plan.tensors[ref]
-        if wire.rank > MOST_AXES:
-            what = f"is an output with a loss and has {wire.rank} axes; NeoML's losses take {MOST_AXES}"
-            problems.append(Problem(str(ref), what, "end the network with a Flatten or Reshape"))
-            continue
-        wire = wire.to(canonical(wire.rank)) if wire.dtype == "float32" else wire
-        found = _before_activation(plan.tensors[ref], absorbs)
-        heads.append(Head(ref, wire) if found is None else Head(ref, found, absorbs))
-    if problems:
-        raise Unsupported(problems)
-    return heads
-
-
-def _before_activation(wire: Wire, absorbs: Optional[str]) -> Optional[Wire]:
-    node = wire.port.node
-    if absorbs is None or LAST_ACTIVATIONS.get(node.kind) != absorbs:
-        return None
-    if absorbs == "softmax" and (node.settings.get("area") != "channel" or wire.layout[-1] != "C"):
-        return None
-    before = Wire(wire.shape, wire.dtype, wire.layout, node.inputs[0], wire.graph, wire.mask)
-    return before.to(canonical(wire.rank))
-
-
-class _Reader(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]
-    """What NeoML calls for a head's loss: Σ output · derivative, whose gradient is the derivative."""
-
-    def __init__(self, head: Head) -> None:
-        self.head = head
-        self.derivative: Derivative = lambda output, mask: None
-        self.error: Optional[BaseException] = None
-        self.asked = False
-
-    def calc(self, data: Any, labels: Any) -> Any:
-        self.asked = True
-        blob = data.asarray(copy=True, keep_dims=True)
-        derivative = None
-        try:
-            derivative = self.derivative(*self._seen(blob, labels))
-        except BaseException as error:  # NeoML would lose it
-            self.error = error
-        if derivative is None:
-            gradient = np.zeros_like(blob)
-        else:
-            # NeoML averages over the objects of the batch.
-            gradient = blob_array(np.asarray(derivative, np.float32), self.head.wire.layout)
-            gradient = gradient * np.float32(blob.shape[1])
-        constant = neoml.AutoDiff.const(data.math_engine, blob.shape, gradient)
-        return neoml.AutoDiff.sum(data * constant, axes=[3, 4, 5, 6])
-
-    def _seen(self, blob: Array, labels: Any) -> tuple[Array, Optional[Array]]:
-        wire = self.head.wire
-        mask = None
-        if wire.mask is not None:
-            mask = axes_of(labels.asarray(copy=True, keep_dims=True), canonical(wire.mask.rank)) != 0
-        return axes_of(blob, wire.layout), mask
 
 
 @dataclass(eq=False)
@@ -192,9 +113,12 @@ class LearningNet:
         self._wake_dropout()
         self.nodes = self.graph.needed()
         self._check_gradients()
+        self.solver_state = self._solver_state()
         self.capacity = 1
         self.seed = seed
         self._dnn: Any = None
+        self._method: Optional[Method] = None
+        self._optimizer: Optional[Optimizer] = None
         self._folder: Optional[str] = None
         self._picked: dict[str, tuple[Array, Array]] = {}
 
@@ -274,6 +198,20 @@ class LearningNet:
         names.update(weight.name for node in self.nodes for weight in node.weights())
         return names & set(self.theta.starts)
 
+    def _solver_state(self) -> Optional[SolverState]:
+        """For a solver of NeoML; None where it would not make Keras' steps, whatever the optimizer."""
+        learns_slices = any(one.table.name in self.theta.starts for one in self.gathered)
+        has_cells = any(node.kind == "Recurrent" for node in self.nodes)
+        on_cpu = type(self.math_engine) is neoml.MathEngine.CpuMathEngine
+        if learns_slices or has_cells or not on_cpu or self.theta.size > MOST_BY_ITSELF:
+            return None
+        return SolverState(self.live, self.theta, self.reached) if SolverState.suits(self.live, self.theta) else None
+
+    @property
+    def steps_by_itself(self) -> bool:
+        """Whether its latest step was made by a solver of NeoML."""
+        return self._method is not None
+
     @property
     def is_random(self) -> bool:
         """Whether steps draw random numbers."""
@@ -281,8 +219,8 @@ class LearningNet:
 
     def reseed(self, seed: int) -> None:
         """Begin dropout's random numbers anew: the coming steps depend on the seed alone."""
+        self._drop()
         self.seed = seed
-        self._dnn = None
 
     # ---- building
 
@@ -311,7 +249,6 @@ class LearningNet:
         self._dnn = dnn
         self.layers = dnn.layers
         self.readers = [self._loss(number, head) for number, head in enumerate(self.heads)]
-        self._sources = tuple(dnn.input_layers)
         learning = self._learning()
         for node in self.nodes:
             if node.parameters or node.body is not None:
@@ -319,16 +256,27 @@ class LearningNet:
             if node.kind == "MultichannelLookup":
                 # Without it a lookup learns by a rule of its own, whatever the solver.
                 self.layers[node.name]._internal.set_framework_learning(True)
+        self._look(is_loaded=bool(self.cells))
+        self._read_off()
+
+    def _look(self, is_loaded: bool) -> None:
+        """Take handles on the live net."""
+        self.layers = self._dnn.layers
+        self._sources = tuple(self._dnn.input_layers)
         # A net that was loaded keeps free terms along another dimension than it was given them.
         self._shapes = {
             (live.node.name, live.name): read_slot(self.layers[live.node.name], live.name).shape
             for live in self.live
-            if self.cells and live.inner is None
+            if is_loaded and live.inner is None
         }
-        dnn.solver = neoml.Dnn.SimpleGradient(self.math_engine, learning_rate=RATE, moment_decay_rate=0.0)
 
-    def _loss(self, number: int, head: Head) -> _Reader:
-        reader = _Reader(head)
+    def _read_off(self) -> None:
+        """Let the net make the steps that gradients are read off."""
+        self._method = None
+        self._dnn.solver = neoml.Dnn.SimpleGradient(self.math_engine, learning_rate=RATE, moment_decay_rate=0.0)
+
+    def _loss(self, number: int, head: Head) -> Reader:
+        reader = Reader(head)
         port = head.wire.port
         output = (self.layers[port.node.name], port.output)
         if head.wire.mask is not None:
@@ -353,9 +301,36 @@ class LearningNet:
             self._start(loaded(archive, self.math_engine, self._random, self._folder))
         for live in self.live:
             if live.inner is None:
-                packed = live.pack(self.theta.vector)
-                shaped = packed.reshape(self._shapes.get((live.node.name, live.name), packed.shape))
-                write_slot(self.math_engine, self.layers[live.node.name], live.name, shaped, copy=False)
+                self._write_slot(live, live.pack(self.theta.vector))
+
+    def _write_slot(self, live: _Live, packed: Array) -> None:
+        shaped = packed.reshape(self._shapes.get((live.node.name, live.name), packed.shape))
+        write_slot(self.math_engine, self.layers[live.node.name], live.name, shaped, copy=False)
+
+    def _read(self, vector: Array) -> None:
+        """Write the weights that the net has learnt by itself into a vector like `Theta`'s."""
+        for live in self.live:
+            if live.packing is not None:
+                live.packing.unpack(read_slot(self.layers[live.node.name], live.name), vector)
+
+    def optimizer_state(self) -> tuple[State, dict[str, float]]:
+        """What the net's own solver remembers, by weight and Keras' name; and its measure."""
+        assert self.solver_state is not None
+        assert self._method is not None
+        assert self._optimizer is not None
+        checkpoint = stored(self._dnn, self._folder, with_solver=True)
+        return self.solver_state.read(self._method, checkpoint, self._optimizer.iterations)
+
+    def _settle(self) -> None:
+        """Take out of the net what it alone knows."""
+        self.theta.settle()
+        if self._optimizer is not None and self._optimizer.keeper is self:
+            self._optimizer.settle()
+
+    def _drop(self) -> None:
+        """Give the net up; the next step builds another."""
+        self._settle()
+        self._dnn = self._method = None
 
     def _stored(self) -> bytes:
         """The net as an archive, without the losses: those are Python's."""
@@ -382,13 +357,61 @@ class LearningNet:
             Mismatch: NeoML cannot run the net on these inputs.
             Whatever a function of `derivatives` raises.
         """
-        feeds = self._ready(inputs)
+        if self._method is not None:
+            self._settle()
+            self._read_off()
+        self._ready(inputs)
+        self._learn(self._dnn.learn, inputs, derivatives)
+        return self._read_gradients()
+
+    def step(
+        self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative], optimizer: Optimizer
+    ) -> bool:
+        """Make the optimizer's step with a solver of NeoML; see `gradients` for what is given and raised.
+
+        Returns:
+            False where no solver makes Keras' steps; then nothing is done.
+        """
+        method = method_of(optimizer) if self.solver_state is not None else None
+        if method is None:
+            return False
+        rates = method.rates(optimizer)
+        self._ready(inputs)
+        self._hand_over(method, optimizer, inputs)
+        self._learn(self._dnn.run_and_backward, inputs, derivatives)
+        put_in(self._solver, rates, method)
+        self.theta.lend(self._read)
+        self._solver._internal._train()
+        for live in self.live:
+            if live.packing is None:
+                self._write_slot(live, live.packed)
+        optimizer.iterations += 1
+        return True
+
+    def _hand_over(self, method: Method, optimizer: Optimizer, inputs: Mapping[str, Array]) -> None:
+        """Give the net a solver with the optimizer's state, where it has not got it."""
+        if method == self._method and (optimizer.keeper is self or not method.slots):
+            return
+        assert self.solver_state is not None
+        if self.solver_state.is_in(optimizer.state):
+            self._run(inputs)
+        record = self.solver_state.record(method, optimizer, self.layers)
+        archive = stored(self._dnn, self._folder) + record
+        self._dnn = loaded(archive, self.math_engine, self._random, self._folder, with_solver=True)
+        self._look(is_loaded=True)
+        self._solver, self._method = self._dnn.solver, method
+        if method.slots:
+            self._optimizer, optimizer.keeper = optimizer, self
+
+    def _learn(
+        self, run: Callable[[Any], Any], inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative]
+    ) -> None:
+        """Run forth and back, with the losses in between."""
         for reader in self.readers:
             reader.error, reader.derivative, reader.asked = None, derivatives[reader.head.ref], False
-        self._checked(self._dnn.learn, feeds, inputs)
+        self._checked(run, self._feeds(inputs), inputs)
         if not all(reader.asked for reader in self.readers):
             raise AssertionError("NeoML made a step without asking for every loss")
-        return self._read_gradients()
 
     def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
         """What each head gives for a batch, with its mask; nothing is random and nothing learns.
@@ -396,10 +419,8 @@ class LearningNet:
         Raises:
             Mismatch: NeoML cannot run the net on these inputs.
         """
-        feeds = self._ready(inputs)
-        for reader in self.readers:
-            reader.error, reader.derivative = None, lambda output, mask: None
-        blobs = self._checked(self._dnn.run, feeds, inputs)
+        self._ready(inputs)
+        blobs = self._run(inputs)
         made = {}
         for number, head in enumerate(self.heads):
             output = axes_of(from_blob(blobs[f"head {number}"]), head.wire.layout)
@@ -409,24 +430,28 @@ class LearningNet:
             made[head.ref] = (output, mask)
         return made
 
+    def _run(self, inputs: Mapping[str, Array]) -> Any:
+        for reader in self.readers:
+            reader.error, reader.derivative = None, lambda output, mask: None
+        return self._checked(self._dnn.run, self._feeds(inputs), inputs)
+
     def activation_of(self, ref: TensorRef) -> Optional[str]:
         """The last activation that this output's head stands before."""
         return next(head.activation for head in self.heads if head.ref == ref)
 
-    def _ready(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
-        """The net with the weights as they are, and what it is fed."""
+    def _ready(self, inputs: Mapping[str, Array]) -> None:
+        """Have a net with the weights as they are, and room for what it is fed."""
         self._make_room(inputs)
         if self._dnn is None:
             self._build()
-        else:
+        elif not self.theta.is_lent:
             self._write()
-        return self._feeds(inputs, next(iter(inputs.values())).shape[0])
 
     def _checked(self, run: Callable[[Any], Any], feeds: Mapping[str, Any], inputs: Mapping[str, Array]) -> Any:
         try:
             result = run(feeds)
         except (RuntimeError, ValueError, MemoryError) as error:
-            self._dnn = None
+            self._drop()
             self._raise_readers()
             shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
             what = f"NeoML cannot run the network on these inputs: {str(error).splitlines()[0][:300]}"
@@ -437,22 +462,24 @@ class LearningNet:
     def _raise_readers(self) -> None:
         for reader in self.readers:
             if reader.error is not None:
-                self._dnn = None
+                self._drop()
                 raise reader.error
 
     def _make_room(self, inputs: Mapping[str, Array]) -> None:
         needed = max((inputs[one.ids].size for one in self.gathered), default=1)
         if needed > self.capacity:
+            self._drop()
             self.capacity = 1 << (needed - 1).bit_length()
-            self._dnn = None
 
-    def _feeds(self, inputs: Mapping[str, Array], rows: int) -> dict[str, Any]:
+    def _feeds(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+        rows = next(iter(inputs.values())).shape[0]
         blobs: dict[str, Array] = {}
         wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
         for one in self.gathered:
             ids = blob_array(inputs[one.ids].astype(np.int32), one.layout)
             blobs[one.positions] = np.arange(ids.size, dtype=np.int32).reshape(ids.shape)
-            table = self.theta.arrays.get(one.table.name, one.table.value)
+            name = one.table.name
+            table = self.theta.arrays[name] if name in self.theta.starts else one.table.value
             picked = np.zeros((1, self.capacity, 1, 1, 1, 1, table.shape[1]), np.float32)
             picked[0, : ids.size, 0, 0, 0, 0] = table[ids.reshape(-1)]
             write_slot(self.math_engine, self.layers[one.node.name], "embeddings", picked)

@@ -32,6 +32,9 @@ MOST_BLOCKS = 9
 class Theta:
     """All weights that learn, one behind the other in one vector.
 
+    While a net makes steps by itself it has newer numbers, and they are fetched when somebody reads `vector` or
+    `arrays`. Whoever reads them may change them, so from then on the numbers here count.
+
     Args:
         weights: by ``layer/weight``.
         turned: matrices that lie transposed in the vector.
@@ -39,6 +42,7 @@ class Theta:
     Attributes:
         vector: float32; change it in place.
         arrays: views of it by ``layer/weight``, in Keras' shapes.
+        is_lent: newer numbers are elsewhere.
     """
 
     def __init__(self, weights: Mapping[str, Array], turned: Collection[str] = ()) -> None:
@@ -48,16 +52,45 @@ class Theta:
         for name, array in weights.items():
             self.starts[name] = size
             size += array.size
-        self.vector = np.zeros(size, np.float32)
-        self.arrays = self.split(self.vector, weights)
+        self._fetch: Optional[Callable[[Array], None]] = None
+        self._vector = np.zeros(size, np.float32)
+        self._arrays = self.split(self._vector, weights)
         for name, array in weights.items():
-            self.arrays[name][...] = array
+            self._arrays[name][...] = array
+
+    @property
+    def vector(self) -> Array:
+        self.settle()
+        return self._vector
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        self.settle()
+        return self._arrays
+
+    @property
+    def size(self) -> int:
+        return self._vector.size
+
+    @property
+    def is_lent(self) -> bool:
+        return self._fetch is not None
+
+    def lend(self, fetch: Callable[[Array], None]) -> None:
+        """From now on the weights are where `fetch` writes them from, into a vector like this one."""
+        self._fetch = fetch
+
+    def settle(self) -> None:
+        """Fetch the numbers that are elsewhere."""
+        if self._fetch is not None:
+            self._fetch(self._vector)
+            self._fetch = None
 
     def split(self, vector: Array, like: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
         """Views of a vector of this length, by name."""
         found: dict[str, Array] = {}
         for name, start in self.starts.items():
-            one = (self.arrays if like is None else like)[name]
+            one = (self._arrays if like is None else like)[name]
             part = vector[start : start + one.size]
             found[name] = part.reshape(one.shape[::-1]).T if name in self.turned else part.reshape(one.shape)
         return found
@@ -128,6 +161,15 @@ class Packing:
             slot[self.places] += values
         return slot.reshape(self.shape)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the slot holds weights and nothing else, each as it is."""
+        return self.places is None and self.fixed is None and self.factors is None and self.single
+
+    def unpack(self, slot: Array, vector: Array) -> None:
+        """Write the weights that a slot holds into the vector. For plain packings."""
+        vector[self.sources] = slot.reshape(-1)
+
     def add_gradient(self, slot: Array, gradient: Array) -> None:
         """Add the gradient by the slot to the gradient by the weights."""
         values = slot.reshape(-1) if self.places is None else slot.reshape(-1)[self.places]
@@ -154,6 +196,7 @@ class Turned:
     start: int
     sizes: tuple[int, int]
     blocks: tuple[tuple[int, int, int], ...]
+    is_plain = True
 
     def matrix(self, vector: Array) -> Array:
         """The matrix up to its last column that is used."""
@@ -168,6 +211,12 @@ class Turned:
         for first, last, column in self.blocks:
             slot[first:last] = matrix[:, column : column + last - first].T
         return slot.reshape(self.shape)
+
+    def unpack(self, slot: Array, vector: Array) -> None:
+        """See `Packing.unpack`."""
+        matrix, turned = self.matrix(vector), slot.reshape(-1, self.sizes[0])
+        for first, last, column in self.blocks:
+            matrix[:, column : column + last - first] = turned[first:last].T
 
     def add_gradient(self, slot: Array, gradient: Array) -> None:
         """See `Packing.add_gradient`."""
@@ -191,6 +240,7 @@ class Whole:
 
     shape: tuple[int, ...]
     start: int
+    is_plain = True
 
     def part_of(self, vector: Array) -> Array:
         """Where in a vector like `Theta`'s the slot's numbers lie."""
@@ -199,6 +249,10 @@ class Whole:
     def pack(self, vector: Array) -> Array:
         """See `Packing.pack`; a view of the vector."""
         return self.part_of(vector).reshape(self.shape)
+
+    def unpack(self, slot: Array, vector: Array) -> None:
+        """See `Packing.unpack`."""
+        self.part_of(vector)[...] = slot.reshape(-1)
 
     def add_gradient(self, slot: Array, gradient: Array) -> None:
         """See `Packing.add_gradient`."""
@@ -212,7 +266,7 @@ Filling = Union[Packing, Turned, Whole]
 
 def turned(packing: Packing) -> Optional[Turned]:
     """The same packing, where it is one that only transposes; None elsewhere."""
-    if packing.places is not None or packing.fixed is not None or packing.factors is not None or not packing.single:
+    if not packing.is_plain:
         return None
     rows = packing.shape[1]
     width = len(packing.sources) // rows

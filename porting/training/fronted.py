@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from ..inputs import check_inputs
 from ..network import Array, TensorRef
+from ..optimizers import Optimizer
 from .gradients import Gradient
 from .trainer import Learner
 
@@ -35,6 +36,9 @@ class FrontedLearner:
 
     def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]:
         return self.core.gradients(self._core_inputs(inputs), derivatives)
+
+    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
+        return self.core.step(self._core_inputs(inputs), derivatives, optimizer)
 
     def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
         return self.core.outputs(self._core_inputs(inputs))

@@ -34,6 +34,7 @@ class Learner(Protocol):
     def reached(self) -> set[str]: ...
     def activation_of(self, ref: TensorRef) -> Optional[str]: ...
     def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]: ...
+    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool: ...
     def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]: ...
     def reseed(self, seed: int) -> None: ...
 
@@ -203,14 +204,26 @@ class Trainer:
         seen = _Seen(self)
         looked_at = [*self.choice.activities, *(self.refs[name] for name in self.losses)]
         derivatives = {ref: seen.derivative(ref, batch) for ref in looked_at}
+        penalty = 0.0
+        if not self._is_plain or not self.learner.step(batch.inputs, derivatives, self.optimizer):
+            penalty = self._apply_gradients(batch, derivatives)
+        self.steps += 1
+        return self._note(seen, batch, penalty, self.tally)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a step is the optimizer's and nothing else, the same for all weights."""
+        return not (self.choice.penalties or self.choice.constraints or self.choice.rates)
+
+    def _apply_gradients(self, batch: Batch, derivatives: Mapping[TensorRef, Any]) -> float:
+        """A step of the optimizer here, on the engine's gradients; returns the penalty."""
         gradients = self.learner.gradients(batch.inputs, derivatives)
         penalty = self._add_penalties(gradients)
         if not self.settings.sparse_embeddings:
             gradients = {name: total(one) for name, one in gradients.items()}
         self.optimizer.apply(self.learner.theta.arrays, gradients, self.choice.rates)
         self._constrain(gradients)
-        self.steps += 1
-        return self._note(seen, batch, penalty, self.tally)
+        return penalty
 
     def test(self, batch: Batch, tally: _Tally) -> dict[str, float]:
         """One batch's loss and metrics, with the weights as they are and nothing random."""
@@ -227,8 +240,7 @@ class Trainer:
 
     def penalty(self) -> float:
         """What the regularizers of the weights that learn add to the loss."""
-        arrays = self.learner.theta.arrays
-        return sum(one.value(arrays[name]) for name, one in self.choice.penalties.items())
+        return sum(one.value(self.learner.theta.arrays[name]) for name, one in self.choice.penalties.items())
 
     def _add_penalties(self, gradients: dict[str, Gradient]) -> float:
         value = self.penalty()
