@@ -100,6 +100,7 @@ class Call:
         inputs: the positional arguments, those that Keras' ``call`` has no default for: one for
             most layers, two for ``Attention``'s kin (``query, value``); a merge has one, a tuple.
         arguments: the other arguments by Keras' name (``initial_state``, ``mask``), defaults left out.
+            ``training`` is False here where the model was told so and heeds it in `fit`, as Keras 2 does.
             A ``mask`` stands here only when the model gave one on purpose; the masks that Keras
             passes on by itself follow from the layers.
         outputs: how many tensors the call returns; 0 where only its rule knows.

@@ -7,13 +7,22 @@ handed to them. A scalar or a `Weight` may stand where a tensor is added, multip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol, Union, runtime_checkable
 
 from .network import Array, Shape
 
-__all__ = ["Cell", "ConvolutionOperations", "ImageOperations", "Operand", "Operations", "Tensor", "Weight"]
+__all__ = [
+    "Cell",
+    "ConvolutionOperations",
+    "ImageOperations",
+    "MovingStatistics",
+    "Operand",
+    "Operations",
+    "Tensor",
+    "Weight",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +120,22 @@ class Cell:
     @property
     def states(self) -> int:
         return 2 if self.kind == "lstm" else 1
+
+
+@dataclass(frozen=True, eq=False)
+class MovingStatistics:
+    """Stored statistics of a BatchNormalization that follow those of the batches in training.
+
+    Attributes:
+        mean, variance: where they are kept.
+        momentum: how much of them stays in a step.
+        unbiased: the stored variance is that of all rows, estimated (n / (n − 1) of the batch's).
+    """
+
+    mean: Weight
+    variance: Weight
+    momentum: float
+    unbiased: bool = False
 
 
 class PositionOperations(Protocol):
@@ -216,6 +241,23 @@ class ImageOperations(Protocol):
     ) -> Tensor:
         """(x − mean) / sqrt(variance + epsilon) · gamma + beta along an axis, with fixed statistics."""
 
+    def normalize_batch(
+        self,
+        x: Tensor,
+        statistics: MovingStatistics,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+        mask: Optional[Tensor] = None,
+    ) -> Tensor:
+        """`batch_normalization` with the mean and variance of this batch, over all axes but one; the statistics move.
+
+        Asked for only where they are among `Operations.moving`. The mask has every axis but the last; what it takes out
+        is normalised too, but does not count.
+        """
+
     def time_to_batch(self, x: Tensor) -> Tensor:
         """(batch, time, …) to (batch · time, …)."""
 
@@ -228,9 +270,11 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
 
     Attributes:
         training: what is built is to learn: layers do what they do in training.
+        moving: stored statistics that follow those of the batches, by ``layer/weight``; none outside training.
     """
 
     training: bool
+    moving: Collection[str]
 
     # values
     def constant(self, value: Array) -> Tensor:

@@ -264,12 +264,17 @@ class FrontedEngine:
         return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
 
     def learner(
-        self, network: Network, learns: Sequence[str], absorbed: Mapping[TensorRef, Optional[str]], seed: int
+        self,
+        network: Network,
+        learns: Sequence[str],
+        absorbed: Mapping[TensorRef, Optional[str]],
+        seed: int,
+        moving: Sequence[str] = (),
     ) -> Any:
         """See `porting.training.trainer.LearningEngine`."""
         from .training.fronted import FrontedLearner
 
-        core = self.core.learner(self._core_of(network), learns, absorbed, seed)
+        core = self.core.learner(self._core_of(network), learns, absorbed, seed, moving)
         return FrontedLearner(self.front, core, self.core.id_limits)
 
     def _core_of(self, network: Network) -> Network:

@@ -26,7 +26,7 @@ FAMILIES = {
     "recurrent": "recurrent",
     "convolution_recurrent": "recurrent convolutions",
     "attention": "attention",
-    "normalization": "normalisation by fixed statistics",
+    "normalization": "normalisation by statistics of many rows",
     "scaling": "normalisation of each row",
     "activations": "activations by name",
     "activation_layers": "activation layers",

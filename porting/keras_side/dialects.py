@@ -51,7 +51,14 @@ def in_keras_3(layer: Any, keras: ModuleType) -> dict[str, Any]:
         config["backward_layer"] = _held(layer.backward_layer)
     elif hasattr(layer, "zero_output_for_mask"):
         config["zero_output_for_mask"] = bool(layer.zero_output_for_mask)
+    elif isinstance(layer, keras.layers.BatchNormalization) and _rank(layer) in (4, 5) and not layer.fused:
+        # In training its kernel for images keeps other variances; get_config leaves out whether it runs.
+        config["fused"] = False
     return _translated(type(layer).__name__, config)
+
+
+def _rank(layer: Any) -> Any:
+    return getattr(layer.input_spec, "ndim", None)
 
 
 def _held(layer: Any) -> dict[str, Any]:

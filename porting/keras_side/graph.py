@@ -80,6 +80,7 @@ class _Walk:
         self.layer_names: dict[int, str] = {}
         self.call_names: set[str] = set()
         self.calls_of: dict[str, int] = {}
+        self.at_inference = False
 
     def run(self, model: Any) -> Graph:
         found = self.front.graph(model)
@@ -158,6 +159,7 @@ class _Walk:
     def apply_model(self, model: Any, given: dict[str, Any], path: str) -> list[TensorRef]:
         where = f"{path}{model.name}"
         inputs = given.pop("inputs", None)
+        stays = self.stays_at_inference(given)
         self.check_training(f"model {where!r}", given)
         for name in given:
             way_out = "give it as an input of the nested model, and hand it to the layers that need it"
@@ -167,7 +169,10 @@ class _Walk:
             self.problem(f"model {where!r}", "has no graph", "build it from keras.Input and keras.Model")
             return [TensorRef(where)]
         refs = self.front.flatten(self.in_order(model, inputs))
-        return refs_of(self.unfold(found, f"{where}/", refs))
+        before, self.at_inference = self.at_inference, stays
+        made = refs_of(self.unfold(found, f"{where}/", refs))
+        self.at_inference = before
+        return made
 
     def in_order(self, model: Any, inputs: Any) -> Any:
         """Inputs by name in the order of the model's own inputs."""
@@ -187,8 +192,11 @@ class _Walk:
         if "training" in parameters and parameters["training"].default is True:
             # The layers that alter images write their own default into the call; a model overrides it.
             given.pop("training", None)
+        stays = "training" in parameters and self.stays_at_inference(given)
         self.check_training(where, given)
         inputs, arguments = _split(given, parameters)
+        if stays:
+            arguments["training"] = False
         if self.front.class_name(operation) == "ops.GetItem" and inputs:
             rank = len(node.args[0].shape) if node.args else 0
             inputs = (inputs[0], *(_without_ellipsis(key, rank) for key in inputs[1:]))
@@ -201,6 +209,10 @@ class _Walk:
         )
         self.graph.steps.append(Step(call, operation, inputs, arguments, implied))
         return list(call.refs())
+
+    def stays_at_inference(self, given: Mapping[str, Any]) -> bool:
+        """Whether a call, or the model around it, was told ``training=False``: in Keras 2 `fit` heeds that."""
+        return self.front.dialect == 2 and (self.at_inference or given.get("training") is False)
 
     def check_training(self, where: str, given: dict[str, Any]) -> None:
         if given.pop("training", None) is True:

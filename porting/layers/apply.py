@@ -105,7 +105,11 @@ def _apply(
         bare: dict[TensorRef, Tensor] = {ref: tensors[ref].with_mask(None) for ref in call.unmasked}
         tensors = {**tensors, **bare}
     inputs = [_value(argument, tensors, view, ops) for argument in call.inputs]
-    arguments = {name: _value(argument, tensors, view, ops) for name, argument in call.arguments.items()}
+    arguments = {
+        name: _value(argument, tensors, view, ops)
+        for name, argument in call.arguments.items()
+        if name != "training" or argument is not False  # which `porting.training.choosing` heeds
+    }
     _check_arguments(found, inputs, arguments, where)
     _check_weights(layer, view, [*inputs, arguments.get("key")], where)
     given = {**dict(zip(found.inputs, inputs)), **arguments}

@@ -1,13 +1,13 @@
-"""Normalisation by fixed statistics: BatchNormalization at inference, and Normalization."""
+"""Normalisation by fixed statistics, and in training by those of each batch: BatchNormalization, Normalization."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from ..network import Array
-from ..operations import Operations, Tensor
+from ..operations import MovingStatistics, Operations, Tensor
 from .rule import LayerView, rule
 
 # keras.backend.epsilon()
@@ -27,9 +27,9 @@ RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_mean_weight", "renorm_
         "virtual_batch_size",
         "fused",
     ),
-    note="by its moving statistics, as at inference",
+    note="trains by the statistics of each batch, not with renorm or virtual batches",
 )
-def batch_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+def batch_normalization(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     config = layer.config
     for name in RENORM_WEIGHTS:
         layer.optional_weight(name)
@@ -37,15 +37,29 @@ def batch_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
     if not isinstance(axis, int):
         raise layer.refuse(f"axis {axis!r}: normalisation along several axes is not handled", "use one axis")
-    return ops.batch_normalization(
-        x,
-        layer.weight("moving_mean"),
-        layer.weight("moving_variance"),
-        layer.weight("gamma", if_config="scale"),
-        layer.weight("beta", if_config="center"),
-        epsilon=config["epsilon"],
-        axis=axis,
-    )
+    mean, variance = layer.weight("moving_mean"), layer.weight("moving_variance")
+    gamma, beta = layer.weight("gamma", if_config="scale"), layer.weight("beta", if_config="center")
+    if mean.name not in ops.moving:
+        return ops.batch_normalization(x, mean, variance, gamma, beta, epsilon=config["epsilon"], axis=axis)
+    for key in ("renorm", "virtual_batch_size"):
+        if config.get(key):
+            raise layer.refuse(f"{key} {config[key]!r} is not handled in training", freeze(layer))
+    fused = is_fused(layer, len(x.shape), axis)
+    mask = None if fused else mask
+    if mask is not None and len(mask.shape) != len(x.shape) - 1:
+        raise layer.refuse(f"a mask of rank {len(mask.shape)} over a tensor of rank {len(x.shape)}", freeze(layer))
+    statistics = MovingStatistics(mean, variance, config["momentum"], unbiased=fused)
+    return ops.normalize_batch(x, statistics, gamma, beta, epsilon=config["epsilon"], axis=axis, mask=mask)
+
+
+def freeze(layer: LayerView) -> str:
+    return f"freeze it: frozen=[{layer.name!r}] keeps its statistics, as trainable=False does in Keras"
+
+
+def is_fused(layer: LayerView, rank: int, axis: int) -> bool:
+    """Whether Keras 2 runs TensorFlow's fused kernel, which knows no masks and keeps unbiased variances."""
+    fits = rank in (4, 5) and axis % rank in (1, rank - 1)
+    return layer.dialect == 2 and fits and layer.config.get("fused") is not False
 
 
 @rule("Normalization")

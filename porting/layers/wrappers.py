@@ -37,13 +37,31 @@ BY_AXIS = frozenset({"BatchNormalization", "LayerNormalization", "Softmax", "Uni
 @rule("TimeDistributed", note="of any layer or model; without NeoML's lookup limits on computed ids")
 def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     held = layer.held("layer")
+    moving = any(name.startswith(f"{held.name}/") for name in ops.moving)
+    if moving and layer.dialect == 3:
+        return step_by_step(layer, held, x, ops, mask)
     found = layer.context.rules.get(held.class_name)
-    if mask is not None and found is not None and "mask" in found.arguments:
+    heeds_masks = found is not None and "mask" in found.arguments
+    if mask is not None and heeds_masks and (moving or held.class_name != "BatchNormalization"):
         raise layer.refuse(f"a mask over the steps of TimeDistributed({held.class_name})", "unmask its input")
-    if takes_steps_alone(held):
+    if takes_steps_alone(held) and not moving:
         return apply_held(held, [x], ops, layer.context)[0]
     (y,) = apply_held(held, [ops.time_to_batch(x)], ops, layer.context)
     return ops.batch_to_time(y, like=x)
+
+
+def step_by_step(layer: LayerView, held: Layer, x: Tensor, ops: Operations, mask: Optional[Tensor]) -> Tensor:
+    """Every step by its own statistics, one after the other, as Keras 3 does it where the time is fixed."""
+    if x.shape[1] is None:
+        way_out = f"fix the time in the Input, or freeze it: frozen=[{layer.name!r}]"
+        raise layer.refuse(f"{held.class_name} by the statistics of each batch over a time of open size", way_out)
+    outputs = []
+    for at in range(x.shape[1]):
+        step = ops.squeeze(ops.slice(x, 1, at, at + 1), 1)
+        kept = None if mask is None else ops.squeeze(ops.slice(mask, 1, at, at + 1), 1)
+        (y,) = apply_held(held, [step.with_mask(kept)], ops, layer.context)
+        outputs.append(ops.expand_dims(y, 1))
+    return ops.concatenate(outputs, 1)
 
 
 def takes_steps_alone(held: Layer) -> bool:

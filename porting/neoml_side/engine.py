@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -75,15 +75,22 @@ def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Optional[Wire]:
     return wire.with_mask(mask)
 
 
-def plan_network(network: Network, rules: Mapping[str, Rule] = RULES, training: bool = False) -> Plan:
-    """Lay a network out as a NeoML graph. Builds nothing and needs no neoml.
+def plan_network(
+    network: Network,
+    rules: Mapping[str, Rule] = RULES,
+    training: bool = False,
+    moving: Collection[str] = frozenset(),
+) -> Plan:
+    """Lay a network out as a NeoML graph, in training with statistics that follow the batches.
+
+    Builds nothing and needs no neoml.
 
     Inputs whose tensors mostly meet recurrent layers are laid out time-first, so that they need no moving.
 
     Raises:
         Unsupported: with every problem of every call.
     """
-    first = _plan(network, rules, training, {})
+    first = _plan(network, rules, training, moving, {})
     layouts: dict[str, str] = {}
     for one in network.inputs:
         moves = first.ops.moves.get(one.name, {})
@@ -91,12 +98,14 @@ def plan_network(network: Network, rules: Mapping[str, Rule] = RULES, training: 
             wire = first.tensors[one.ref]
             if len(wire.layout) > 1 and wire.layout[1] == "H":
                 layouts[one.name] = "BL" + wire.layout[2:]
-    return _plan(network, rules, training, layouts) if layouts else first
+    return _plan(network, rules, training, moving, layouts) if layouts else first
 
 
-def _plan(network: Network, rules: Mapping[str, Rule], training: bool, layouts: Mapping[str, str]) -> Plan:
+def _plan(
+    network: Network, rules: Mapping[str, Rule], training: bool, moving: Collection[str], layouts: Mapping[str, str]
+) -> Plan:
     graph = Graph()
-    ops = NeomlOperations(graph, training)
+    ops = NeomlOperations(graph, training, moving)
     inputs = {one.ref: _source(ops, one, layouts.get(one.name)) for one in network.inputs}
 
     def enter(call: Call) -> None:
@@ -289,12 +298,17 @@ class NeomlEngine:
         return NeomlEngine(network, self.rules, self.device)
 
     def learner(
-        self, network: Network, learns: Sequence[str], absorbed: Mapping[TensorRef, Optional[str]], seed: int
+        self,
+        network: Network,
+        learns: Sequence[str],
+        absorbed: Mapping[TensorRef, Optional[str]],
+        seed: int,
+        moving: Sequence[str] = (),
     ) -> Any:
         """A net that gives gradients; see `porting.neoml_side.learning.LearningNet`."""
         from .learning import LearningNet
 
-        return LearningNet(network, learns, absorbed, self.math_engine, self.rules, seed)
+        return LearningNet(network, learns, absorbed, self.math_engine, self.rules, seed, moving)
 
 
 def weight_bytes(network: Network) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional
 
@@ -16,10 +16,10 @@ from ..errors import Problem, Unsupported
 from ..network import Array, TensorRef
 from .build import axes_of
 from .engine import Plan
-from .graph import blob_array
+from .graph import Port, blob_array
 from .wires import Wire, canonical
 
-__all__ = ["Derivative", "Head", "Reader", "learning_heads"]
+__all__ = ["Derivative", "Head", "Reader", "head_sinks", "learning_heads", "outputs_at"]
 
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
@@ -73,6 +73,27 @@ def _before_activation(wire: Wire, absorbs: Optional[str]) -> Optional[Wire]:
         return None
     before = Wire(wire.shape, wire.dtype, wire.layout, node.inputs[0], wire.graph, wire.mask)
     return before.to(canonical(wire.rank))
+
+
+def head_sinks(heads: Sequence[Head]) -> dict[str, Port]:
+    """The heads and their masks by the names under which a net gives them out."""
+    sinks: dict[str, Port] = {}
+    for number, head in enumerate(heads):
+        sinks[f"head {number}"] = head.wire.port
+        if head.wire.mask is not None:
+            sinks[f"mask {number}"] = head.wire.mask.to(canonical(head.wire.mask.rank)).port
+    return sinks
+
+
+def outputs_at(heads: Sequence[Head], blobs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
+    """What a net gave out for each head, with its mask; blobs by the names of `head_sinks`."""
+    made: dict[TensorRef, tuple[Array, Optional[Array]]] = {}
+    for number, head in enumerate(heads):
+        mask = None
+        if head.wire.mask is not None:
+            mask = axes_of(blobs[f"mask {number}"], canonical(head.wire.mask.rank)) != 0
+        made[head.ref] = axes_of(blobs[f"head {number}"], head.wire.layout), mask
+    return made
 
 
 class Reader(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]

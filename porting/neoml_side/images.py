@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Optional
 
@@ -11,8 +11,9 @@ import numpy as np
 from ..layers.rule import Refusal
 from ..layers.windows import margins, output_size
 from ..network import Array
-from ..operations import Weight
+from ..operations import MovingStatistics, Weight
 from . import time_as_batch
+from .batch_statistics import BatchMoments, normalized, normalized_where
 from .folding import joined
 from .graph import Parameter, Port, blob_array
 from .part import Part
@@ -154,7 +155,7 @@ class ImageOperations(Part):
     def _per_channel(self, x: Wire, axis: int, parameters: dict[str, Parameter]) -> Wire:
         """A factor, and a number to add, for each place along an axis."""
         if self.training and x.rank > IMAGE_RANK:
-            return self._per_channel_flat(x, axis, parameters)
+            return self._with_places_as_one(x, axis, lambda flat: self._per_channel(flat, 2, parameters))
         x = _in_channels(as_float(x), axis, "HW" if self.training else "HWSL")
         port = self.graph.add(
             "ChannelwiseConv",
@@ -166,14 +167,14 @@ class ImageOperations(Part):
         )
         return x.made(port, dtype="float32")
 
-    def _per_channel_flat(self, x: Wire, axis: int, parameters: dict[str, Parameter]) -> Wire:
-        """The same with all other axes in one: NeoML goes back through one list and one length of images only."""
+    def _with_places_as_one(self, x: Wire, axis: int, function: Callable[[Wire], Wire]) -> Wire:
+        """A function of (batch, places, features): NeoML goes back through one list and one length of images only."""
         others = [at for at in range(1, x.rank) if at != axis]
         if sum(x.shape[at] is None for at in others) > 1:
             raise Refusal("several open axes of a tensor of five or more that is trained", "fix them in the Input")
         order = [0, *others, axis]
         flat = self.reshape(self.transpose(x, order), (-1, x.size(axis)))
-        made = self._per_channel(flat, 2, parameters)
+        made = function(flat)
         sizes = [x.shape[at] for at in others]
         whole = self.reshape(made, (*(-1 if size is None else size for size in sizes), x.size(axis)))
         return self.transpose(whole, [order.index(at) for at in range(x.rank)])
@@ -211,12 +212,38 @@ class ImageOperations(Part):
             parameters = {"filter": _fixed_from(weights, scale), "free_term": _fixed_from(weights, shift)}
             return self._per_channel(x, at, parameters)
         y = self.scale_and_shift(x, 1 / deviation, -mean.value / deviation, at)
+        return self._by_learnt(y, gamma, beta, at)
+
+    def _by_learnt(self, x: Wire, gamma: Optional[Weight], beta: Optional[Weight], axis: int) -> Wire:
+        """x · gamma + beta along an axis."""
         if gamma is None and beta is None:
-            return y
-        learnt = {"filter": _vector(gamma) if gamma is not None else Parameter.fixed(np.ones_like(deviation), "C")}
+            return x
+        ones = np.ones(x.size(axis), np.float32)
+        learnt = {"filter": _vector(gamma) if gamma is not None else Parameter.fixed(ones, "C")}
         if beta is not None:
             learnt["free_term"] = _vector(beta)
-        return self._per_channel(y, at, learnt)
+        return self._per_channel(x, axis, learnt)
+
+    def normalize_batch(
+        self,
+        x: Wire,
+        statistics: MovingStatistics,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+        mask: Optional[Wire] = None,
+    ) -> Wire:
+        x, at = as_float(x), x.axis(axis)
+        self.moments.append(BatchMoments(x, at, mask, statistics))
+        if mask is not None:
+            y = normalized_where(self, x, at, epsilon, mask)
+        elif x.rank > IMAGE_RANK + 1:
+            y = self._with_places_as_one(x, at, lambda flat: normalized(flat, 2, epsilon))
+        else:
+            y = normalized(x, at, epsilon)
+        return self._by_learnt(y, gamma, beta, at)
 
     # ---- time as batch
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Optional
@@ -29,14 +29,17 @@ from ..layers import RULES, Rule
 from ..network import Array, Network, TensorRef
 from ..optimizers import Optimizer, State
 from ..training.gradients import Gradient, Slices, total
+from ..training.moving import followed, moments
+from ..training.results import with_weights
 from .build import axes_of, blob_of, from_blob, make_layers, read_slot, write_slot
 from .cells import cell_parameters, loaded, splice, stored, with_cell_parameters
 from .engine import Plan, as_blob, plan_network
-from .graph import Graph, Node, Parameter, Port, blob_array
-from .heads import Derivative, Head, Reader, learning_heads
+from .evaluating import EvaluatingNet
+from .graph import Graph, Node, Parameter, blob_array
+from .heads import Derivative, Head, Reader, head_sinks, learning_heads, outputs_at
 from .packing import Filling, Place, Theta, Whole, find_packings, held, slots_of
 from .solvers import Method, SolverState, method_of, put_in
-from .wires import canonical
+from .wires import Wire, canonical
 
 __all__ = ["LearningNet"]
 
@@ -78,9 +81,10 @@ class LearningNet:
         math_engine: a NeoML math engine.
         rules: rules by class name.
         seed: of dropout's random numbers.
+        moving: stored statistics that follow those of the batches, by ``layer/weight``.
 
     Attributes:
-        theta: the weights that learn; change them in place.
+        theta: the weights that learn and the statistics that move; change them in place.
         heads: where losses meet the net.
 
     Raises:
@@ -95,18 +99,22 @@ class LearningNet:
         math_engine: Any,
         rules: Mapping[str, Rule] = RULES,
         seed: int = 0,
+        moving: Sequence[str] = (),
     ) -> None:
         self.network = network
         self.math_engine = math_engine
-        self.theta = Theta(held(network, learns))
-        self.plan = plan_network(network, rules, training=True)
+        self.theta = Theta(held(network, [*learns, *moving]))
+        self.rules = rules
+        self.absorbed = absorbed
+        self.plan = plan_network(network, rules, True, moving)
         self.heads = learning_heads(self.plan, absorbed)
+        self._check_statistics(moving)
         self.graph = self._graph()
         self.nodes = self.graph.needed()
         here = {id(node) for node in self.nodes}
         self.gathered = [one for one in self.plan.ops.gathered if id(one.node) in here]
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
-        found = find_packings(network, self.theta, lambda it: plan_network(it, rules, training=True).graph, picked)
+        found = find_packings(network, self.theta, lambda it: plan_network(it, rules, True, moving).graph, picked)
         self.theta, fillings = self.theta.with_turned(found)
         self._flat = np.zeros_like(self.theta.vector)
         self.live = self._live_slots(fillings, picked)
@@ -121,6 +129,7 @@ class LearningNet:
         self._optimizer: Optional[Optimizer] = None
         self._folder: Optional[str] = None
         self._picked: dict[str, tuple[Array, Array]] = {}
+        self._evaluating: Optional[tuple[Array, EvaluatingNet]] = None
 
     def _live_slots(self, found: Mapping[Place, Filling], picked: Collection[int]) -> list[_Live]:
         """All slots of the layers that hold weights that learn."""
@@ -180,13 +189,32 @@ class LearningNet:
         if problems:
             raise Unsupported(problems.values())
 
+    def _check_statistics(self, moving: Collection[str]) -> None:
+        """Refuse statistics that could not follow the batches as they do in Keras."""
+        before_losses = {id(node) for node in self.plan.graph.with_sinks(head_sinks(self.heads)).needed()}
+        problems = {}
+        follow = set()
+        for one in self.plan.ops.moments:
+            layer = one.statistics.mean.name.rpartition("/")[0]
+            follow |= {one.statistics.mean.name, one.statistics.variance.name}
+            before = self.plan.graph.with_sinks({layer: one.x.port}).needed()
+            if any(node.kind == "Dropout" and id(node) not in before_losses for node in before):
+                # NeoML's Dropout sleeps where nothing goes back through it.
+                what = "has statistics that would follow what a Dropout leaves, and no loss comes after that"
+                problems[layer] = Problem(layer, what, f"give every output a loss, or freeze it: frozen=[{layer!r}]")
+        for layer in sorted({name.rpartition("/")[0] for name in set(moving) - follow}):
+            what = "has moving statistics, which its rule does not let follow the batches"
+            problems[layer] = Problem(layer, what, f"freeze it: frozen=[{layer!r}]")
+        if problems:
+            raise Unsupported(problems.values())
+
     def _graph(self) -> Graph:
-        """The net up to the heads and their masks."""
-        sinks: dict[str, Port] = {}
-        for number, head in enumerate(self.heads):
-            sinks[f"head {number}"] = head.wire.port
-            if head.wire.mask is not None:
-                sinks[f"mask {number}"] = head.wire.mask.to(canonical(head.wire.mask.rank)).port
+        """The net up to the heads and their masks, and the tensors that statistics follow."""
+        sinks = head_sinks(self.heads)
+        for number, one in enumerate(self.plan.ops.moments):
+            sinks[f"batch {number}"] = one.x.port
+            if one.mask is not None:
+                sinks[f"mask of batch {number}"] = one.mask.port
         graph = self.plan.graph.with_sinks(sinks)
         graph.name_nodes()
         return graph
@@ -203,7 +231,8 @@ class LearningNet:
         learns_slices = any(one.table.name in self.theta.starts for one in self.gathered)
         has_cells = any(node.kind == "Recurrent" for node in self.nodes)
         on_cpu = type(self.math_engine) is neoml.MathEngine.CpuMathEngine
-        if learns_slices or has_cells or not on_cpu or self.theta.size > MOST_BY_ITSELF:
+        moves = bool(self.plan.ops.moments)
+        if learns_slices or has_cells or moves or not on_cpu or self.theta.size > MOST_BY_ITSELF:
             return None
         return SolverState(self.live, self.theta, self.reached) if SolverState.suits(self.live, self.theta) else None
 
@@ -348,6 +377,8 @@ class LearningNet:
     ) -> dict[str, Gradient]:
         """The gradients of the weights for one batch, by ``layer/weight``; the next call writes over them.
 
+        The statistics that move do so.
+
         Args:
             inputs: checked arrays by input name.
             derivatives: for each head's output what gives the loss's derivative; called once, in the middle of the
@@ -362,7 +393,22 @@ class LearningNet:
             self._read_off()
         self._ready(inputs)
         self._learn(self._dnn.learn, inputs, derivatives)
+        self._move_statistics()
         return self._read_gradients()
+
+    def _move_statistics(self) -> None:
+        """Let the stored statistics follow the batch that the step has seen."""
+        for number, one in enumerate(self.plan.ops.moments):
+            x, mask = self._seen(f"batch {number}", one.x), None
+            if one.mask is not None:
+                mask = self._seen(f"mask of batch {number}", one.mask) != 0
+            found = moments(x, one.axis, mask, one.statistics.unbiased)
+            for weight, new in zip((one.statistics.mean, one.statistics.variance), found):
+                array = self.theta.arrays[weight.name]
+                array[...] = followed(array, new.reshape(array.shape), one.statistics.momentum)
+
+    def _seen(self, sink: str, wire: Wire) -> Array:
+        return axes_of(from_blob(self.layers[sink].get_blob()), wire.layout)
 
     def step(
         self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative], optimizer: Optimizer
@@ -414,21 +460,25 @@ class LearningNet:
             raise AssertionError("NeoML made a step without asking for every loss")
 
     def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
-        """What each head gives for a batch, with its mask; nothing is random and nothing learns.
+        """What each head gives for a batch, with its mask; nothing is random, nothing learns and no statistic moves.
 
         Raises:
             Mismatch: NeoML cannot run the net on these inputs.
         """
+        if self.plan.ops.moments:
+            return self._as_it_is().outputs(inputs)
         self._ready(inputs)
         blobs = self._run(inputs)
-        made = {}
-        for number, head in enumerate(self.heads):
-            output = axes_of(from_blob(blobs[f"head {number}"]), head.wire.layout)
-            mask = None
-            if head.wire.mask is not None:
-                mask = axes_of(from_blob(blobs[f"mask {number}"]), canonical(head.wire.mask.rank)) != 0
-            made[head.ref] = (output, mask)
-        return made
+        return outputs_at(self.heads, {name: from_blob(blobs[name]) for name in head_sinks(self.heads)})
+
+    def _as_it_is(self) -> EvaluatingNet:
+        """The network with the weights and statistics as they are, built again when they have changed."""
+        vector = self.theta.vector
+        if self._evaluating is None or not np.array_equal(self._evaluating[0], vector):
+            network = with_weights(self.network, self.theta.arrays)
+            net = EvaluatingNet(network, self.absorbed, self.math_engine, self.rules)
+            self._evaluating = vector.copy(), net
+        return self._evaluating[1]
 
     def _run(self, inputs: Mapping[str, Array]) -> Any:
         for reader in self.readers:

@@ -6,7 +6,7 @@ that writes over an operand, ids checked before they reach a lookup, integers ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -17,6 +17,7 @@ from ..network import Array, Input
 from ..operations import Cell, Weight
 from . import recurrence, reshaping
 from .activations import activate, linear
+from .batch_statistics import BatchMoments
 from .convolutions import ConvolutionOperations
 from .functions import LOGARITHMS, UNARY, learning_log
 from .graph import Graph, Parameter, Port, blob_array
@@ -73,14 +74,20 @@ class NeomlOperations(
     Attributes:
         graph: where the nodes go.
         training: build for learning: only layers whose gradients are right.
+        moving: stored statistics that follow those of the batches.
+        moments: the tensors that they follow.
         id_limits: by input, the size of the smallest table that its values pick rows from.
         gathered: lookups, in a net that learns, whose rows the host picks.
         moves: by input, how often a tensor near it had to be moved, by the layout wanted.
     """
 
-    def __init__(self, graph: Optional[Graph] = None, training: bool = False) -> None:
+    def __init__(
+        self, graph: Optional[Graph] = None, training: bool = False, moving: Collection[str] = frozenset()
+    ) -> None:
         self.graph = graph or Graph()
         self.training = training
+        self.moving = moving
+        self.moments: list[BatchMoments] = []
         self.id_limits: dict[str, int] = {}
         self.whole_numbers: set[int] = set()
         self.moves: dict[str, dict[str, int]] = {}

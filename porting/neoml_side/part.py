@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ..network import Array
 from ..operations import Weight
 from .graph import Graph, Port
 from .wires import Wire
+
+if TYPE_CHECKING:
+    from .batch_statistics import BatchMoments
 
 __all__ = ["Operand", "Part"]
 
@@ -21,6 +24,7 @@ class Part(ABC):
 
     graph: Graph
     training: bool
+    moments: list[BatchMoments]
 
     @abstractmethod
     def _floating(self, x: Wire) -> Wire: ...
@@ -44,7 +48,13 @@ class Part(ABC):
     def add(self, a: Operand, b: Operand) -> Wire: ...
 
     @abstractmethod
+    def subtract(self, a: Operand, b: Operand) -> Wire: ...
+
+    @abstractmethod
     def multiply(self, a: Operand, b: Operand) -> Wire: ...
+
+    @abstractmethod
+    def power(self, x: Wire, exponent: float) -> Wire: ...
 
     @abstractmethod
     def compare(self, a: Operand, b: Operand, name: str) -> Wire: ...

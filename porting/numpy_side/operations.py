@@ -38,6 +38,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     """
 
     training = False
+    moving: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.watched: dict[str, Array] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import groupby
 from typing import Any, Optional, TypeVar
 
 import numpy as np
@@ -16,14 +17,17 @@ from .constraints import Constraint, constraint_of
 __all__ = ["Choice", "Penalty", "choose", "matching"]
 
 Setting = TypeVar("Setting")
+# What BatchNormalization keeps of the batches that it has seen.
+MOVING = ("moving_mean", "moving_variance")
 # Weights that Keras never trains, by class; "*" for every class.
 STATISTICS = {
-    "*": {"seed_generator_state", "moving_mean", "moving_variance"},
+    "*": {"seed_generator_state", *MOVING},
     "Normalization": {"mean", "variance", "count"},
     "SpectralNormalization": {"vector_u"},
 }
 NOISE = {"GaussianNoise": "stddev", "GaussianDropout": "rate", "AlphaDropout": "rate"}
 RANDOM_LAYERS = "Random"
+RANDOM_SETTINGS = ("rate", "stddev", "dropout", "recurrent_dropout")
 KERAS_NAMES = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
 
 
@@ -57,6 +61,7 @@ class Choice:
 
     Attributes:
         learns: weights by ``layer/weight``.
+        moves: statistics that follow those of the batches.
         frozen: the others.
         penalties: of those that learn.
         constraints: of those that learn.
@@ -65,6 +70,7 @@ class Choice:
     """
 
     learns: tuple[str, ...]
+    moves: tuple[str, ...]
     frozen: tuple[str, ...]
     penalties: Mapping[str, Penalty]
     constraints: Mapping[str, Constraint]
@@ -87,14 +93,17 @@ def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optiona
     """
     weights = network.weights()
     problems = [_no_match(pattern) for pattern in [*frozen, *(learning_rates or {})] if not matching(weights, pattern)]
-    fixed = {name for pattern in frozen for name in matching(weights, pattern)} | set(_untrainable(network))
+    held = {name for pattern in frozen for name in matching(weights, pattern)}
+    fixed = held | set(_untrainable(network))
     learns = tuple(name for name in weights if name not in fixed)
+    moves = tuple(_moving(network, held))
+    problems += _half_frozen(moves)
     if not learns:
         problems.append(Problem("weights", "none of them learns", "freeze less"))
     if problems:
         raise Mismatch(problems)
-    trained = set(learns)
-    refusals = [problem for layer in network.layers.values() for problem in _refusals(layer, trained)]
+    refusals = [problem for layer in network.layers.values() for problem in _refusals(layer)]
+    refusals += _called_at_inference(network, moves)
     if refusals:
         raise Unsupported(refusals)
     penalties = _settled(network, learns, "_regularizer", _read_penalty)
@@ -103,8 +112,8 @@ def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optiona
     for pattern, rate in (learning_rates or {}).items():
         for name in matching(weights, pattern):
             rates.setdefault(name, rate)
-    frozen_names = tuple(name for name in weights if name in fixed)
-    return Choice(learns, frozen_names, penalties, constraints, activities_of(network), rates)
+    stay = tuple(name for name in weights if name in fixed and name not in moves)
+    return Choice(learns, moves, stay, penalties, constraints, activities_of(network), rates)
 
 
 def matching(names: Iterable[str], pattern: str) -> list[str]:
@@ -133,9 +142,53 @@ def _untrainable(network: Network) -> Iterator[str]:
                 or layer.class_name.startswith("ops.")
                 or name.rpartition("/")[2] in kept
                 or array.dtype.kind != "f"
-                or any(config.get("trainable") is False for config in _configs(layer, name))
+                or _is_fixed(layer, name)
             ):
                 yield full
+
+
+def _moving(network: Network, frozen: Collection[str]) -> Iterator[str]:
+    """The statistics of BatchNormalizations that are not frozen, and not called at inference."""
+    in_training = {call.layer for call in network.calls if call.arguments.get("training") is not False}
+    for layer in network.layers.values():
+        if layer.name not in in_training:
+            continue
+        for name in layer.weights:
+            full = f"{layer.name}/{name}"
+            stays = full in frozen or not layer.trainable
+            if name.rpartition("/")[2] in MOVING and not stays and not _is_fixed(layer, name):
+                yield full
+
+
+def _half_frozen(moves: Collection[str]) -> Iterator[Problem]:
+    for layer, pair in groupby(moves, lambda name: name.rpartition("/")[0]):
+        if len(list(pair)) < len(MOVING):
+            yield Problem(layer, f"of {' and '.join(MOVING)} only one is frozen", "freeze both, or the layer")
+
+
+def _called_at_inference(network: Network, moves: Collection[str]) -> Iterator[Problem]:
+    """Calls told ``training=False`` of layers that would do here what they do in training."""
+    for call in network.calls:
+        layer = network.layers[call.layer]
+        is_random = any(_is_set(layer.config, key) for key in RANDOM_SETTINGS)
+        follows = any(name.startswith(f"{layer.name}/") for name in moves)
+        if call.arguments.get("training") is False and (is_random or follows):
+            what = "is called with training=False, and would not heed it in training"
+            way_out = "build the model without it" if is_random else f"freeze it: frozen=[{layer.name!r}]"
+            yield Problem(f"{layer.class_name} {call.name!r}", what, way_out)
+
+
+def _is_set(config: Any, key: str) -> bool:
+    """Whether a setting of exactly this name is a number other than 0, in the config or in those inside."""
+    if isinstance(config, Mapping):
+        own = config.get(key)
+        return (isinstance(own, (int, float)) and bool(own)) or any(_is_set(part, key) for part in config.values())
+    return isinstance(config, (list, tuple)) and any(_is_set(part, key) for part in config)
+
+
+def _is_fixed(layer: Layer, weight: str) -> bool:
+    """Whether a config that the weight stands under says that it is not trained."""
+    return any(config.get("trainable") is False for config in _configs(layer, weight))
 
 
 def _constants(argument: Any) -> Iterator[str]:
@@ -223,19 +276,12 @@ def _read_penalty(value: Any, where: str, key: str) -> Penalty:
     raise Unsupported(Problem(where, f"{key} {value!r} is not handled", "use L1, L2 or L1L2, or freeze this layer"))
 
 
-def _refusals(layer: Layer, learns: set[str]) -> Iterator[Problem]:
+def _refusals(layer: Layer) -> Iterator[Problem]:
     where = f"{layer.class_name} {layer.name!r}"
-    own = [name for name in layer.weights if f"{layer.name}/{name}" in learns]
     inside = {key: value for key, value in layer.config.items() if key != "activity_regularizer"}
     for key, value in _settings(inside, "activity_regularizer"):
         what = f"{key} {value!r} of a layer inside it is not handled in training"
         yield Problem(where, what, "build the layer without it")
-    if "BatchNormalization" in layer.class_name and layer.trainable and own:
-        yield Problem(
-            where,
-            "would train on the statistics of each batch, which is not handled",
-            f"freeze it: frozen=[{layer.name!r}] keeps its statistics, as trainable=False does in Keras",
-        )
     if layer.class_name in NOISE and layer.config.get(NOISE[layer.class_name]):
         yield Problem(where, "adds noise in training, which is not handled", "leave it out, or use Dropout")
     if layer.class_name.startswith(RANDOM_LAYERS):

@@ -46,7 +46,12 @@ class LearningEngine(Protocol):
 
     def renewed(self, network: Network) -> Any: ...
     def learner(
-        self, network: Network, learns: Sequence[str], absorbed: Mapping[TensorRef, Optional[str]], seed: int
+        self,
+        network: Network,
+        learns: Sequence[str],
+        absorbed: Mapping[TensorRef, Optional[str]],
+        seed: int,
+        moving: Sequence[str] = (),
     ) -> Learner: ...
 
 
@@ -111,7 +116,7 @@ class Trainer:
         network: with the weights to begin with.
         settings: see `Settings`.
         make: makes the engine's learner: of the network, the names of the weights that learn, and for each output
-            with a loss the activation that the loss absorbs.
+            with a loss the activation that the loss absorbs; then the seed, and the statistics that move.
 
     Attributes:
         optimizer: with its state.
@@ -127,7 +132,7 @@ class Trainer:
         self,
         network: Network,
         settings: Settings,
-        make: Callable[[Network, Sequence[str], Mapping[TensorRef, Optional[str]], int], Learner],
+        make: Callable[[Network, Sequence[str], Mapping[TensorRef, Optional[str]], int, Sequence[str]], Learner],
     ) -> None:
         self.network = network
         self.settings = settings
@@ -141,7 +146,7 @@ class Trainer:
         absorbed = dict.fromkeys(self.choice.activities) | {
             self.refs[name]: self._absorbed(name, loss) for name, loss in self.losses.items()
         }
-        self.learner = make(network, self.choice.learns, absorbed, settings.seed)
+        self.learner = make(network, self.choice.learns, absorbed, settings.seed, self.choice.moves)
         self._check_activities()
         self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
         self.tally = _Tally()

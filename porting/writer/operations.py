@@ -35,6 +35,7 @@ class StatementOperations(WindowStatements):
     """`porting.operations.Operations` whose tensors are expressions."""
 
     training = False
+    moving: frozenset[str] = frozenset()
 
     # values
 

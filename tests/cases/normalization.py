@@ -18,6 +18,8 @@ CASES = [
     Case("batch_axis_2_5d", layer("BatchNormalization", axis=2), ((3, 4, 2, 2),)),
     Case("batch_renorm", layer("BatchNormalization", renorm=True), ((None, 4),)),
     Case("batch_masked", (layer("BatchNormalization"), layer("LSTM", 2)), ((None, 4),), masked=True),
+    Case("batch_6d_flat", (layer("BatchNormalization"), layer("Flatten")), ((2, 1, 3, 2, 5),)),
+    Case("batch_masked_axis_1", (layer("BatchNormalization", axis=1), layer("LSTM", 2)), ((5, 4),), masked=True),
     Case("batch_after_conv", (layer("Conv2D", 3, 2), layer("BatchNormalization"), layer("ReLU")), ((None, None, 2),)),
     Case("batch_after_conv_no_bias", (layer("Conv1D", 3, 2, use_bias=False), layer("BatchNormalization")), ((6, 2),)),
     Case("batch_after_conv3d", (layer("Conv3D", 3, 2, dilation_rate=2), layer("BatchNormalization")), ((4, 4, 4, 2),)),

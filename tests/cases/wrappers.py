@@ -87,6 +87,12 @@ CASES = [
         ((None, 4),),
         masked=True,
     ),
+    Case(
+        "time_distributed_batch_normalization_masked",
+        (layer("TimeDistributed", layer("BatchNormalization")), layer("LSTM", 2)),
+        ((4, 3),),
+        masked=True,
+    ),
     Case("words_fixed", lambda keras: words(keras, 5, 3)),
     Case("words_open_lines", lambda keras: words(keras, 5, None)),
     Case("words_open", lambda keras: words(keras, None, None)),

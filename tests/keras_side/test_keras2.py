@@ -72,6 +72,26 @@ def test_configs_speak_keras_3():
     assert inner["dtype"] == "float32"
 
 
+def test_calls_at_inference_are_told():
+    """`fit` heeds them in Keras 2."""
+    given = keras.Input((4, 3), name="x")
+    inner = keras.Model(given, layers.Dropout(0.5)(layers.BatchNormalization()(layers.Dense(2)(given))), name="inner")
+    x = layers.BatchNormalization(name="moves")(inner(given, training=False))
+    network = describe(keras.Model(given, layers.BatchNormalization(name="stays")(x, training=False)))
+    told = {call.name for call in network.calls if call.arguments == {"training": False}}
+    assert told == {"stays", "inner/batch_normalization", "inner/dropout"}
+    assert_exact(network)
+
+
+def test_an_unfused_normalization_of_images_is_told():
+    given = keras.Input((4, 4, 3))
+    x = layers.BatchNormalization(name="fused")(given)
+    x = layers.BatchNormalization(fused=False, name="unfused")(x)
+    network = describe(keras.Model(given, layers.BatchNormalization(synchronized=True, name="synchronized")(x)))
+    told = {name for name, layer in network.layers.items() if layer.config.get("fused") is False}
+    assert told == {"unfused", "synchronized"}
+
+
 def test_time_major_stays_to_be_refused():
     given = keras.Input((4, 3), name="x")
     network = describe(keras.Model(given, layers.GRU(2, time_major=True, return_sequences=True)(given)))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.cases import Spec
+
 # Most recurrent cases differ in how they are called, not in what they compute.
 ONE_IN = {"recurrent": 7}
 
@@ -16,6 +18,17 @@ def chosen(key: str, case: Any) -> bool:
     family = key.split("/")[0]
     share = ONE_IN.get(family, 1)
     return family != "text" and "neoml" not in case.refused and zlib.crc32(key.encode()) % share == 0
+
+
+def goes_by_batches(case: Any) -> bool:
+    """Whether a layer of the case computes with the statistics of each batch in training."""
+
+    def holds(build: Any) -> bool:
+        parts = build if isinstance(build, tuple) else [build]
+        found = [one for one in parts if isinstance(one, Spec)]
+        return any(one.name == "BatchNormalization" or holds(one.args) for one in found)
+
+    return holds(case.build)
 
 
 def compared_case(network: Any) -> Any:

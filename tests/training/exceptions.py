@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RANDOM", "REFUSED", "WHOLE_NUMBERS"]
+__all__ = ["RANDOM", "REFUSED", "REFUSED_BY_BATCHES", "WHOLE_NUMBERS"]
 
 # A piece of the refusal to learn, and the cases that it is given for.
 REFUSED_FOR = {
@@ -80,6 +80,11 @@ REFUSED_FOR = {
     ),
 }
 REFUSED = {key: words for words, keys in REFUSED_FOR.items() for key in keys}
+# The same, where BatchNormalization would compute with the statistics of each batch.
+REFUSED_BY_BATCHES = {
+    "normalization/batch_renorm": "renorm True is not handled in training",
+    "wrappers/time_distributed_batch_normalization_open": "over a time of open size",
+}
 # Random when they learn; test_randomness has their expectation.
 RANDOM = frozenset(
     {

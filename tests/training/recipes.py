@@ -32,6 +32,7 @@ class Recipe:
         weights: how a sample counts: None, ``samples``, or ``heads`` for a weight of each output.
         fixed: layers that do not learn.
         ragged: batches are of several lengths.
+        short: batches are of several numbers of rows, one among them.
         dense: the gradient of a table is one array, as in Keras on other backends than TensorFlow.
         drops: its layers drop, on both sides what `kept_places` says.
         options: for `compile`: ``loss_weights``.
@@ -43,6 +44,7 @@ class Recipe:
     weights: str = ""
     fixed: tuple[str, ...] = ()
     ragged: bool = False
+    short: bool = False
     dense: bool = False
     drops: bool = False
     options: dict[str, Any] = field(default_factory=dict)
@@ -208,6 +210,58 @@ def kept_places(size: int, rate: float, gate: int) -> np.ndarray:
     return kept.astype(np.float32) / np.float32(1 - rate)
 
 
+def conv_bn(keras: Any) -> Any:
+    """Statistics of each batch, of images, along the last axis and another."""
+    layers = keras.layers
+    x = given = keras.Input((9, 8, 2), name="images")
+    x = layers.BatchNormalization(axis=1, momentum=0.8, name="rows")(x)
+    x = layers.Conv2D(4, 3, padding="same", strides=2, use_bias=False, name="conv_1")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, name="norm_1")(x)
+    x = layers.Activation("silu", name="silu")(x)
+    x = layers.Conv2D(5, (1, 2), activation="tanh", name="conv_2")(x)
+    x = layers.BatchNormalization(scale=False, momentum=0.9, name="norm_2")(x)
+    x = layers.Flatten(name="flat")(x)
+    return keras.Model(given, layers.Dense(4, name="logits")(x), name="conv_bn")
+
+
+def shared_bn(keras: Any) -> Any:
+    """One normalisation that is called twice, and one of two that stays."""
+    layers = keras.layers
+    given = keras.Input((7,), name="features")
+    shared = layers.BatchNormalization(momentum=0.7, gamma_regularizer="l2", name="shared")
+    left = shared(layers.Dense(6, activation="tanh", name="left")(given))
+    right = shared(layers.Dense(6, activation="softplus", name="right")(given))
+    x = layers.BatchNormalization(center=False, scale=False, name="plain")(
+        layers.Multiply(name="product")([left, right])
+    )
+    x = layers.BatchNormalization(name="stays")(layers.Dense(5, activation="silu", name="middle")(x))
+    return keras.Model(given, layers.Dense(3, name="numbers")(x), name="shared_bn")
+
+
+def masked_bn(keras: Any) -> Any:
+    """Statistics of the steps that a mask leaves."""
+    layers = keras.layers
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 6, mask_zero=True, name="embedding")(ids)
+    x = layers.BatchNormalization(name="norm_1")(x)
+    x = layers.LSTM(4, return_sequences=True, name="lstm")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="norm_2")(x)
+    x = layers.GRU(3, name="gru")(x)
+    x = layers.BatchNormalization(name="norm_3")(x)
+    return keras.Model(ids, layers.Dense(1, activation="sigmoid", name="score")(x), name="masked_bn")
+
+
+def steps_bn(keras: Any) -> Any:
+    """Statistics along time, and of each step by itself."""
+    layers = keras.layers
+    x = given = keras.Input((TIME, 5), name="steps")
+    x = layers.BatchNormalization(axis=1, name="along_time")(x)
+    x = layers.LSTM(6, return_sequences=True, name="lstm")(x)
+    x = layers.TimeDistributed(layers.BatchNormalization(), name="each_step")(x)
+    x = layers.LSTM(4, name="last")(x)
+    return keras.Model(given, layers.Dense(4, activation="softmax", name="classes")(x), name="steps_bn")
+
+
 NETS: dict[str, Callable[[Any], Any]] = {
     function.__name__: function
     for function in (
@@ -224,6 +278,10 @@ NETS: dict[str, Callable[[Any], Any]] = {
         normed,
         dropped,
         constrained,
+        conv_bn,
+        shared_bn,
+        masked_bn,
+        steps_bn,
     )
 }
 
@@ -272,6 +330,10 @@ INPUTS: dict[str, Callable[[Rng], np.ndarray]] = {
     "normed": features(TIME, 5),
     "dropped": lambda rng: ids(rng, True),
     "constrained": features(8, 6),
+    "conv_bn": features(9, 8, 2),
+    "shared_bn": features(7),
+    "masked_bn": lambda rng: ids(rng, True),
+    "steps_bn": features(TIME, 5),
 }
 LABELS: dict[str, Callable[[Rng], Any]] = {
     "masked_bilstm": binary,
@@ -287,6 +349,10 @@ LABELS: dict[str, Callable[[Rng], Any]] = {
     "normed": classes,
     "dropped": binary,
     "constrained": features(3),
+    "conv_bn": classes,
+    "shared_bn": features(3),
+    "masked_bn": binary,
+    "steps_bn": classes,
 }
 
 
@@ -305,6 +371,8 @@ def batches(recipe: Recipe) -> Iterator[tuple[Any, Any, Any]]:
         elif recipe.weights == "heads":
             labelled = (rng.uniform(size=BATCH) < 0.4).astype(np.float32)
             weights = [labelled, np.ones(BATCH, np.float32)]
+        if recipe.short:
+            x, y = x[: (BATCH, 3, 1)[step % 3]], y[: (BATCH, 3, 1)[step % 3]]
         yield x, y, weights
 
 
@@ -314,6 +382,7 @@ SCHEDULE = ("CosineDecay", {"initial_learning_rate": 0.01, "decay_steps": 80, "a
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {"learning_rate": 0.1}),
     "momentum": ("SGD", {"learning_rate": 0.05, "momentum": 0.9}),
+    "slow": ("SGD", {"learning_rate": 0.002, "momentum": 0.9}),
     "nesterov": ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True}),
     "adam": ("Adam", {"learning_rate": 0.003}),
     "amsgrad": ("Adam", {"learning_rate": 0.003, "amsgrad": True}),
@@ -334,7 +403,9 @@ SPARSE = "sparse_categorical_crossentropy"
 SMOOTH = ("CategoricalCrossentropy", {"label_smoothing": 0.1})
 
 RECIPES: dict[str, Recipe] = {
-    f"masked_bilstm-{name}": Recipe("masked_bilstm", "binary_crossentropy", made) for name, made in OPTIMIZERS.items()
+    f"masked_bilstm-{name}": Recipe("masked_bilstm", "binary_crossentropy", made)
+    for name, made in OPTIMIZERS.items()
+    if name != "slow"
 }
 RECIPES |= {f"dense-{name}": Recipe("dense", SPARSE, OPTIMIZERS[name]) for name in ("sgd", "adam", "nadam", "adadelta")}
 RECIPES |= {
@@ -387,4 +458,17 @@ RECIPES |= {
     "constrained-sgd": Recipe("constrained", "huber", OPTIMIZERS["sgd"], weights="samples"),
     "tied-adam": Recipe("tied", SPARSE, OPTIMIZERS["adam"]),
     "normed-nadam": Recipe("normed", SPARSE, OPTIMIZERS["nadam"], fixed=("norm",)),
+    "steps_bn-momentum": Recipe("steps_bn", SPARSE, OPTIMIZERS["momentum"]),
+    "shared_bn-short": Recipe("shared_bn", "mse", OPTIMIZERS["adam"], fixed=("stays",), short=True),
+    "masked_bn-ragged": Recipe("masked_bn", "binary_crossentropy", OPTIMIZERS["adam"], ragged=True),
+}
+RECIPES |= {
+    f"conv_bn-{name}": Recipe("conv_bn", ("SparseCategoricalCrossentropy", {"from_logits": True}), OPTIMIZERS[name])
+    for name in ("slow", "adam", "rmsprop")
+}
+RECIPES |= {
+    f"shared_bn-{name}": Recipe("shared_bn", "mse", OPTIMIZERS[name], fixed=("stays",)) for name in ("sgd", "adam")
+}
+RECIPES |= {
+    f"masked_bn-{name}": Recipe("masked_bn", "binary_crossentropy", OPTIMIZERS[name]) for name in ("adam", "adagrad")
 }

@@ -3,7 +3,8 @@
     python -m tests.training.record_gradients CASES FOLDER [FAMILY …]
 
 The loss is the sum of all outputs times random numbers; kept are its gradients by every trainable weight, and by
-every float input.
+every float input. Where a layer computes with the statistics of each batch in training, a second file has the gradients
+in training, and the statistics after that step.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from porting.keras_side.restore import restore
 from porting.keras_side.weights import collect_weights
 from tests.cases import all_cases
 from tests.record import build, code_hash
-from tests.training.cotangents import chosen, compared_case, cotangents, smooth_inputs
+from tests.training.cotangents import chosen, compared_case, cotangents, goes_by_batches, smooth_inputs
 
 
 def weight_variables(model: Any) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def weight_variables(model: Any) -> dict[str, Any]:
     return dict(found.values())
 
 
-def gradients(model: Any, network: Any) -> dict[str, np.ndarray]:
+def gradients(model: Any, network: Any, training: bool = False) -> dict[str, np.ndarray]:
     case = compared_case(network)
     moved = smooth_inputs(case)
     fed = {one.name: tf.convert_to_tensor(moved[one.name]) for one in network.inputs}
@@ -53,13 +54,24 @@ def gradients(model: Any, network: Any) -> dict[str, np.ndarray]:
         for tensor in floats.values():
             tape.watch(tensor)
         inputs = list(fed.values())
-        outputs = keras.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0], training=False))
+        outputs = keras.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0], training=training))
         pairs = zip(network.output_refs(), outputs)
         loss = tf.add_n([tf.reduce_sum(output * made[ref]) for ref, output in pairs if ref in made])
     names = [*(f"weight/{name}" for name in variables), *(f"input/{name}" for name in floats)]
     sources = [*(variable.value for variable in variables.values()), *floats.values()]
     found = tape.gradient(loss, sources)
     return {name: tf.convert_to_tensor(one).numpy() for name, one in zip(names, found) if one is not None}
+
+
+def moved_statistics(model: Any) -> dict[str, np.ndarray]:
+    front = front_of(model)
+    held = collect_weights(walk(model, front), front).variables
+    return {
+        f"moved/{layer}/{name}": front.to_numpy(variable)
+        for layer, variables in held.items()
+        for name, variable in variables.items()
+        if "moving_" in name
+    }
 
 
 def record_one(cases: Path, folder: Path, key: str) -> None:
@@ -71,6 +83,9 @@ def record_one(cases: Path, folder: Path, key: str) -> None:
     model = build(all_cases()[key])
     restore(network, model)
     np.savez(folder / f"{saved.name}.npz", **gradients(model, network))
+    if goes_by_batches(all_cases()[key]):
+        made = gradients(model, network, training=True)
+        np.savez(folder / f"{saved.name}--training.npz", **made, **moved_statistics(model))
 
 
 def record(cases: Path, folder: Path, families: list[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from porting.network import Array, Call, Layer, Network, TensorRef
 from porting.support import NOT_LEARNING
 from porting.training.gradients import total
 from tests.cases import all_cases
-from tests.training.cotangents import chosen, compared_case, cotangents, smooth_inputs
-from tests.training.exceptions import RANDOM, REFUSED, WHOLE_NUMBERS
+from tests.training.cotangents import chosen, compared_case, cotangents, goes_by_batches, smooth_inputs
+from tests.training.exceptions import RANDOM, REFUSED, REFUSED_BY_BATCHES, WHOLE_NUMBERS
 
 pytest.importorskip("neoml")
 
@@ -32,6 +33,7 @@ RECORDED = Path(os.environ.get("PORTING_RECORDED", ROOT / "out" / "recorded"))
 GRADIENTS = Path(os.environ.get("PORTING_RECORDED_GRADIENTS", ROOT / "out" / "recorded-gradients"))
 CASES = {key: case for key, case in all_cases().items() if chosen(key, case)}
 COMPARED = [key for key in CASES if key not in REFUSED and key not in RANDOM and key not in WHOLE_NUMBERS]
+BY_BATCHES = [key for key in COMPARED if goes_by_batches(CASES[key])]
 # How far a gradient may be from Keras': a share of its largest number, and some of its own float32 noise. That is what
 # it moves by when the weights that learn change in their last bits. Where a gradient is the small rest of large terms,
 # as those by the biases of an attention's keys are, nothing closer can be asked of float32.
@@ -86,7 +88,7 @@ def of_probe(fed: Array, gradient: Array) -> Array:
     return fed.reshape(-1, size).T @ gradient.reshape(-1, size)
 
 
-def learning_net(network: Network, wanted: set[str], rules: Any) -> Any:
+def learning_net(network: Network, wanted: set[str], rules: Any, moving: Collection[str] = ()) -> Any:
     """The network behind its probes in NeoML, with a loss on every output of floats."""
     from porting.neoml_side.devices import math_engine_for
     from porting.neoml_side.learning import LearningNet
@@ -94,7 +96,7 @@ def learning_net(network: Network, wanted: set[str], rules: Any) -> Any:
     probed = with_probes(network)
     learns = [name for name in probed.weights() if name in wanted or name.startswith(PROBE)]
     heads = dict.fromkeys(cotangents(network, compared_case(network)))
-    return LearningNet(probed, learns, heads, math_engine_for("cpu"), rules)
+    return LearningNet(probed, learns, heads, math_engine_for("cpu"), rules, moving=tuple(moving))
 
 
 class Gradients:
@@ -105,10 +107,10 @@ class Gradients:
         noise: how far each moves when the weights change in their last bits.
     """
 
-    def __init__(self, network: Network, wanted: set[str], rules: Any) -> None:
+    def __init__(self, network: Network, wanted: set[str], rules: Any, moving: Collection[str] = ()) -> None:
         case = compared_case(network)
         made = cotangents(network, case)
-        self.net = learning_net(network, wanted, rules)
+        self.net = learning_net(network, wanted, rules, moving)
         self.inputs = smooth_inputs(case)
         self.derivatives = {ref: lambda output, mask, made=made[ref]: made for ref in made}
         self.found = self.step()
@@ -252,6 +254,31 @@ def test_what_learns_has_the_same_gradient_where_the_rest_is_frozen(key: str) ->
         largest = np.abs(whole.found[name]).max(initial=0)
         apart = np.abs(found - whole.found[name]).max(initial=0)
         assert apart <= SHARE * largest + NOISES * whole.noise[name], name
+
+
+def statistics_in(network: Network) -> dict[str, Array]:
+    return {name: array for name, array in network.weights().items() if "/moving_" in name}
+
+
+@pytest.mark.parametrize("key", BY_BATCHES)
+def test_gradients_by_the_statistics_of_a_batch_agree_with_keras(key: str) -> None:
+    network, _, wanted = recorded(key)
+    with np.load(GRADIENTS / f"{key.replace('/', '--')}--training.npz") as file:
+        keras = dict(file)
+    after = {name[len("moved/") :]: keras.pop(name) for name in list(keras) if name.startswith("moved/")}
+    if key in REFUSED_BY_BATCHES:
+        with pytest.raises(Unsupported, match=REFUSED_BY_BATCHES[key]):
+            Gradients(network, wanted, rules_of(key), statistics_in(network))
+        return
+    made = Gradients(network, wanted, rules_of(key), statistics_in(network))
+    assert not departures(network, made, keras)
+    if "_masked_" not in key:
+        assert departures(network, Gradients(network, wanted, rules_of(key)), keras), "its stored statistics do as well"
+    net = learning_net(network, wanted, rules_of(key), statistics_in(network))
+    net.gradients(made.inputs, made.derivatives)
+    for name, array in after.items():
+        np.testing.assert_allclose(net.theta.arrays[name], array, rtol=2e-6, atol=2e-7, err_msg=name)
+        assert not np.allclose(statistics_in(network)[name], array, rtol=1e-4), name
 
 
 def rules_of(key: str) -> Any:

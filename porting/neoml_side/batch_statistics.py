@@ -1,0 +1,78 @@
+"""Normalisation by the statistics of a batch, in nets that learn.
+
+NeoML's own BatchNormalization has another epsilon, another moving average, and refuses small batches. Its
+ObjectNormalization is Keras' formula over the values of each object: with features and batch exchanged, the objects are
+the features. That layer knows no masks; with one the formula is drawn from sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from ..operations import MovingStatistics
+from .graph import AXES, Graph, Parameter, Port
+from .part import Part
+from .wires import Wire
+
+__all__ = ["BatchMoments", "normalized", "normalized_where"]
+
+# keras.backend.epsilon(), which Keras adds to the number of values that a mask leaves; one more is seen where none is.
+COUNT_EPSILON = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMoments:
+    """A tensor whose mean and variance over all axes but one move stored statistics in every step.
+
+    Attributes:
+        x, axis, mask: see `porting.operations.ImageOperations.normalize_batch`.
+        statistics: what moves.
+    """
+
+    x: Wire
+    axis: int
+    mask: Optional[Wire]
+    statistics: MovingStatistics
+
+
+def in_channels(x: Wire, axis: int) -> Wire:
+    """The tensor with one axis in the channels, the others in batch, height, width and depth."""
+    others = iter("HWD")
+    return x.to("".join("C" if at == axis else "B" if at == 0 else next(others) for at in range(x.rank)))
+
+
+def normalized(x: Wire, axis: int, epsilon: float) -> Wire:
+    """(x − mean) / sqrt(variance + epsilon) over all axes but one, of five axes at most."""
+    turned = in_channels(x, axis)
+    # NeoML puts ones and zeros of the right number in the place of these.
+    affine = {"scale": Parameter.fixed(np.ones(1), "C"), "bias": Parameter.fixed(np.zeros(1), "C")}
+    objects = _exchanged(x.graph, turned.port)
+    made = x.graph.add("ObjectNormalization", objects, epsilon=float(epsilon), parameters=affine)
+    return turned.made(_exchanged(x.graph, made))
+
+
+def _exchanged(graph: Graph, port: Port) -> Port:
+    return graph.add("Transpose", port, first_dim="batch_width", second_dim="channels")
+
+
+def normalized_where(ops: Part, x: Wire, axis: int, epsilon: float, mask: Wire) -> Wire:
+    """The same, where only what the mask leaves counts."""
+    kept = ops.multiply(ops.filled(x, 1.0), ops.expand_dims(ops.cast(mask, "float32"), mask.rank))
+    share = ops.power(ops.add(_sum(kept, axis), COUNT_EPSILON), -1.0)
+    mean = ops.multiply(_sum(ops.multiply(x, kept), axis), share)
+    centred = ops.subtract(x, mean)
+    squares = ops.multiply(ops.multiply(centred, centred), kept)
+    variance = ops.multiply(_sum(squares, axis), share)
+    return ops.multiply(centred, ops.power(ops.add(variance, float(epsilon)), -0.5))
+
+
+def _sum(x: Wire, axis: int) -> Wire:
+    """The sum over all axes but one, each of which becomes 1."""
+    turned = in_channels(x, axis)
+    rules = {"H": ("remainder", 1), "C": ("set", x.size(axis))}
+    rows = x.graph.add("Transform", turned.port, transforms=[rules.get(letter, ("set", 1)) for letter in AXES])
+    shape = [size if at == axis else 1 for at, size in enumerate(x.shape)]
+    return turned.made(x.graph.add("GlobalSumPooling", rows), shape)
