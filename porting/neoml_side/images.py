@@ -13,7 +13,7 @@ from ..layers.windows import margins, output_size
 from ..network import Array
 from ..operations import MovingStatistics, Weight
 from . import time_as_batch
-from .batch_statistics import BatchMoments, normalized, normalized_where
+from .batch_statistics import BatchMoments, in_rows, normalized, normalized_where
 from .folding import joined
 from .graph import Parameter, Port, blob_array
 from .part import Part
@@ -157,15 +157,21 @@ class ImageOperations(Part):
         if self.training and x.rank > IMAGE_RANK:
             return self._with_places_as_one(x, axis, lambda flat: self._per_channel(flat, 2, parameters))
         x = _in_channels(as_float(x), axis, "HW" if self.training else "HWSL")
-        port = self.graph.add(
-            "ChannelwiseConv",
-            x.port,
-            filter_count=x.size(axis),
-            filter_size=(1, 1),
-            is_zero_free_term="free_term" not in parameters,
-            parameters=parameters,
-        )
-        return x.made(port, dtype="float32")
+
+        def scaled(port: Port) -> Port:
+            return self.graph.add(
+                "ChannelwiseConv",
+                port,
+                filter_count=x.size(axis),
+                filter_size=(1, 1),
+                is_zero_free_term="free_term" not in parameters,
+                parameters=parameters,
+            )
+
+        # Where it learns, each channel of each image costs as much as some twenty numbers.
+        learns = self.training and any(one.weights for one in parameters.values())
+        as_one_image = learns and x.rank < IMAGE_RANK and None not in x.shape[1:]
+        return x.made(in_rows(x, "W", scaled) if as_one_image else scaled(x.port), dtype="float32")
 
     def _with_places_as_one(self, x: Wire, axis: int, function: Callable[[Wire], Wire]) -> Wire:
         """A function of (batch, places, features): NeoML goes back through one list and one length of images only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Optional
 
 import numpy as np
@@ -24,16 +25,23 @@ def moments(x: Array, axis: int, mask: Optional[Array] = None, unbiased: bool = 
     if mask is None:
         count = np.float32(len(rows))
         mean = _column_sums(rows) / count
-        squares = _column_sums(np.square(rows - mean))
-        return mean, squares / (max(count - 1, 1) if unbiased else count)
+        return mean, _column_sums(_squared(rows - mean)) / (max(count - 1, 1) if unbiased else count)
     kept = np.moveaxis(np.broadcast_to(mask[..., None], x.shape), axis, -1).reshape(rows.shape)
-    counts = np.maximum(_column_sums(kept), 1)
+    counts = np.maximum(_column_sums(kept.astype(np.float32)), 1)
     mean = _column_sums(np.where(kept, rows, 0)) / counts
-    return mean, _column_sums(np.where(kept, np.square(rows - mean), 0)) / counts
+    return mean, _column_sums(_squared(np.where(kept, rows - mean, 0))) / counts
+
+
+def _squared(values: Array) -> Array:
+    return np.multiply(values, values, out=values)
 
 
 def _column_sums(rows: Array) -> Array:
-    total: Array = rows.sum(axis=0, dtype=np.float64).astype(np.float32)
+    """In two turns: a float32 forgets the ends of what is added to it once it is large."""
+    at_once = isqrt(len(rows))
+    whole = len(rows) - len(rows) % at_once
+    wide = np.ascontiguousarray(rows[:whole]).reshape(whole // at_once, -1).sum(axis=0)
+    total: Array = np.concatenate([wide.reshape(at_once, -1), rows[whole:]]).sum(axis=0)
     return total
 
 
