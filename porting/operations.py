@@ -11,11 +11,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol, Union, runtime_checkable
 
+import numpy as np
+
 from .network import Array, Shape
 
 __all__ = [
     "Cell",
     "ConvolutionOperations",
+    "Draw",
     "ImageOperations",
     "MovingStatistics",
     "Operand",
@@ -136,6 +139,10 @@ class MovingStatistics:
     variance: Weight
     momentum: float
     unbiased: bool = False
+
+
+# Draws numbers of a shape.
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 
 
 class PositionOperations(Protocol):
@@ -327,6 +334,12 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
         """Zeros at random, the rest divided by 1 − rate; asked for only where `training` is true.
 
         With `whole_features` a feature is zero at every place of a row or at none.
+        """
+
+    def drawn(self, shape: Shape, draw: Draw) -> Tensor:
+        """What a function of numpy's generator and a shape draws anew in every step, where `training` is true.
+
+        `shape` has None in front, for the rows of a batch.
         """
 
     # over axes

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .layers import RULES, Rule
+from .layers.resizing import RANDOM as AUGMENTING
 
 __all__ = ["as_markdown", "families_as_markdown", "support_rows", "write_tables"]
 
@@ -46,6 +47,7 @@ FAMILIES = {
 }
 # What weights before a layer do not learn through in NeoML: a refusal there, by name. Frozen, everything runs.
 NOT_LEARNING = {
+    **dict.fromkeys(AUGMENTING, "no: change the inputs before they are fed"),
     "Activation": "not through hard_shrink, sparsemax or threshold",
     "AutoContrast": "no",
     "Conv1DTranspose": "not where stride or output padding reach beyond the window",
@@ -59,6 +61,7 @@ NOT_LEARNING = {
     "ReLU": "not with a threshold",
     "SeparableConv1D": "not dilated",
     "SeparableConv2D": "not dilated",
+    "SpectralNormalization": "no",
     "Softmax": "not with a mask that is spread over other axes",
     "ops.Ceil": "no",
     "ops.DivideNoNan": "no",

@@ -11,6 +11,12 @@ def layer_scale(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.multiply(x, layer.weight("gamma"))
 
 
-@rule("StochasticDepth", mask="stop", irrelevant=("drop_path_rate",), note="of ConvNeXt; at inference it does nothing")
+@rule("StochasticDepth", mask="stop", note="of ConvNeXt; at inference it does nothing")
 def stochastic_depth(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return x
+    """In training rows are left out whole."""
+    rate = layer.config["drop_path_rate"]
+    if not ops.training or not rate:
+        return x
+    sizes = (x.shape[0], *[1] * (len(x.shape) - 1))
+    kept = ops.drawn(sizes, lambda generator, shape: generator.random(shape) >= rate)
+    return ops.multiply(x, ops.multiply(kept, 1 / (1 - rate)))

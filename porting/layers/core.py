@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any, Optional
 
+from ..network import Shape
 from ..operations import Operations, Tensor
 from .activations import activation
 from .rule import LayerView, rule
+
+# What SELU gives far below 0: −alpha · scale.
+DROPPED_SELU = -1.6732632423543772 * 1.0507009873554805
 
 
 @rule("Dense")
@@ -49,19 +54,53 @@ def dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rate = layer.config["rate"]
     if not ops.training or not rate:
         return x
-    if layer.config.get("noise_shape") is not None or layer.config.get("data_format") == "channels_first":
-        raise layer.refuse("noise_shape and channels_first are not handled in training", "leave them at their defaults")
+    if layer.config.get("data_format") == "channels_first":
+        raise layer.refuse("channels_first is not handled in training", "leave it at its default")
+    if layer.config.get("noise_shape") is not None:
+        kept = ops.drawn(noise_shape(layer, x), lambda generator, shape: generator.random(shape) >= rate)
+        return ops.multiply(x, ops.multiply(kept, 1 / (1 - rate)))
     return ops.dropout(x, rate, whole_features=layer.class_name != "Dropout")
 
 
-@rule(
-    "GaussianDropout",
-    "GaussianNoise",
-    "AlphaDropout",
-    "ActivityRegularization",
-    "Identity",
-    irrelevant=("rate", "stddev", "noise_shape", "data_format", "l1", "l2"),
-)
+def noise_shape(layer: LayerView, x: Tensor) -> Shape:
+    """How many numbers a layer draws along each axis: as many as `x` has places, or one for all of them."""
+    given = layer.config.get("noise_shape") or [None] * len(x.shape)
+    if len(given) != len(x.shape) or any(size not in (None, 1, has) for size, has in zip(given, x.shape)):
+        raise layer.refuse(f"noise_shape {given} for a tensor of shape {x.shape}", "give 1 or None for each axis")
+    return tuple(has if size is None else size for size, has in zip(given, x.shape))
+
+
+@rule("GaussianNoise")
+def gaussian_noise(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    deviation = layer.config["stddev"]
+    if not ops.training or not deviation:
+        return x
+    return ops.add(x, ops.drawn(x.shape, lambda generator, shape: generator.normal(0, deviation, shape)))
+
+
+@rule("GaussianDropout")
+def gaussian_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    rate = layer.config["rate"]
+    if not ops.training or not rate:
+        return x
+    deviation = sqrt(rate / (1 - rate))
+    return ops.multiply(x, ops.drawn(x.shape, lambda generator, shape: generator.normal(1, deviation, shape)))
+
+
+@rule("AlphaDropout")
+def alpha_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    layer.irrelevant("noise_shape")
+    rate = layer.config["rate"]
+    if not ops.training or not rate:
+        return x
+    kept = ops.drawn(noise_shape(layer, x), lambda generator, shape: generator.random(shape) >= rate)
+    scale = ((1 - rate) * (1 + rate * DROPPED_SELU**2)) ** -0.5
+    # scale · (x · kept + dropped · (1 − kept) − dropped · rate)
+    raised = ops.multiply(ops.subtract(x, DROPPED_SELU), kept)
+    return ops.add(ops.multiply(raised, scale), scale * DROPPED_SELU * (1 - rate))
+
+
+@rule("ActivityRegularization", "Identity", irrelevant=("l1", "l2"))
 def unchanged(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return x
 

@@ -199,5 +199,7 @@ def auto_contrast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @rule(*RANDOM, mask="stop", note="at inference they hand their input on")
 def random_augmentation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    if ops.training:
+        raise layer.refuse("changes its inputs at random in training", "change the inputs before they are fed")
     layer.irrelevant(*layer.config)
     return x if layer.class_name in KEEPING_DTYPES else ops.cast(x, "float32")

@@ -108,4 +108,7 @@ def unit_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 @rule("SpectralNormalization", irrelevant=("power_iterations",))
 def spectral_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.optional_weight("vector_u")
+    if ops.training:
+        what = "divides its kernel by its largest singular value before every step of training, which is not handled"
+        raise layer.refuse(what, "save the layer inside it in its place, or train in Keras")
     return only_tensor(apply_held(layer.held("layer"), [x], ops, layer.context)[0])

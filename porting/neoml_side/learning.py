@@ -124,6 +124,7 @@ class LearningNet:
         self.solver_state = self._solver_state()
         self.capacity = 1
         self.seed = seed
+        self._generator = np.random.default_rng(seed)
         self._dnn: Any = None
         self._method: Optional[Method] = None
         self._optimizer: Optional[Optimizer] = None
@@ -244,12 +245,13 @@ class LearningNet:
     @property
     def is_random(self) -> bool:
         """Whether steps draw random numbers."""
-        return any(node.kind == "Dropout" for node in self.nodes)
+        return bool(self.plan.ops.draws) or any(node.kind == "Dropout" for node in self.nodes)
 
     def reseed(self, seed: int) -> None:
-        """Begin dropout's random numbers anew: the coming steps depend on the seed alone."""
+        """Begin all random numbers anew: the coming steps depend on the seed alone."""
         self._drop()
         self.seed = seed
+        self._generator = np.random.default_rng(seed)
 
     # ---- building
 
@@ -455,7 +457,7 @@ class LearningNet:
         """Run forth and back, with the losses in between."""
         for reader in self.readers:
             reader.error, reader.derivative, reader.asked = None, derivatives[reader.head.ref], False
-        self._checked(run, self._feeds(inputs), inputs)
+        self._checked(run, self._feeds(inputs, draws=True), inputs)
         if not all(reader.asked for reader in self.readers):
             raise AssertionError("NeoML made a step without asking for every loss")
 
@@ -465,7 +467,7 @@ class LearningNet:
         Raises:
             Mismatch: NeoML cannot run the net on these inputs.
         """
-        if self.plan.ops.moments:
+        if self.plan.ops.moments or self.plan.ops.draws:
             return self._as_it_is().outputs(inputs)
         self._ready(inputs)
         blobs = self._run(inputs)
@@ -521,7 +523,8 @@ class LearningNet:
             self._drop()
             self.capacity = 1 << (needed - 1).bit_length()
 
-    def _feeds(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+    def _feeds(self, inputs: Mapping[str, Array], draws: bool = False) -> dict[str, Any]:
+        """What the sources are given; zeros for random numbers, unless these are drawn."""
         rows = next(iter(inputs.values())).shape[0]
         blobs: dict[str, Array] = {}
         wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
@@ -537,6 +540,10 @@ class LearningNet:
         for name in self._sources:
             if name in inputs:
                 blobs[name] = as_blob(inputs[name], wires[name])
+            elif name in self.plan.ops.draws:
+                wire, draw = self.plan.ops.draws[name]
+                shape = (rows, *(size or 1 for size in wire.shape[1:]))
+                blobs[name] = as_blob(draw(self._generator, shape) if draws else np.zeros(shape), wire)
             elif name.startswith("labels "):
                 blobs[name] = np.zeros((1, rows, 1, 1, 1, 1, 1), np.float32)
         return {name: blob_of(self.math_engine, blobs[name]) for name in self._sources}

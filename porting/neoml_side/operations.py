@@ -13,8 +13,8 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from ..layers.rule import Refusal
-from ..network import Array, Input
-from ..operations import Cell, Weight
+from ..network import Array, Input, Shape
+from ..operations import Cell, Draw, Weight
 from . import recurrence, reshaping
 from .activations import activate, linear
 from .batch_statistics import BatchMoments
@@ -78,6 +78,7 @@ class NeomlOperations(
         moments: the tensors that they follow.
         id_limits: by input, the size of the smallest table that its values pick rows from.
         gathered: lookups, in a net that learns, whose rows the host picks.
+        draws: by source, its wire and what draws the numbers that it is fed in every step.
         moves: by input, how often a tensor near it had to be moved, by the layout wanted.
     """
 
@@ -93,6 +94,7 @@ class NeomlOperations(
         self.moves: dict[str, dict[str, int]] = {}
         self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}
         self.gathered: list[Gathering] = []
+        self.draws: dict[str, tuple[Wire, Draw]] = {}
 
     # ---- where tensors come from
 
@@ -106,6 +108,16 @@ class NeomlOperations(
         return Wire(
             shape, dtype, layout, port, self.graph, None, given.name, frozenset([given.name]), on_move=self._note_move
         )
+
+    def drawn(self, shape: Shape, draw: Draw) -> Wire:
+        if None in shape[1:]:
+            what = f"would draw random numbers of the shape {shape} in training, of which only the rows may be open"
+            raise Refusal(what, "fix the sizes in the Input")
+        name = f"drawn {len(self.draws)}"
+        sizes = (None, *shape[1:])
+        wire = Wire(sizes, "float32", canonical(len(sizes)), self.graph.add("Source", name=name), self.graph)
+        self.draws[name] = wire, draw
+        return wire
 
     def _note_move(self, origin: str, have: str, want: str) -> None:
         counts = self.moves.setdefault(origin, {})

@@ -25,9 +25,7 @@ STATISTICS = {
     "Normalization": {"mean", "variance", "count"},
     "SpectralNormalization": {"vector_u"},
 }
-NOISE = {"GaussianNoise": "stddev", "GaussianDropout": "rate", "AlphaDropout": "rate"}
-RANDOM_LAYERS = "Random"
-RANDOM_SETTINGS = ("rate", "stddev", "dropout", "recurrent_dropout")
+RANDOM_SETTINGS = ("rate", "stddev", "dropout", "recurrent_dropout", "drop_path_rate")
 KERAS_NAMES = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
 
 
@@ -282,7 +280,3 @@ def _refusals(layer: Layer) -> Iterator[Problem]:
     for key, value in _settings(inside, "activity_regularizer"):
         what = f"{key} {value!r} of a layer inside it is not handled in training"
         yield Problem(where, what, "build the layer without it")
-    if layer.class_name in NOISE and layer.config.get(NOISE[layer.class_name]):
-        yield Problem(where, "adds noise in training, which is not handled", "leave it out, or use Dropout")
-    if layer.class_name.startswith(RANDOM_LAYERS):
-        yield Problem(where, "changes its inputs at random in training", "change the inputs before they are fed")

@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
-__all__ = ["RANDOM", "REFUSED", "REFUSED_BY_BATCHES", "WHOLE_NUMBERS"]
+__all__ = ["RANDOM", "REFUSED", "REFUSED_BY_BATCHES", "WHOLE_NUMBERS", "WITHOUT_CASES"]
 
 # A piece of the refusal to learn, and the cases that it is given for.
 REFUSED_FOR = {
+    "changes its inputs at random": (
+        "operations_composed/pipeline",
+        "operations_composed/randomflip_of_bytes",
+        "resizing/augmix",
+        "resizing/cutmix",
+        "resizing/mixup",
+        "resizing/randaugment",
+        "resizing/randombrightness",
+        "resizing/randomcolordegeneration",
+        "resizing/randomcolorjitter",
+        "resizing/randomcontrast",
+        "resizing/randomcrop",
+        "resizing/randomelastictransform",
+        "resizing/randomerasing",
+        "resizing/randomflip",
+        "resizing/randomgaussianblur",
+        "resizing/randomgrayscale",
+        "resizing/randomhue",
+        "resizing/randominvert",
+        "resizing/randomperspective",
+        "resizing/randomposterization",
+        "resizing/randomrotation",
+        "resizing/randomsaturation",
+        "resizing/randomsharpness",
+        "resizing/randomshear",
+        "resizing/randomtranslation",
+        "resizing/randomzoom",
+        "resizing/solarization",
+    ),
+    "divides its kernel by its largest singular value": (
+        "scaling/spectral_conv",
+        "scaling/spectral_dense",
+        "scaling/spectral_dense_3d",
+    ),
     "has no gradient in NeoML": (
         "activation_layers/dense_relu_layer",
         "activation_layers/relu_all",
@@ -85,6 +119,8 @@ REFUSED_BY_BATCHES = {
     "normalization/batch_renorm": "renorm True is not handled in training",
     "wrappers/time_distributed_batch_normalization_open": "over a time of open size",
 }
+# Refused, but Keras cannot build a functional model with it.
+WITHOUT_CASES = {"Equalization"}
 # Random when they learn; test_randomness has their expectation.
 RANDOM = frozenset(
     {
@@ -94,7 +130,10 @@ RANDOM = frozenset(
         "attention/encoder_norm_last",
         "attention/grouped_one",
         "attention/multi_head_dropout_masked",
+        "core/alpha_dropout",
         "core/dropout",
+        "core/gaussian_dropout",
+        "core/gaussian_noise",
         "core/spatial_dropout",
         "core/spatial_dropout_2d",
         "core/spatial_dropout_3d",

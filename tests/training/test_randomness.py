@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
@@ -11,6 +12,7 @@ import porting
 from porting import optimizers
 from porting.engine import make_engine
 from porting.network import Call, Input, Layer, Network, TensorRef
+from porting.training.callbacks import Checkpoint
 
 pytest.importorskip("neoml")
 
@@ -175,3 +177,111 @@ def test_the_state_of_a_recurrent_layer_is_dropped_in_the_same_places_at_every_s
 def test_a_recurrent_layer_that_would_drop_everything_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(porting.Unsupported, match="'rnn': drops all of its inputs or of its state"):
         simple_rnn(**settings).compile("sgd", "mse")
+
+
+SIZE = 50
+
+
+def noisy(layer: Layer, *shape: Optional[int]) -> porting.PortedNetwork:
+    """A layer, and behind it one that learns and changes nothing."""
+    kernel = {"kernel": np.eye(SIZE, dtype="f"), "bias": np.zeros(SIZE, "f")}
+    return chain(layer, Layer("same", "Dense", {**DENSE, "units": SIZE}, kernel), shape=(*shape, SIZE))
+
+
+def seen(net: porting.PortedNetwork, x: np.ndarray, seed: int = 1, steps: int = 1) -> list[np.ndarray]:
+    """The outputs as steps of training see them; the weights stay."""
+    kept: list[np.ndarray] = []
+
+    def note(truth: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        kept.append(output.copy())
+        return output.sum(-1), np.zeros_like(output)
+
+    net.compile(optimizers.SGD(0.0), note, seed=seed)
+    for _ in range(steps):
+        net.train_on_batch(x, x)
+    made = kept[:steps]
+    net.evaluate(x, x, batch_size=len(x))
+    np.testing.assert_array_equal(kept[-1], x)
+    np.testing.assert_array_equal(net.predict(x), x)
+    return made
+
+
+def close(values: np.ndarray, mean: float, deviation: float) -> bool:
+    """Whether values are drawn with this mean and deviation, as far as their number can tell."""
+    off, count = abs(float(values.mean()) - mean), np.sqrt(values.size)
+    return off < 5 * deviation / count and abs(float(values.std()) - deviation) < 5 * deviation / count
+
+
+NOISE_LAYERS = {
+    "noise": Layer("random", "GaussianNoise", {"stddev": 0.3, "seed": None}),
+    "factors": Layer("random", "GaussianDropout", {"rate": RATE, "seed": None}),
+    "selu": Layer("random", "AlphaDropout", {"rate": RATE, "seed": None, "noise_shape": None}),
+    "rows": Layer("random", "StochasticDepth", {"drop_path_rate": RATE}),
+    "steps": Layer("random", "Dropout", {"rate": RATE, "seed": None, "noise_shape": [None, 1, None]}),
+}
+MANY = np.random.default_rng(5).normal(1, 0.5, (60, 4, SIZE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", NOISE_LAYERS)
+def test_noise_is_drawn_anew_in_each_step_and_told_by_the_seed(kind: str) -> None:
+    one, other = seen(noisy(NOISE_LAYERS[kind], 4), MANY, steps=2)
+    assert (one != other).any()
+    again = seen(noisy(NOISE_LAYERS[kind], 4), MANY, steps=2)
+    np.testing.assert_array_equal([one, other], again)
+    assert (seen(noisy(NOISE_LAYERS[kind], 4), MANY, seed=2)[0] != one).any()
+
+
+def test_gaussian_noise_is_what_keras_adds() -> None:
+    added = seen(noisy(NOISE_LAYERS["noise"], 4), MANY)[0] - MANY
+    assert close(added, 0, 0.3)
+    assert not close(added, 0, 0.35)
+
+
+def test_gaussian_dropout_is_what_keras_multiplies_with() -> None:
+    factors = seen(noisy(NOISE_LAYERS["factors"], 4), MANY)[0] / MANY
+    usual = np.abs(MANY) > 0.1
+    assert close(factors[usual], 1, float(np.sqrt(RATE / (1 - RATE))))
+
+
+def test_alpha_dropout_keeps_mean_and_variance() -> None:
+    made = seen(noisy(NOISE_LAYERS["selu"], 4), MANY)[0]
+    scale = ((1 - RATE) * (1 + RATE * 1.7580993408473766**2)) ** -0.5
+    shift = scale * 1.7580993408473766 * RATE
+    is_kept = np.isclose(made, scale * MANY + shift, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(made[~is_kept], shift - scale * 1.7580993408473766, rtol=1e-5)
+    assert close(is_kept.astype(float), 1 - RATE, float(np.sqrt(RATE * (1 - RATE))))
+
+
+def test_stochastic_depth_leaves_out_rows() -> None:
+    made = np.concatenate(seen(noisy(NOISE_LAYERS["rows"], 4), MANY, steps=20))
+    kept = (made != 0).all(axis=(1, 2))
+    assert (kept == (made != 0).any(axis=(1, 2))).all()
+    np.testing.assert_allclose(made[kept], np.concatenate([MANY] * 20)[kept] / (1 - RATE), rtol=1e-5)
+    assert close(kept.astype(float), 1 - RATE, float(np.sqrt(RATE * (1 - RATE))))
+
+
+def test_dropout_with_a_noise_shape_drops_the_same_places_along_an_axis() -> None:
+    made = seen(noisy(NOISE_LAYERS["steps"], 4), MANY)[0]
+    kept = made[:, :1] != 0
+    np.testing.assert_allclose(made, MANY * kept / (1 - RATE), rtol=1e-5)
+    assert close(kept.astype(float), 1 - RATE, float(np.sqrt(RATE * (1 - RATE))))
+
+
+def test_noise_over_open_sizes_is_refused() -> None:
+    with pytest.raises(porting.Unsupported, match="only the rows may be open"):
+        noisy(NOISE_LAYERS["noise"], None).compile("sgd", "mse")
+
+
+def test_a_run_with_noise_resumes_to_the_bit(tmp_path: Path) -> None:
+    def net() -> porting.PortedNetwork:
+        return noisy(NOISE_LAYERS["noise"], 4)
+
+    state = tmp_path / "state.npz"
+    settings: dict[str, Any] = {"optimizer": "adam", "loss": "mse", "batch_size": 20, "verbose": 0}
+    whole, first, second = net(), net(), net()
+    whole.fit(MANY, MANY, epochs=3, callbacks=[Checkpoint(tmp_path / "other.npz")], **settings)
+    first.fit(MANY, MANY, epochs=1, callbacks=[Checkpoint(state)], **settings)
+    second.fit(MANY, MANY, epochs=3, callbacks=[Checkpoint(state)], resume=state, **settings)
+    for name, array in whole.weights().items():
+        np.testing.assert_array_equal(second.weights()[name], array)
+    assert whole.moved()["same/kernel"] > 0
