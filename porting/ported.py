@@ -80,6 +80,14 @@ class PortedNetwork(Tunable):
         joined = {ref: parts[0] if len(parts) == 1 else np.concatenate(parts) for ref, parts in outputs.items()}
         return map_tensors(self.network.outputs, joined.__getitem__)
 
+    def predict_on_batch(self, inputs: Any) -> Any:
+        """What `predict` returns for one batch, in one run, as Keras' ``predict_on_batch``.
+
+        Raises:
+            Mismatch: as `predict`.
+        """
+        return self.predict(inputs, batch_size=batch_size_of(self._checked(inputs)), threads=1)
+
     def _checked(self, inputs: Any) -> dict[str, Array]:
         wide = getattr(self.engine, "wide_inputs", ())
         return check_inputs(inputs, self.network.inputs, self.engine.id_limits, wide)

@@ -7,7 +7,7 @@ an engine builds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
@@ -267,7 +267,7 @@ class FrontedEngine:
         self,
         network: Network,
         learns: Sequence[str],
-        absorbed: Mapping[TensorRef, Optional[str]],
+        absorbed: Mapping[TensorRef, Collection[str]],
         seed: int,
         moving: Sequence[str] = (),
     ) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
+
+from .training.arguments import Check, check_settings, maybe, positive, refusal, truth_value, within
 
 __all__ = [
     "CosineDecay",
@@ -20,8 +22,48 @@ __all__ = [
 f32 = np.float32
 
 
+def increasing(name: str, value: Any) -> None:
+    """Steps at which a rate changes."""
+    steps = numbers(name, value)
+    if not steps or any(later <= earlier for earlier, later in zip(steps, steps[1:])):
+        raise refusal(name, value, "give strictly increasing steps, at least one")
+
+
+def numbers(name: str, value: Any) -> list[float]:
+    if not isinstance(value, (list, tuple)):
+        raise refusal(name, value, "give a list of numbers")
+    return [within(0)(f"{name}[{at}]", one) for at, one in enumerate(value)]
+
+
+# What settings may be, as Keras raises or documents it.
+SETTINGS: dict[str, Check] = {
+    "initial_learning_rate": within(0),
+    "end_learning_rate": within(0),
+    "warmup_target": maybe(within(0)),
+    "warmup_steps": within(0),
+    "decay_steps": positive,
+    "first_decay_steps": positive,
+    "decay_rate": within(0),
+    "power": within(0),
+    "alpha": within(),
+    "t_mul": positive,
+    "m_mul": within(0),
+    "staircase": truth_value,
+    "cycle": truth_value,
+    "boundaries": increasing,
+    "values": numbers,
+}
+
+
+class Schedule:
+    """A learning rate for each step. Raises Unsupported for settings out of range, all of them at once."""
+
+    def __post_init__(self) -> None:
+        check_settings(type(self).__name__, SETTINGS, vars(self))
+
+
 @dataclass(frozen=True)
-class ExponentialDecay:
+class ExponentialDecay(Schedule):
     """initial · decay_rate ^ (step / decay_steps). See ``keras.optimizers.schedules.ExponentialDecay``."""
 
     initial_learning_rate: float
@@ -36,11 +78,17 @@ class ExponentialDecay:
 
 
 @dataclass(frozen=True)
-class PiecewiseConstantDecay:
+class PiecewiseConstantDecay(Schedule):
     """values[i] up to and including boundaries[i]. See ``keras.optimizers.schedules.PiecewiseConstantDecay``."""
 
     boundaries: Sequence[float]
     values: Sequence[float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.values) != len(self.boundaries) + 1:
+            way_out = f"give {len(self.boundaries) + 1} values, one more than boundaries"
+            raise refusal("PiecewiseConstantDecay: values", self.values, way_out)
 
     def __call__(self, step: int) -> float:
         passed = sum(step > boundary for boundary in self.boundaries)
@@ -48,7 +96,7 @@ class PiecewiseConstantDecay:
 
 
 @dataclass(frozen=True)
-class PolynomialDecay:
+class PolynomialDecay(Schedule):
     """See ``keras.optimizers.schedules.PolynomialDecay``."""
 
     initial_learning_rate: float
@@ -68,7 +116,7 @@ class PolynomialDecay:
 
 
 @dataclass(frozen=True)
-class InverseTimeDecay:
+class InverseTimeDecay(Schedule):
     """initial / (1 + decay_rate · step / decay_steps). See ``keras.optimizers.schedules.InverseTimeDecay``."""
 
     initial_learning_rate: float
@@ -83,7 +131,7 @@ class InverseTimeDecay:
 
 
 @dataclass(frozen=True)
-class CosineDecay:
+class CosineDecay(Schedule):
     """Half a cosine, after a linear warm-up if asked for. See ``keras.optimizers.schedules.CosineDecay``."""
 
     initial_learning_rate: float
@@ -109,7 +157,7 @@ class CosineDecay:
 
 
 @dataclass(frozen=True)
-class CosineDecayRestarts:
+class CosineDecayRestarts(Schedule):
     """Cosines one after the other. See ``keras.optimizers.schedules.CosineDecayRestarts``."""
 
     initial_learning_rate: float

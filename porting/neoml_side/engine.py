@@ -301,7 +301,7 @@ class NeomlEngine:
         self,
         network: Network,
         learns: Sequence[str],
-        absorbed: Mapping[TensorRef, Optional[str]],
+        absorbed: Mapping[TensorRef, Collection[str]],
         seed: int,
         moving: Sequence[str] = (),
     ) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Optional
 
 from ..layers import Rule
@@ -26,7 +26,7 @@ class EvaluatingNet:
     def __init__(
         self,
         network: Network,
-        absorbed: Mapping[TensorRef, Optional[str]],
+        absorbed: Mapping[TensorRef, Collection[str]],
         math_engine: Any,
         rules: Mapping[str, Rule],
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional
 
@@ -43,7 +43,7 @@ class Head:
     activation: Optional[str] = None
 
 
-def learning_heads(plan: Plan, absorbed: Mapping[TensorRef, Optional[str]]) -> list[Head]:
+def learning_heads(plan: Plan, absorbed: Mapping[TensorRef, Collection[str]]) -> list[Head]:
     """A head for each output; before its last activation where the loss absorbs that one.
 
     Raises:
@@ -59,20 +59,22 @@ def learning_heads(plan: Plan, absorbed: Mapping[TensorRef, Optional[str]]) -> l
             continue
         wire = wire.to(canonical(wire.rank)) if wire.dtype == "float32" else wire
         found = _before_activation(plan.tensors[ref], absorbs)
-        heads.append(Head(ref, wire) if found is None else Head(ref, found, absorbs))
+        heads.append(Head(ref, wire) if found is None else Head(ref, *found))
     if problems:
         raise Unsupported(problems)
     return heads
 
 
-def _before_activation(wire: Wire, absorbs: Optional[str]) -> Optional[Wire]:
+def _before_activation(wire: Wire, absorbs: Collection[str]) -> Optional[tuple[Wire, str]]:
+    """What stands before the last activation, if that is one of these, and the activation."""
     node = wire.port.node
-    if absorbs is None or LAST_ACTIVATIONS.get(node.kind) != absorbs:
+    activation = LAST_ACTIVATIONS.get(node.kind)
+    if activation is None or activation not in absorbs:
         return None
-    if absorbs == "softmax" and (node.settings.get("area") != "channel" or wire.layout[-1] != "C"):
+    if activation == "softmax" and (node.settings.get("area") != "channel" or wire.layout[-1] != "C"):
         return None
     before = Wire(wire.shape, wire.dtype, wire.layout, node.inputs[0], wire.graph, wire.mask)
-    return before.to(canonical(wire.rank))
+    return before.to(canonical(wire.rank)), activation
 
 
 def head_sinks(heads: Sequence[Head]) -> dict[str, Port]:

@@ -95,7 +95,7 @@ class LearningNet:
         self,
         network: Network,
         learns: Iterable[str],
-        absorbed: Mapping[TensorRef, Optional[str]],
+        absorbed: Mapping[TensorRef, Collection[str]],
         math_engine: Any,
         rules: Mapping[str, Rule] = RULES,
         seed: int = 0,

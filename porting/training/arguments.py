@@ -9,14 +9,70 @@ from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, Optional
 
+import numpy as np
+
 from ..errors import Problem, Unsupported
 from ..inputs import whole_number
 
-__all__ = ["class_weights", "file_path", "patterns", "rate", "rates_by_pattern", "real_number", "takes", "truth_value"]
+__all__ = [
+    "Check",
+    "check_settings",
+    "class_weights",
+    "file_path",
+    "maybe",
+    "one_of",
+    "patterns",
+    "positive",
+    "rate",
+    "rates_by_pattern",
+    "real_number",
+    "takes",
+    "truth_value",
+    "within",
+]
 
 
 def refusal(name: str, value: Any, way_out: str) -> Unsupported:
     return Unsupported(Problem(name, f"is {value!r:.80}", way_out))
+
+
+Check = Callable[[str, Any], Any]
+
+
+def check_settings(where: str, checks: Mapping[str, Check], given: Mapping[str, Any]) -> None:
+    """Check settings by name.
+
+    Raises:
+        Unsupported: with all that are refused at once.
+    """
+    problems: list[Problem] = []
+    for name, value in given.items():
+        try:
+            checks[name](f"{where}: {name}", value)
+        except Unsupported as error:
+            problems += error.problems
+    if problems:
+        raise Unsupported(problems)
+
+
+def within(least: float = -math.inf, most: float = math.inf) -> Check:
+    """A check for a finite number in a range, both ends included."""
+    return lambda name, value: real_number(name, value, least, most)
+
+
+def one_of(*known: Any) -> Check:
+    """A check for one of some words."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, str) or value not in known:
+            raise refusal(name, value, f"use one of {', '.join(known)}")
+
+    return check
+
+
+def maybe(check: Check) -> Check:
+    """None, or what the check lets pass."""
+    return lambda name, value: None if value is None else check(name, value)
 
 
 def real_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
@@ -24,8 +80,19 @@ def real_number(name: str, value: Any, least: float = -math.inf, most: float = m
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if is_number and math.isfinite(value) and least <= value <= most:
         return float(value)
-    limits = "" if least == -math.inf else f" from {least:g} up" if most == math.inf else f" from {least} to {most}"
+    limits = "" if least == -math.inf else f" from {least:g} up" if most == math.inf else f" from {least:g} to {most:g}"
     raise refusal(name, value, f"give a finite number{limits}")
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number above 0, as float32 too. Raises Unsupported for anything else."""
+    try:
+        number = real_number(name, value)
+    except Unsupported:
+        number = 0.0
+    if np.float32(number) > 0:
+        return number
+    raise refusal(name, value, "give a finite number above 0")
 
 
 def rate(name: str, value: Any) -> Any:

@@ -25,10 +25,10 @@ from ..network import Array
 
 __all__ = ["State", "read_state", "write_state"]
 
-FORMAT = 1
+FORMAT = 2
 KEPT = {
     *("epoch", "step", "stop", "steps", "learns", "optimizer", "iterations", "learning_rate", "optimizer_numbers"),
-    *("tally", "history", "epochs_done", "callbacks"),
+    *("tally", "history", "epochs_done", "kept_callbacks", "callbacks"),
 }
 UNFINISHED = ".unfinished"
 

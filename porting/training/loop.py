@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -10,13 +13,42 @@ import numpy as np
 
 from ..errors import BadArchive, Mismatch, Problem
 from ..network import Array
-from .callbacks import Callback
+from .callback import Callback
 from .checkpoints import State, read_state, write_state
 from .data import Batch, Batches
-from .metrics import Mean
-from .trainer import Trainer, _Tally
+from .recording import Checkpoint
+from .trainer import Trainer
 
-__all__ = ["History", "Run", "class_weighted", "evaluate"]
+__all__ = ["History", "Run", "class_weighted", "evaluate", "whole_step"]
+
+
+@contextmanager
+def whole_step(trainer: Trainer) -> Iterator[None]:
+    """Let a step be made whole or not at all: other threads wait for its end, and so does Ctrl-C.
+
+    Numbers that grow beyond float32 become infinite and NaN in the losses, as in Keras, without numpy's warnings.
+    """
+    with trainer.lock, _without_interrupts(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        yield
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # Ctrl-C interrupts the main thread alone
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        yield
+        return
+    seen: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *given: seen.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if seen:
+            handler(*seen[0])
 
 
 class History:
@@ -25,12 +57,14 @@ class History:
     Attributes:
         history: lists by name, a number for each epoch, as Keras' ``History.history``.
         epoch: the epochs' numbers.
+        params: ``epochs``, ``steps`` and ``verbose``, as Keras' ``History.params``.
         moved: by weight, how far its number that moved furthest has moved.
     """
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self.params: dict[str, Any] = {}
         self.moved: dict[str, float] = {}
 
     def add(self, epoch: int, logs: Mapping[str, float]) -> None:
@@ -54,6 +88,7 @@ class Run:
         epoch, step: the epoch, and how many of its batches are done.
         stop: set by a callback to end after this epoch.
         resumed: whether it goes on from a checkpoint.
+        history: what was seen so far.
     """
 
     def __init__(
@@ -64,51 +99,94 @@ class Run:
         validation: Optional[Batches] = None,
         callbacks: Sequence[Callback] = (),
         initial_epoch: int = 0,
+        validation_freq: Union[int, Collection[int]] = 1,
+        model: Any = None,
+        verbose: Any = 0,
     ) -> None:
         self.trainer = trainer
         self.data = data
         self.validation = validation
+        self.validation_freq = validation_freq
         self.epochs = epochs
         self.callbacks = list(callbacks)
         self.history = History()
+        self.history.params = {"verbose": verbose, "epochs": epochs, "steps": data.count}
         self.epoch, self.step = initial_epoch, 0
         self.stop = False
         self.resumed = False
         for callback in self.callbacks:
-            callback.run = self
+            callback.run, callback.model, callback.params = self, model, self.history.params
 
     def go(self) -> History:
         """Run all epochs, from the beginning or from where a checkpoint was resumed."""
-        for callback in self.callbacks:
-            callback.on_train_begin()
-        while self.epoch < self.epochs and not self.stop:
-            self._epoch()
-            self.epoch, self.step = self.epoch + 1, 0
-        for callback in self.callbacks:
-            callback.on_train_end()
-        self.history.moved = self.trainer.moved()
+        logs: dict[str, float] = {}
+        try:
+            for callback in self.callbacks:
+                callback.on_train_begin({})
+            while self.epoch < self.epochs and (self.step or not self.stop):
+                logs = self._epoch()
+                self.epoch, self.step = self.epoch + 1, 0
+            for callback in self.callbacks:
+                callback.on_train_end(logs)
+        finally:
+            self.trainer.changed = True
+            self.history.moved = self.trainer.moved()
         return self.history
 
-    def _epoch(self) -> None:
+    def _epoch(self) -> dict[str, float]:
         if self.step == 0:
-            self.trainer.tally = _Tally()
+            self.trainer.tally = self.trainer.fresh_tally()
             for callback in self.callbacks:
-                callback.on_epoch_begin(self.epoch)
-        for batch in self.data.epoch(self.epoch, self.step):
-            logs = self.trainer.train(batch)
-            self.step += 1
-            for callback in self.callbacks:
-                callback.on_batch_end(self.step, logs)
+                callback.on_epoch_begin(self.epoch, {})
+        if not self.stop:
+            self._batches()
         if self.step == 0:
             raise Mismatch(
                 Problem("data", "gave no batch", "an iterator that is used up gives nothing in a next epoch")
             )
-        ended = self.trainer.tally.logs()
-        if self.validation is not None:
-            ended.update({f"val_{name}": value for name, value in evaluate(self.trainer, self.validation).items()})
-        self.history.add(self.epoch, ended)
+        logs = self.trainer.tally.logs()
+        if self.validation is not None and self.validates():
+            measured = evaluate(self.trainer, self.validation, self.callbacks)
+            logs.update({f"val_{name}": value for name, value in measured.items()})
+        self._end_epoch(logs)
+        return logs
+
+    def _batches(self) -> None:
+        """The rest of the epoch's batches; none after a callback has said stop."""
+        for batch in self.data.epoch(self.epoch, self.step):
+            for callback in self.callbacks:
+                callback.on_train_batch_begin(self.step, {})
+            with whole_step(self.trainer):
+                self.trainer.train(batch)
+                self.step += 1
+            logs = self.trainer.tally.logs()
+            for callback in self.callbacks:
+                callback.on_train_batch_end(self.step - 1, logs)
+            if self.stop:
+                return
+
+    def validates(self) -> bool:
+        """Whether this epoch ends with a validation."""
+        number = self.epoch + 1
+        if isinstance(self.validation_freq, int):
+            return number % self.validation_freq == 0
+        return number in self.validation_freq
+
+    def _end_epoch(self, measured: Mapping[str, float]) -> None:
+        """The history has what callbacks add to the logs; checkpoints have the history."""
+        logs = dict(measured)
+        checkpoints = [one for one in self.callbacks if isinstance(one, Checkpoint)]
         for callback in self.callbacks:
-            callback.on_epoch_end(self.epoch, ended)
+            if callback not in checkpoints:
+                callback.on_epoch_end(self.epoch, logs)
+        self.history.add(self.epoch, logs)
+        for callback in checkpoints:
+            callback.on_epoch_end(self.epoch, logs)
+
+    @property
+    def keepers(self) -> list[Callback]:
+        """The callbacks that a checkpoint keeps something of."""
+        return [one for one in self.callbacks if one.keeps_state]
 
     # ---- checkpoints
 
@@ -130,7 +208,7 @@ class Run:
         arrays.update({f"before/{name}": array for name, array in trainer.before.items()})
         for name, slots in trainer.optimizer.state.items():
             arrays.update({f"optimizer/{name}//{slot}": array for slot, array in slots.items()})
-        for number, callback in enumerate(self.callbacks):
+        for number, callback in enumerate(self.keepers):
             arrays.update({f"callback/{number}/{name}": array for name, array in callback.arrays().items()})
         write_state(State(arrays, self._numbers(epoch, step)), path)
 
@@ -148,10 +226,11 @@ class Run:
             "iterations": optimizer.iterations,
             "learning_rate": None if callable(rate) else float(rate),
             "optimizer_numbers": optimizer.numbers,
-            "tally": {name: [mean.total, mean.count] for name, mean in trainer.tally.means.items()} if step else {},
+            "tally": trainer.tally.as_numbers() if step else {},
             "history": self.history.history,
             "epochs_done": self.history.epoch,
-            "callbacks": [callback.state() for callback in self.callbacks],
+            "kept_callbacks": [type(callback).__name__ for callback in self.keepers],
+            "callbacks": [callback.state() for callback in self.keepers],
         }
 
     def resume(self, path: Union[str, Path]) -> None:
@@ -176,7 +255,9 @@ class Run:
         if numbers["learning_rate"] is not None:
             optimizer.learning_rate = numbers["learning_rate"]
         trainer.steps = numbers["steps"]
-        trainer.tally = _Tally({name: Mean(*pair) for name, pair in numbers["tally"].items()})
+        trainer.tally = trainer.fresh_tally()
+        for name, sums in numbers["tally"].items():
+            trainer.tally.add(name, np.array(sums, np.float64))
         self.epoch, self.step, self.stop = numbers["epoch"], numbers["step"], numbers["stop"]
         self.history.history = {name: list(values) for name, values in numbers["history"].items()}
         self.history.epoch = list(numbers["epochs_done"])
@@ -186,7 +267,7 @@ class Run:
         self.resumed = True
 
     def _resume_callbacks(self, state: State) -> None:
-        for number, (callback, kept) in enumerate(zip(self.callbacks, state.numbers["callbacks"])):
+        for number, (callback, kept) in enumerate(zip(self.keepers, state.numbers["callbacks"])):
             if kept:
                 callback.resume(kept)
             prefix = f"callback/{number}/"
@@ -207,8 +288,11 @@ class Run:
                 problems.append(Problem(str(path), f"lacks state of {name!r}, or holds it in another shape"))
         if numbers["optimizer"] != type(trainer.optimizer).__name__:
             problems.append(Problem(str(path), f"was written with the optimizer {numbers['optimizer']}"))
-        if len(numbers["callbacks"]) != len(self.callbacks):
-            problems.append(Problem(str(path), f"was written with {len(numbers['callbacks'])} callbacks"))
+        kept = [type(callback).__name__ for callback in self.keepers]
+        if numbers["kept_callbacks"] != kept:
+            there = ", ".join(numbers["kept_callbacks"]) or "no callback"
+            way_out = f"give the callbacks that it was written with, or train from the start; now there are {kept}"
+            problems.append(Problem(str(path), f"keeps the state of {there}", way_out))
         if problems:
             raise BadArchive(problems)
 
@@ -217,14 +301,25 @@ def _seed_at(trainer: Trainer) -> int:
     return int(np.random.default_rng([trainer.settings.seed, trainer.steps]).integers(2**31))
 
 
-def evaluate(trainer: Trainer, data: Batches) -> dict[str, float]:
+def evaluate(trainer: Trainer, data: Batches, callbacks: Sequence[Callback] = ()) -> dict[str, float]:
     """Loss and metrics over all batches."""
-    tally = _Tally()
-    for batch in data.epoch(0):
-        trainer.test(batch, tally)
-    if not tally.means:
+    tally = trainer.fresh_tally()
+    for callback in callbacks:
+        callback.on_test_begin({})
+    for number, batch in enumerate(data.epoch(0)):
+        for callback in callbacks:
+            callback.on_test_batch_begin(number, {})
+        with whole_step(trainer):
+            trainer.test(batch, tally)
+        logs = tally.logs() if callbacks else {}
+        for callback in callbacks:
+            callback.on_test_batch_end(number, logs)
+    if not tally.sums:
         raise Mismatch(Problem("data", "gave no batch"))
-    return tally.logs()
+    logs = tally.logs()
+    for callback in callbacks:
+        callback.on_test_end(logs)
+    return logs
 
 
 def class_weighted(data: Batches, class_weight: Mapping[int, float], output: str) -> Batches:

@@ -8,7 +8,7 @@ it, as Keras on TensorFlow does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array
+from .arguments import Check, check_settings, one_of, truth_value, within
 
 __all__ = [
     "LOSSES",
@@ -52,21 +53,30 @@ def softmax(x: Array) -> Array:
     return made
 
 
+# What settings may be, as Keras raises or documents it.
+SETTINGS: dict[str, Check] = {
+    "reduction": one_of(*REDUCTIONS),
+    "from_logits": truth_value,
+    "label_smoothing": within(0, 1),
+    "delta": within(0),
+}
+
+
 class Loss(ABC):
     """A loss of Keras.
 
     Attributes:
         name: for the history.
         reduction: how samples' values become one: as ``keras.losses.Loss`` has it.
-        absorbs: the activation before which this loss reads a network that ends in it: ``sigmoid`` or ``softmax``.
+        absorbs: the activations before which this loss reads a network that ends in one of them. Keras on TensorFlow
+            takes what stands before a sigmoid or softmax for the logits of any cross-entropy, fitting or not.
     """
 
     name = "loss"
-    absorbs: Optional[str] = None
+    absorbs: Collection[str] = ()
 
-    def __init__(self, reduction: str = "sum_over_batch_size") -> None:
-        if reduction not in REDUCTIONS:
-            raise Unsupported(Problem(f"loss {self.name}", f"reduction {reduction!r}", f"use one of {REDUCTIONS}"))
+    def __init__(self, reduction: str = "sum_over_batch_size", **settings: Any) -> None:
+        check_settings(f"loss {self.name}", SETTINGS, {"reduction": reduction, **settings})
         self.reduction = reduction
 
     @abstractmethod
@@ -224,7 +234,7 @@ class Huber(MeanOverLast):
     name = "huber_loss"
 
     def __init__(self, delta: float = 1.0, reduction: str = "sum_over_batch_size") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction, delta=delta)
         self.delta = f32(delta)
 
     def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
@@ -306,12 +316,12 @@ class BinaryCrossentropy(MeanOverLast):
     """See ``keras.losses.BinaryCrossentropy``; `axis` is the last."""
 
     name = "binary_crossentropy"
-    absorbs = "sigmoid"
+    absorbs = ("sigmoid", "softmax")
 
     def __init__(
         self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "sum_over_batch_size"
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction, from_logits=from_logits, label_smoothing=label_smoothing)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
     def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
@@ -330,12 +340,12 @@ class CategoricalCrossentropy(Loss):
     """See ``keras.losses.CategoricalCrossentropy``; the classes are the last axis."""
 
     name = "categorical_crossentropy"
-    absorbs = "softmax"
+    absorbs = ("sigmoid", "softmax")
 
     def __init__(
         self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "sum_over_batch_size"
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction, from_logits=from_logits, label_smoothing=label_smoothing)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
@@ -360,7 +370,7 @@ class SparseCategoricalCrossentropy(Loss):
     """See ``keras.losses.SparseCategoricalCrossentropy``; the classes are the last axis."""
 
     name = "sparse_categorical_crossentropy"
-    absorbs = "softmax"
+    absorbs = ("sigmoid", "softmax")
 
     def __init__(
         self,
@@ -368,11 +378,11 @@ class SparseCategoricalCrossentropy(Loss):
         ignore_class: Optional[int] = None,
         reduction: str = "sum_over_batch_size",
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction, from_logits=from_logits)
+        self.from_logits = from_logits
         if ignore_class is not None:
             problem = Problem(f"loss {self.name}", "ignore_class is not handled", "give such samples the weight 0")
             raise Unsupported(problem)
-        self.from_logits = from_logits
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
         labels = self._labels(truth, prediction)

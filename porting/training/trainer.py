@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Protocol
 
@@ -12,12 +13,13 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..layers import Rule
 from ..network import Array, Network, TensorRef
 from ..optimizers import Optimizer, optimizer_named
-from .arguments import real_number, refusal
+from .arguments import real_number
 from .choosing import Choice, choose
 from .data import Batch, Outputs
 from .gradients import Gradient, total
 from .losses import Loss, loss_named, reduced, sigmoid, softmax
-from .metrics import Mean, Metric, metric_named
+from .measuring import MEAN, Measured, Tally, chosen_metrics, mean_of
+from .metrics import Metric, Shown
 
 __all__ = ["Learner", "LearningEngine", "Settings", "Trainer", "outputs_of"]
 
@@ -49,7 +51,7 @@ class LearningEngine(Protocol):
         self,
         network: Network,
         learns: Sequence[str],
-        absorbed: Mapping[TensorRef, Optional[str]],
+        absorbed: Mapping[TensorRef, Collection[str]],
         seed: int,
         moving: Sequence[str] = (),
     ) -> Learner: ...
@@ -96,19 +98,6 @@ def outputs_of(network: Network) -> dict[str, TensorRef]:
     return named
 
 
-@dataclass
-class _Tally:
-    """Running means of one epoch."""
-
-    means: dict[str, Mean] = field(default_factory=dict)
-
-    def add(self, name: str, value: float, weight: float) -> None:
-        self.means.setdefault(name, Mean()).add(value, weight)
-
-    def logs(self, prefix: str = "") -> dict[str, float]:
-        return {prefix + name: mean.value for name, mean in self.means.items()}
-
-
 class Trainer:
     """A network that is being trained.
 
@@ -116,13 +105,15 @@ class Trainer:
         network: with the weights to begin with.
         settings: see `Settings`.
         make: makes the engine's learner: of the network, the names of the weights that learn, and for each output
-            with a loss the activation that the loss absorbs; then the seed, and the statistics that move.
+            with a loss the activations that the loss absorbs; then the seed, and the statistics that move.
 
     Attributes:
         optimizer: with its state.
         learner: the engine's net, and `theta`, the weights that learn.
         choice: what learns.
         tally: the running means of the epoch.
+        changed: whether the weights have changed since this was last set to False.
+        lock: held while a step is made, and while weights are read.
 
     Raises:
         Unsupported, Mismatch: settings that do not fit the network, and layers that cannot be trained, all at once.
@@ -132,7 +123,7 @@ class Trainer:
         self,
         network: Network,
         settings: Settings,
-        make: Callable[[Network, Sequence[str], Mapping[TensorRef, Optional[str]], int, Sequence[str]], Learner],
+        make: Callable[[Network, Sequence[str], Mapping[TensorRef, Collection[str]], int, Sequence[str]], Learner],
     ) -> None:
         self.network = network
         self.settings = settings
@@ -141,16 +132,20 @@ class Trainer:
         self.outputs = Outputs(tuple(self.refs))
         self.losses = self._losses()
         self.loss_weights = self._loss_weights()
-        self.metrics = self._metrics(settings.metrics), self._metrics(settings.weighted_metrics)
+        self.metrics: list[Measured] = chosen_metrics(
+            settings.metrics, settings.weighted_metrics, self.outputs, list(self.losses)
+        )
         self.choice: Choice = choose(network, settings.frozen, settings.learning_rates)
-        absorbed = dict.fromkeys(self.choice.activities) | {
+        absorbed: dict[TensorRef, Collection[str]] = dict.fromkeys(self.choice.activities, ()) | {
             self.refs[name]: self._absorbed(name, loss) for name, loss in self.losses.items()
         }
         self.learner = make(network, self.choice.learns, absorbed, settings.seed, self.choice.moves)
         self._check_activities()
         self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
-        self.tally = _Tally()
+        self.tally = self.fresh_tally()
         self.steps = 0
+        self.changed = False
+        self.lock = threading.RLock()
 
     # ---- settings
 
@@ -166,11 +161,11 @@ class Trainer:
             )
         return losses
 
-    def _absorbed(self, name: str, loss: Loss) -> Optional[str]:
-        """The activation before which the loss reads the output; Keras loses sight of one inside a TimeDistributed."""
+    def _absorbed(self, name: str, loss: Loss) -> Collection[str]:
+        """The activations before which the loss reads the output; Keras loses sight of one inside a TimeDistributed."""
         made_by = next((call.layer for call in self.network.calls if call.name == self.refs[name].call), None)
         wrapped = made_by is not None and self.network.layers[made_by].class_name == "TimeDistributed"
-        return None if wrapped else loss.absorbs
+        return () if wrapped else loss.absorbs
 
     def _loss_weights(self) -> dict[str, float]:
         weights = self.settings.loss_weights
@@ -182,16 +177,10 @@ class Trainer:
             for name in self.losses
         }
 
-    def _metrics(self, given: Any) -> dict[str, list[tuple[str, Metric]]]:
-        """By output; a list of plain metrics counts for every output that has a loss."""
-        if not isinstance(given, Mapping):
-            plain = _metric_list(given)
-            per_output = len(self.refs) > 1 and any(isinstance(one, (list, tuple)) for one in plain)
-            given = dict(zip(self.refs, plain)) if per_output else dict.fromkeys(self.losses, plain)
-        found: dict[str, list[tuple[str, Metric]]] = {}
-        for name, listed in self.outputs.spread(given, "metrics").items():
-            found[name] = [metric_named(one, self.losses.get(name)) for one in _metric_list(listed)]
-        return found
+    def fresh_tally(self) -> Tally:
+        """Running sums that hold nothing yet."""
+        kinds: dict[str, Metric] = {"loss": MEAN, **{f"{name}_loss": MEAN for name in self.losses}}
+        return Tally({**kinds, **{one.name: one.metric for one in self.metrics}})
 
     def _check_activities(self) -> None:
         """An output whose loss reads it before its activation is not seen as a regularizer would see it."""
@@ -210,6 +199,7 @@ class Trainer:
         looked_at = [*self.choice.activities, *(self.refs[name] for name in self.losses)]
         derivatives = {ref: seen.derivative(ref, batch) for ref in looked_at}
         penalty = 0.0
+        self.changed = True
         if not self._is_plain or not self.learner.step(batch.inputs, derivatives, self.optimizer):
             penalty = self._apply_gradients(batch, derivatives)
         self.steps += 1
@@ -230,7 +220,7 @@ class Trainer:
         self._constrain(gradients)
         return penalty
 
-    def test(self, batch: Batch, tally: _Tally) -> dict[str, float]:
+    def test(self, batch: Batch, tally: Tally) -> dict[str, float]:
         """One batch's loss and metrics, with the weights as they are and nothing random."""
         self._check_labels(batch)
         seen = _Seen(self)
@@ -260,29 +250,22 @@ class Trainer:
             if name in self.choice.constraints:
                 arrays[name][...] = self.choice.constraints[name](arrays[name])
 
-    def _note(self, seen: _Seen, batch: Batch, penalty: float, tally: _Tally) -> dict[str, float]:
+    def _note(self, seen: _Seen, batch: Batch, penalty: float, tally: Tally) -> dict[str, float]:
         rows = batch.rows
-        own = _Tally()
+        own = self.fresh_tally()
         loss = sum(self.loss_weights[name] * value for name, value in seen.values.items()) + penalty + seen.activity
-        for kept in (tally, own):
-            kept.add("loss", float(loss), rows)
-            if len(self.losses) > 1:
-                for name, value in seen.values.items():
-                    kept.add(f"{name}_loss", value, rows)
-            self._note_metrics(kept, seen, batch)
+        own.add("loss", mean_of(float(loss), rows))
+        if len(self.losses) > 1:
+            for name, value in seen.values.items():
+                # Keras over TensorFlow does not know here how many rows a batch has: every batch counts alike.
+                own.add(f"{name}_loss", mean_of(value, 1))
+        for one in self.metrics:
+            labels = batch.labels.get(one.output)
+            if labels is not None and one.output in seen.outputs:
+                own.add(one.name, one.sums(seen.shown(one.output, labels, batch.weights if one.weighted else {})))
+        for name, sums in own.sums.items():
+            tally.add(name, sums)
         return own.logs()
-
-    def _note_metrics(self, tally: _Tally, seen: _Seen, batch: Batch) -> None:
-        for weighted, by_output in enumerate(self.metrics):
-            for name, metrics in by_output.items():
-                labels = batch.labels.get(name)
-                if not metrics or name not in seen.outputs or labels is None:
-                    continue
-                prefix = f"{name}_" if len(self.refs) > 1 else ""
-                weights = batch.weights.get(name) if weighted else None
-                for label, metric in metrics:
-                    value, weight = _measured(label, metric, labels, seen.outputs[name], weights)
-                    tally.add(prefix + label, value, weight)
 
     # ---- what became of it
 
@@ -307,6 +290,7 @@ class _Seen:
         self.values: dict[str, float] = {}
         self.outputs: dict[str, Array] = {}
         self.activity = 0.0
+        self.before: dict[str, tuple[Optional[str], Array, Optional[Array]]] = {}
 
     def derivative(self, ref: TensorRef, batch: Batch) -> Callable[[Array, Optional[Array]], Optional[Array]]:
         return lambda output, mask: self.look(ref, batch, output, mask)
@@ -328,6 +312,7 @@ class _Seen:
         trainer = self.trainer
         activation = trainer.learner.activation_of(trainer.refs[name])
         self.outputs[name] = output if activation is None else LAST[activation](output)
+        self.before[name] = activation, output, mask
         labels = batch.labels.get(name)
         if labels is None:
             self.values[name] = 0.0
@@ -339,33 +324,7 @@ class _Seen:
         factor = trainer.loss_weights[name]
         return made.gradient if factor == 1.0 else made.gradient * np.float32(factor)
 
-
-def _measured(name: str, metric: Metric, labels: Array, output: Array, weights: Optional[Array]) -> tuple[float, float]:
-    try:
-        return _mean_of(np.asarray(metric(labels, output)), weights)
-    except (ValueError, TypeError, IndexError) as error:
-        what = f"cannot be computed of labels {labels.shape} and an output {output.shape}: {error}"
-        raise Mismatch(Problem(f"metric {name}", what, "choose a metric that fits these labels")) from error
-
-
-def _metric_list(given: Any) -> list[Any]:
-    """One metric or several."""
-    if given is None:
-        return []
-    if isinstance(given, (str, Loss)) or callable(given):
-        return [given]
-    if not isinstance(given, (list, tuple)):
-        raise refusal("metrics", given, "give a list of names, losses or functions")
-    return list(given)
-
-
-def _mean_of(values: Array, weights: Optional[Array]) -> tuple[float, float]:
-    """Values' mean and what it weighs."""
-    if weights is None:
-        return float(values.mean()), float(values.size)
-    spread = np.asarray(weights, np.float32)
-    while spread.ndim < values.ndim:
-        spread = spread[..., None]
-    spread = np.broadcast_to(spread, values.shape)
-    weight = float(spread.sum())
-    return (float((values * spread).sum() / weight) if weight else 0.0), weight
+    def shown(self, name: str, labels: Array, weights: Mapping[str, Optional[Array]]) -> Shown:
+        """What metrics of an output are shown."""
+        activation, logits, mask = self.before[name]
+        return Shown(labels, self.outputs[name], weights.get(name), mask, logits, activation)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union, cast
 
 from ..errors import Problem, Unsupported
 from ..inputs import whole_number
 from ..network import Input, Network
+from ..optimizers import Optimizer
 from .arguments import (
+    Check,
+    check_settings,
     class_weights,
     file_path,
     maybe_whole,
@@ -22,9 +27,11 @@ from .arguments import (
     seed_number,
     truth_value,
 )
-from .callbacks import Callback, Checkpoint, ProgressBar, listed
+from .callback import Callback, listed
+from .callbacks import Checkpoint, ProgressBar
 from .data import Arrays, Batch, Batches, Outputs, as_batches
-from .loop import History, Run, class_weighted, evaluate
+from .loop import History, Run, class_weighted, evaluate, whole_step
+from .measuring import in_keras_order
 from .results import with_references, with_weights
 from .trainer import LearningEngine, Settings, Trainer
 
@@ -37,18 +44,38 @@ BATCH_SIZE = 32
 SETTINGS = tuple(field.name for field in fields(Settings))
 
 
-def check_numbers(
-    batch_size: Any, epochs: Any, initial_epoch: Any, steps: Any, validation_steps: Any, validation_split: Any
-) -> None:
-    """Raises Unsupported for the numbers of `fit` that are none."""
-    whole_number("epochs", epochs, 0)
-    whole_number("initial_epoch", initial_epoch, 0)
-    maybe = {"batch_size": batch_size, "steps_per_epoch": steps, "validation_steps": validation_steps}
-    for name, value in maybe.items():
-        if value is not None:
-            whole_number(name, value)
-    if real_number("validation_split", validation_split, 0, 1) == 1:
-        raise refusal("validation_split", validation_split, "give a number from 0 up to, but not including, 1")
+def share(name: str, value: Any) -> None:
+    if real_number(name, value, 0, 1) == 1:
+        raise refusal(name, value, "give a number from 0 up to, but not including, 1")
+
+
+def frequency(name: str, value: Any) -> None:
+    """Every so many epochs, or a list of their numbers from 1 up."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        for one in value:
+            whole_number(name, one)
+    else:
+        whole_number(name, value)
+
+
+def how_loud(name: str, value: Any) -> None:
+    if value not in (0, 1, 2, "auto") or isinstance(value, float):
+        raise refusal(name, value, "give 0 for silence or 1 for progress")
+
+
+FIT_SETTINGS: dict[str, Check] = {
+    **dict.fromkeys(("epochs", "initial_epoch"), lambda name, value: whole_number(name, value, 0)),
+    **dict.fromkeys(("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"), maybe_whole),
+    "validation_split": share,
+    "validation_freq": frequency,
+    "shuffle": truth_value,
+    "verbose": how_loud,
+}
+EVALUATE_SETTINGS: dict[str, Check] = {
+    **dict.fromkeys(("batch_size", "steps"), maybe_whole),
+    "return_dict": truth_value,
+    "verbose": how_loud,
+}
 
 
 class Tunable:
@@ -57,13 +84,16 @@ class Tunable:
     Attributes:
         network: the network, with the weights as they are now.
         engine: what runs it, with the same weights.
+        history: of the last call of `fit`, one that was broken off too; None before.
     """
 
     def __init__(self, network: Network, engine: Engine) -> None:
         self._network = network
         self._engine = engine
         self._trainer: Optional[Trainer] = None
-        self._behind = False
+        self._run: Optional[Run] = None
+        self._busy = threading.Lock()
+        self.history: Optional[History] = None
 
     @property
     def network(self) -> Network:
@@ -77,10 +107,29 @@ class Tunable:
 
     def _catch_up(self) -> None:
         """Give the weights that training has changed to what predicts."""
-        if self._behind and self._trainer is not None:
-            self._behind = False
-            self._network = with_weights(self._network, self._trainer.weights())
-            self._engine = cast(LearningEngine, self._engine).renewed(self._network)
+        trainer = self._trainer
+        if trainer is None or not trainer.changed:
+            return
+        with trainer.lock:
+            if trainer.changed:
+                trainer.changed = False
+                self._network = with_weights(self._network, trainer.weights())
+                self._engine = cast(LearningEngine, self._engine).renewed(self._network)
+
+    @property
+    def optimizer(self) -> Optional[Optimizer]:
+        """The optimizer that was compiled, with its state; None before."""
+        return None if self._trainer is None else self._trainer.optimizer
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether `fit` is told to stop; a callback sets it, as in Keras, and the run ends after this batch."""
+        return self._run is not None and self._run.stop
+
+    @stop_training.setter
+    def stop_training(self, stop: bool) -> None:
+        if self._run is not None:
+            self._run.stop = truth_value("stop_training", stop)
 
     def compile(
         self,
@@ -100,20 +149,31 @@ class Tunable:
             Unsupported: with every layer and setting that cannot be trained as Keras trains it.
             Mismatch: names that fit no output, layer or weight.
         """
-        self._complete()
-        self._check_learns()
         settings = Settings(
             optimizer,
             loss,
             loss_weights,
             metrics,
             weighted_metrics,
-            patterns("frozen", frozen),
-            rates_by_pattern("learning_rates", learning_rates),
-            truth_value("sparse_embeddings", sparse_embeddings),
-            seed_number("seed", seed),
+            frozen,
+            {} if learning_rates is None else learning_rates,
+            sparse_embeddings,
+            seed,
         )
-        self._trainer = Trainer(self.network, settings, cast(LearningEngine, self._engine).learner)
+        with self._alone("compile"):
+            self._prepare(settings)
+
+    def _prepare(self, settings: Settings) -> None:
+        checked = replace(
+            settings,
+            frozen=patterns("frozen", settings.frozen),
+            learning_rates=rates_by_pattern("learning_rates", settings.learning_rates),
+            sparse_embeddings=truth_value("sparse_embeddings", settings.sparse_embeddings),
+            seed=seed_number("seed", settings.seed),
+        )
+        self._complete()
+        self._check_learns()
+        self._trainer = Trainer(self.network, checked, cast(LearningEngine, self._engine).learner)
 
     def _check_learns(self) -> None:
         # What stands before an engine, for texts, passes questions on to it.
@@ -144,6 +204,8 @@ class Tunable:
         initial_epoch: int = 0,
         steps_per_epoch: Optional[int] = None,
         validation_steps: Optional[int] = None,
+        validation_batch_size: Optional[int] = None,
+        validation_freq: Union[int, Collection[int]] = 1,
         resume: Optional[Union[str, Path]] = None,
         **settings: Any,
     ) -> History:
@@ -161,38 +223,62 @@ class Tunable:
             class_weight: by class; one output only.
             sample_weight: for each sample, or each sample and step; for several outputs a list or dict.
             steps_per_epoch, validation_steps: batches to take of an iterator that does not end.
+            validation_batch_size: of the validation data; `batch_size` by default.
+            validation_freq: validate every so many epochs, or after the epochs of these numbers, from 1 up.
             resume: a checkpoint to go on from, where the file exists.
             settings: those of `compile`, which is then called first.
 
         Raises:
             Unsupported, Mismatch, BadArchive: as `compile`, the data and the checkpoint ask for it.
         """
-        check_numbers(batch_size, epochs, initial_epoch, steps_per_epoch, validation_steps, validation_split)
-        if verbose not in (0, 1, 2, "auto") or isinstance(verbose, float):
-            raise refusal("verbose", verbose, "give 0 for silence or 1 for progress")
-        truth_value("shuffle", shuffle)
+        numbers = {"batch_size": batch_size, "epochs": epochs, "initial_epoch": initial_epoch, "verbose": verbose}
+        steps = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps, "shuffle": shuffle}
+        validating = {"validation_batch_size": validation_batch_size, "validation_freq": validation_freq}
+        split = {"validation_split": validation_split}
+        check_settings("fit", FIT_SETTINGS, {**numbers, **steps, **split, **validating})
         weights_of_classes = class_weights(class_weight)
         given_callbacks = listed(callbacks)
         resumed = None if resume is None else file_path("resume", resume)
-        trainer = self._ready(settings)
-        seed = trainer.settings.seed if shuffle else None
-        if validation_split:
-            whole = self._arrays(x, y, sample_weight)
-            kept, held = whole.split(validation_split)
-            data = Batches.of_arrays(kept, batch_size or BATCH_SIZE, seed)
-            validation: Optional[Batches] = Batches.of_arrays(held, batch_size or BATCH_SIZE, None)
-        else:
-            data = self._batches(x, y, sample_weight, batch_size, seed, steps_per_epoch)
-            validation = self._validation(validation_data, batch_size, validation_steps)
-        if weights_of_classes:
-            data = class_weighted(data, weights_of_classes, self._only_output(trainer))
-        ordered = sorted(given_callbacks, key=lambda one: isinstance(one, Checkpoint))
-        bars = [ProgressBar()] if verbose and not any(isinstance(one, ProgressBar) for one in ordered) else []
-        run = Run(trainer, data, epochs, validation, [*ordered, *bars], initial_epoch)
-        if resumed is not None and os.path.exists(resumed):
-            run.resume(resumed)
-        self._behind = True
-        return run.go()
+        with self._alone("fit"):
+            trainer = self._ready(settings, is_alone=True)
+            seed = trainer.settings.seed if shuffle else None
+            if validation_split:
+                whole = self._arrays(x, y, sample_weight)
+                kept, held = whole.split(validation_split)
+                data = Batches.of_arrays(kept, batch_size or BATCH_SIZE, seed)
+                size = validation_batch_size or batch_size or BATCH_SIZE
+                validation: Optional[Batches] = Batches.of_arrays(held, size, None)
+            else:
+                data = self._batches(x, y, sample_weight, batch_size, seed, steps_per_epoch)
+                validation = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
+            if weights_of_classes:
+                data = class_weighted(data, weights_of_classes, self._only_output(trainer))
+            bars = (
+                [ProgressBar()] if verbose and not any(isinstance(one, ProgressBar) for one in given_callbacks) else []
+            )
+            ordered = sorted([*given_callbacks, *bars], key=lambda one: isinstance(one, Checkpoint))
+            run = Run(trainer, data, epochs, validation, ordered, initial_epoch, validation_freq, self, verbose)
+            return self._go(run, resumed)
+
+    def _go(self, run: Run, resumed: Optional[str]) -> History:
+        self._run, self.history = run, run.history
+        try:
+            if resumed is not None and os.path.exists(resumed):
+                run.resume(resumed)
+            return run.go()
+        finally:
+            self._run = None
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        """One `fit` or `compile` at a time."""
+        if not self._busy.acquire(blocking=False):
+            way_out = "wait for the end of fit, or load the network a second time"
+            raise Unsupported(Problem(what, "cannot be called while fit runs on the same network", way_out))
+        try:
+            yield
+        finally:
+            self._busy.release()
 
     def train_on_batch(
         self,
@@ -202,15 +288,25 @@ class Tunable:
         class_weight: Optional[Mapping[int, float]] = None,
         **settings: Any,
     ) -> dict[str, float]:
-        """One step; its loss and metrics by name, as Keras gives them with ``return_dict=True``."""
+        """One step; its loss and metrics by name, as Keras' ``train_on_batch(…, return_dict=True)``.
+
+        They are of this batch alone, as in Keras after ``reset_metrics``.
+        """
         weights_of_classes = class_weights(class_weight)
         trainer = self._ready(settings)
         batch = self._batch(x, y, sample_weight)
         if weights_of_classes:
             whole = Batches(lambda number, start: iter([batch]), 1)
             batch = next(class_weighted(whole, weights_of_classes, self._only_output(trainer)).epoch(0))
-        self._behind = True
-        return trainer.train(batch)
+        with whole_step(trainer):
+            return trainer.train(batch)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, **settings: Any) -> dict[str, float]:
+        """Loss and metrics of one batch, as Keras' ``test_on_batch(…, return_dict=True)``; nothing learns."""
+        trainer = self._ready(settings)
+        batch = self._batch(x, y, sample_weight)
+        with whole_step(trainer):
+            return trainer.test(batch, trainer.fresh_tally())
 
     def evaluate(
         self,
@@ -219,13 +315,35 @@ class Tunable:
         batch_size: Optional[int] = None,
         sample_weight: Any = None,
         steps: Optional[int] = None,
+        return_dict: bool = True,
+        verbose: Union[bool, int, str] = 0,
+        callbacks: Union[Callback, Sequence[Callback], None] = None,
         **settings: Any,
-    ) -> dict[str, float]:
-        """Loss and metrics over all batches, as Keras' ``evaluate(…, return_dict=True)``."""
-        for name, value in (("batch_size", batch_size), ("steps", steps)):
-            maybe_whole(name, value)
+    ) -> Any:
+        """Loss and metrics over all batches, as Keras' ``evaluate``.
+
+        Args:
+            x, y, sample_weight: as `fit` takes them.
+            batch_size: rows of a batch, 32 by default.
+            steps: batches to take of an iterator that does not end.
+            return_dict: numbers by name, the default here; False gives Keras' list, or the loss alone where there
+                are no metrics.
+            verbose: 1 says the numbers.
+            callbacks: whose ``on_test_…`` methods are called.
+            settings: those of `compile`, which is then called first.
+        """
+        numbers = {"batch_size": batch_size, "steps": steps, "return_dict": return_dict, "verbose": verbose}
+        check_settings("evaluate", EVALUATE_SETTINGS, numbers)
+        given_callbacks = listed(callbacks)
         trainer = self._ready(settings)
-        return evaluate(trainer, self._batches(x, y, sample_weight, batch_size, None, steps))
+        data = self._batches(x, y, sample_weight, batch_size, None, steps)
+        for callback in given_callbacks:
+            callback.model, callback.params = self, {"steps": data.count, "verbose": verbose}
+        logs = evaluate(trainer, data, given_callbacks)
+        if verbose in (1, 2, True):
+            print("  ".join(f"{name} {value:.4f}" for name, value in logs.items()))
+        values = in_keras_order(logs, list(trainer.losses), trainer.metrics)
+        return logs if return_dict else values[0] if len(values) == 1 else values
 
     def moved(self) -> dict[str, float]:
         """By weight, how far its number that moved furthest has moved in training."""
@@ -253,12 +371,14 @@ class Tunable:
 
     # ---- data
 
-    def _ready(self, settings: Mapping[str, Any]) -> Trainer:
+    def _ready(self, settings: Mapping[str, Any], is_alone: bool = False) -> Trainer:
         unknown = [key for key in settings if key not in SETTINGS]
         if unknown:
             way_out = f"settings of compile are {', '.join(SETTINGS)}"
             raise Unsupported(Problem(key, "is no setting of training", way_out) for key in unknown)
-        if settings or self._trainer is None:
+        if is_alone and (settings or self._trainer is None):
+            self._prepare(Settings(**settings))
+        elif settings or self._trainer is None:
             self.compile(**settings)
         assert self._trainer is not None
         return self._trainer

@@ -42,7 +42,7 @@ def test_gradients_are_those_of_differences(key: str, weights: list[str]) -> Non
     case, refs = network.cases[0], network.output_refs()
     rng = np.random.default_rng(0)
     by_output = {ref: rng.normal(size=case.outputs[ref].shape).astype(np.float32) for ref in refs}
-    net = LearningNet(network, weights, dict.fromkeys(refs), math_engine_for("cpu"), rules)
+    net = LearningNet(network, weights, dict.fromkeys(refs, ()), math_engine_for("cpu"), rules)
     found = net.gradients(case.inputs, {ref: lambda *_, of=ref: by_output[of] for ref in refs})
 
     def loss(changed: Mapping[str, Array]) -> float:

@@ -77,7 +77,7 @@ def test_gradients_agree_with_differences(name: str) -> None:
     }
     weights = net.weights()
     factors = rng.normal(size=run(net, weights, inputs).shape).astype(np.float32)
-    learner = LearningNet(net, set(weights), {OUT: None}, math_engine_for("cpu"))
+    learner = LearningNet(net, set(weights), {OUT: ()}, math_engine_for("cpu"))
     gradients = learner.gradients(inputs, {OUT: lambda output, mask: factors})
     for weight, value in weights.items():
         towards = rng.normal(size=value.shape).astype(np.float32)

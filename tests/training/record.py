@@ -26,7 +26,9 @@ import porting
 from porting.keras_side.front import front_of
 from porting.keras_side.graph import walk
 from porting.keras_side.weights import collect_weights
+from tests.training.fits import FITS
 from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches, kept_places
+from tests.training.record_fits import record_fits
 
 
 def made_loss(given: Any) -> Any:
@@ -96,7 +98,7 @@ def train(recipe: Recipe, model: Any) -> dict[str, np.ndarray]:
 
 def code_hash() -> str:
     here = Path(__file__).parent
-    sources = [here / "recipes.py", Path(__file__), *(Path(porting.__file__).parent / "keras_side").glob("*.py")]
+    sources = [*here.glob("rec*.py"), here / "fits.py", *(Path(porting.__file__).parent / "keras_side").glob("*.py")]
     text = b"".join(path.read_bytes() for path in sorted(sources))
     return hashlib.sha256(text + keras.__version__.encode()).hexdigest()
 
@@ -108,7 +110,7 @@ def record(folder: Path, wanted: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for net, build in NETS.items():
         names = [name for name, recipe in RECIPES.items() if recipe.net == net and (not wanted or name in wanted)]
-        if not names:
+        if not names and net not in {fit.net for name, fit in FITS.items() if name in wanted}:
             continue
         keras.utils.clear_session()
         model = build(keras)
@@ -120,6 +122,7 @@ def record(folder: Path, wanted: list[str]) -> None:
             with known_dropout() if RECIPES[name].drops else nullcontext():
                 np.savez(folder / f"{name}.npz", **train(RECIPES[name], model))
             print(name, flush=True)
+        record_fits(net, folder, wanted)
     if not wanted:
         stamp.write_text(code)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import porting
-from porting import optimizers
-from porting.training import callbacks, checkpoints, losses
+from porting import optimizers, schedules
+from porting.training import callbacks, checkpoints, confusion, losses, metrics
 
 pytest.importorskip("neoml")
 
@@ -105,11 +105,53 @@ CALLBACKS: list[tuple[Any, dict[str, Any]]] = [
     (callbacks.EarlyStopping, {"monitor": 3}),
     *((callbacks.ReduceLROnPlateau, {"factor": odd}) for odd in (1.0, -1, NAN, "x")),
     *((callbacks.ReduceLROnPlateau, {key: "x"}) for key in ("patience", "cooldown", "min_lr")),
-    *((callbacks.LearningRateScheduler, {"schedule": odd}) for odd in (3, None, lambda epoch: 1, dict)),
+    *((callbacks.LearningRateScheduler, {"schedule": odd}) for odd in (3, None, lambda: 1, dict)),
     *((callbacks.Checkpoint, {"path": odd}) for odd in (3, None, "", "a\0b", b"x")),
     *((callbacks.Checkpoint, {"path": "x", "every_epochs": odd}) for odd in (0, "x", 1.5)),
     (callbacks.Checkpoint, {"path": "x", "every_steps": -1}),
+    *((callbacks.ModelCheckpoint, {"filepath": odd}) for odd in (3, None, "", b"x")),
+    *((callbacks.ModelCheckpoint, {"filepath": "x", "save_freq": odd}) for odd in (0, "batch", 1.5, None)),
+    *((callbacks.ModelCheckpoint, {"filepath": "x", key: "x"}) for key in ("mode", "initial_value_threshold")),
+    *((callbacks.CSVLogger, {"filename": odd}) for odd in (3, None, "")),
+    *((callbacks.CSVLogger, {"filename": "x", "separator": odd}) for odd in ("", ", ", 3)),
+    *((callbacks.LambdaCallback, odd) for odd in ({"on_epoch": print}, {"on_epoch_end": 3})),
+    (callbacks.TerminateOnNaN, {"raise_error": 1}),
 ]
+# Settings of losses, schedules and metrics: all that are odd are named at once.
+SETTINGS: list[tuple[Any, dict[str, Any]]] = [
+    *((losses.Huber, {"delta": odd}) for odd in (-1.0, NAN, "x", None)),
+    *((losses.BinaryCrossentropy, {"label_smoothing": odd}) for odd in (-0.1, 1.1, NAN, "x")),
+    (losses.CategoricalCrossentropy, {"label_smoothing": 2, "from_logits": "yes", "reduction": "median"}),
+    (losses.SparseCategoricalCrossentropy, {"from_logits": None}),
+    *((schedules.ExponentialDecay, {"decay_steps": odd}) for odd in (0, -5, NAN, "x", 1e-60)),
+    (schedules.ExponentialDecay, {"initial_learning_rate": -1, "decay_rate": "x", "staircase": 1}),
+    (schedules.PolynomialDecay, {"decay_steps": 0, "end_learning_rate": -1, "power": NAN, "cycle": "x"}),
+    (schedules.InverseTimeDecay, {"decay_steps": 0, "decay_rate": None}),
+    (schedules.CosineDecay, {"decay_steps": 0, "alpha": "x", "warmup_target": -1, "warmup_steps": -1}),
+    (schedules.CosineDecayRestarts, {"first_decay_steps": 0, "t_mul": 0, "m_mul": -1, "alpha": NAN}),
+    *((schedules.PiecewiseConstantDecay, {"boundaries": odd}) for odd in ([], [2, 1], [1, 1], ["x"], 3, [NAN], [-1])),
+    (schedules.PiecewiseConstantDecay, {"values": [0.1, 0.2]}),
+    (schedules.PiecewiseConstantDecay, {"values": [0.1, "x", -1]}),
+    *((metrics.TopKCategoricalAccuracy, {"k": odd}) for odd in (0, 1.5, "x")),
+    *((metrics.BinaryAccuracy, {"threshold": odd}) for odd in (-1, "x")),
+    *((metrics.MeanSquaredError, {"name": odd}) for odd in (3, b"x")),
+    (confusion.Precision, {"thresholds": 2, "top_k": 0, "class_id": -1}),
+    (confusion.AUC, {"num_thresholds": 1, "curve": "PRX", "summation_method": 3, "from_logits": None}),
+    (confusion.AUC, {"multi_label": True}),
+    (confusion.AUC, {"thresholds": [0.5, 2]}),
+    (confusion.F1Score, {"average": None}),
+    (confusion.FBetaScore, {"average": "mean", "beta": 0, "threshold": NAN}),
+]
+GOOD: dict[Any, dict[str, Any]] = {
+    schedules.ExponentialDecay: {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5},
+    schedules.PolynomialDecay: {"initial_learning_rate": 0.1, "decay_steps": 5},
+    schedules.InverseTimeDecay: {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5},
+    schedules.CosineDecay: {"initial_learning_rate": 0.1, "decay_steps": 5},
+    schedules.CosineDecayRestarts: {"initial_learning_rate": 0.1, "first_decay_steps": 5},
+    schedules.PiecewiseConstantDecay: {"boundaries": [1, 2], "values": [0.3, 0.2, 0.1]},
+    confusion.F1Score: {"average": "macro"},
+    confusion.FBetaScore: {"average": "macro"},
+}
 
 
 def rows(table: dict[str, list[Any]]) -> list[Any]:
@@ -181,6 +223,15 @@ def test_optimizers_refuse(net: porting.PortedNetwork, name: str, value: Any) ->
 def test_callbacks_refuse(kind: Any, settings: dict[str, Any]) -> None:
     with pytest.raises(porting.Unsupported):
         kind(**settings)
+
+
+@pytest.mark.parametrize(("kind", "settings"), SETTINGS)
+def test_odd_settings_are_all_named_at_once(kind: Any, settings: dict[str, Any]) -> None:
+    good = GOOD.get(kind, {})
+    kind(**good)
+    with pytest.raises(porting.Unsupported) as refusal:
+        kind(**{**good, **settings})
+    assert all(name in str(refusal.value) for name in settings)
 
 
 @pytest.mark.parametrize("made", [lambda y, p: None, lambda y, p: ("x", "y"), lambda y, p: (1, 2, 3)])

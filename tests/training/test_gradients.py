@@ -95,7 +95,7 @@ def learning_net(network: Network, wanted: set[str], rules: Any, moving: Collect
 
     probed = with_probes(network)
     learns = [name for name in probed.weights() if name in wanted or name.startswith(PROBE)]
-    heads = dict.fromkeys(cotangents(network, compared_case(network)))
+    heads = dict.fromkeys(cotangents(network, compared_case(network)), ())
     return LearningNet(probed, learns, heads, math_engine_for("cpu"), rules, moving=tuple(moving))
 
 

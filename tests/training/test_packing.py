@@ -22,7 +22,7 @@ def learning_net(network: Network):  # type: ignore[no-untyped-def]
     from porting.neoml_side.learning import LearningNet
 
     learns = [name for name, array in network.weights().items() if array.dtype.kind == "f"]
-    absorbed = dict.fromkeys(network.output_refs())
+    absorbed = dict.fromkeys(network.output_refs(), ())
     return LearningNet(network, learns, absorbed, math_engine_for("cpu"))
 
 
