@@ -14,6 +14,7 @@ from typing import Any, Optional, Protocol, Union
 import numpy as np
 
 from .errors import Problem, Unsupported
+from .inputs import whole_number
 from .network import Array
 from .training.arguments import rate as checked_rate
 from .training.arguments import real_number, truth_value
@@ -57,8 +58,11 @@ MAY_BE_NONE = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
 SWITCHES = ("nesterov", "amsgrad", "centered")
 # The end of a number's name that says how many times Keras' a slot's arrays are.
 SCALE = "_scale"
-NOT_DONE = ("use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
+NOT_DONE = ("use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor")
 
+
+# Keras' name for gradients that wait for others.
+GATHERED = "gradient_accumulator"
 
 State = dict[str, dict[str, Array]]
 
@@ -76,7 +80,7 @@ class Optimizer(ABC):
     """What the optimizers share. See ``keras.optimizers.Optimizer``.
 
     Attributes:
-        iterations: steps made.
+        iterations: batches seen; schedules are told this number.
         state: by weight, then by the name of Keras' variable (``momentum``): its arrays. Whoever reads it may change
             it: a keeper's state is fetched, and counts here from then on.
         keeper: who has newer state; None where nobody has.
@@ -96,6 +100,7 @@ class Optimizer(ABC):
         clipnorm: Optional[float] = None,
         clipvalue: Optional[float] = None,
         global_clipnorm: Optional[float] = None,
+        gradient_accumulation_steps: Optional[int] = None,
         **others: Any,
     ) -> None:
         _refuse_others(type(self).__name__, others)
@@ -107,6 +112,9 @@ class Optimizer(ABC):
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
+        if gradient_accumulation_steps is not None:
+            whole_number("gradient_accumulation_steps", gradient_accumulation_steps, 2)
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         self.iterations = 0
         self.keeper: Optional[Keeper] = None
         self._state: State = {}
@@ -159,13 +167,18 @@ class Optimizer(ABC):
             return f32(real_number(f"learning rate of step {self.iterations}", chosen(self.iterations), 0))
         return f32(chosen)
 
+    @property
+    def step(self) -> int:
+        """The number of the coming step, from 1: with `gradient_accumulation_steps` several batches make one."""
+        return self.iterations // (self.gradient_accumulation_steps or 1) + 1
+
     def apply(
         self,
         weights: Mapping[str, Array],
         gradients: Mapping[str, Gradient],
         rates: Optional[Mapping[str, Rate]] = None,
     ) -> None:
-        """Make one step: clip, decay, update, as Keras' ``apply_gradients`` does.
+        """Make one step: clip, decay, update, as Keras' ``apply_gradients`` does; or gather gradients for one.
 
         Args:
             weights: float32 arrays by name; changed in place.
@@ -173,18 +186,39 @@ class Optimizer(ABC):
             rates: learning rates for some of the weights.
         """
         named, state = rates or {}, self.state
+        if self.gradient_accumulation_steps:
+            gradients = self._gathered(gradients, weights)
         clip = self._clipping(gradients)
         unscale(state, self.numbers)
-        self.begin()
+        if gradients:
+            self.begin()
         for name, gradient in gradients.items():
             rate = self.rate(named.get(name))
             weight = weights[name]
             if self.weight_decay is not None:
                 weight -= weight * f32(self.weight_decay) * rate
-            if name not in state:
-                state[name] = {slot: self.initial(slot, weight) for slot in self.slots}
-            self.update(weight, clip(gradient), state[name], rate)
+            self.update(weight, clip(gradient), self._slots_of(name, weight), rate)
         self.iterations += 1
+
+    def _gathered(self, gradients: Mapping[str, Gradient], weights: Mapping[str, Array]) -> dict[str, Gradient]:
+        """The means of the latest gradients, where there are enough of them; nothing before. All are dense."""
+        assert self.gradient_accumulation_steps is not None
+        complete = (self.iterations + 1) % self.gradient_accumulation_steps == 0
+        means: dict[str, Gradient] = {}
+        for name, gradient in gradients.items():
+            slots = self._slots_of(name, weights[name])
+            if GATHERED not in slots:
+                slots[GATHERED] = np.zeros_like(weights[name])
+            slots[GATHERED] += total(gradient)
+            if complete:
+                means[name] = slots[GATHERED] / f32(self.gradient_accumulation_steps)
+                slots[GATHERED].fill(0)
+        return means
+
+    def _slots_of(self, name: str, weight: Array) -> dict[str, Array]:
+        if name not in self.state:
+            self.state[name] = {slot: self.initial(slot, weight) for slot in self.slots}
+        return self.state[name]
 
     def _clipping(self, gradients: Mapping[str, Gradient]) -> Callable[[Gradient], Gradient]:
         if self.clipnorm:
@@ -309,7 +343,7 @@ class Adam(Optimizer):
 
     def step_rate(self, rate: np.float32) -> np.float32:
         """The rate by which the coming step multiplies momentum / (√velocity + ε)."""
-        step = self.iterations + 1
+        step = self.step
         return f32(rate * np.sqrt(f32(1) - power(self.beta_2, step)) / (f32(1) - power(self.beta_1, step)))
 
 
@@ -426,7 +460,7 @@ class Adamax(Optimizer):
         momentum, norm = state["momentum"], state["norm"]
         toward(momentum, total(gradient), 1 - self.beta_1)
         np.maximum(norm * f32(self.beta_2), absolutes(gradient), out=norm)
-        rest = f32(1) - power(self.beta_1, self.iterations + 1)
+        rest = f32(1) - power(self.beta_1, self.step)
         weight -= rate * momentum / (rest * (norm + f32(self.epsilon)))
 
 
@@ -452,10 +486,10 @@ class Nadam(Optimizer):
         return f32(self.beta_1) * (f32(1) - f32(0.5) * power(self.decay, step))
 
     def begin(self) -> None:
-        self.numbers["u_product"] = float(f32(self.numbers["u_product"]) * self.schedule(self.iterations + 1))
+        self.numbers["u_product"] = float(f32(self.numbers["u_product"]) * self.schedule(self.step))
 
     def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
-        step = self.iterations + 1
+        step = self.step
         now, after = self.schedule(step), self.schedule(step + 1)
         product = f32(self.numbers["u_product"])
         momentum, velocity, whole = state["momentum"], state["velocity"], total(gradient)

@@ -113,8 +113,8 @@ class Method:
 
 def method_of(optimizer: Optimizer) -> Optional[Method]:
     """The optimizer as a solver of NeoML; None where no solver makes the same steps to float32 noise."""
-    limits = (optimizer.weight_decay, optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
-    if any(limit is not None for limit in limits):
+    others = (optimizer.weight_decay, optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
+    if any(one is not None for one in (*others, optimizer.gradient_accumulation_steps)):
         return None
     if type(optimizer) is SGD and not optimizer.nesterov:
         return Method(SIMPLE, optimizer.slots, (optimizer.momentum if optimizer.slots else 0.0,))

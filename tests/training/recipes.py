@@ -397,6 +397,7 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "global_clipnorm": ("SGD", {"learning_rate": 0.1, "global_clipnorm": 0.1}),
     "clipvalue": ("Adam", {"learning_rate": 0.003, "clipvalue": 0.005}),
     "decay": ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.01}),
+    "gathered": ("Adam", {"learning_rate": SCHEDULE, "gradient_accumulation_steps": 4, "clipnorm": 0.05}),
     "schedule": ("Adam", {"learning_rate": SCHEDULE}),
 }
 SPARSE = "sparse_categorical_crossentropy"
@@ -454,6 +455,7 @@ RECIPES |= {
         options={"loss_weights": [0.5, 2.0]},
     ),
     "dropped-adam": Recipe("dropped", "binary_crossentropy", OPTIMIZERS["adam"], drops=True),
+    "dense-gathered": Recipe("dense", SPARSE, ("Nadam", {"learning_rate": 0.01, "gradient_accumulation_steps": 3})),
     "constrained-adam": Recipe("constrained", "mse", OPTIMIZERS["adam"]),
     "constrained-sgd": Recipe("constrained", "huber", OPTIMIZERS["sgd"], weights="samples"),
     "tied-adam": Recipe("tied", SPARSE, OPTIMIZERS["adam"]),

@@ -223,6 +223,29 @@ def test_a_run_resumes_to_the_bit(tmp_path: Path) -> None:
     assert same(whole.weights(), resumed.weights())
 
 
+def test_a_run_resumes_between_the_batches_of_one_step(tmp_path: Path) -> None:
+    def run(path: Path, epochs: int, resume: bool = False) -> porting.PortedNetwork:
+        net, (x, y) = bilstm(), texts(40)
+        settings: dict[str, Any] = {"batch_size": 8, "loss": "binary_crossentropy", **QUIET}
+        settings["optimizer"] = optimizers.Adam(0.01, gradient_accumulation_steps=3)
+        net.fit(
+            x, y, epochs=epochs, callbacks=[callbacks.Checkpoint(path)], resume=path if resume else None, **settings
+        )
+        return net
+
+    whole = run(tmp_path / "whole", 3)
+    before = run(tmp_path / "parts", 2).weights()
+    resumed = run(tmp_path / "parts", 3, resume=True)
+    assert same(whole.weights(), resumed.weights())
+    assert not same(whole.weights(), before)
+
+
+@pytest.mark.parametrize("count", [1, 0, 2.5, True, "3"])
+def test_batches_of_one_step_are_two_or_more(count: Any) -> None:
+    with pytest.raises((porting.Unsupported, porting.Mismatch), match="gradient_accumulation_steps"):
+        optimizers.SGD(gradient_accumulation_steps=count)
+
+
 def test_a_run_killed_at_any_moment_resumes_to_the_bit(tmp_path: Path) -> None:
     whole = resumable(tmp_path / "whole", 12)
     path = tmp_path / "killed"
