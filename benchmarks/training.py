@@ -38,12 +38,13 @@ def bilstm(units: int, masked: bool) -> Callable[[Any], Any]:
     return build
 
 
-def dense(width: int) -> Callable[[Any], Any]:
+def dense(width: int, normalized: bool = False) -> Callable[[Any], Any]:
     def build(keras: Any) -> Any:
         layers = keras.layers
         x = given = keras.Input((128,))
         for _ in range(3):
             x = layers.Dense(width, activation="relu")(x)
+            x = layers.BatchNormalization()(x) if normalized else x
         return keras.Model(given, layers.Dense(1, activation="sigmoid")(x))
 
     return build
@@ -67,6 +68,20 @@ def text_cnn(keras: Any) -> Any:
     return keras.Model(ids, layers.Dense(1, activation="sigmoid")(layers.Concatenate()(parts)))
 
 
+def images(normalized: bool) -> Callable[[Any], Any]:
+    def build(keras: Any) -> Any:
+        layers = keras.layers
+        x = given = keras.Input((32, 32, 3))
+        for filters, strides in ((16, 1), (32, 2), (64, 2)):
+            x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=not normalized)(x)
+            x = layers.BatchNormalization()(x) if normalized else x
+            x = layers.ReLU()(x)
+        x = layers.GlobalAveragePooling2D()(x)
+        return keras.Model(given, layers.Dense(1, activation="sigmoid")(x))
+
+    return build
+
+
 NETS: dict[str, Callable[[Any], Any]] = {
     "dense_128": dense(128),
     "dense_512": dense(512),
@@ -76,6 +91,9 @@ NETS: dict[str, Callable[[Any], Any]] = {
     "masked_bilstm_128": bilstm(128, True),
     "gru_64": gru(64),
     "text_cnn": text_cnn,
+    "dense_512_normalized": dense(512, True),
+    "images": images(False),
+    "images_normalized": images(True),
 }
 
 
@@ -84,6 +102,8 @@ def batch(name: str) -> tuple[Any, Any]:
     y = rng.integers(0, 2, (BATCH, 1)).astype(np.float32)
     if name.startswith("dense"):
         return rng.normal(size=(BATCH, 128)).astype(np.float32), y
+    if name.startswith("images"):
+        return rng.normal(size=(BATCH, 32, 32, 3)).astype(np.float32), y
     ids = rng.integers(1, 2000, (BATCH, TIME)).astype(np.int32)
     if name.startswith("masked"):
         for row in range(BATCH):
