@@ -8,6 +8,7 @@ Run them in turn, a few times: each keeps the smallest time of all its runs in t
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -163,7 +164,22 @@ def time_neoml(folder: Path) -> None:
         print(f"{name:20} {keras[name]:7.2f} ms {took:7.2f} ms {took / keras[name]:7.2f}", flush=True)
 
 
+def parsed(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS
+    )
+    parser.add_argument("side", choices=["keras", "neoml"], help="which environment this is")
+    parser.add_argument("folder", type=Path, help="where the networks and the times are kept")
+    if not words:
+        parser.print_help()
+        parser.exit()
+    given = parser.parse_args(words)
+    if given.side == "neoml" and not (given.folder / "keras.json").exists():
+        parser.error(f"{given.folder} holds no networks yet: run the keras side first")
+    return given
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[2])
-    target.mkdir(parents=True, exist_ok=True)
-    time_keras(target) if sys.argv[1] == "keras" else time_neoml(target)
+    given = parsed(sys.argv[1:])
+    given.folder.mkdir(parents=True, exist_ok=True)
+    time_keras(given.folder) if given.side == "keras" else time_neoml(given.folder)

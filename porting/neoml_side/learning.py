@@ -86,6 +86,7 @@ class LearningNet:
     Attributes:
         theta: the weights that learn and the statistics that move; change them in place.
         heads: where losses meet the net.
+        steps_by_itself: the latest step was made by a solver of NeoML.
 
     Raises:
         Unsupported: with every problem of every layer that cannot be trained.
@@ -126,6 +127,7 @@ class LearningNet:
         self.seed = seed
         self._generator = np.random.default_rng(seed)
         self._dnn: Any = None
+        self.steps_by_itself = False
         self._method: Optional[Method] = None
         self._optimizer: Optional[Optimizer] = None
         self._folder: Optional[str] = None
@@ -236,11 +238,6 @@ class LearningNet:
         if learns_slices or has_cells or moves or not on_cpu or self.theta.size > MOST_BY_ITSELF:
             return None
         return SolverState(self.live, self.theta, self.reached) if SolverState.suits(self.live, self.theta) else None
-
-    @property
-    def steps_by_itself(self) -> bool:
-        """Whether its latest step was made by a solver of NeoML."""
-        return self._method is not None
 
     @property
     def is_random(self) -> bool:
@@ -390,6 +387,7 @@ class LearningNet:
             Mismatch: NeoML cannot run the net on these inputs.
             Whatever a function of `derivatives` raises.
         """
+        self.steps_by_itself = False
         if self._method is not None:
             self._settle()
             self._read_off()
@@ -434,6 +432,7 @@ class LearningNet:
             if live.packing is None:
                 self._write_slot(live, live.packed)
         optimizer.iterations += 1
+        self.steps_by_itself = True
         return True
 
     def _hand_over(self, method: Method, optimizer: Optimizer, inputs: Mapping[str, Array]) -> None:

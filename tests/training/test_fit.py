@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -206,12 +207,19 @@ def test_the_rate_falls_on_a_plateau() -> None:
     assert optimizer.learning_rate == pytest.approx(1.25e-13)
 
 
-def resumable(path: Path, epochs: int, resume: bool = False, **more: Any) -> porting.PortedNetwork:
+# The steps are made in numpy, or by a solver of NeoML.
+MADE: dict[str, dict[str, Any]] = {
+    "here": {"optimizer": optimizers.Nadam(0.01)},
+    "by itself": {"optimizer": optimizers.Adam(0.01), "frozen": ["embedding"]},
+}
+
+
+def resumable(path: Path, epochs: int, resume: bool = False, made: str = "here", **more: Any) -> porting.PortedNetwork:
     net, (x, y) = bilstm(), texts()
     net.fit(
         x, y, batch_size=8, epochs=epochs, validation_split=0.25, resume=path if resume else None,
         callbacks=[callbacks.Checkpoint(path, every_steps=3), callbacks.EarlyStopping("loss", patience=9)],
-        optimizer=optimizers.Nadam(0.01), loss="binary_crossentropy", seed=3, **more, **QUIET,
+        loss="binary_crossentropy", seed=3, **copy.deepcopy(MADE[made]), **more, **QUIET,
     )  # fmt: skip
     return net
 
@@ -246,10 +254,13 @@ def test_batches_of_one_step_are_two_or_more(count: Any) -> None:
         optimizers.SGD(gradient_accumulation_steps=count)
 
 
-def test_a_run_killed_at_any_moment_resumes_to_the_bit(tmp_path: Path) -> None:
-    whole = resumable(tmp_path / "whole", 12)
+@pytest.mark.parametrize("made", MADE)
+def test_a_run_killed_at_any_moment_resumes_to_the_bit(made: str, tmp_path: Path) -> None:
+    whole = resumable(tmp_path / "whole", 12, made=made)
+    assert whole._trainer is not None
+    assert whole._trainer.learner.steps_by_itself == (made == "by itself")
     path = tmp_path / "killed"
-    code = f"from tests.training.test_fit import *; resumable(Path({str(path)!r}), 12, True)"
+    code = f"from tests.training.test_fit import *; resumable(Path({str(path)!r}), 12, True, {made!r})"
     killed = 0
     for wait in np.random.default_rng().uniform(0, 0.15, 3):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
@@ -261,7 +272,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_bit(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert killed
-    resumed = resumable(path, 12, resume=True)
+    resumed = resumable(path, 12, resume=True, made=made)
     assert same(whole.weights(), resumed.weights())
 
 

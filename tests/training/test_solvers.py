@@ -39,6 +39,7 @@ LOSSES: dict[str, Any] = {
     "masked_gru": ("BinaryCrossentropy", {"from_logits": True}),
     "forked": [SPARSE, "mse"],
     "tagger": SPARSE,
+    "constrained": "mse",
     "tied": SPARSE,
 }
 Weights = dict[str, np.ndarray]
@@ -123,6 +124,7 @@ SETTINGS = {
     "frozen layers with penalties": Setting(True, "dense", settings={"frozen": ["first"]}),
     "frozen slots": Setting(True, "masked_bilstm", settings={"frozen": ["embedding", "*/bias"]}),
     "several outputs": Setting(True, "forked"),
+    "tensors that add to the loss": Setting(True, "constrained", settings={"frozen": ["conv", "lstm", "code"]}),
     "nesterov": Setting(False, optimizer=lambda: SGD(0.1, momentum=0.9, nesterov=True)),
     "another optimizer": Setting(False, optimizer=Nadam),
     "weight decay": Setting(False, optimizer=lambda: SGD(0.1, weight_decay=0.01)),
@@ -133,6 +135,7 @@ SETTINGS = {
     "a class of a user's own": Setting(False, optimizer=lambda: elsewhere(fast())),
     "a decay that float32 holds badly": Setting(False, optimizer=lambda: Adam(beta_2=0.9999)),
     "penalties": Setting(False, "dense"),
+    "constraints": Setting(False, "constrained"),
     "rates of parts": Setting(False, settings={"learning_rates": {"first": 0.1}}),
     "a table that learns": Setting(False, "masked_bilstm"),
     "a layer that is read twice": Setting(False, "tagger", settings={"frozen": ["embedding"]}),
