@@ -70,10 +70,10 @@ State = dict[str, dict[str, Array]]
 class Keeper(Protocol):
     """An engine that makes steps by itself and has the newer state while it does.
 
-    It gives the state, and numbers for `Optimizer.numbers`.
+    It gives the state after so many steps, and numbers for `Optimizer.numbers`.
     """
 
-    def optimizer_state(self) -> tuple[State, dict[str, float]]: ...
+    def optimizer_state(self, steps: int) -> tuple[State, dict[str, float]]: ...
 
 
 class Optimizer(ABC):
@@ -147,7 +147,7 @@ class Optimizer(ABC):
         """Fetch the state that a keeper has."""
         if self.keeper is None:
             return
-        state, numbers = self.keeper.optimizer_state()
+        state, numbers = self.keeper.optimizer_state(self.iterations)
         if not self._state.keys() <= state.keys():
             # Other networks' are there too, and one measure must hold for all: Keras'.
             unscale(self._state, self.numbers)

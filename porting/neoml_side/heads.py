@@ -19,7 +19,7 @@ from .engine import Plan
 from .graph import Port, blob_array
 from .wires import Wire, canonical
 
-__all__ = ["Derivative", "Head", "Reader", "head_sinks", "learning_heads", "outputs_at"]
+__all__ = ["Derivative", "Head", "Reader", "head_sinks", "learning_heads", "no_derivative", "outputs_at"]
 
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
@@ -98,6 +98,10 @@ def outputs_at(heads: Sequence[Head], blobs: Mapping[str, Array]) -> dict[Tensor
     return made
 
 
+def no_derivative(output: Array, mask: Optional[Array]) -> None:
+    """Of an output that is only looked at."""
+
+
 class Reader(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]
     """What NeoML calls for a head's loss: Σ output · derivative, whose gradient is the derivative.
 
@@ -111,7 +115,7 @@ class Reader(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]
         self.number = next(self.numbers)
         self.living[self.number] = self
         self.head = head
-        self.derivative: Derivative = lambda output, mask: None
+        self.derivative: Derivative = no_derivative
         self.error: Optional[BaseException] = None
         self.asked = False
 

@@ -36,7 +36,7 @@ from .cells import cell_parameters, loaded, splice, stored, with_cell_parameters
 from .engine import Plan, as_blob, plan_network
 from .evaluating import EvaluatingNet
 from .graph import Graph, Node, Parameter, blob_array
-from .heads import Derivative, Head, Reader, head_sinks, learning_heads, outputs_at
+from .heads import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
 from .packing import Filling, Place, Theta, Whole, find_packings, held, slots_of
 from .solvers import Method, SolverState, method_of, put_in
 from .wires import Wire, canonical
@@ -129,7 +129,7 @@ class LearningNet:
         self._dnn: Any = None
         self.steps_by_itself = False
         self._method: Optional[Method] = None
-        self._optimizer: Optional[Optimizer] = None
+        self._optimizer: Callable[[], Optional[Optimizer]] = lambda: None
         self._folder: Optional[str] = None
         self._picked: dict[str, tuple[Array, Array]] = {}
         self._evaluating: Optional[tuple[Array, EvaluatingNet]] = None
@@ -341,19 +341,18 @@ class LearningNet:
             if live.packing is not None:
                 live.packing.unpack(read_slot(self.layers[live.node.name], live.name), vector)
 
-    def optimizer_state(self) -> tuple[State, dict[str, float]]:
-        """What the net's own solver remembers, by weight and Keras' name; and its measure."""
+    def optimizer_state(self, steps: int) -> tuple[State, dict[str, float]]:
+        """What the net's own solver remembers after so many steps, by weight and Keras' name; and its measure."""
         assert self.solver_state is not None
         assert self._method is not None
-        assert self._optimizer is not None
-        checkpoint = stored(self._dnn, self._folder, with_solver=True)
-        return self.solver_state.read(self._method, checkpoint, self._optimizer.iterations)
+        return self.solver_state.read(self._method, stored(self._dnn, self._folder, with_solver=True), steps)
 
     def _settle(self) -> None:
         """Take out of the net what it alone knows."""
         self.theta.settle()
-        if self._optimizer is not None and self._optimizer.keeper is self:
-            self._optimizer.settle()
+        optimizer = self._optimizer()
+        if optimizer is not None and optimizer.keeper is self:
+            optimizer.settle()
 
     def _drop(self) -> None:
         """Give the net up; the next step builds another."""
@@ -448,7 +447,7 @@ class LearningNet:
         self._look(is_loaded=True)
         self._solver, self._method = self._dnn.solver, method
         if method.slots:
-            self._optimizer, optimizer.keeper = optimizer, self
+            self._optimizer, optimizer.keeper = weakref.ref(optimizer), self
 
     def _learn(
         self, run: Callable[[Any], Any], inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative]
@@ -483,7 +482,7 @@ class LearningNet:
 
     def _run(self, inputs: Mapping[str, Array]) -> Any:
         for reader in self.readers:
-            reader.error, reader.derivative = None, lambda output, mask: None
+            reader.error, reader.derivative = None, no_derivative
         return self._checked(self._dnn.run, self._feeds(inputs), inputs)
 
     def activation_of(self, ref: TensorRef) -> Optional[str]:
@@ -507,14 +506,19 @@ class LearningNet:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
             what = f"NeoML cannot run the network on these inputs: {str(error).splitlines()[0][:300]}"
             raise Mismatch(Problem(f"inputs {shapes}", what)) from error
+        finally:
+            for reader in self.readers:
+                # NeoML holds the readers where no collector of cycles can look.
+                reader.derivative = no_derivative
         self._raise_readers()
         return result
 
     def _raise_readers(self) -> None:
         for reader in self.readers:
-            if reader.error is not None:
+            error, reader.error = reader.error, None
+            if error is not None:
                 self._drop()
-                raise reader.error
+                raise error
 
     def _make_room(self, inputs: Mapping[str, Array]) -> None:
         needed = max((inputs[one.ids].size for one in self.gathered), default=1)

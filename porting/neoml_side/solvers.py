@@ -82,11 +82,11 @@ class Method:
     decays: tuple[float, ...]
     epsilon: float = 0.0
 
-    def scales(self, step: int) -> dict[str, float]:
+    def scales(self, steps: int) -> dict[str, float]:
         """How many times Keras' what NeoML remembers is after so many steps, by slot (see `_sums`)."""
         if self.solver == SIMPLE:
             return {}
-        first, second = (_sums(decay, max(step, 1)) for decay in self.decays)
+        first, second = (_sums(decay, max(steps, 1)) for decay in self.decays)
         return {slot: first if slot == "momentum" else second for slot in self.slots}
 
     def rates(self, optimizer: Optimizer) -> tuple[float, float]:
@@ -125,10 +125,10 @@ def method_of(optimizer: Optimizer) -> Optional[Method]:
     return None
 
 
-def _sums(beta: float, step: int) -> float:
+def _sums(beta: float, steps: int) -> float:
     """How NeoML's running mean of equal numbers compares with Keras' after so many steps."""
     neoml, keras = float(np.float32(beta)), 1 - float(np.float32(1 - beta))
-    return float((1 - neoml**step) / (1 - keras**step))
+    return float((1 - neoml**steps) / (1 - keras**steps))
 
 
 class Live(Protocol):
@@ -222,7 +222,7 @@ class SolverState:
         # What NeoML has left is in its measure already, to the bit.
         return vector if slot + SCALE in optimizer.numbers else vector * np.float32(scale)
 
-    def read(self, method: Method, checkpoint: bytes, step: int) -> tuple[State, dict[str, float]]:
+    def read(self, method: Method, checkpoint: bytes, steps: int) -> tuple[State, dict[str, float]]:
         """The state in a checkpoint stored after so many steps, by weight and Keras' name; and its scales."""
         vectors = [np.zeros(self.theta.size, np.float32) for _ in method.slots]
         for name, blobs in _histories(checkpoint, method).items():
@@ -233,7 +233,7 @@ class SolverState:
         arrays = [self.theta.split(vector) for vector in vectors]
         held = [name for name in self.theta.starts if name in self.names]
         state = {name: {slot: made[name] for slot, made in zip(method.slots, arrays)} for name in held}
-        return state, {slot + SCALE: scale for slot, scale in method.scales(step).items()}
+        return state, {slot + SCALE: scale for slot, scale in method.scales(steps).items()}
 
 
 def _parts_of(live: Iterable[Live]) -> list[tuple[str, str, tuple[str, str]]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -434,6 +436,16 @@ def test_training_in_all_ways_in_turn_is_the_same_on_both_roads() -> None:
     (own, told), (here, expected) = trained(Adam(0.01)), trained(elsewhere(Adam(0.01)))
     assert apart(own, here) < NOISE
     np.testing.assert_allclose(told, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("made", [fast, lambda: elsewhere(fast())])
+def test_what_was_compiled_before_is_let_go(made: Callable[[], Optimizer]) -> None:
+    net = compiled("regression", made())
+    train(net, "regression", 2)
+    before = weakref.ref(learner(net))
+    net.compile("adam", "mse")
+    gc.collect()
+    assert before() is None
 
 
 def test_a_trained_network_is_saved_and_read_back(tmp_path: Path) -> None:
