@@ -30,7 +30,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import neoml
 import numpy as np
@@ -185,12 +185,12 @@ def find_once(archive: bytes, record: bytes, what: str) -> int:
 # ---- nets as bytes
 
 
-def stored(dnn: Any, folder: Optional[str] = None, with_solver: bool = False) -> bytes:
-    """A net as NeoML stores it; through a file in `folder`, or one in memory; `with_solver`: as a checkpoint.
+def stored(dnn: Any, with_solver: bool = False) -> bytes:
+    """A net as NeoML stores it; `with_solver`: as a checkpoint.
 
     NeoML does not notice that a disk is full, and stores half an archive.
     """
-    with _file_in(folder) as path:
+    with _file() as path:
         (dnn.store_checkpoint if with_solver else dnn.store)(path)
         with open(path, "rb") as file:
             archive = file.read()
@@ -209,15 +209,13 @@ def check_file_limit(size: int) -> None:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
-def loaded(
-    archive: bytes, math_engine: Any, random: Any = None, folder: Optional[str] = None, with_solver: bool = False
-) -> Any:
+def loaded(archive: bytes, math_engine: Any, random: Any = None, with_solver: bool = False) -> Any:
     """The net that an archive holds. The bytes must be our own: NeoML may crash on others.
 
     Random numbers are no part of an archive: without `random` every net begins with the same ones.
     """
     dnn = neoml.Dnn.Dnn(math_engine, random)
-    with _file_in(folder) as path:
+    with _file() as path:
         with open(path, "wb") as file:
             file.write(archive)
         (dnn.load_checkpoint if with_solver else dnn.load)(path)
@@ -225,11 +223,8 @@ def loaded(
 
 
 @contextmanager
-def _file_in(folder: Optional[str]) -> Iterator[str]:
-    """A path for a moment: in `folder`, or in memory where there are such files."""
-    if folder is not None:
-        yield os.path.join(folder, "net")
-        return
+def _file() -> Iterator[str]:
+    """The path of a file for a moment, in memory where there are such files."""
     if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
         with open(os.memfd_create("net"), "rb") as memory:
             yield f"/proc/self/fd/{memory.fileno()}"

@@ -13,8 +13,6 @@ gradients stay in the net until somebody asks for them.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +128,6 @@ class LearningNet:
         self.steps_by_itself = False
         self._method: Optional[Method] = None
         self._optimizer: Callable[[], Optional[Optimizer]] = lambda: None
-        self._folder: Optional[str] = None
         self._picked: dict[str, tuple[Array, Array]] = {}
         self._evaluating: Optional[tuple[Array, EvaluatingNet]] = None
 
@@ -267,8 +264,7 @@ class LearningNet:
         self.cells = [node for node in self.nodes if node.kind == "Recurrent"]
         if self.cells:
             dnn = splice(dnn, self.nodes, self.math_engine, self._random)
-            self._folder = self._folder or _folder_of(self)
-            self._archive = stored(dnn, self._folder)
+            self._archive = stored(dnn)
         self._start(dnn)
         self._write()
 
@@ -326,7 +322,7 @@ class LearningNet:
         }
         if cells:
             archive = with_cell_parameters(self._archive, self.cells, cells)
-            self._start(loaded(archive, self.math_engine, self._random, self._folder))
+            self._start(loaded(archive, self.math_engine, self._random))
         for live in self.live:
             if live.inner is None:
                 self._write_slot(live, live.pack(self.theta.vector))
@@ -345,7 +341,7 @@ class LearningNet:
         """What the net's own solver remembers after so many steps, by weight and Keras' name; and its measure."""
         assert self.solver_state is not None
         assert self._method is not None
-        return self.solver_state.read(self._method, stored(self._dnn, self._folder, with_solver=True), steps)
+        return self.solver_state.read(self._method, stored(self._dnn, with_solver=True), steps)
 
     def _settle(self) -> None:
         """Take out of the net what it alone knows."""
@@ -366,7 +362,7 @@ class LearningNet:
                 self._dnn.delete_layer(f"loss {number}")
                 if head.wire.mask is None:
                     self._dnn.delete_layer(f"labels {number}")
-        return stored(self._dnn, self._folder)
+        return stored(self._dnn)
 
     # ---- a step
 
@@ -442,8 +438,8 @@ class LearningNet:
         if self.solver_state.is_in(optimizer.state):
             self._run(inputs)
         record = self.solver_state.record(method, optimizer, self.layers)
-        archive = stored(self._dnn, self._folder) + record
-        self._dnn = loaded(archive, self.math_engine, self._random, self._folder, with_solver=True)
+        archive = stored(self._dnn) + record
+        self._dnn = loaded(archive, self.math_engine, self._random, with_solver=True)
         self._look(is_loaded=True)
         self._solver, self._method = self._dnn.solver, method
         if method.slots:
@@ -593,13 +589,6 @@ def _gradient(before: Array, after: Array, made: Array) -> Array:
     np.subtract(before.reshape(-1), after.reshape(-1), out=made)
     made *= np.float32(1 / RATE)
     return made
-
-
-def _folder_of(owner: Any) -> str:
-    """A folder that lives as long as its owner."""
-    folder = tempfile.mkdtemp()
-    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _is_gathered(node: Node, plan: Plan) -> bool:
