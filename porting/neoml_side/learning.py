@@ -33,7 +33,7 @@ from .build import axes_of, blob_of, from_blob, make_layers, read_slot, write_sl
 from .cells import cell_parameters, loaded, splice, stored, with_cell_parameters
 from .engine import Plan, as_blob, plan_network
 from .evaluating import EvaluatingNet
-from .graph import Graph, Node, Parameter, blob_array
+from .graph import Graph, Node, Parameter
 from .heads import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
 from .packing import Filling, Place, Theta, Whole, find_packings, held, slots_of
 from .solvers import Method, SolverState, method_of, put_in
@@ -517,7 +517,7 @@ class LearningNet:
                 raise error
 
     def _make_room(self, inputs: Mapping[str, Array]) -> None:
-        needed = max((inputs[one.ids].size for one in self.gathered), default=1)
+        needed = max((sum(inputs[name].size for name, _ in one.fed) for one in self.gathered), default=1)
         if needed > self.capacity:
             self._drop()
             self.capacity = 1 << (needed - 1).bit_length()
@@ -528,14 +528,17 @@ class LearningNet:
         blobs: dict[str, Array] = {}
         wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
         for one in self.gathered:
-            ids = blob_array(inputs[one.ids].astype(np.int32), one.layout)
-            blobs[one.positions] = np.arange(ids.size, dtype=np.int32).reshape(ids.shape)
+            given = [inputs[name] for name, _ in one.fed]
+            ids = np.concatenate([array.reshape(-1) for array in given]).astype(np.int32)
+            numbers = np.split(np.arange(ids.size), np.cumsum([array.size for array in given])[:-1])
+            for (name, source), array, part in zip(one.fed, given, numbers):
+                blobs[source] = as_blob(part.reshape(array.shape), wires[name])
             name = one.table.name
             table = self.theta.arrays[name] if name in self.theta.starts else one.table.value
             picked = np.zeros((1, self.capacity, 1, 1, 1, 1, table.shape[1]), np.float32)
-            picked[0, : ids.size, 0, 0, 0, 0] = table[ids.reshape(-1)]
+            picked[0, : ids.size, 0, 0, 0, 0] = table[ids]
             write_slot(self.math_engine, self.layers[one.node.name], "embeddings", picked)
-            self._picked[one.positions] = (ids.reshape(-1), picked)
+            self._picked[one.node.name] = (ids, picked)
         for name in self._sources:
             if name in inputs:
                 blobs[name] = as_blob(inputs[name], wires[name])
@@ -572,7 +575,7 @@ class LearningNet:
             name = one.table.name
             if name not in self.theta.starts:
                 continue
-            ids, before = self._picked[one.positions]
+            ids, before = self._picked[one.node.name]
             after = read_slot(self.layers[one.node.name], "embeddings")
             values = _gradient(before, after, after.reshape(-1)).reshape(self.capacity, -1)[: ids.size]
             slices = Slices(ids, values, one.table.shape)

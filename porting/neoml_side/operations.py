@@ -22,7 +22,7 @@ from .convolutions import ConvolutionOperations
 from .functions import LOGARITHMS, UNARY, learning_log
 from .graph import Graph, Parameter, Port, blob_array
 from .images import ImageOperations
-from .learnable import Gathering, gathered_rows, learnt_tensor, safe_product
+from .learnable import Gathering, gathered_rows, learnt_tensor, numbers_of, safe_product
 from .positions import PositionOperations
 from .products import ProductOperations
 from .reducing import fits, reduce_in_rows
@@ -230,27 +230,25 @@ class NeomlOperations(
         return layout + "C"
 
     def embedding(self, ids: Wire, table: Weight) -> Wire:
-        if self.training and ids.port.node.kind == "Source" and ids.ids_from is not None:
-            return self._gathered(ids, table)
-        if ids.dtype != "int32":
-            ids = replace(self.cast(ids, "int32"), ids_from=ids.ids_from)
         self._limit_ids(ids, table)
+        fed: list[tuple[str, str]] = []
+        if self.training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
+            ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
+        if ids.dtype != "int32":
+            ids = self.cast(ids, "int32")
         if "C" in ids.layout:
             ids = ids.to(ids.layout.replace("C", free_letter(ids.layout, "HWDSL")))
         rows, width = table.shape
         lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
         port = self.graph.add(
-            "MultichannelLookup", ids.port, dimensions=[(rows, width)], parameters={"embeddings": lookup}
+            "MultichannelLookup",
+            ids.port,
+            dimensions=[(1 if fed else rows, width)],
+            parameters={"embeddings": gathered_rows(table) if fed else lookup},
         )
+        if fed:
+            self.gathered.append(Gathering(port.node, table, tuple(fed)))
         return ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
-
-    def _gathered(self, ids: Wire, table: Weight) -> Wire:
-        """Rows that are looked up outside, so that each has a gradient of its own."""
-        self._limit_ids(ids, table)
-        layout = canonical(ids.rank, "int32") if "C" in ids.layout else ids.layout
-        found, port = gathered_rows(self.graph, ids.port.node.name, layout, table, len(self.gathered))
-        self.gathered.append(found)
-        return ids.made(port, (*ids.shape, table.shape[1]), "float32", layout + "C")
 
     def _limit_ids(self, ids: Wire, table: Weight) -> None:
         if ids.ids_from is None:

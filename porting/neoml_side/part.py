@@ -69,6 +69,9 @@ class Part(ABC):
     def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire: ...
 
     @abstractmethod
+    def resample(self, x: Wire, axis: int, matrix: Array) -> Wire: ...
+
+    @abstractmethod
     def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire: ...
 
     @abstractmethod

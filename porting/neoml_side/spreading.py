@@ -7,6 +7,8 @@ from dataclasses import replace
 from math import prod
 from typing import Optional
 
+import numpy as np
+
 from ..layers.rule import Refusal
 from .part import Part
 from .wires import Wire
@@ -79,6 +81,11 @@ class SpreadingOperations(Part):
         if like.shape[axis] == 1 and axis:
             raise Refusal(f"axis {axis} of shape {like.shape} is spread over an open axis that is not there")
         for other in range(1, like.rank):
-            if other != axis and like.shape[other] != 1:
+            size = like.shape[other]
+            if other == axis or size == 1:
+                continue
+            if size is not None and like.layout[other] == "C" and set(like.layout) <= set("BHWC"):
+                like = self.resample(like, other, np.zeros((1, size), np.float32))  # as it lies: nothing is moved
+            else:
                 like = self.reduce(like, "sum", (other,), keepdims=True)
         return self.filled(like, 1.0)

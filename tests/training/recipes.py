@@ -88,6 +88,53 @@ def text_cnn(keras: Any) -> Any:
     return keras.Model(ids, layers.Dense(4, activation="softmax", name="classes")(x), name="text_cnn")
 
 
+def repeated_words(keras: Any) -> Any:
+    """Texts of few words over an open time: many windows are equal, and share the gradient of a maximum."""
+    layers = keras.layers
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 6, name="embedding")(ids)
+    wide = layers.Conv1D(5, 3, activation="relu", name="wide")(x)
+    narrow = layers.Conv1D(5, 2, padding="same", name="narrow")(x)
+    parts = [layers.GlobalMaxPooling1D(name=f"pool_{at}")(part) for at, part in enumerate((wide, narrow))]
+    x = layers.Concatenate(name="joined")(parts)
+    return keras.Model(ids, layers.Dense(4, activation="softmax", name="classes")(x), name="repeated_words")
+
+
+def lines(keras: Any) -> Any:
+    """Words to lines, lines to a text, any number of either; padded words and padded lines."""
+    layers = keras.layers
+    word = keras.Input((None,), dtype="int32", name="word")
+    embedded = layers.Embedding(VOCABULARY, 4, mask_zero=True, name="embedding")(word)
+    line = keras.Model(word, layers.LSTM(4, name="line")(embedded), name="reader")
+    text = keras.Input((None, None), dtype="int32", name="text")
+    x = layers.TimeDistributed(line, name="read")(text)
+    x = layers.GRU(5, name="gru")(x)
+    return keras.Model(text, layers.Dense(4, activation="softmax", name="classes")(x), name="lines")
+
+
+def joined_ids(keras: Any) -> Any:
+    """Ids that are brought together before they are looked up; the first ones of a text are looked up twice."""
+    layers = keras.layers
+    text = keras.Input((TIME,), dtype="int32", name="text")
+    title = keras.Input((3, 2), dtype="int32", name="title")
+    words = layers.Flatten(name="words")(layers.Permute((2, 1), name="turned")(title))
+    ids = layers.Concatenate(name="ids")([words, text, text[:, :4]])
+    x = layers.Flatten(name="flat")(layers.Embedding(VOCABULARY, 5, name="embedding")(ids))
+    x = layers.Dense(6, activation="tanh", name="hidden")(x)
+    return keras.Model([text, title], layers.Dense(4, activation="softmax", name="classes")(x), name="joined_ids")
+
+
+def film(keras: Any) -> Any:
+    """A convolution of every frame of a film of any length."""
+    layers = keras.layers
+    given = keras.Input((None, 6, 5, 2), name="frames")
+    x = layers.TimeDistributed(layers.Conv2D(3, 2, activation="relu"), name="conv")(given)
+    x = layers.TimeDistributed(layers.MaxPooling2D(2), name="pool")(x)
+    x = layers.TimeDistributed(layers.Flatten(), name="flat")(x)
+    x = layers.LSTM(4, name="lstm")(x)
+    return keras.Model(given, layers.Dense(4, activation="softmax", name="classes")(x), name="film")
+
+
 def conv_frozen_bn(keras: Any) -> Any:
     layers = keras.layers
     x = given = keras.Input((9, 8, 2), name="images")
@@ -269,6 +316,10 @@ NETS: dict[str, Callable[[Any], Any]] = {
         dense,
         regression,
         text_cnn,
+        repeated_words,
+        lines,
+        joined_ids,
+        film,
         conv_frozen_bn,
         masked_gru,
         tagger,
@@ -300,6 +351,24 @@ def ids(rng: Rng, masked: bool, time: int = TIME) -> np.ndarray:
     return given
 
 
+def few_words(rng: Rng) -> np.ndarray:
+    """Texts of three words and a padded end; one holds one word alone."""
+    given = rng.integers(1, 4, (BATCH, TIME)).astype(np.int32)
+    for row in range(BATCH):
+        given[row, rng.integers(1, TIME + 1) :] = 0
+    given[0] = 2
+    return given
+
+
+def padded_lines(rng: Rng) -> np.ndarray:
+    """Texts of four lines of five words, some lines empty, some short."""
+    given = rng.integers(1, VOCABULARY // 2, (BATCH, 4, 5)).astype(np.int32)
+    for row in range(BATCH):
+        given[row, rng.integers(4), rng.integers(5) :] = 0
+    given[0, 2:] = 0
+    return given
+
+
 def features(*shape: int) -> Callable[[Rng], np.ndarray]:
     return lambda rng: rng.normal(size=(BATCH, *shape)).astype(np.float32)
 
@@ -316,11 +385,15 @@ def one_hot(rng: Rng) -> np.ndarray:
     return np.eye(4, dtype=np.float32)[classes(rng)]
 
 
-INPUTS: dict[str, Callable[[Rng], np.ndarray]] = {
+INPUTS: dict[str, Callable[[Rng], Any]] = {
     "masked_bilstm": lambda rng: ids(rng, True),
     "masked_gru": lambda rng: ids(rng, True),
     "tagger": lambda rng: ids(rng, True),
     "text_cnn": lambda rng: ids(rng, False),
+    "repeated_words": few_words,
+    "lines": padded_lines,
+    "joined_ids": lambda rng: [ids(rng, False), rng.integers(1, 9, (BATCH, 3, 2)).astype(np.int32)],
+    "film": features(3, 6, 5, 2),
     "dense": features(12),
     "regression": features(7),
     "conv_frozen_bn": features(9, 8, 2),
@@ -340,6 +413,10 @@ LABELS: dict[str, Callable[[Rng], Any]] = {
     "masked_gru": binary,
     "tagger": lambda rng: rng.integers(0, 4, (BATCH, TIME)).astype(np.int32),
     "text_cnn": classes,
+    "repeated_words": classes,
+    "lines": classes,
+    "joined_ids": classes,
+    "film": classes,
     "dense": classes,
     "regression": features(3),
     "conv_frozen_bn": classes,
@@ -412,6 +489,10 @@ RECIPES |= {f"dense-{name}": Recipe("dense", SPARSE, OPTIMIZERS[name]) for name 
 RECIPES |= {
     f"text_cnn-{name}": Recipe("text_cnn", SPARSE, OPTIMIZERS[name]) for name in ("momentum", "adam", "rmsprop")
 }
+RECIPES |= {
+    f"repeated_words-{name}": Recipe("repeated_words", SPARSE, OPTIMIZERS[name]) for name in ("adam", "rmsprop")
+}
+RECIPES |= {f"{net}-adam": Recipe(net, SPARSE, OPTIMIZERS["adam"]) for net in ("lines", "joined_ids", "film")}
 RECIPES |= {
     f"conv_frozen_bn-{name}": Recipe(
         "conv_frozen_bn", ("SparseCategoricalCrossentropy", {"from_logits": True}), OPTIMIZERS[name], fixed=("norm",)

@@ -15,6 +15,7 @@ from tests.training.recipes import KEPT_STEPS, RECIPES, Recipe, batches, kept_pl
 
 pytest.importorskip("neoml")
 
+from porting.neoml_side import operations
 from porting.neoml_side.operations import NeomlOperations
 
 RECORDED = Path(__file__).parents[2] / "out" / "recorded-training"
@@ -79,3 +80,15 @@ def test_every_weight_and_loss_follows_keras(name: str, monkeypatch: pytest.Monk
     for key, array in net.weights().items():
         is_fixed = any(key.startswith(f"{layer}/") for layer in recipe.fixed)
         assert (array == begun[key]).all() == is_fixed, f"{key}: {'moved' if is_fixed else 'did not move'}"
+
+
+def test_a_maximum_that_one_window_takes_alone_departs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal windows share the gradient; whoever has it alone, Adam's step on the words is another."""
+    monkeypatch.setattr(operations, "largest", lambda ops, x, axes: ops.plain_reduce(x, "max", axes, keepdims=True))
+    recipe = RECIPES["repeated_words-adam"]
+    net = compiled(recipe, RECORDED / recipe.net)
+    for (x, y, _), _ in zip(batches(recipe), range(10)):
+        net.train_on_batch(x, y)
+    with np.load(RECORDED / "repeated_words-adam.npz") as keras:
+        apart = np.abs(net.weights()["embedding/embeddings"] - keras["10/embedding/embeddings"]).max()
+    assert apart > 100 * WEIGHTS
