@@ -1,64 +1,14 @@
-"""What nets that learn are built of where NeoML has no layer: rows of tables, tensors that are weights, products."""
+"""What nets that learn are built of where NeoML has no layer: tensors that are weights, products."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
-from ..layers.rule import Refusal
 from ..network import Array
 from ..operations import Weight
-from .graph import AXES, Graph, Node, Parameter, Port, blob_array
-from .wires import Wire
+from .graph import AXES, Graph, Parameter, Port, blob_array
 
-__all__ = ["Gathering", "gathered_rows", "learnt_tensor", "numbers_of", "safe_product"]
-
-
-# Layers that copy: of two slices they would make one.
-REPEATING = frozenset({"Upsampling2D"})
-
-
-@dataclass(frozen=True, eq=False)
-class Gathering:
-    """A lookup whose table is, for each batch, the rows that the batch asks for, one for each id in turn.
-
-    Attributes:
-        node: the lookup.
-        table: the weight that the rows are taken from.
-        fed: the network's inputs that hold the ids, and for each the net's input that is fed the numbers of its ids
-            among all, in its shape.
-    """
-
-    node: Node
-    table: Weight
-    fed: tuple[tuple[str, str], ...]
-
-
-def numbers_of(graph: Graph, ids: Wire, name: str) -> tuple[Wire, list[tuple[str, str]]]:
-    """A tensor that goes the way of `ids`, but from inputs that number the ids, and those (`Gathering.fed`).
-
-    An input that comes by several ways is numbered for each: what is looked up twice has two slices.
-    """
-    fed: list[tuple[str, str]] = []
-
-    def moved(port: Port) -> Port:
-        node = port.node
-        if node.kind == "Source":
-            fed.append((node.name, f"{node.name}/{name}" + (f"/{len(fed)}" if fed else "")))
-            return graph.add("Source", name=fed[-1][1])
-        if node.kind in REPEATING:
-            raise Refusal("ids that are repeated before they are looked up do not train", "repeat what was looked up")
-        again = [moved(one) for one in node.inputs]
-        made = graph.add(node.kind, *again, parameters=node.parameters, outputs=node.outputs, **node.settings)
-        return Port(made.node, port.output)
-
-    return replace(ids, port=moved(ids.port), forms={}), fed
-
-
-def gathered_rows(table: Weight) -> Parameter:
-    """The rows that the host picks, none so far."""
-    return Parameter(lambda: np.zeros((1, 1, 1, 1, 1, 1, table.shape[1]), np.float32), (table,))
+__all__ = ["learnt_tensor", "safe_product"]
 
 
 def learnt_tensor(graph: Graph, weight: Weight, layout: str) -> Port:

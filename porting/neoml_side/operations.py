@@ -22,7 +22,8 @@ from .convolutions import ConvolutionOperations
 from .functions import LOGARITHMS, UNARY, learning_log
 from .graph import Graph, Parameter, Port, blob_array
 from .images import ImageOperations
-from .learnable import Gathering, gathered_rows, learnt_tensor, numbers_of, safe_product
+from .learnable import learnt_tensor, safe_product
+from .lookups import Gathering, LookupOperations
 from .positions import PositionOperations
 from .products import ProductOperations
 from .reducing import fits, reduce_in_rows
@@ -64,6 +65,7 @@ def vector(weight: Weight) -> Parameter:
 class NeomlOperations(
     ConvolutionOperations,
     ImageOperations,
+    LookupOperations,
     SpreadingOperations,
     PositionOperations,
     ProductOperations,
@@ -228,36 +230,6 @@ class NeomlOperations(
             taken = layout + x.layout[axis + 1 : -1] + "CD"
             layout += letter if letter not in "CD" + layout else free_letter(taken, "HWLS")
         return layout + "C"
-
-    def embedding(self, ids: Wire, table: Weight) -> Wire:
-        self._limit_ids(ids, table)
-        fed: list[tuple[str, str]] = []
-        if self.training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
-            ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
-        if ids.dtype != "int32":
-            ids = self.cast(ids, "int32")
-        if "C" in ids.layout:
-            ids = ids.to(ids.layout.replace("C", free_letter(ids.layout, "HWDSL")))
-        rows, width = table.shape
-        lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
-        port = self.graph.add(
-            "MultichannelLookup",
-            ids.port,
-            dimensions=[(1 if fed else rows, width)],
-            parameters={"embeddings": gathered_rows(table) if fed else lookup},
-        )
-        if fed:
-            self.gathered.append(Gathering(port.node, table, tuple(fed)))
-        return ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
-
-    def _limit_ids(self, ids: Wire, table: Weight) -> None:
-        if ids.ids_from is None:
-            raise Refusal(
-                "its ids are computed inside the network, so nothing can check them before NeoML's lookup reads them",
-                "feed the ids as an input; the numpy engine runs this network as it is",
-            )
-        for name in ids.ids_from:
-            self.id_limits[name] = min(self.id_limits.get(name, table.shape[0]), table.shape[0])
 
     # ---- element by element
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.cases import Case, layer
 
 ACTIVATIONS = [
@@ -36,6 +38,12 @@ ACTIVATIONS = [
 ]
 SHAPES = {"2d": (5,), "3d": (None, 5), "4d": (3, None, 5), "5d": (2, 3, 2, 5), "width_1": (1,), "3d_width_1": (None, 1)}
 
+
+def repeated_ids(keras: Any) -> Any:
+    ids = keras.Input((3,), dtype="int32")
+    return keras.Model(ids, keras.layers.Embedding(7, 3)(keras.layers.RepeatVector(2)(ids)))
+
+
 CASES = [
     *(Case(f"dense_{name}", layer("Dense", 4), (shape,)) for name, shape in SHAPES.items()),
     *(Case(f"dense_{name}_no_bias", layer("Dense", 1, use_bias=False), (shape,)) for name, shape in SHAPES.items()),
@@ -47,6 +55,7 @@ CASES = [
     Case("embedding_of_floats", layer("Embedding", 7, 3), ((None,),)),
     Case("embedding_width_1", layer("Embedding", 2, 1), ((4,),), "int32"),
     Case("embedding_3d", layer("Embedding", 7, 3), ((2, None),), "int32"),
+    Case("embedding_of_repeated_ids", repeated_ids),
     Case("dropout", layer("Dropout", 0.5), ((None, 5),)),
     Case("spatial_dropout", layer("SpatialDropout1D", 0.5), ((None, 5),)),
     Case("spatial_dropout_2d", layer("SpatialDropout2D", 0.5), ((3, 3, 2),)),

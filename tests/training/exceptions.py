@@ -77,6 +77,7 @@ REFUSED_FOR = {
         "operations_composed/select",
         "operations_composed/where_fixed",
     ),
+    "repeated before they are looked up": ("core/embedding_of_repeated_ids",),
     "NeoML's losses take 5": (
         "attention/multi_head_two_axes_scores",
         "convolution_recurrent/conv_lstm3d_backwards",

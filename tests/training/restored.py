@@ -38,7 +38,7 @@ def compare(folder: Path, net: str) -> list[str]:
     if all((one == other).all() for one, other in zip(before, model.get_weights())):
         departures.append(f"{net}: nothing was trained")
     with np.load(folder / f"{net}.npz") as file:
-        made = model.predict(file["x"], verbose=0)
+        made = model.predict([file[f"input {at}"] for at in range(len(model.inputs))], verbose=0)
         for at, output in enumerate(made if isinstance(made, list) else [made]):
             apart = np.abs(output - file[f"output {at}"]).max()
             print(f"{net}: {len(tuned)} weights to the bit, output {at} {apart:.1e} apart")

@@ -27,8 +27,10 @@ def test_a_trained_network_is_saved_to_the_bit(net: str) -> None:
     made = trained.predict(x)
     TUNED.mkdir(parents=True, exist_ok=True)
     trained.save(TUNED / net, overwrite=True)
-    outputs = made if isinstance(made, list) else [made]
-    np.savez(TUNED / f"{net}.npz", x=x, **{f"output {at}": array for at, array in enumerate(outputs)})
+    inputs, outputs = (given if isinstance(given, list) else [given] for given in (x, made))
+    kept_arrays = {f"input {at}": array for at, array in enumerate(inputs)}
+    kept_arrays.update({f"output {at}": array for at, array in enumerate(outputs)})
+    np.savez(TUNED / f"{net}.npz", **kept_arrays)
     again = porting.load(TUNED / net, engine="neoml")
     weights, kept = trained.weights(), again.weights()
     assert all(weights[name].tobytes() == kept[name].tobytes() for name in weights)
