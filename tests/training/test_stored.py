@@ -22,12 +22,16 @@ RECORDED = ROOT / "out" / "recorded-training"
 STORED_V1 = ROOT / "tests" / "golden" / "stored-v1" / "tutorial.neoml"
 pytestmark = pytest.mark.skipif(not (RECORDED / "masked_bilstm").exists(), reason="no recorded networks")
 
-# Several outputs, texts, masks and a cell, normalisation that inference folds away, a table that is used twice.
+# Several outputs, texts, masks and a cell, normalisation that inference folds away, moving statistics, what holds
+# weights in bounds, a table that is used twice.
 FOLDERS = {
     "tutorial": ROOT / "saved_weights" / "tutorial",
     "filter": ROOT / "saved_weights" / "filter",
     "masked_gru": RECORDED / "masked_gru",
     "conv_frozen_bn": RECORDED / "conv_frozen_bn",
+    "conv_bn": RECORDED / "conv_bn",
+    "masked_bn": RECORDED / "masked_bn",
+    "constrained": RECORDED / "constrained",
     "tied": RECORDED / "tied",
 }
 FROZEN = {"conv_frozen_bn": ["norm"]}
