@@ -231,8 +231,9 @@ class LearningNet:
         learns_slices = any(one.table.name in self.theta.starts for one in self.gathered)
         has_cells = any(node.kind == "Recurrent" for node in self.nodes)
         on_cpu = type(self.math_engine) is neoml.MathEngine.CpuMathEngine
-        moves = bool(self.plan.ops.moments)
-        if learns_slices or has_cells or moves or not on_cpu or self.theta.size > MOST_BY_ITSELF:
+        statistics = [one.statistics for one in self.plan.ops.moments]
+        moves_slots = any(part.name in self.reached for one in statistics for part in (one.mean, one.variance))
+        if learns_slices or has_cells or moves_slots or not on_cpu or self.theta.size > MOST_BY_ITSELF:
             return None
         return SolverState(self.live, self.theta, self.reached) if SolverState.suits(self.live, self.theta) else None
 
@@ -399,7 +400,7 @@ class LearningNet:
                 mask = self._seen(f"mask of batch {number}", one.mask) != 0
             found = moments(x, one.axis, mask, one.statistics.unbiased)
             for weight, new in zip((one.statistics.mean, one.statistics.variance), found):
-                array = self.theta.arrays[weight.name]
+                array = self.theta.here(weight.name)
                 array[...] = followed(array, new.reshape(array.shape), one.statistics.momentum)
 
     def _seen(self, sink: str, wire: Wire) -> Array:
@@ -428,6 +429,7 @@ class LearningNet:
                 self._write_slot(live, live.packed)
         optimizer.iterations += 1
         self.steps_by_itself = True
+        self._move_statistics()
         return True
 
     def _hand_over(self, method: Method, optimizer: Optimizer, inputs: Mapping[str, Array]) -> None:

@@ -68,6 +68,10 @@ class Theta:
         self.settle()
         return self._arrays
 
+    def here(self, name: str) -> Array:
+        """One of `arrays` that no slot holds: it is never lent."""
+        return self._arrays[name]
+
     @property
     def size(self) -> int:
         return self._vector.size

@@ -40,6 +40,7 @@ LOSSES: dict[str, Any] = {
     "masked_bilstm": "binary_crossentropy",
     "masked_gru": ("BinaryCrossentropy", {"from_logits": True}),
     "forked": [SPARSE, "mse"],
+    "conv_bn": LOGITS,
     "tagger": SPARSE,
     "constrained": "mse",
     "tied": SPARSE,
@@ -122,6 +123,7 @@ SETTINGS = {
     "a schedule": Setting(True, optimizer=lambda: Adam(schedules.ExponentialDecay(0.01, 10, 0.5))),
     "convolutions": Setting(True, "conv_frozen_bn", settings=NORM),
     "lstm": Setting(True, "normed", settings=NORM),
+    "statistics that move": Setting(True, "conv_bn"),
     "a frozen table": Setting(True, "masked_bilstm", settings={"frozen": ["embedding"]}),
     "frozen layers with penalties": Setting(True, "dense", settings={"frozen": ["first"]}),
     "frozen slots": Setting(True, "masked_bilstm", settings={"frozen": ["embedding", "*/bias"]}),
@@ -166,6 +168,8 @@ ROADS: dict[str, tuple[str, Callable[[], Optimizer], dict[str, Any]]] = {
     "regression, other decays": ("regression", lambda: Adam(0.003, beta_1=0.0, beta_2=0.98, epsilon=1e-3), {}),
     "convolutions, adam": ("conv_frozen_bn", fast, NORM),
     "lstm, adam": ("normed", fast, NORM),
+    "moving statistics, adam": ("conv_bn", fast, {}),
+    "moving statistics, momentum": ("conv_bn", lambda: SGD(0.05, momentum=0.9), {}),
     "masked lstm, momentum": ("masked_bilstm", lambda: SGD(0.05, momentum=0.9), {"frozen": ["embedding", "*/bias"]}),
     "two heads, amsgrad": ("forked", lambda: Adam(0.003, amsgrad=True), {}),
 }
@@ -272,7 +276,9 @@ def test_every_kind_of_layer_with_a_history_is_tried() -> None:
 # ---- from road to road
 
 
-@pytest.mark.parametrize("made", ["regression, momentum", "regression, adam", "regression, amsgrad", "lstm, adam"])
+@pytest.mark.parametrize(
+    "made", ["regression, momentum", "regression, adam", "regression, amsgrad", "lstm, adam", "moving statistics, adam"]
+)
 @pytest.mark.parametrize("own_first", [True, False])
 def test_a_checkpoint_goes_on_on_the_other_road(made: str, own_first: bool, tmp_path: Path) -> None:
     name, optimizer, settings = ROADS[made]
