@@ -7,7 +7,7 @@ They update weights in place, in float32. All of them take Keras' ``weight_decay
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Optional, Protocol, Union
 
@@ -48,6 +48,7 @@ BELOW_ONE = float(np.nextafter(f32(1), f32(0)))
 # The least and the most that a setting may be.
 LIMITS = {
     "momentum": (0, 1),
+    "ema_momentum": (0, 1),
     "rho": (0, 1),
     "beta_1": (0, BELOW_ONE),
     "beta_2": (0, BELOW_ONE),
@@ -55,14 +56,14 @@ LIMITS = {
     "initial_accumulator_value": (0, np.inf),
 }
 MAY_BE_NONE = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
-SWITCHES = ("nesterov", "amsgrad", "centered")
+SWITCHES = ("nesterov", "amsgrad", "centered", "use_ema")
 # The end of a number's name that says how many times Keras' a slot's arrays are.
 SCALE = "_scale"
-NOT_DONE = ("use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor")
+NOT_DONE = ("loss_scale_factor",)
 
 
-# Keras' name for gradients that wait for others.
-GATHERED = "gradient_accumulator"
+# Keras' names for gradients that wait for others, and for the moving average of a weight.
+GATHERED, AVERAGE = "gradient_accumulator", "average"
 
 State = dict[str, dict[str, Array]]
 
@@ -101,6 +102,9 @@ class Optimizer(ABC):
         clipvalue: Optional[float] = None,
         global_clipnorm: Optional[float] = None,
         gradient_accumulation_steps: Optional[int] = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: Optional[int] = None,
         **others: Any,
     ) -> None:
         _refuse_others(type(self).__name__, others)
@@ -115,6 +119,10 @@ class Optimizer(ABC):
         if gradient_accumulation_steps is not None:
             whole_number("gradient_accumulation_steps", gradient_accumulation_steps, 2)
         self.gradient_accumulation_steps = gradient_accumulation_steps
+        if ema_overwrite_frequency is not None:
+            whole_number("ema_overwrite_frequency", ema_overwrite_frequency)
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
         self.iterations = 0
         self.keeper: Optional[Keeper] = None
         self._state: State = {}
@@ -186,6 +194,7 @@ class Optimizer(ABC):
             rates: learning rates for some of the weights.
         """
         named, state = rates or {}, self.state
+        seen = list(gradients)
         if self.gradient_accumulation_steps:
             gradients = self._gathered(gradients, weights)
         clip = self._clipping(gradients)
@@ -198,7 +207,25 @@ class Optimizer(ABC):
             if self.weight_decay is not None:
                 weight -= weight * f32(self.weight_decay) * rate
             self.update(weight, clip(gradient), self._slots_of(name, weight), rate)
+        if self.use_ema:
+            self._average(seen, weights)
         self.iterations += 1
+
+    def _average(self, names: Iterable[str], weights: Mapping[str, Array]) -> None:
+        """Let the moving averages follow, and from time to time put them in the weights' place."""
+        share = f32(self.ema_momentum if self.step > 1 else 0)
+        for name in names:
+            slots = self._slots_of(name, weights[name])
+            slots[AVERAGE] = share * slots.get(AVERAGE, f32(0)) + (f32(1) - share) * weights[name]
+        if self.ema_overwrite_frequency and self.step % self.ema_overwrite_frequency == 0:
+            self.finalize(weights)
+
+    def finalize(self, weights: Mapping[str, Array]) -> None:
+        """Put the moving averages, where there are any, in the weights' place: Keras does it at the end of `fit`."""
+        if self.use_ema:
+            for name, slots in self.state.items():
+                if AVERAGE in slots and name in weights:
+                    weights[name][...] = slots[AVERAGE]
 
     def _gathered(self, gradients: Mapping[str, Gradient], weights: Mapping[str, Array]) -> dict[str, Gradient]:
         """The means of the latest gradients, where there are enough of them; nothing before. All are dense."""
@@ -257,9 +284,9 @@ class Optimizer(ABC):
 
 
 def _refuse_others(where: str, others: Mapping[str, Any]) -> None:
-    """``name`` means nothing here; ``use_ema`` and its kin are passed by when they are off."""
+    """``name`` means nothing here; what is not done is passed by when it is off."""
     for key, value in others.items():
-        if key == "name" or (key in NOT_DONE and (value in (None, False) or key == "ema_momentum")):
+        if key == "name" or (key in NOT_DONE and value is None):
             continue
         way_out = "leave it out" if key in NOT_DONE else "use the arguments of Keras 3's optimizer of that name"
         raise Unsupported(Problem(where, f"argument {key}={value!r} is not handled", way_out))

@@ -114,7 +114,7 @@ class Method:
 def method_of(optimizer: Optimizer) -> Optional[Method]:
     """The optimizer as a solver of NeoML; None where no solver makes the same steps to float32 noise."""
     others = (optimizer.weight_decay, optimizer.clipnorm, optimizer.clipvalue, optimizer.global_clipnorm)
-    if any(one is not None for one in (*others, optimizer.gradient_accumulation_steps)):
+    if optimizer.use_ema or any(one is not None for one in (*others, optimizer.gradient_accumulation_steps)):
         return None
     if type(optimizer) is SGD and not optimizer.nesterov:
         return Method(SIMPLE, optimizer.slots, (optimizer.momentum if optimizer.slots else 0.0,))

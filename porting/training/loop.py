@@ -126,6 +126,7 @@ class Run:
             while self.epoch < self.epochs and (self.step or not self.stop):
                 logs = self._epoch()
                 self.epoch, self.step = self.epoch + 1, 0
+            self.trainer.finalize()
             for callback in self.callbacks:
                 callback.on_train_end(logs)
         finally:

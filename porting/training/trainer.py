@@ -267,6 +267,10 @@ class Trainer:
             tally.add(name, sums)
         return own.logs()
 
+    def finalize(self) -> None:
+        """What the optimizer does to the weights when all steps are made."""
+        self.optimizer.finalize(self.learner.theta.arrays)
+
     # ---- what became of it
 
     def weights(self) -> dict[str, Array]:

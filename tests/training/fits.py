@@ -78,6 +78,13 @@ CLASSES = ("CategoricalAccuracy", "CategoricalCrossentropy", "MeanSquaredError",
 PLATEAU = ("ReduceLROnPlateau", {"monitor": "loss", "factor": 0.5, "patience": 1, "min_delta": 0.05, "cooldown": 1})
 
 FITS: dict[str, Fit] = {
+    "averaged": Fit(
+        "dense",
+        SPARSE,
+        ["accuracy"],
+        optimizer=("SGD", {"learning_rate": 0.2, "momentum": 0.9, "use_ema": True, "ema_momentum": 0.8}),
+        settings={"epochs": 3, "batch_size": 8},
+    ),
     "flags": Fit(
         "masked_bilstm",
         "binary_crossentropy",

@@ -474,6 +474,7 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "global_clipnorm": ("SGD", {"learning_rate": 0.1, "global_clipnorm": 0.1}),
     "clipvalue": ("Adam", {"learning_rate": 0.003, "clipvalue": 0.005}),
     "decay": ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.01}),
+    "averaged": ("AdamW", {"learning_rate": 0.01, "use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 7}),
     "gathered": ("Adam", {"learning_rate": SCHEDULE, "gradient_accumulation_steps": 4, "clipnorm": 0.05}),
     "schedule": ("Adam", {"learning_rate": SCHEDULE}),
 }
