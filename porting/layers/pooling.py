@@ -73,7 +73,11 @@ def mean_of_windows(x: Tensor, axis: int, windows: list[tuple[int, int]], ops: O
 
 
 def max_of_windows(x: Tensor, axis: int, windows: list[tuple[int, int]], ops: Operations) -> Tensor:
-    cuts = [ops.reduce(ops.slice(x, axis, start, end), "max", (axis,), keepdims=True) for start, end in windows]
+    """Each window a pool of its own, as in Keras: of equal numbers the first has the gradient."""
+    cuts = []
+    for start, end in windows:
+        window = [end - start if at == axis else 1 for at in range(1, len(x.shape) - 1)]
+        cuts.append(ops.pool(ops.slice(x, axis, start, end), "max", window, window, "valid"))
     return ops.concatenate(cuts, axis)
 
 

@@ -100,6 +100,18 @@ def repeated_words(keras: Any) -> Any:
     return keras.Model(ids, layers.Dense(4, activation="softmax", name="classes")(x), name="repeated_words")
 
 
+def pooled_words(keras: Any) -> Any:
+    """The same texts in pools of windows, where the first of equal numbers has the gradient."""
+    layers = keras.layers
+    ids = keras.Input((TIME,), dtype="int32", name="ids")
+    x = layers.Embedding(VOCABULARY, 6, name="embedding")(ids)
+    strided = layers.MaxPooling1D(3, strides=2, name="strided")(layers.Conv1D(5, 2, name="conv")(x))
+    adaptive = layers.AdaptiveMaxPooling1D(3, name="adaptive")(x)
+    parts = [layers.Flatten(name=f"flat_{at}")(part) for at, part in enumerate((strided, adaptive))]
+    x = layers.Concatenate(name="joined")(parts)
+    return keras.Model(ids, layers.Dense(4, activation="softmax", name="classes")(x), name="pooled_words")
+
+
 def lines(keras: Any) -> Any:
     """Words to lines, lines to a text, any number of either; padded words and padded lines."""
     layers = keras.layers
@@ -317,6 +329,7 @@ NETS: dict[str, Callable[[Any], Any]] = {
         regression,
         text_cnn,
         repeated_words,
+        pooled_words,
         lines,
         joined_ids,
         film,
@@ -391,6 +404,7 @@ INPUTS: dict[str, Callable[[Rng], Any]] = {
     "tagger": lambda rng: ids(rng, True),
     "text_cnn": lambda rng: ids(rng, False),
     "repeated_words": few_words,
+    "pooled_words": few_words,
     "lines": padded_lines,
     "joined_ids": lambda rng: [ids(rng, False), rng.integers(1, 9, (BATCH, 3, 2)).astype(np.int32)],
     "film": features(3, 6, 5, 2),
@@ -414,6 +428,7 @@ LABELS: dict[str, Callable[[Rng], Any]] = {
     "tagger": lambda rng: rng.integers(0, 4, (BATCH, TIME)).astype(np.int32),
     "text_cnn": classes,
     "repeated_words": classes,
+    "pooled_words": classes,
     "lines": classes,
     "joined_ids": classes,
     "film": classes,
@@ -493,7 +508,9 @@ RECIPES |= {
 RECIPES |= {
     f"repeated_words-{name}": Recipe("repeated_words", SPARSE, OPTIMIZERS[name]) for name in ("adam", "rmsprop")
 }
-RECIPES |= {f"{net}-adam": Recipe(net, SPARSE, OPTIMIZERS["adam"]) for net in ("lines", "joined_ids", "film")}
+RECIPES |= {
+    f"{net}-adam": Recipe(net, SPARSE, OPTIMIZERS["adam"]) for net in ("pooled_words", "lines", "joined_ids", "film")
+}
 RECIPES |= {
     f"conv_frozen_bn-{name}": Recipe(
         "conv_frozen_bn", ("SparseCategoricalCrossentropy", {"from_logits": True}), OPTIMIZERS[name], fixed=("norm",)
