@@ -258,11 +258,13 @@ class ImageOperations(Protocol):
         epsilon: float,
         axis: int,
         mask: Optional[Tensor] = None,
+        by_steps: bool = False,
     ) -> Tensor:
         """`batch_normalization` with the mean and variance of this batch, over all axes but one; the statistics move.
 
         Asked for only where they are among `Operations.moving`. The mask has every axis but the last; what it takes out
-        is normalised too, but does not count.
+        is normalised too, but does not count. With `by_steps`, and then without a mask, every place along axis 1 has a
+        mean and variance of its own, and the statistics move once for each.
         """
 
     def time_to_batch(self, x: Tensor) -> Tensor:

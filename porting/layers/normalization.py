@@ -7,40 +7,38 @@ from typing import Any, Optional
 import numpy as np
 
 from ..network import Array
-from ..operations import MovingStatistics, Operations, Tensor
+from ..operations import MovingStatistics, Operations, Tensor, Weight
 from .rule import LayerView, rule
 
 # keras.backend.epsilon()
 SMALLEST_DEVIATION = 1e-7
-# What training with renorm=True keeps besides; inference does not look at it.
+# What inference does not look at, and the weights that training with renorm=True keeps besides.
+UNHEEDED = (
+    *("momentum", "synchronized", "renorm", "renorm_clipping", "renorm_momentum"),
+    *("virtual_batch_size", "fused"),
+)
 RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_mean_weight", "renorm_stddev", "renorm_stddev_weight")
 
 
 @rule(
     "BatchNormalization",
-    irrelevant=(
-        "momentum",
-        "synchronized",
-        "renorm",
-        "renorm_clipping",
-        "renorm_momentum",
-        "virtual_batch_size",
-        "fused",
-    ),
+    irrelevant=UNHEEDED,
     note="trains by the statistics of each batch, not with renorm or virtual batches",
 )
 def batch_normalization(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
-    config = layer.config
-    for name in RENORM_WEIGHTS:
-        layer.optional_weight(name)
-    axis = config["axis"]
-    axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
-    if not isinstance(axis, int):
-        raise layer.refuse(f"axis {axis!r}: normalisation along several axes is not handled", "use one axis")
     mean, variance = layer.weight("moving_mean"), layer.weight("moving_variance")
-    gamma, beta = layer.weight("gamma", if_config="scale"), layer.weight("beta", if_config="center")
-    if mean.name not in ops.moving:
-        return ops.batch_normalization(x, mean, variance, gamma, beta, epsilon=config["epsilon"], axis=axis)
+    if mean.name in ops.moving:
+        return by_each_batch(layer, x, ops, mask)
+    axis, epsilon = one_axis(layer), layer.config["epsilon"]
+    return ops.batch_normalization(x, mean, variance, *learnt(layer), epsilon=epsilon, axis=axis)
+
+
+def by_each_batch(
+    layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None, by_steps: bool = False
+) -> Tensor:
+    """BatchNormalization in training; `by_steps` applied to each step of `x`, one after the other."""
+    config, axis = layer.config, one_axis(layer)
+    layer.irrelevant(*UNHEEDED)
     for key in ("renorm", "virtual_batch_size"):
         if config.get(key):
             raise layer.refuse(f"{key} {config[key]!r} is not handled in training", freeze(layer))
@@ -48,8 +46,25 @@ def batch_normalization(layer: LayerView, x: Tensor, ops: Operations, mask: Opti
     mask = None if fused else mask
     if mask is not None and len(mask.shape) != len(x.shape) - 1:
         raise layer.refuse(f"a mask of rank {len(mask.shape)} over a tensor of rank {len(x.shape)}", freeze(layer))
+    mean, variance = layer.weight("moving_mean"), layer.weight("moving_variance")
     statistics = MovingStatistics(mean, variance, config["momentum"], unbiased=fused)
-    return ops.normalize_batch(x, statistics, gamma, beta, epsilon=config["epsilon"], axis=axis, mask=mask)
+    axis = axis + 1 if by_steps and axis >= 0 else axis
+    options = {"epsilon": config["epsilon"], "axis": axis, "mask": mask, "by_steps": by_steps}
+    return ops.normalize_batch(x, statistics, *learnt(layer), **options)
+
+
+def one_axis(layer: LayerView) -> int:
+    axis = layer.config["axis"]
+    axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
+    if not isinstance(axis, int):
+        raise layer.refuse(f"axis {axis!r}: normalisation along several axes is not handled", "use one axis")
+    return axis
+
+
+def learnt(layer: LayerView) -> tuple[Optional[Weight], Optional[Weight]]:
+    for name in RENORM_WEIGHTS:
+        layer.optional_weight(name)
+    return layer.weight("gamma", if_config="scale"), layer.weight("beta", if_config="center")
 
 
 def freeze(layer: LayerView) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from ..network import Call, Layer, TensorRef, tensors_in
 from ..operations import Operations, Tensor
+from .normalization import by_each_batch
 from .rule import RULES, Context, LayerView, Refusal, only_tensor, rule
 
 __all__ = ["apply_held"]
@@ -39,6 +40,8 @@ def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optiona
     held = layer.held("layer")
     moving = any(name.startswith(f"{held.name}/") for name in ops.moving)
     if moving and layer.dialect == 3:
+        if mask is None and held.class_name == "BatchNormalization":
+            return by_each_batch(layer.inner("layer"), x, ops, by_steps=True)
         return step_by_step(layer, held, x, ops, mask)
     found = layer.context.rules.get(held.class_name)
     heeds_masks = found is not None and "mask" in found.arguments
@@ -51,7 +54,7 @@ def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optiona
 
 
 def step_by_step(layer: LayerView, held: Layer, x: Tensor, ops: Operations, mask: Optional[Tensor]) -> Tensor:
-    """Every step by its own statistics, one after the other, as Keras 3 does it where the time is fixed."""
+    """Every step by its own statistics, one after the other, as Keras 3 does it."""
     if x.shape[1] is None:
         way_out = f"fix the time in the Input, or freeze it: frozen=[{layer.name!r}]"
         raise layer.refuse(f"{held.class_name} by the statistics of each batch over a time of open size", way_out)

@@ -29,7 +29,7 @@ class BatchMoments:
     """A tensor whose mean and variance over all axes but one move stored statistics in every step.
 
     Attributes:
-        x, axis, mask: see `porting.operations.ImageOperations.normalize_batch`.
+        x, axis, mask, by_steps: see `porting.operations.ImageOperations.normalize_batch`.
         statistics: what moves.
     """
 
@@ -37,17 +37,19 @@ class BatchMoments:
     axis: int
     mask: Optional[Wire]
     statistics: MovingStatistics
+    by_steps: bool = False
 
 
-def in_channels(x: Wire, axis: int) -> Wire:
-    """The tensor with one axis in the channels, the others in batch, height, width and depth."""
+def in_channels(x: Wire, axis: int, by_steps: bool = False) -> Wire:
+    """The tensor with one axis in the channels, the others in batch, height, width and depth; steps in the list."""
+    letters = {0: "B", axis: "C", **({1: "S"} if by_steps else {})}
     others = iter("HWD")
-    return x.to("".join("C" if at == axis else "B" if at == 0 else next(others) for at in range(x.rank)))
+    return x.to("".join(letters[at] if at in letters else next(others) for at in range(x.rank)))
 
 
-def normalized(x: Wire, axis: int, epsilon: float) -> Wire:
-    """(x − mean) / sqrt(variance + epsilon) over all axes but one, of five axes at most."""
-    turned = in_channels(x, axis)
+def normalized(x: Wire, axis: int, epsilon: float, by_steps: bool = False) -> Wire:
+    """(x − mean) / sqrt(variance + epsilon) over all axes but one, of five axes at most; or for every step alone."""
+    turned = in_channels(x, axis, by_steps)
     # NeoML puts ones and zeros of the right number in the place of these.
     affine = {"scale": Parameter.fixed(np.ones(1), "C"), "bias": Parameter.fixed(np.zeros(1), "C")}
 
@@ -56,7 +58,8 @@ def normalized(x: Wire, axis: int, epsilon: float) -> Wire:
         made = x.graph.add("ObjectNormalization", objects, epsilon=float(epsilon), parameters=affine)
         return _exchanged(x.graph, made)
 
-    return turned.made(in_rows(turned, "B", by_features) if None not in x.shape[1:] else by_features(turned.port))
+    as_rows = not by_steps and None not in x.shape[1:]
+    return turned.made(in_rows(turned, "B", by_features) if as_rows else by_features(turned.port))
 
 
 def _exchanged(graph: Graph, port: Port) -> Port:

@@ -240,11 +240,14 @@ class ImageOperations(Part):
         epsilon: float,
         axis: int,
         mask: Optional[Wire] = None,
+        by_steps: bool = False,
     ) -> Wire:
         x, at = as_float(x), x.axis(axis)
-        self.moments.append(BatchMoments(x, at, mask, statistics))
+        self.moments.append(BatchMoments(x, at, mask, statistics, by_steps))
         if mask is not None:
             y = normalized_where(self, x, at, epsilon, mask)
+        elif by_steps:
+            y = normalized(x, at, epsilon, by_steps=True)
         elif x.rank > IMAGE_RANK + 1:
             y = self._with_places_as_one(x, at, lambda flat: normalized(flat, 2, epsilon))
         else:

@@ -25,6 +25,7 @@ import numpy as np
 from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule
 from ..network import Array, Network, TensorRef
+from ..operations import MovingStatistics
 from ..optimizers import Optimizer, State
 from ..training.gradients import Gradient, Slices, total
 from ..training.moving import followed, moments
@@ -398,10 +399,16 @@ class LearningNet:
             x, mask = self._seen(f"batch {number}", one.x), None
             if one.mask is not None:
                 mask = self._seen(f"mask of batch {number}", one.mask) != 0
-            found = moments(x, one.axis, mask, one.statistics.unbiased)
-            for weight, new in zip((one.statistics.mean, one.statistics.variance), found):
-                array = self.theta.here(weight.name)
-                array[...] = followed(array, new.reshape(array.shape), one.statistics.momentum)
+            if one.by_steps:
+                for step in range(x.shape[1]):
+                    self._follow(one.statistics, moments(x[:, step], one.axis - 1))
+            else:
+                self._follow(one.statistics, moments(x, one.axis, mask, one.statistics.unbiased))
+
+    def _follow(self, statistics: MovingStatistics, found: tuple[Array, Array]) -> None:
+        for weight, new in zip((statistics.mean, statistics.variance), found):
+            array = self.theta.here(weight.name)
+            array[...] = followed(array, new.reshape(array.shape), statistics.momentum)
 
     def _seen(self, sink: str, wire: Wire) -> Array:
         return axes_of(from_blob(self.layers[sink].get_blob()), wire.layout)

@@ -88,6 +88,11 @@ CASES = [
         masked=True,
     ),
     Case(
+        "time_distributed_batch_axis_1",
+        layer("TimeDistributed", layer("BatchNormalization", axis=1)),
+        ((None, 3, 2, 4),),
+    ),
+    Case(
         "time_distributed_batch_normalization_masked",
         (layer("TimeDistributed", layer("BatchNormalization")), layer("LSTM", 2)),
         ((4, 3),),

@@ -118,7 +118,6 @@ REFUSED = {key: words for words, keys in REFUSED_FOR.items() for key in keys}
 # The same, where BatchNormalization would compute with the statistics of each batch.
 REFUSED_BY_BATCHES = {
     "normalization/batch_renorm": "renorm True is not handled in training",
-    "wrappers/time_distributed_batch_normalization_open": "over a time of open size",
 }
 # Refused, but Keras cannot build a functional model with it.
 WITHOUT_CASES = {"Equalization"}
