@@ -30,7 +30,7 @@ MOST_BLOCKS = 9
 
 
 class Theta:
-    """All weights that learn, one behind the other in one vector.
+    """All weights that learn, then the statistics that follow the batches, one behind the other in one vector.
 
     While a net makes steps by itself it has newer numbers, and they are fetched when somebody reads `vector` or
     `arrays`. Whoever reads them may change them, so from then on the numbers here count.
