@@ -258,7 +258,8 @@ class Optimizer(ABC):
             limit = f32(self.global_clipnorm)
             with np.errstate(divide="ignore"):
                 factor = limit * min(f32(1) / norm, f32(1) / limit) + (norm - norm)
-            return lambda gradient: scaled(gradient, factor)
+            # As one array, since Keras multiplies outside of what keeps TensorFlow's slices apart.
+            return lambda gradient: total(gradient) * factor
         if self.clipvalue:
             bound = self.clipvalue
             return lambda gradient: clipped(gradient, bound)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -20,6 +20,11 @@ __all__ = [
 ]
 
 f32 = np.float32
+
+
+def divided(step: Union[float, np.float32], by: Union[float, np.float32]) -> np.float32:
+    """A step by a constant, as TensorFlow's compilers divide: times the reciprocal, so that 90 / 30 is more than 3."""
+    return f32(f32(step) * (f32(1) / f32(by)))
 
 
 def increasing(name: str, value: Any) -> None:
@@ -72,7 +77,7 @@ class ExponentialDecay(Schedule):
     staircase: bool = False
 
     def __call__(self, step: int) -> float:
-        part = f32(step) / f32(self.decay_steps)
+        part = divided(step, self.decay_steps)
         part = np.floor(part) if self.staircase else part
         return float(f32(self.initial_learning_rate) * np.power(f32(self.decay_rate), part))
 
@@ -108,11 +113,11 @@ class PolynomialDecay(Schedule):
     def __call__(self, step: int) -> float:
         at, steps = f32(step), f32(self.decay_steps)
         if self.cycle:
-            steps = steps * (f32(1) if step == 0 else np.ceil(at / steps))
+            part = at / (steps * (f32(1) if step == 0 else np.ceil(divided(step, steps))))
         else:
-            at = min(at, steps)
+            part = divided(min(at, steps), steps)
         span = f32(self.initial_learning_rate) - f32(self.end_learning_rate)
-        return float(span * np.power(f32(1) - at / steps, f32(self.power)) + f32(self.end_learning_rate))
+        return float(span * np.power(f32(1) - part, f32(self.power)) + f32(self.end_learning_rate))
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class InverseTimeDecay(Schedule):
     staircase: bool = False
 
     def __call__(self, step: int) -> float:
-        part = f32(step) / f32(self.decay_steps)
+        part = divided(step, self.decay_steps)
         part = np.floor(part) if self.staircase else part
         return float(f32(self.initial_learning_rate) / (f32(1) + f32(self.decay_rate) * part))
 
@@ -147,11 +152,11 @@ class CosineDecay(Schedule):
         target, warming = f32(self.warmup_target), f32(self.warmup_steps)
         at = min(at, f32(self.decay_steps) + warming)
         if at < warming:
-            return float((target - start) * (at / warming) + start)
+            return float((target - start) * divided(at, warming) + start)
         return self._decayed(at - warming, target)
 
     def _decayed(self, step: np.float32, start: np.float32) -> float:
-        share = step / f32(self.decay_steps)
+        share = divided(step, self.decay_steps)
         cosine = f32(0.5) * (f32(1) + np.cos(f32(np.pi) * share))
         return float(start * ((f32(1) - f32(self.alpha)) * cosine + f32(self.alpha)))
 
@@ -167,14 +172,14 @@ class CosineDecayRestarts(Schedule):
     alpha: float = 0.0
 
     def __call__(self, step: int) -> float:
-        done = f32(step) / f32(self.first_decay_steps)
+        done = divided(step, self.first_decay_steps)
         longer = f32(self.t_mul)
         if self.t_mul == 1.0:
             restart = np.floor(done)
             done = done - restart
         else:
-            restart = np.floor(np.log(f32(1) - done * (f32(1) - longer)) / np.log(longer))
-            passed = (f32(1) - np.power(longer, restart)) / (f32(1) - longer)
+            restart = np.floor(divided(np.log(f32(1) - done * (f32(1) - longer)), np.log(longer)))
+            passed = divided(f32(1) - np.power(longer, restart), f32(1) - longer)
             done = (done - passed) / np.power(longer, restart)
         cosine = f32(0.5) * np.power(f32(self.m_mul), restart) * (f32(1) + np.cos(f32(np.pi) * done))
         return float(f32(self.initial_learning_rate) * ((f32(1) - f32(self.alpha)) * cosine + f32(self.alpha)))

@@ -43,6 +43,7 @@ from .wires import Wire, canonical
 __all__ = ["LearningNet"]
 
 RATE = 2.0**30
+LARGEST = float(np.finfo(np.float32).max)
 # So many weights and their momenta stay within 2 GiB, beyond which NeoML's archives were not tried.
 MOST_BY_ITSELF = 1 << 26
 # What NeoML raises for, or computes wrongly, when it is to go back through it.
@@ -288,6 +289,9 @@ class LearningNet:
     def _look(self, is_loaded: bool) -> None:
         """Take handles on the live net."""
         self.layers = self._dnn.layers
+        for number in range(len(self.heads)):
+            # NeoML would cut derivatives off at a million, without a word, and an archive does not keep the limit.
+            self.layers[f"loss {number}"].max_gradient = LARGEST
         self._sources = tuple(self._dnn.input_layers)
         # A net that was loaded keeps free terms along another dimension than it was given them.
         self._shapes = {

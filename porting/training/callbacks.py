@@ -122,7 +122,11 @@ class EarlyStopping(Callback):
         return {} if self.best_weights is None else {"best_weights": self.best_weights}
 
     def resume_arrays(self, arrays: Mapping[str, Array]) -> None:
-        self.best_weights = arrays.get("best_weights")
+        best = arrays.get("best_weights")
+        vector = self.run.trainer.learner.theta.vector
+        if best is not None and (best.shape != vector.shape or best.dtype != vector.dtype):
+            raise ValueError(f"best_weights are {best.dtype} of shape {best.shape}")
+        self.best_weights = best
 
 
 def say(text: str) -> None:

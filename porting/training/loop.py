@@ -13,9 +13,11 @@ import numpy as np
 
 from ..errors import BadArchive, Mismatch, Problem
 from ..network import Array
+from ..optimizers import GATHERED, SCALE
 from .callback import Callback
 from .checkpoints import State, read_state, write_state
 from .data import Batch, Batches
+from .measuring import Tally
 from .recording import Checkpoint
 from .trainer import Trainer
 
@@ -242,60 +244,109 @@ class Run:
         """
         state = read_state(path)
         numbers, trainer = state.numbers, self.trainer
+        tally = self._resumed_tally(path, numbers)
         self._check_fits(path, state)
+        self._resume_callbacks(path, state)
+        trainer.changed = True
         trainer.learner.theta.vector[...] = state.arrays["weights"]
         trainer.before = {name: state.arrays[f"before/{name}"] for name in trainer.before}
         optimizer = trainer.optimizer
-        optimizer.state = {}
-        for key, array in state.arrays.items():
-            if key.startswith("optimizer/"):
-                name, _, slot = key[len("optimizer/") :].rpartition("//")
-                optimizer.state.setdefault(name, {})[slot] = array
+        optimizer.state = _optimizer_state(state)
         optimizer.iterations = numbers["iterations"]
         optimizer.numbers = dict(numbers["optimizer_numbers"])
         if numbers["learning_rate"] is not None:
             optimizer.learning_rate = numbers["learning_rate"]
         trainer.steps = numbers["steps"]
-        trainer.tally = trainer.fresh_tally()
-        for name, sums in numbers["tally"].items():
-            trainer.tally.add(name, np.array(sums, np.float64))
+        trainer.tally = tally
         self.epoch, self.step, self.stop = numbers["epoch"], numbers["step"], numbers["stop"]
         self.history.history = {name: list(values) for name, values in numbers["history"].items()}
         self.history.epoch = list(numbers["epochs_done"])
-        self._resume_callbacks(state)
         if trainer.learner.is_random:
             trainer.learner.reseed(_seed_at(trainer))
         self.resumed = True
 
-    def _resume_callbacks(self, state: State) -> None:
+    def _resumed_tally(self, path: Union[str, Path], numbers: Mapping[str, Any]) -> Tally:
+        tally = self.trainer.fresh_tally()
+        try:
+            for name, sums in numbers["tally"].items():
+                tally.add(name, np.array(sums, np.float64))
+            if numbers["step"] and "loss" not in tally.logs():
+                raise KeyError("loss")
+        except (KeyError, ValueError, TypeError, IndexError, ArithmeticError) as error:
+            what = f"was written within an epoch, and its sums are not those of this run's metrics: {error!r}"
+            raise BadArchive(
+                Problem(str(path), what, "give the losses and metrics that it was written with")
+            ) from error
+        return tally
+
+    def _resume_callbacks(self, path: Union[str, Path], state: State) -> None:
         for number, (callback, kept) in enumerate(zip(self.keepers, state.numbers["callbacks"])):
-            if kept:
-                callback.resume(kept)
             prefix = f"callback/{number}/"
-            callback.resume_arrays(
-                {key[len(prefix) :]: array for key, array in state.arrays.items() if key.startswith(prefix)}
-            )
+            arrays = {key[len(prefix) :]: array for key, array in state.arrays.items() if key.startswith(prefix)}
+            try:
+                if kept:
+                    callback.resume(kept)
+                callback.resume_arrays(arrays)
+            except (KeyError, ValueError, TypeError, IndexError, ArithmeticError) as error:
+                what = f"keeps a state of {type(callback).__name__} that it cannot take up: {error!r}"
+                raise BadArchive(Problem(str(path), what, "use one before it")) from error
 
     def _check_fits(self, path: Union[str, Path], state: State) -> None:
-        trainer, numbers = self.trainer, state.numbers
+        trainer, numbers, where = self.trainer, state.numbers, str(path)
+        arrays = trainer.learner.theta.arrays
         problems = []
         if numbers["learns"] != list(trainer.choice.learns):
-            problems.append(Problem(str(path), "was written by a run in which other weights learn"))
+            problems.append(Problem(where, "was written by a run in which other weights learn"))
         elif state.arrays["weights"].shape != trainer.learner.theta.vector.shape:
-            problems.append(Problem(str(path), "holds weights of other shapes"))
-        for name, array in trainer.learner.theta.arrays.items():
-            own = [key for key in state.arrays if key == f"before/{name}" or key.startswith(f"optimizer/{name}//")]
-            if f"before/{name}" not in own or any(state.arrays[key].shape != array.shape for key in own):
-                problems.append(Problem(str(path), f"lacks state of {name!r}, or holds it in another shape"))
+            problems.append(Problem(where, "holds weights of other shapes"))
+        slots = {*trainer.optimizer.slots, *([GATHERED] if trainer.optimizer.gradient_accumulation_steps else [])}
+        kept_slots = _optimizer_state(state)
+        for name, array in arrays.items():
+            own = [state.arrays.get(f"before/{name}"), *kept_slots.get(name, {}).values()]
+            fits = all(one is not None and one.shape == array.shape for one in own)
+            if not fits or (name in kept_slots and kept_slots[name].keys() != slots):
+                problems.append(Problem(where, f"lacks state of {name!r}, or holds it in another shape"))
+        known = {"weights", *(f"before/{name}" for name in arrays)}
+        known |= {f"optimizer/{name}//{slot}" for name in arrays for slot in slots}
+        known |= {key for key in state.arrays if _callback_number(key) in range(len(self.keepers))}
+        problems += [
+            Problem(f"{where}: {key}", "belongs to nothing in this run") for key in state.arrays.keys() - known
+        ]
         if numbers["optimizer"] != type(trainer.optimizer).__name__:
-            problems.append(Problem(str(path), f"was written with the optimizer {numbers['optimizer']}"))
+            problems.append(Problem(where, f"was written with the optimizer {numbers['optimizer']}"))
+        elif _own_numbers(numbers["optimizer_numbers"]) != _own_numbers(trainer.optimizer.numbers):
+            problems.append(Problem(where, f"holds numbers that are not {numbers['optimizer']}'s"))
+        elif (numbers["learning_rate"] is None) != callable(trainer.optimizer.learning_rate):
+            problems.append(Problem(where, "was written with a schedule, or without one, other than this run"))
         kept = [type(callback).__name__ for callback in self.keepers]
-        if numbers["kept_callbacks"] != kept:
+        if numbers["kept_callbacks"] != kept or len(numbers["callbacks"]) != len(kept):
             there = ", ".join(numbers["kept_callbacks"]) or "no callback"
             way_out = f"give the callbacks that it was written with, or train from the start; now there are {kept}"
-            problems.append(Problem(str(path), f"keeps the state of {there}", way_out))
+            problems.append(Problem(where, f"keeps the state of {there}", way_out))
         if problems:
             raise BadArchive(problems)
+
+
+def _optimizer_state(state: State) -> dict[str, dict[str, Array]]:
+    """By weight, then by slot."""
+    found: dict[str, dict[str, Array]] = {}
+    for key, array in state.arrays.items():
+        if key.startswith("optimizer/"):
+            name, _, slot = key[len("optimizer/") :].rpartition("//")
+            found.setdefault(name, {})[slot] = array
+    return found
+
+
+def _own_numbers(numbers: Mapping[str, float]) -> set[str]:
+    """The names of an optimizer's numbers, but for the measure that an engine left its state in."""
+    return {name for name in numbers if not name.endswith(SCALE)}
+
+
+def _callback_number(key: str) -> Optional[int]:
+    """Of an array ``callback/NUMBER/NAME``."""
+    kind, _, rest = key.partition("/")
+    number = rest.partition("/")[0]
+    return int(number) if kind == "callback" and number.isdecimal() else None
 
 
 def _seed_at(trainer: Trainer) -> int:

@@ -455,7 +455,7 @@ def batches(recipe: Recipe) -> Iterator[tuple[Any, Any, Any]]:
         x = INPUTS[recipe.net](rng)
         if recipe.ragged:
             x = np.ascontiguousarray(x[:, : (TIME, 4, 1)[step % 3]])
-        labels = one_hot if recipe.loss == SMOOTH else LABELS[recipe.net]
+        labels = one_hot if recipe.net == "dense" and recipe.loss != SPARSE else LABELS[recipe.net]
         y: Any = [labels(rng), x] if recipe.net == "forked" else labels(rng)
         weights: Any = None
         if recipe.weights == "samples":
@@ -493,6 +493,16 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "gathered": ("Adam", {"learning_rate": SCHEDULE, "gradient_accumulation_steps": 4, "clipnorm": 0.05}),
     "schedule": ("Adam", {"learning_rate": SCHEDULE}),
 }
+# Rates that jump at steps where TensorFlow's compilers round a division to the other side.
+JUMPS: dict[str, Any] = {
+    "cycle": ("PolynomialDecay", {"initial_learning_rate": 0.05, "decay_steps": 7, "power": 2.0, "cycle": True}),
+    "staircase": (
+        "ExponentialDecay",
+        {"initial_learning_rate": 0.1, "decay_steps": 41, "decay_rate": 0.3, "staircase": True},
+    ),
+    "restarts": ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 41, "t_mul": 1.0}),
+}
+FLAGS = "binary_crossentropy"
 SPARSE = "sparse_categorical_crossentropy"
 SMOOTH = ("CategoricalCrossentropy", {"label_smoothing": 0.1})
 
@@ -537,6 +547,19 @@ RECIPES |= {
         "masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["momentum"], fixed=("gru", "logit")
     ),
     "text_cnn-frozen_between": Recipe("text_cnn", SPARSE, OPTIMIZERS["momentum"], fixed=("width_2", "classes")),
+    "masked_bilstm-clipped_as_one": Recipe(
+        "masked_bilstm", "binary_crossentropy", ("Adam", {"learning_rate": 0.003, "global_clipnorm": 0.05})
+    ),
+    **{
+        # Derivatives of more than a million, which NeoML would cut off.
+        f"regression-steep_{name}": Recipe("regression", "mse", made, options={"loss_weights": [1e8]})
+        for name, made in {"sgd": ("SGD", {"learning_rate": 1e-9}), "nadam": OPTIMIZERS["nadam"]}.items()
+    },
+    "dense-flags": Recipe("dense", FLAGS, OPTIMIZERS["adam"]),
+    **{
+        f"regression-{name}": Recipe("regression", "mse", ("SGD", {"learning_rate": made}))
+        for name, made in JUMPS.items()
+    },
     "masked_bilstm-dense": Recipe("masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], dense=True),
     "masked_bilstm-ragged": Recipe("masked_bilstm", "binary_crossentropy", OPTIMIZERS["adam"], ragged=True),
     "masked_gru-adam": Recipe("masked_gru", ("BinaryCrossentropy", {"from_logits": True}), OPTIMIZERS["adam"]),

@@ -283,11 +283,11 @@ def test_a_write_that_is_broken_off_leaves_the_checkpoint_before(
     resumable(path, 1)
     good = path.read_bytes()
 
-    def broken_off(file: Any, **arrays: Any) -> None:
+    def broken_off(file: Any, *rest: Any, **options: Any) -> None:
         file.write(good[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez", broken_off)
+    monkeypatch.setattr(np.lib.format, "write_array", broken_off)
     with pytest.raises(KeyboardInterrupt):
         resumable(path, 2)
     assert path.read_bytes() == good
