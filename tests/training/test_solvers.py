@@ -286,7 +286,7 @@ def test_a_checkpoint_goes_on_on_the_other_road(made: str, own_first: bool, tmp_
 
     def fit(own: bool, epochs: int, path: Path) -> Weights:
         net = compiled(name, optimizer() if own else elsewhere(optimizer()), **settings)
-        saved = callbacks.Checkpoint(path)
+        saved = callbacks.Checkpoint(path, every_epochs=10)
         net.fit(x, y, batch_size=4, epochs=epochs, callbacks=[saved], resume=path, verbose=0)
         assert state(net)
         return weights(net)
