@@ -448,6 +448,7 @@ class LearningNet:
         if method == self._method and (optimizer.keeper is self or not method.slots):
             return
         assert self.solver_state is not None
+        self._settle()
         if self.solver_state.is_in(optimizer.state):
             self._run(inputs)
         record = self.solver_state.record(method, optimizer, self.layers)

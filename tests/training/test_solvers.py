@@ -315,6 +315,20 @@ def test_settings_that_change_between_steps_change_the_road() -> None:
     assert same(trained(SGD(0.05, momentum=0.9)), trained(elsewhere(SGD(0.05, momentum=0.9))))
 
 
+def test_an_optimizer_that_is_exchanged_keeps_its_state() -> None:
+    def trained(*made: Optimizer) -> Weights:
+        net = compiled("regression", made[0])
+        assert net._trainer is not None
+        for step in range(6):
+            net._trainer.optimizer = made[step % 2]
+            train(net, "regression", 2, 2 * step)
+        assert [one.iterations for one in made] == [6, 6]
+        return weights(net)
+
+    pair = SGD(0.05, momentum=0.9), SGD(0.02, momentum=0.5)
+    assert same(trained(*map(copy.deepcopy, pair)), trained(*map(elsewhere, pair)))
+
+
 @pytest.mark.parametrize("optimizer", [lambda: SGD(0.05, momentum=0.9), fast])
 @pytest.mark.parametrize("rates", [{}, {"second": 0.003}])
 def test_networks_that_share_an_optimizer_do_not_disturb_each_other(optimizer: Any, rates: dict[str, Any]) -> None:
