@@ -151,6 +151,12 @@ class Optimizer(ABC):
     def state(self, state: State) -> None:
         self._state, self.keeper = state, None
 
+    @property
+    def kept_slots(self) -> set[str]:
+        """What `state` holds of each weight that was changed: the slots, and what gathering and averaging keep."""
+        gathered = {GATHERED} if self.gradient_accumulation_steps else set()
+        return {*self.slots, *gathered, *({AVERAGE} if self.use_ema else set())}
+
     def settle(self) -> None:
         """Fetch the state that a keeper has."""
         if self.keeper is None:

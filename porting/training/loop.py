@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import BadArchive, Mismatch, Problem
 from ..network import Array
-from ..optimizers import GATHERED, SCALE
+from ..optimizers import SCALE
 from .callback import Callback
 from .checkpoints import State, read_state, write_state
 from .data import Batch, Batches
@@ -299,7 +299,7 @@ class Run:
             problems.append(Problem(where, "was written by a run in which other weights learn"))
         elif state.arrays["weights"].shape != trainer.learner.theta.vector.shape:
             problems.append(Problem(where, "holds weights of other shapes"))
-        slots = {*trainer.optimizer.slots, *([GATHERED] if trainer.optimizer.gradient_accumulation_steps else [])}
+        slots = trainer.optimizer.kept_slots
         kept_slots = _optimizer_state(state)
         for name, array in arrays.items():
             own = [state.arrays.get(f"before/{name}"), *kept_slots.get(name, {}).values()]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import porting
-from porting import optimizers
+from porting import optimizers, schedules
 from porting.training import callbacks, checkpoints
 
 pytest.importorskip("neoml")
@@ -183,6 +183,45 @@ def test_flipped_bytes_are_refused(whole: checkpoints.State, tmp_path: Path) -> 
             continue
         assert state.numbers == whole.numbers  # the byte is one that zip files do not need
         assert all((state.arrays[name] == array).all() for name, array in whole.arrays.items())
+
+
+OPTIMIZERS: dict[str, Callable[[], optimizers.Optimizer]] = {
+    "averaging": lambda: optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9),
+    "overwriting": lambda: optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=5),
+    "gathering": lambda: optimizers.Adam(0.01, gradient_accumulation_steps=3),
+    "schedule": lambda: optimizers.RMSprop(schedules.CosineDecay(0.01, 9), momentum=0.5, centered=True),
+    "amsgrad": lambda: optimizers.Adam(0.01, amsgrad=True),
+    "momentum": lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "nothing": lambda: optimizers.SGD(0.1, global_clipnorm=1.0),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_runs_of_every_optimizer_go_on_from_any_step(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state"
+
+    class Break(callbacks.Callback):
+        def __init__(self, step: int) -> None:
+            self.step = step
+
+        def on_batch_end(self, batch: int, logs: Any = None) -> None:
+            if self.run.trainer.steps == self.step:
+                raise KeyboardInterrupt
+
+    def go(*more: callbacks.Callback) -> dict[str, np.ndarray]:
+        net = porting.load(PLAIN, engine="neoml")
+        kept = [callbacks.Checkpoint(path, every_steps=1), *more]
+        settings: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "resume": path, "callbacks": kept}
+        net.fit(X, Y, batch_size=4, epochs=3, verbose=0, optimizer=OPTIMIZERS[kind](), **settings)
+        return net.weights()
+
+    whole = go()
+    path.unlink()
+    for step in (4, 9, 13):
+        with pytest.raises(KeyboardInterrupt):
+            go(Break(step))
+    resumed = go()
+    assert all((resumed[name] == array).all() for name, array in whole.items())
 
 
 WRITER = """
