@@ -57,6 +57,15 @@ class LearningEngine(Protocol):
     ) -> Learner: ...
 
 
+def keeps_slices(network: Network) -> bool:
+    """Whether optimizers of the Keras that saved a network see one slice for each id that was looked up.
+
+    Keras 2 adds them up first; on JAX and PyTorch there are none.
+    """
+    is_keras_3 = not network.origin.get("keras", "3").startswith("2.")
+    return is_keras_3 and network.origin.get("backend", "tensorflow") == "tensorflow"
+
+
 @dataclass(frozen=True)
 class Settings:
     """What Keras' ``compile`` is told, and what learns.
@@ -69,8 +78,9 @@ class Settings:
         metrics, weighted_metrics: names, losses or functions, or by output; the second heed sample weights.
         frozen: layers and weights that stay, by name or pattern, beside those saved as not trainable.
         learning_rates: rates or schedules by such a name or pattern.
-        sparse_embeddings: treat gradients of embedding tables as Keras on TensorFlow does, one slice for each id;
-            False gives what dense gradients would.
+        sparse_embeddings: treat gradients of embedding tables as Keras 3 on TensorFlow does, one slice for each id;
+            False gives what dense gradients would, as in Keras 2 and on other backends. None: as the Keras that saved
+            the network.
         seed: of shuffling and dropout.
     """
 
@@ -81,7 +91,7 @@ class Settings:
     weighted_metrics: Any = ()
     frozen: Sequence[str] = ()
     learning_rates: Mapping[str, Any] = field(default_factory=dict)
-    sparse_embeddings: bool = True
+    sparse_embeddings: Optional[bool] = None
     seed: int = 0
 
 
@@ -127,6 +137,8 @@ class Trainer:
     ) -> None:
         self.network = network
         self.settings = settings
+        given = settings.sparse_embeddings
+        self.keeps_slices = keeps_slices(network) if given is None else given
         self.optimizer: Optimizer = optimizer_named(settings.optimizer)
         self.refs = outputs_of(network)
         self.outputs = Outputs(tuple(self.refs))
@@ -214,7 +226,7 @@ class Trainer:
         """A step of the optimizer here, on the engine's gradients; returns the penalty."""
         gradients = self.learner.gradients(batch.inputs, derivatives)
         penalty = self._add_penalties(gradients)
-        if not self.settings.sparse_embeddings:
+        if not self.keeps_slices:
             gradients = {name: total(one) for name, one in gradients.items()}
         self.optimizer.apply(self.learner.theta.arrays, gradients, self.choice.rates)
         self._constrain(gradients)

@@ -140,7 +140,7 @@ class Tunable:
         weighted_metrics: Any = (),
         frozen: Sequence[str] = (),
         learning_rates: Optional[Mapping[str, Any]] = None,
-        sparse_embeddings: bool = True,
+        sparse_embeddings: Optional[bool] = None,
         seed: int = 0,
     ) -> None:
         """Say how to train, as Keras' ``compile`` does; see `porting.training.trainer.Settings`.
@@ -164,11 +164,12 @@ class Tunable:
             self._prepare(settings)
 
     def _prepare(self, settings: Settings) -> None:
+        if settings.sparse_embeddings is not None:
+            truth_value("sparse_embeddings", settings.sparse_embeddings)
         checked = replace(
             settings,
             frozen=patterns("frozen", settings.frozen),
             learning_rates=rates_by_pattern("learning_rates", settings.learning_rates),
-            sparse_embeddings=truth_value("sparse_embeddings", settings.sparse_embeddings),
             seed=seed_number("seed", settings.seed),
         )
         self._complete()

@@ -36,7 +36,7 @@ COMPILE: dict[str, list[Any]] = {
     "weighted_metrics": [3, "accurate", [3], {"other": "mse"}],
     "frozen": [3, "", [3], [None], [["classes"]], ["nothing"], ["*"], {"classes": 1}, True, b"classes"],
     "learning_rates": [3, "classes", ["classes"], {"nothing": 0.1}, {3: 0.1}, True, *({"*": one} for one in ODD_RATES)],
-    "sparse_embeddings": ["no", 2, None],
+    "sparse_embeddings": ["no", 2],
     "seed": [-1, 2**31, 1.5, "x", None, NAN, [1], True],
 }
 FIT: dict[str, list[Any]] = {

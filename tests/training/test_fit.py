@@ -338,6 +338,28 @@ def test_a_network_that_takes_texts_learns(tmp_path: Path) -> None:
     assert (again.predict(texts) == net.predict(texts)).all()
 
 
+@pytest.mark.parametrize(
+    ("origin", "slices"),
+    [
+        ({"keras": "3.15.1", "backend": "tensorflow"}, True),
+        ({"keras": "3.15.1", "backend": "jax"}, False),
+        ({"keras": "2.15.0", "backend": "tensorflow"}, False),
+    ],
+)
+def test_embeddings_learn_as_in_the_keras_that_saved_them(origin: dict[str, str], slices: bool) -> None:
+    network = replace(read_network(RECORDED / "masked_bilstm"), origin=origin)
+    x, y = texts(8)
+
+    def trained(**settings: Any) -> dict[str, np.ndarray]:
+        net = porting.PortedNetwork(network, make_engine(network, "neoml", None))
+        net.train_on_batch(x, y, **ADAM, **settings)
+        return net.weights()
+
+    by_default = trained()
+    assert same(by_default, trained(sparse_embeddings=slices))
+    assert not same(by_default, trained(sparse_embeddings=not slices))
+
+
 def changed(net: str, name: str, **config: Any) -> porting.PortedNetwork:
     """A recorded network with other settings in one layer."""
     network = read_network(RECORDED / net)
