@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["larger", "largest"]
 
-# Times this every difference is beyond 2, but for a difference of 0.
-STEEP = 1e38
+# The slope of a step so steep that it is over before the number next to 0; and not so steep that a gradient divided by
+# it falls out of float32. Maxima are told from numbers 1e-22 below them, gradients down to 1e-16 go back.
+STEEP = 2.0**72
 # Tells the larger of two numbers: times this, a difference is beyond 1 or nothing.
 SHARP = 1e20
 
@@ -36,17 +37,17 @@ def larger(ops: NeomlOperations, a: Wire, b: Wire) -> Wire:
 def largest(ops: NeomlOperations, x: Wire, axes: Sequence[int]) -> Wire:
     """The maximum over axes, which stay as 1.
 
-    It is m + Σ (x − m) · e / n, where e is 1 where x is the maximum m and 0 elsewhere, and n = Σ e. The sum is 0; its
-    derivative by x is e / n, and every other path's derivative is 0 or takes away that of m. Equal is what is equal to
-    the bit, as in TensorFlow: equal windows give equal numbers in either, wherever they stand, and windows that only
-    come close do not share.
+    It is m + z with a z of 0 whose derivative by x is e / n less that of m, where e is 1 where x is the maximum m and
+    0 elsewhere, and n = Σ e. A step from 0 to 1 that is half way up at x = m has the value e / 2 and the derivative
+    s · e, s the slope; the logarithm of its sum, n / 2, has the derivative 2 s · e / n. Divided by 2 s it is so small
+    that adding 1 and taking it away leaves 0 of it, and all of its derivative.
+
+    Equal is what is equal to the bit, as in TensorFlow: equal windows give equal numbers in either, wherever they
+    stand, and windows that only come close do not share.
     """
     top = ops.plain_reduce(x, "max", axes, keepdims=True)
     gap = ops.subtract(x, top)
-    # Flat where it is 0 or 1, so it has no gradient.
-    equal = gap.made(ops.graph.add("HardSigmoid", gap.port, slope=STEEP, bias=2.0))
-    count = ops.plain_reduce(equal, "sum", axes, keepdims=True)
-    # The count reads `equal` too, so the product is not written over it.
-    product = gap.made(ops.graph.add("EltwiseMul", equal.port, gap.port))
-    share = ops.plain_reduce(product, "sum", axes, keepdims=True)
-    return ops.add(top, ops.multiply(share, ops.unary(count, "reciprocal")))
+    halves = gap.made(ops.graph.add("HardSigmoid", gap.port, slope=STEEP, bias=0.5))
+    count = ops.plain_reduce(halves, "sum", axes, keepdims=True)
+    share = ops.multiply(ops.unary(count, "log"), 0.5 / STEEP)
+    return ops.add(top, ops.subtract(ops.add(share, 1.0), 1.0))
