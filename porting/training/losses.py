@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array
-from .arguments import Check, check_settings, one_of, truth_value, within
+from .arguments import Check, check_settings, maybe, one_of, refusal, truth_value, within
 
 __all__ = [
     "LOSSES",
@@ -53,12 +53,21 @@ def softmax(x: Array) -> Array:
     return made
 
 
+def whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise refusal(name, value, "give a class's whole number")
+
+
 # What settings may be, as Keras raises or documents it.
 SETTINGS: dict[str, Check] = {
     "reduction": one_of(*REDUCTIONS),
     "from_logits": truth_value,
     "label_smoothing": within(0, 1),
     "delta": within(0),
+    "gamma": within(0),
+    "alpha": within(0),
+    "apply_class_balancing": truth_value,
+    "ignore_class": maybe(whole),
 }
 
 
@@ -70,10 +79,12 @@ class Loss(ABC):
         reduction: how samples' values become one: as ``keras.losses.Loss`` has it.
         absorbs: the activations before which this loss reads a network that ends in one of them. Keras on TensorFlow
             takes what stands before a sigmoid or softmax for the logits of any cross-entropy, fitting or not.
+        unfit: the activations that it cannot follow.
     """
 
     name = "loss"
     absorbs: Collection[str] = ()
+    unfit: Collection[str] = ()
 
     def __init__(self, reduction: str = "sum_over_batch_size", **settings: Any) -> None:
         check_settings(f"loss {self.name}", SETTINGS, {"reduction": reduction, **settings})
@@ -94,6 +105,10 @@ class Loss(ABC):
         Raises:
             Mismatch: shapes or labels that do not fit.
         """
+
+    def counted(self, truth: Array, prediction: Array) -> Optional[Array]:
+        """Which samples count at all, (batch, …); None for all of them."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +139,9 @@ def reduced(
     """
     fitted = _fitted(truth, prediction)
     values, slopes = loss.values(fitted, prediction, logits)
+    counted_labels = loss.counted(fitted, prediction)
+    if counted_labels is not None:
+        mask = counted_labels if mask is None else counted_labels & mask
     weights = _weights(values, sample_weight, mask, loss.reduction)
     if not isinstance(loss, UserLoss):
         _check_labels(loss, fitted, values, weights)
@@ -312,11 +330,48 @@ class SquaredHinge(MeanOverLast):
         return np.square(gap), f32(-2) * truth * gap
 
 
+class CategoricalHinge(Loss):
+    """See ``keras.losses.CategoricalHinge``; labels are one-hot. Equal maxima share their gradient."""
+
+    name = "categorical_hinge"
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = _same_shape(self.name, truth, prediction)
+        others = (f32(1) - truth) * prediction
+        largest = others.max(axis=-1, keepdims=True)
+        gap = largest[..., 0] - np.sum(truth * prediction, axis=-1) + f32(1)
+        at_most = (others == largest).astype(np.float32)
+        slope = at_most / at_most.sum(axis=-1, keepdims=True) * (f32(1) - truth) - truth
+        return np.maximum(gap, f32(0)), np.where(gap[..., None] >= 0, slope, f32(0))
+
+
+class CosineSimilarity(Loss):
+    """See ``keras.losses.CosineSimilarity``: −1 for equal directions along the last axis."""
+
+    name = "cosine_similarity"
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = _same_shape(self.name, truth, prediction)
+        toward, length = unit(truth)[0], unit(prediction)[1]
+        here = prediction * length
+        cosine = np.sum(toward * here, axis=-1, keepdims=True)
+        # Shorter than 1e-7 nothing is normalized.
+        across = np.where(length < f32(1e7), toward - cosine * here, toward)
+        return -cosine[..., 0], -across * length
+
+
+def unit(x: Array) -> tuple[Array, Array]:
+    """Rows of length 1, and what they were multiplied by, at most 1e7."""
+    with np.errstate(divide="ignore"):
+        factor = np.minimum(f32(1) / np.sqrt(np.sum(np.square(x), axis=-1, keepdims=True)), f32(1e7))
+    return x * factor, factor
+
+
 class BinaryCrossentropy(MeanOverLast):
     """See ``keras.losses.BinaryCrossentropy``; `axis` is the last."""
 
     name = "binary_crossentropy"
-    absorbs = ("sigmoid", "softmax")
+    absorbs: Collection[str] = ("sigmoid", "softmax")
 
     def __init__(
         self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "sum_over_batch_size"
@@ -340,7 +395,7 @@ class CategoricalCrossentropy(Loss):
     """See ``keras.losses.CategoricalCrossentropy``; the classes are the last axis."""
 
     name = "categorical_crossentropy"
-    absorbs = ("sigmoid", "softmax")
+    absorbs: Collection[str] = ("sigmoid", "softmax")
 
     def __init__(
         self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "sum_over_batch_size"
@@ -366,11 +421,88 @@ class CategoricalCrossentropy(Loss):
         return -np.sum(truth * np.log(kept), axis=-1), slope
 
 
+def _one_each(truth: Array, prediction: Array) -> Array:
+    """Classes' numbers without an axis of their own."""
+    return truth[..., 0] if truth.ndim == prediction.ndim and truth.shape[-1] == 1 else truth
+
+
+class BinaryFocalCrossentropy(BinaryCrossentropy):
+    """See ``keras.losses.BinaryFocalCrossentropy``; `axis` is the last."""
+
+    name = "binary_focal_crossentropy"
+    # Keras takes the softmax for the chances and what stands before it for the logits of sigmoids.
+    unfit = ("softmax",)
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        reduction: str = "sum_over_batch_size",
+    ) -> None:
+        settings = {"apply_class_balancing": apply_class_balancing, "alpha": alpha, "gamma": gamma}
+        check_settings(f"loss {self.name}", SETTINGS, settings)
+        super().__init__(from_logits, label_smoothing, reduction)
+        self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, f32(alpha), f32(gamma)
+
+    def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        entropy, slope = super().each(truth, prediction, logits)
+        if self.label_smoothing:
+            truth = truth * f32(1 - self.label_smoothing) + f32(0.5 * self.label_smoothing)
+        is_logit = logits or self.from_logits
+        chance = sigmoid(prediction) if is_logit else prediction
+        missed = f32(1) - (truth * chance + (f32(1) - truth) * (f32(1) - chance))
+        by_chance = -self.gamma * np.power(missed, self.gamma - f32(1)) * (f32(2) * truth - f32(1))
+        steep = by_chance * (chance * (f32(1) - chance) if is_logit else f32(1))
+        factor = np.power(missed, self.gamma)
+        weight = truth * self.alpha + (f32(1) - truth) * (f32(1) - self.alpha) if self.apply_class_balancing else f32(1)
+        return weight * factor * entropy, weight * (factor * slope + steep * entropy)
+
+
+class CategoricalFocalCrossentropy(Loss):
+    """See ``keras.losses.CategoricalFocalCrossentropy``; the classes are the last axis."""
+
+    name = "categorical_focal_crossentropy"
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        reduction: str = "sum_over_batch_size",
+    ) -> None:
+        settings = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits, "label_smoothing": label_smoothing}
+        super().__init__(reduction, **settings)
+        self.alpha, self.gamma = f32(alpha), f32(gamma)
+        self.from_logits, self.label_smoothing = from_logits, label_smoothing
+
+    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        truth = _same_shape(self.name, truth, prediction)
+        if self.label_smoothing:
+            truth = truth * f32(1 - self.label_smoothing) + f32(self.label_smoothing) / f32(prediction.shape[-1])
+        chances = softmax(prediction) if self.from_logits else prediction
+        sums = chances.sum(axis=-1, keepdims=True)
+        shares = chances / sums
+        kept = np.clip(shares, EPSILON, f32(1) - EPSILON)
+        missed, logs = f32(1) - kept, np.log(kept)
+        factor = np.power(missed, self.gamma)
+        value = -self.alpha * np.sum(factor * truth * logs, axis=-1)
+        by_share = -self.alpha * truth * (factor / kept - self.gamma * np.power(missed, self.gamma - f32(1)) * logs)
+        by_share = np.where((shares >= EPSILON) & (shares <= f32(1) - EPSILON), by_share, f32(0))
+        slope = (by_share - np.sum(by_share * shares, axis=-1, keepdims=True)) / sums
+        if self.from_logits:
+            slope = chances * (slope - np.sum(slope * chances, axis=-1, keepdims=True))
+        return value, slope
+
+
 class SparseCategoricalCrossentropy(Loss):
     """See ``keras.losses.SparseCategoricalCrossentropy``; the classes are the last axis."""
 
     name = "sparse_categorical_crossentropy"
-    absorbs = ("sigmoid", "softmax")
+    absorbs: Collection[str] = ("sigmoid", "softmax")
 
     def __init__(
         self,
@@ -378,13 +510,16 @@ class SparseCategoricalCrossentropy(Loss):
         ignore_class: Optional[int] = None,
         reduction: str = "sum_over_batch_size",
     ) -> None:
-        super().__init__(reduction, from_logits=from_logits)
-        self.from_logits = from_logits
+        super().__init__(reduction, from_logits=from_logits, ignore_class=ignore_class)
+        self.from_logits, self.ignore_class = from_logits, ignore_class
         if ignore_class is not None:
-            problem = Problem(f"loss {self.name}", "ignore_class is not handled", "give such samples the weight 0")
-            raise Unsupported(problem)
+            # Keras blanks what is ignored, and so loses sight of what stands before the activation.
+            self.absorbs = ()
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
+        counted = self.counted(truth, prediction)
+        if counted is not None:
+            truth = np.where(counted, _one_each(truth, prediction), 0)
         labels = self._labels(truth, prediction)
         if not (logits or self.from_logits):
             kept = np.clip(prediction, EPSILON, f32(1) - EPSILON)
@@ -392,6 +527,11 @@ class SparseCategoricalCrossentropy(Loss):
             inside = (prediction >= EPSILON) & (prediction <= f32(1) - EPSILON)
             return values, np.where(inside, slope / kept, f32(0))
         return self._from_logits(labels, prediction)
+
+    def counted(self, truth: Array, prediction: Array) -> Optional[Array]:
+        if self.ignore_class is None:
+            return None
+        return np.asarray(_one_each(truth, prediction) != self.ignore_class)
 
     @staticmethod
     def _from_logits(labels: Array, logits: Array) -> tuple[Array, Array]:
@@ -405,8 +545,7 @@ class SparseCategoricalCrossentropy(Loss):
         return (np.log(sums) - chosen)[..., 0], slope
 
     def _labels(self, truth: Array, prediction: Array) -> Array:
-        if truth.ndim == prediction.ndim and truth.shape[-1] == 1:
-            truth = truth[..., 0]
+        truth = _one_each(truth, prediction)
         where = f"labels for {self.name}"
         if truth.shape != prediction.shape[:-1]:
             raise Mismatch(Problem(where, f"have shape {truth.shape}, the output has {prediction.shape}"))
@@ -470,6 +609,10 @@ LOSSES: dict[str, type[Loss]] = {
     "kld": KLDivergence,
     "hinge": Hinge,
     "squared_hinge": SquaredHinge,
+    "categorical_hinge": CategoricalHinge,
+    "cosine_similarity": CosineSimilarity,
+    "binary_focal_crossentropy": BinaryFocalCrossentropy,
+    "categorical_focal_crossentropy": CategoricalFocalCrossentropy,
 }
 
 

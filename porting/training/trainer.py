@@ -153,6 +153,7 @@ class Trainer:
         }
         self.learner = make(network, self.choice.learns, absorbed, settings.seed, self.choice.moves)
         self._check_activities()
+        self._check_activations()
         self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
         self.tally = self.fresh_tally()
         self.steps = 0
@@ -201,6 +202,13 @@ class Trainer:
         if refs:
             way_out = "end the network with the activation as a layer of its own"
             raise Unsupported(Problem(str(ref), what, way_out) for ref in refs)
+
+    def _check_activations(self) -> None:
+        for name, loss in self.losses.items():
+            activation = self.learner.activation_of(self.refs[name])
+            if activation in loss.unfit:
+                what = f"of the output {name!r} would follow a {activation}, which is not handled"
+                raise Unsupported(Problem(f"loss {loss.name}", what, "end the network in a sigmoid, or without one"))
 
     # ---- steps
 

@@ -557,6 +557,32 @@ RECIPES |= {
     },
     "dense-flags": Recipe("dense", FLAGS, OPTIMIZERS["adam"]),
     **{
+        f"dense-{number}": Recipe("dense", loss, OPTIMIZERS["adam"], weights="samples")
+        for number, loss in {
+            "categorical_hinge": "categorical_hinge",
+            "cosine": "cosine_similarity",
+            "focal": ("CategoricalFocalCrossentropy", {"label_smoothing": 0.1}),
+            "focal_logits": ("CategoricalFocalCrossentropy", {"from_logits": True, "gamma": 3.0, "alpha": 0.5}),
+        }.items()
+    },
+    "masked_bilstm-focal": Recipe(
+        "masked_bilstm", ("BinaryFocalCrossentropy", {"gamma": 1.5, "label_smoothing": 0.1}), OPTIMIZERS["adam"]
+    ),
+    "masked_gru-focal": Recipe(
+        "masked_gru",
+        ("BinaryFocalCrossentropy", {"from_logits": True, "apply_class_balancing": True}),
+        OPTIMIZERS["adam"],
+        weights="samples",
+    ),
+    "tagger-ignored": Recipe("tagger", ("SparseCategoricalCrossentropy", {"ignore_class": 2}), OPTIMIZERS["adam"]),
+    "conv_frozen_bn-ignored": Recipe(
+        "conv_frozen_bn",
+        ("SparseCategoricalCrossentropy", {"from_logits": True, "ignore_class": 0}),
+        OPTIMIZERS["adam"],
+        fixed=("norm",),
+        weights="samples",
+    ),
+    **{
         f"regression-{name}": Recipe("regression", "mse", ("SGD", {"learning_rate": made}))
         for name, made in JUMPS.items()
     },

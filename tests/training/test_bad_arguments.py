@@ -120,6 +120,9 @@ CALLBACKS: list[tuple[Any, dict[str, Any]]] = [
 # Settings of losses, schedules and metrics: all that are odd are named at once.
 SETTINGS: list[tuple[Any, dict[str, Any]]] = [
     *((losses.Huber, {"delta": odd}) for odd in (-1.0, NAN, "x", None)),
+    (losses.BinaryFocalCrossentropy, {"alpha": -1, "gamma": NAN, "apply_class_balancing": 1}),
+    (losses.CategoricalFocalCrossentropy, {"alpha": "x", "gamma": -1, "label_smoothing": 2}),
+    *((losses.SparseCategoricalCrossentropy, {"ignore_class": odd}) for odd in (1.5, "x", True)),
     *((losses.BinaryCrossentropy, {"label_smoothing": odd}) for odd in (-0.1, 1.1, NAN, "x")),
     (losses.CategoricalCrossentropy, {"label_smoothing": 2, "from_logits": "yes", "reduction": "median"}),
     (losses.SparseCategoricalCrossentropy, {"from_logits": None}),
@@ -238,6 +241,11 @@ def test_odd_settings_are_all_named_at_once(kind: Any, settings: dict[str, Any])
 def test_functions_that_give_odd_things_are_refused(net: porting.PortedNetwork, made: Any) -> None:
     with refused("loss"):
         net.train_on_batch(X, Y, optimizer="sgd", loss=made)
+
+
+def test_a_loss_that_cannot_follow_the_last_activation_is_refused(net: porting.PortedNetwork) -> None:
+    with pytest.raises(porting.Unsupported, match="would follow a softmax"):
+        net.compile("sgd", "binary_focal_crossentropy")
 
 
 @pytest.mark.parametrize("metric", ["categorical_accuracy", "binary_accuracy", "mse", lambda y, p: None])
