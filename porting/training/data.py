@@ -154,6 +154,24 @@ class Batches:
         return cls(epoch, -(-arrays.rows // size))
 
     @classmethod
+    def of_sequence(
+        cls, source: Any, check: Callable[[Any], Batch], seed: Optional[int], count: Optional[int]
+    ) -> Batches:
+        """Batches by number, as ``keras.utils.PyDataset`` gives them; with a seed in another order each epoch."""
+        length = len(source) if count is None else min(count, len(source))
+
+        def epoch(number: int, start: int) -> Iterator[Batch]:
+            order = (
+                range(len(source)) if seed is None else np.random.default_rng([seed, number]).permutation(len(source))
+            )
+            for at in order[start:length]:
+                yield check(source[int(at)])
+            if callable(getattr(source, "on_epoch_end", None)):
+                source.on_epoch_end()
+
+        return cls(epoch, length)
+
+    @classmethod
     def of_iterator(
         cls,
         source: Union[Iterable[Any], Callable[[], Iterable[Any]]],
@@ -206,7 +224,7 @@ def as_batches(
     seed: Optional[int],
     count: Optional[int] = None,
 ) -> Batches:
-    """Data as `fit` takes them, as batches: arrays, or without labels an iterator of batches with them."""
+    """Data as `fit` takes them, as batches: arrays, or without labels batches by iteration or by number."""
     if labels is not None or isinstance(given, (np.ndarray, Mapping)):
         if count is not None:
             problem = Problem("steps", f"is {count}, but the data are arrays", "leave it out: arrays are read whole")
@@ -219,4 +237,6 @@ def as_batches(
         x, y, rest = one[0], one[1], one[2] if len(one) == 3 else None
         return Arrays(x, y, rest, inputs, outputs, id_limits).batch(slice(None))
 
+    if hasattr(given, "__getitem__") and hasattr(given, "__len__") and not hasattr(given, "__iter__"):
+        return Batches.of_sequence(given, check, seed, count)
     return Batches.of_iterator(given, check, count)

@@ -628,7 +628,7 @@ def loss_named(given: Union[str, Loss, UserFunction]) -> Loss:
         return given
     if callable(given):
         return UserLoss(given)
-    kind = LOSSES.get(str(given).lower())
+    kind = LOSSES.get(str(given).lower()) or next((one for one in LOSSES.values() if one.__name__ == given), None)
     if kind is None:
         raise Unsupported(Problem(f"loss {given!r}", "is not known", f"use one of {', '.join(sorted(LOSSES))}"))
     return kind()

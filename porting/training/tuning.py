@@ -214,13 +214,14 @@ class Tunable:
 
         Args:
             x: inputs as `predict` takes them; or without `y` an iterable of ``(x, y)`` or ``(x, y, sample_weight)``
-                batches, or a function that gives a fresh one for each epoch.
+                batches, or a function that gives a fresh one for each epoch; or an object that gives batches by number,
+                with ``__len__`` and ``__getitem__``, as ``keras.utils.PyDataset``.
             y: labels; for several outputs a list, or a dict by output (None where an output has none).
             batch_size, epochs, validation_split, initial_epoch: as in Keras; batches have 32 rows by default.
             verbose: show progress.
             callbacks: of `porting.training.callbacks`.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches as `x` may be.
-            shuffle: another order in each epoch, told by `seed`; arrays only.
+            shuffle: another order in each epoch, told by `seed`: of rows of arrays, or of batches by number.
             class_weight: by class; one output only.
             sample_weight: for each sample, or each sample and step; for several outputs a list or dict.
             steps_per_epoch, validation_steps: batches to take of an iterator that does not end.

@@ -96,6 +96,40 @@ def test_an_iterator_of_batches_trains_as_arrays_do() -> None:
     assert same(whole.weights(), parts.weights())
 
 
+def test_batches_by_number_train_as_arrays_do() -> None:
+    x, y = texts()
+
+    class Numbered:
+        ended = 0
+
+        def __len__(self) -> int:
+            return len(x) // 8
+
+        def __getitem__(self, number: int) -> Any:
+            return x[number * 8 : number * 8 + 8], y[number * 8 : number * 8 + 8]
+
+        def on_epoch_end(self) -> None:
+            self.ended += 1
+
+    whole, parts, shuffled, source = bilstm(), bilstm(), bilstm(), Numbered()
+    whole.fit(x, y, batch_size=8, epochs=2, shuffle=False, **ADAM, **QUIET)
+    history = parts.fit(source, epochs=2, shuffle=False, **ADAM, **QUIET)
+    assert same(whole.weights(), parts.weights())
+    assert source.ended == 2
+    assert history.params["steps"] == 6
+    shuffled.fit(source, epochs=2, **ADAM, **QUIET)
+    assert not same(whole.weights(), shuffled.weights())
+    assert parts.evaluate(source)["loss"] == pytest.approx(parts.evaluate(x, y, batch_size=8)["loss"])
+
+
+def test_losses_go_by_the_names_of_their_classes_too() -> None:
+    x, y = texts(8)
+    one, other = bilstm(), bilstm()
+    one.fit(x, y, optimizer="adam", loss="BinaryCrossentropy", **QUIET)
+    other.fit(x, y, optimizer="Adam", loss="bce", **QUIET)
+    assert same(one.weights(), other.weights())
+
+
 def test_ragged_lengths_train() -> None:
     net, rng = bilstm(), np.random.default_rng(0)
     lengths = [3, 17, 1, 9]
