@@ -193,6 +193,23 @@ FITS: dict[str, Fit] = {
         {"flag": ["mae"]},
         settings={"epochs": 2, "batch_size": 8},
     ),
+    "class_weights": Fit(
+        "masked_bilstm",
+        "binary_crossentropy",
+        ["accuracy"],
+        ["accuracy", "auc"],
+        settings={"epochs": 2, "batch_size": 8, "class_weight": {1: 3.0}},
+    ),
+    "class_weights-sparse": Fit(
+        "dense", SPARSE, weighted_metrics=["acc"], settings={"batch_size": 8, "class_weight": {0: 0.5, 2: 3, 3: 0.0}}
+    ),
+    "class_weights-one_hot": Fit(
+        "dense",
+        "categorical_crossentropy",
+        weighted_metrics=["accuracy"],
+        labels="one_hot",
+        settings={"batch_size": 8, "class_weight": {0: 0.5, 2: 3.0}},
+    ),
     "early_stopping": Fit(
         "masked_bilstm",
         "binary_crossentropy",
