@@ -7,7 +7,7 @@ What a metric keeps is an array of sums, which add up from batch to batch; its r
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -79,9 +79,11 @@ class Metric(ABC):
     Attributes:
         name: in the history.
         direction: ``up`` where more is better, ``down`` where less is, None where nobody knows.
+        absorbs: the activations before which it reads a network that ends in one of them; see `Loss`.
     """
 
     direction: Optional[str] = None
+    absorbs: Collection[str] = ()
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not name:
@@ -256,6 +258,7 @@ class LossMetric(MeanMetric):
         made = self.loss(**settings)
         super().__init__(name or made.name, lambda truth, output: output, self.direction)
         self.made = made
+        self.absorbs = made.absorbs
 
     def sums(self, shown: Shown) -> Array:
         absorbed = shown.logits is not None and shown.activation in self.made.absorbs
@@ -384,6 +387,7 @@ class LossValue(MeanMetric):
     def __init__(self, loss: Loss) -> None:
         super().__init__(loss.name, lambda truth, output: output, "down")
         self.loss = loss
+        self.absorbs = loss.absorbs
 
     def sums(self, shown: Shown) -> Array:
         if shown.mask is not None or shown.weights is not None:

@@ -149,10 +149,9 @@ class Trainer:
         )
         self.choice: Choice = choose(network, settings.frozen, settings.learning_rates)
         absorbed: dict[TensorRef, Collection[str]] = dict.fromkeys(self.choice.activities, ()) | {
-            self.refs[name]: self._absorbed(name, loss) for name, loss in self.losses.items()
+            self.refs[name]: self._absorbed(name) for name in self.losses
         }
         self.learner = make(network, self.choice.learns, absorbed, settings.seed, self.choice.moves)
-        self._check_activities()
         self._check_activations()
         self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
         self.tally = self.fresh_tally()
@@ -174,11 +173,16 @@ class Trainer:
             )
         return losses
 
-    def _absorbed(self, name: str, loss: Loss) -> Collection[str]:
-        """The activations before which the loss reads the output; Keras loses sight of one inside a TimeDistributed."""
+    def _absorbed(self, name: str) -> Collection[str]:
+        """The activations before which a loss or a metric reads an output.
+
+        Keras loses sight of one inside a TimeDistributed.
+        """
         made_by = next((call.layer for call in self.network.calls if call.name == self.refs[name].call), None)
         wrapped = made_by is not None and self.network.layers[made_by].class_name == "TimeDistributed"
-        return () if wrapped else loss.absorbs
+        absorbed = set(self.losses[name].absorbs)
+        absorbed.update(*(one.metric.absorbs for one in self.metrics if one.output == name))
+        return () if wrapped else absorbed
 
     def _loss_weights(self) -> dict[str, float]:
         weights = self.settings.loss_weights
@@ -194,14 +198,6 @@ class Trainer:
         """Running sums that hold nothing yet."""
         kinds: dict[str, Metric] = {"loss": MEAN, **{f"{name}_loss": MEAN for name in self.losses}}
         return Tally({**kinds, **{one.name: one.metric for one in self.metrics}})
-
-    def _check_activities(self) -> None:
-        """An output whose loss reads it before its activation is not seen as a regularizer would see it."""
-        what = "has an activity regularizer and a loss that is computed before its activation, which is not handled"
-        refs = [ref for ref in self.choice.activities if self.learner.activation_of(ref) is not None]
-        if refs:
-            way_out = "end the network with the activation as a layer of its own"
-            raise Unsupported(Problem(str(ref), what, way_out) for ref in refs)
 
     def _check_activations(self) -> None:
         for name, loss in self.losses.items():
@@ -326,9 +322,11 @@ class _Seen:
         penalty = self.trainer.choice.activities.get(ref)
         if penalty is None:
             return gradient
-        rows = np.float32(len(output))
-        self.activity += penalty.value(output) / float(rows)
-        made = penalty.gradient(output) / rows
+        activation = self.trainer.learner.activation_of(ref)
+        shown = output if name is None else self.outputs[name]
+        rows = np.float32(len(shown))
+        self.activity += penalty.value(shown) / float(rows)
+        made = back_through(activation, shown, penalty.gradient(shown) / rows)
         return made if gradient is None else gradient + made
 
     def note(self, name: str, batch: Batch, output: Array, mask: Optional[Array]) -> Optional[Array]:
@@ -341,14 +339,24 @@ class _Seen:
         if labels is None:
             self.values[name] = 0.0
             return None
-        made = reduced(
-            trainer.losses[name], labels, output, batch.weights.get(name), mask, logits=activation is not None
-        )
+        loss, factor = trainer.losses[name], trainer.loss_weights[name]
+        absorbs = activation is not None and activation in loss.absorbs
+        read = output if absorbs else self.outputs[name]
+        made = reduced(loss, labels, read, batch.weights.get(name), mask, logits=absorbs)
         self.values[name] = made.value
-        factor = trainer.loss_weights[name]
-        return made.gradient if factor == 1.0 else made.gradient * np.float32(factor)
+        gradient = made.gradient if factor == 1.0 else made.gradient * np.float32(factor)
+        return gradient if absorbs else back_through(activation, self.outputs[name], gradient)
 
     def shown(self, name: str, labels: Array, weights: Mapping[str, Optional[Array]]) -> Shown:
         """What metrics of an output are shown."""
         activation, logits, mask = self.before[name]
         return Shown(labels, self.outputs[name], weights.get(name), mask, logits, activation)
+
+
+def back_through(activation: Optional[str], output: Array, gradient: Array) -> Array:
+    """The derivative by what stands before an activation, from that by its output."""
+    if activation is None:
+        return gradient
+    if activation == "sigmoid":
+        return gradient * output * (1 - output)
+    return output * (gradient - (gradient * output).sum(axis=-1, keepdims=True))

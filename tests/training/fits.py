@@ -78,6 +78,19 @@ CLASSES = ("CategoricalAccuracy", "CategoricalCrossentropy", "MeanSquaredError",
 PLATEAU = ("ReduceLROnPlateau", {"monitor": "loss", "factor": 0.5, "patience": 1, "min_delta": 0.05, "cooldown": 1})
 
 FITS: dict[str, Fit] = {
+    "metrics-before-activation": Fit(
+        "dense",
+        "mse",
+        ["binary_crossentropy", "categorical_crossentropy", "accuracy"],
+        labels="one_hot",
+        settings={"epochs": 2, "batch_size": 8},
+    ),
+    "metrics-before-sigmoid": Fit(
+        "masked_bilstm",
+        "mae",
+        [("BinaryCrossentropy", {"label_smoothing": 0.1}), "mse"],
+        settings={"epochs": 2, "batch_size": 8},
+    ),
     "averaged": Fit(
         "dense",
         SPARSE,

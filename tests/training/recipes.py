@@ -263,6 +263,15 @@ def constrained(keras: Any) -> Any:
     return keras.Model(given, layers.Dense(3, activity_regularizer="l2", name="numbers")(code), name="constrained")
 
 
+def bounded(keras: Any) -> Any:
+    """A regularizer that looks at what a loss reads before its activation."""
+    layers = keras.layers
+    given = keras.Input((12,), name="features")
+    x = layers.Dense(5, activation="relu", name="hidden")(given)
+    last = layers.Dense(1, activation="sigmoid", activity_regularizer=keras.regularizers.L1L2(0.1, 0.2), name="score")
+    return keras.Model(given, last(x), name="bounded")
+
+
 def kept_places(size: int, rate: float, gate: int) -> np.ndarray:
     """What dropout multiplies a vector of this size by, where it is not to be random: zeros, and 1 / (1 − rate)."""
     kept = np.random.default_rng([size, int(100 * rate), gate]).random(size) >= rate
@@ -342,6 +351,7 @@ NETS: dict[str, Callable[[Any], Any]] = {
         normed,
         dropped,
         constrained,
+        bounded,
         conv_bn,
         shared_bn,
         masked_bn,
@@ -417,6 +427,7 @@ INPUTS: dict[str, Callable[[Rng], Any]] = {
     "normed": features(TIME, 5),
     "dropped": lambda rng: ids(rng, True),
     "constrained": features(8, 6),
+    "bounded": features(12),
     "conv_bn": features(9, 8, 2),
     "shared_bn": features(7),
     "masked_bn": lambda rng: ids(rng, True),
@@ -441,6 +452,7 @@ LABELS: dict[str, Callable[[Rng], Any]] = {
     "normed": classes,
     "dropped": binary,
     "constrained": features(3),
+    "bounded": binary,
     "conv_bn": classes,
     "shared_bn": features(3),
     "masked_bn": binary,
@@ -604,6 +616,7 @@ RECIPES |= {
     ),
     "dropped-adam": Recipe("dropped", "binary_crossentropy", OPTIMIZERS["adam"], drops=True),
     "dense-gathered": Recipe("dense", SPARSE, ("Nadam", {"learning_rate": 0.01, "gradient_accumulation_steps": 3})),
+    "bounded-adam": Recipe("bounded", "binary_crossentropy", OPTIMIZERS["adam"]),
     "constrained-adam": Recipe("constrained", "mse", OPTIMIZERS["adam"]),
     "constrained-sgd": Recipe("constrained", "huber", OPTIMIZERS["sgd"], weights="samples"),
     "tied-adam": Recipe("tied", SPARSE, OPTIMIZERS["adam"]),
