@@ -16,11 +16,11 @@ from ..errors import BadArchive, Problem
 from ..network import Array, Network
 from . import canonical
 from .array_files import read_arrays, sync, write_arrays
-from .checks import check_numbers, check_sketch
+from .checks import check_numbers, check_sketch, sound_network
 from .decode import decode
 from .folder import FILES, StrPath, as_bad_archive, new_folder, open_files, path_of
 from .limits import LIMITS, Limits, bad_archive
-from .sketch import describe_sketch, fill, in_order, records_of, sketch_of, slots, with_digests, with_member_names
+from .sketch import describe_sketch, in_order, records_of, sketch_of, slots, with_digests, with_member_names
 
 __all__ = ["LIMITS", "Limits", "describe", "read_network", "write_network"]
 
@@ -49,13 +49,7 @@ def read_network(folder: StrPath, *, limits: Limits = LIMITS) -> Network:
         for name in ARRAY_FILES:
             chosen = [slot for slot in slots(sketch) if slot.file == name]
             arrays += read_arrays(files[name], name, chosen, limits, problems)
-        if problems:
-            raise bad_archive(problems)
-        network = fill(sketch, iter(arrays))
-        problems = check_numbers(network)
-        if problems:
-            raise bad_archive(problems)
-        return network
+        return sound_network(sketch, arrays, problems)
 
 
 def _read_description(file: io.FileIO, limits: Limits) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Optional, cast
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from ..errors import Problem
 from ..network import Array, Call, Case, Constant, Input, Network, Shape, TensorRef, tensors_in
 from .arrays import STRINGS, Record
-from .limits import Limits
-from .sketch import records_of
+from .limits import Limits, bad_archive
+from .sketch import fill, records_of
 
-__all__ = ["check_numbers", "check_sketch"]
+__all__ = ["check_numbers", "check_sketch", "sound_network"]
 
 FEWEST_CASES = 2
 CHUNK = 1 << 18
@@ -204,6 +204,21 @@ def _compare_cases(cases: tuple[Case, ...]) -> Iterator[Problem]:
         for ref in sorted(case.masks.keys() ^ first.masks.keys()):
             what = "carries a mask in one case and none in another"
             yield Problem(f"cases {first.name!r} and {case.name!r}, '{ref}'", what, _SAVE_AGAIN)
+
+
+def sound_network(sketch: Network, arrays: Iterable[Array], problems: Sequence[Problem]) -> Network:
+    """The network of a sketch and its arrays.
+
+    Raises:
+        BadArchive: listing `problems`, where the arrays had some, or references that are not finite.
+    """
+    if problems:
+        raise bad_archive(problems)
+    network = fill(sketch, iter(arrays))
+    found = check_numbers(network)
+    if found:
+        raise bad_archive(found)
+    return network
 
 
 def check_numbers(network: Network) -> list[Problem]:

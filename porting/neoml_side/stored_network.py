@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ..archive.array_files import read_arrays, write_arrays
-from ..archive.checks import check_numbers, check_sketch
+from ..archive.checks import check_numbers, check_sketch, sound_network
 from ..archive.folder import open_plain
 from ..archive.limits import Limits, bad_archive
 from ..archive.sketch import (
     Slot,
     describe_sketch,
-    fill,
     in_order,
     sketch_of,
     slots,
@@ -80,13 +79,7 @@ def read_stored(path: Path, sketch: Network, limits: Limits) -> Network:
     problems: list[Problem] = []
     with open_plain(path) as file:
         arrays = read_arrays(file, path.name, in_one_file(sketch), limits, problems)
-    if problems:
-        raise bad_archive(problems)
-    network = fill(sketch, iter(arrays))
-    problems = check_numbers(network)
-    if problems:
-        raise bad_archive(problems)
-    return network
+    return sound_network(sketch, arrays, problems)
 
 
 def in_one_file(sketch: Network) -> Sequence[Slot]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from porting import archive
-from porting.archive import Limits, array_files, canonical, describe, read_network, write_network, zips
+from porting.archive import Limits, array_files, canonical, checks, describe, read_network, write_network, zips
 from porting.archive.decode import decode
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
@@ -197,7 +197,7 @@ WEAKENED: dict[str, tuple[Any, str, Any, Any]] = {
     "zip headers are not compared": (zips, "_compare_headers", lambda *arguments: None, flip_bits),
     "the zip directory is not compared": (array_files, "read_tail", lambda *arguments: None, flip_bits),
     "any spelling will do": (archive, "_understand", in_any_spelling, edit_text),
-    "another error gets out": (archive, "check_numbers", lambda network: 1 // 0, edit_data),
+    "another error gets out": (checks, "check_numbers", lambda network: 1 // 0, edit_data),
 }
 
 
