@@ -200,7 +200,8 @@ class Optimizer(ABC):
             rates: learning rates for some of the weights.
         """
         named, state = rates or {}, self.state
-        seen = list(gradients)
+        # A schedule may fail; then nothing has changed.
+        chosen = {name: self.rate(named.get(name)) for name in gradients}
         if self.gradient_accumulation_steps:
             gradients = self._gathered(gradients, weights)
         clip = self._clipping(gradients)
@@ -208,13 +209,12 @@ class Optimizer(ABC):
         if gradients:
             self.begin()
         for name, gradient in gradients.items():
-            rate = self.rate(named.get(name))
-            weight = weights[name]
+            rate, weight = chosen[name], weights[name]
             if self.weight_decay is not None:
                 weight -= weight * f32(self.weight_decay) * rate
             self.update(weight, clip(gradient), self._slots_of(name, weight), rate)
         if self.use_ema:
-            self._average(seen, weights)
+            self._average(chosen, weights)
         self.iterations += 1
 
     def _average(self, names: Iterable[str], weights: Mapping[str, Array]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,6 +46,7 @@ class PortedNetwork(Tunable):
         batch_size: Optional[int] = None,
         threads: Optional[int] = None,
         progress: Optional[Progress] = None,
+        verbose: Union[bool, int, str] = 0,
     ) -> Any:
         """What Keras' ``predict`` returns for the same inputs.
 
@@ -54,6 +56,7 @@ class PortedNetwork(Tunable):
             threads: batches run side by side, each thread with a net of its own; all cores by default. The
                 results do not depend on it.
             progress: called with rows done, rows in all, and a word.
+            verbose: show progress on standard error, where no `progress` is given.
 
         Returns:
             An array, a list or a dict, as the Keras model's outputs are.
@@ -64,6 +67,8 @@ class PortedNetwork(Tunable):
         arrays = self._checked(inputs)
         rows = batch_size_of(arrays)
         size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
+        if verbose and progress is None:
+            progress = _show
         workers = whole_number("threads", threads if threads is not None else os.cpu_count() or 1)
         refs = list(dict.fromkeys(self.network.output_refs()))
         spans = [(start, min(start + size, rows)) for start in range(0, rows, size)]
@@ -170,6 +175,12 @@ class PortedNetwork(Tunable):
         from .neoml_side.storing import store_net
 
         return store_net(self, Path(path), overwrite, with_network)
+
+
+def _show(done: int, whole: int, what: str) -> None:
+    """One line on standard error; on a terminal it grows."""
+    if done == whole or sys.stderr.isatty():
+        print(f"\r{done}/{whole} {what}", end="\n" if done == whole else "", file=sys.stderr, flush=True)
 
 
 def _in_order(

@@ -72,6 +72,17 @@ def test_a_stored_net_predicts_the_same(net: porting.PortedNetwork, tmp_path: Pa
         opened.predict([[5]])
 
 
+def test_progress_is_shown_where_it_is_asked_for(
+    net: porting.PortedNetwork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = np.array([[0, 1], [2, 3], [4, 1]], np.int32)
+    quiet = net.predict(ids, verbose=0)
+    assert capsys.readouterr().err == ""
+    for got, want in zip(net.predict(ids, batch_size=2, verbose=1), quiet):
+        np.testing.assert_array_equal(got, want)
+    assert capsys.readouterr().err == "\r3/3 rows\n"
+
+
 def test_a_stored_net_runs_in_plain_neoml(net: porting.PortedNetwork, tmp_path: Path) -> None:
     import neoml
 

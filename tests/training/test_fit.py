@@ -394,6 +394,15 @@ def test_embeddings_learn_as_in_the_keras_that_saved_them(origin: dict[str, str]
     assert not same(by_default, trained(sparse_embeddings=not slices))
 
 
+def test_a_rate_that_fails_changes_nothing() -> None:
+    net, (x, y) = bilstm(), texts(8)
+    net.compile(learning_rates={"score/bias": lambda step: -1.0}, **ADAM)
+    before = net.weights()
+    with pytest.raises(porting.Unsupported, match="learning rate of step 0"):
+        net.train_on_batch(x, y)
+    assert same(before, net.weights())
+
+
 def changed(net: str, name: str, **config: Any) -> porting.PortedNetwork:
     """A recorded network with other settings in one layer."""
     network = read_network(RECORDED / net)
