@@ -24,6 +24,14 @@ Y = RNG.integers(0, 10, 24)
 LOSS = "sparse_categorical_crossentropy"
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C raises, as at a terminal: what a shell starts in the background is born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def fresh(optimizer: Any = "adam", **settings: Any) -> porting.PortedNetwork:
     net = porting.load(PLAIN, engine="neoml")
     net.compile(optimizers.SGD(0.1, momentum=0.9) if optimizer == "momentum" else optimizer, LOSS, **settings)
