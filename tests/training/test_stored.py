@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ pytest.importorskip("neoml")
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "out" / "recorded-training"
-STORED_V1 = ROOT / "tests" / "golden" / "stored-v1" / "tutorial.neoml"
+STORED_V1, STORED_V2 = (ROOT / "tests" / "golden" / f"stored-v{version}" / "tutorial.neoml" for version in (1, 2))
 pytestmark = pytest.mark.skipif(not (RECORDED / "masked_bilstm").exists(), reason="no recorded networks")
 
 # Several outputs, texts, masks and a cell, normalisation that inference folds away, moving statistics, what holds
@@ -189,3 +190,17 @@ def test_a_net_that_an_older_porting_stored_still_predicts() -> None:
         for got, want in zip(opened.predict(case.inputs), net.predict(case.inputs)):
             np.testing.assert_array_equal(got, want)
     assert "was stored without its network" in refusal(opened)
+
+
+def test_what_is_stored_now_is_what_was_stored_by_this_version(tmp_path: Path) -> None:
+    """Byte for byte beside the archive, whose bytes are NeoML's."""
+    net, opened = loaded("tutorial"), porting.load(STORED_V2)
+    assert same(opened.weights(), net.weights())
+    assert opened.check().ok
+    path = net.store(tmp_path / "tutorial.neoml")
+    assert network_path(path).read_bytes() == network_path(STORED_V2).read_bytes()
+    described = json.loads(description_path(path).read_text()), json.loads(description_path(STORED_V2).read_text())
+    for one in described:
+        del one["archive"], one["sha256"]
+    assert described[0] == described[1]
+    assert len(train(opened, "tutorial", batch_for(opened))) == 3
