@@ -8,11 +8,9 @@ A case that was recorded by the same code before is left alone.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import sys
 import zlib
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ import numpy as np
 
 import porting
 from tests.cases import Case, Spec, all_cases
+from tests.parallel import in_processes
 
 ROOT = Path(__file__).parent.parent
 
@@ -130,11 +129,10 @@ def record(folder: Path, families: list[str]) -> int:
         and not (fresh and (folder / key.replace("/", "--")).exists())
     ]
     failed = 0
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        for problem in pool.map(partial(record_one, folder), keys, chunksize=16):
-            if problem:
-                failed += 1
-                print(problem)
+    for problem in in_processes(partial(record_one, folder), keys):
+        if problem:
+            failed += 1
+            print(problem)
     if not families and not failed:
         stamp.write_text(code)
     print(f"{len(keys)} cases recorded, {failed} of them failed; {len(all_cases())} in all")

@@ -9,10 +9,7 @@ in training, and the statistics after that step.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from porting.keras_side.graph import walk
 from porting.keras_side.restore import restore
 from porting.keras_side.weights import collect_weights
 from tests.cases import all_cases
+from tests.parallel import in_processes
 from tests.record import build, code_hash
 from tests.training.cotangents import chosen, compared_case, cotangents, goes_by_batches, smooth_inputs
 
@@ -101,9 +99,8 @@ def record(cases: Path, folder: Path, families: list[str]) -> None:
         and (not families or key.split("/")[0] in families)
         and (cases / key.replace("/", "--")).is_dir()
     ]
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        for _ in pool.map(partial(record_one, cases, folder), keys, chunksize=16):
-            pass
+    for _ in in_processes(partial(record_one, cases, folder), keys):
+        pass
     if not families:
         stamp.write_text(code)
 
