@@ -171,6 +171,11 @@ class Network:
     cases: tuple[Case, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def dialect(self) -> int:
+        """Which Keras saved it: 2 or 3."""
+        return 2 if str(self.origin.get("keras", "3")).startswith("2.") else 3
+
     def output_refs(self) -> tuple[TensorRef, ...]:
         """The network's output tensors, in the order of `outputs`."""
         return tuple(tensors_in(self.outputs))

@@ -201,7 +201,8 @@ class Optimizer(ABC):
         """
         named, state = rates or {}, self.state
         # A schedule may fail; then nothing has changed.
-        chosen = {name: self.rate(named.get(name)) for name in gradients}
+        own = self.rate()
+        chosen = {name: self.rate(named[name]) if name in named else own for name in gradients}
         if self.gradient_accumulation_steps:
             gradients = self._gathered(gradients, weights)
         clip = self._clipping(gradients)

@@ -7,7 +7,7 @@ an engine builds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
@@ -263,18 +263,11 @@ class FrontedEngine:
         """An engine of the same kind for the same network with other weights."""
         return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
 
-    def learner(
-        self,
-        network: Network,
-        learns: Sequence[str],
-        absorbed: Mapping[TensorRef, Collection[str]],
-        seed: int,
-        moving: Sequence[str] = (),
-    ) -> Any:
-        """See `porting.training.trainer.LearningEngine`."""
+    def learner(self, network: Network, *told: Any) -> Any:
+        """See `porting.training.trainer.LearningEngine`; the core is told the same."""
         from .training.fronted import FrontedLearner
 
-        core = self.core.learner(self._core_of(network), learns, absorbed, seed, moving)
+        core = self.core.learner(self._core_of(network), *told)
         return FrontedLearner(self.front, core, self.core.id_limits)
 
     def _core_of(self, network: Network) -> Network:

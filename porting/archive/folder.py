@@ -15,7 +15,7 @@ from typing import Optional, Union
 
 from ..errors import BadArchive, Problem
 
-__all__ = ["FILES", "StrPath", "new_folder", "open_files", "open_plain"]
+__all__ = ["FILES", "StrPath", "new_folder", "open_files", "open_plain", "sync_folder"]
 
 StrPath = Union[str, "os.PathLike[str]"]
 FILES = ("network.json", "weights.npz", "references.npz")
@@ -153,12 +153,12 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
         try:
             os.mkdir(temporary)
             yield temporary
-            _sync_folder(temporary)
+            sync_folder(temporary)
             _replace(temporary, target, overwrite)
         finally:
             _remove(temporary)
         with contextlib.suppress(OSError):
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -217,7 +217,8 @@ def _exchange(one: Path, other: Path) -> bool:
     return bool(renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """See that what was moved into a folder is on the disk. Raises OSError."""
     if os.name == "nt":
         return
     number = os.open(folder, os.O_RDONLY)

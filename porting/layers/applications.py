@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..operations import Operations, Tensor
+from .core import drop
 from .rule import LayerView, rule
 
 
@@ -17,6 +18,4 @@ def stochastic_depth(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rate = layer.config["drop_path_rate"]
     if not ops.training or not rate:
         return x
-    sizes = (x.shape[0], *[1] * (len(x.shape) - 1))
-    kept = ops.drawn(sizes, lambda generator, shape: generator.random(shape) >= rate)
-    return ops.multiply(x, ops.multiply(kept, 1 / (1 - rate)))
+    return drop(x, (x.shape[0], *[1] * (len(x.shape) - 1)), rate, ops)

@@ -21,8 +21,7 @@ __all__ = ["apply_call", "context_of", "find_rule", "with_masks"]
 
 def context_of(network: Network, rules: Mapping[str, Rule] = RULES) -> Context:
     """What the layers of a network are applied within."""
-    dialect = 2 if str(network.origin.get("keras", "3")).startswith("2.") else 3
-    return Context(rules, dialect, network.weights())
+    return Context(rules, network.dialect, network.weights())
 
 
 def find_rule(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Rule:

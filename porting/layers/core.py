@@ -57,9 +57,18 @@ def dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if layer.config.get("data_format") == "channels_first":
         raise layer.refuse("channels_first is not handled in training", "leave it at its default")
     if layer.config.get("noise_shape") is not None:
-        kept = ops.drawn(noise_shape(layer, x), lambda generator, shape: generator.random(shape) >= rate)
-        return ops.multiply(x, ops.multiply(kept, 1 / (1 - rate)))
+        return drop(x, noise_shape(layer, x), rate, ops)
     return ops.dropout(x, rate, whole_features=layer.class_name != "Dropout")
+
+
+def drop(x: Tensor, shape: Shape, rate: float, ops: Operations) -> Tensor:
+    """Dropout of what `shape` tells apart: along an axis of 1 the same places are dropped."""
+    return ops.multiply(x, ops.multiply(kept_places(shape, rate, ops), 1 / (1 - rate)))
+
+
+def kept_places(shape: Shape, rate: float, ops: Operations) -> Tensor:
+    """Ones, and at this rate zeros."""
+    return ops.drawn(shape, lambda generator, sizes: generator.random(sizes) >= rate)
 
 
 def noise_shape(layer: LayerView, x: Tensor) -> Shape:
@@ -93,7 +102,7 @@ def alpha_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rate = layer.config["rate"]
     if not ops.training or not rate:
         return x
-    kept = ops.drawn(noise_shape(layer, x), lambda generator, shape: generator.random(shape) >= rate)
+    kept = kept_places(noise_shape(layer, x), rate, ops)
     scale = ((1 - rate) * (1 + rate * DROPPED_SELU**2)) ** -0.5
     # scale · (x · kept + dropped · (1 − kept) − dropped · rate)
     raised = ops.multiply(ops.subtract(x, DROPPED_SELU), kept)

@@ -37,13 +37,12 @@ from .evaluating import EvaluatingNet
 from .graph import Graph, Node, Parameter
 from .heads import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
 from .packing import Filling, Place, Theta, Whole, find_packings, held, slots_of
-from .solvers import Method, SolverState, method_of, put_in
+from .solvers import LARGEST, Method, SolverState, method_of, put_in
 from .wires import Wire, canonical
 
 __all__ = ["LearningNet"]
 
 RATE = 2.0**30
-LARGEST = float(np.finfo(np.float32).max)
 # So many weights and their momenta stay within 2 GiB, beyond which NeoML's archives were not tried.
 MOST_BY_ITSELF = 1 << 26
 # What NeoML raises for, or computes wrongly, when it is to go back through it.

@@ -33,7 +33,7 @@ from .cells import Reader, blob_record, counted, find_once, short, text
 from .graph import Node
 from .packing import Filling, Theta
 
-__all__ = ["Method", "SolverState", "method_of", "put_in"]
+__all__ = ["LARGEST", "Method", "SolverState", "method_of", "put_in"]
 
 SIMPLE = "NeoMLDnnSimpleGradientSolver"
 ADAPTIVE = "NeoMLDnnAdaptiveGradientSolver"

@@ -9,8 +9,8 @@ from typing import Any, Optional
 import numpy as np
 
 from ..errors import Mismatch, Problem
-from ..network import Array, Shape
-from ..operations import Cell, Draw, Weight
+from ..network import Array
+from ..operations import Cell, Weight
 from .activations import activate, erf
 from .convolutions import ConvolutionOperations
 from .images import ImageOperations
@@ -102,9 +102,6 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def dropout(self, x: Value, rate: float, whole_features: bool = False) -> Value:
         return x
-
-    def drawn(self, shape: Shape, draw: Draw) -> Value:
-        raise NotImplementedError("nothing is drawn at inference")
 
     def unary(self, x: Value, name: str) -> Value:
         with np.errstate(all="ignore"):

@@ -25,6 +25,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+from ..archive.folder import sync_folder
 from ..errors import BadArchive, Problem
 from ..network import Array
 
@@ -112,7 +113,7 @@ def write_state(state: State, path: Union[str, Path]) -> None:
             with suppress(OSError):
                 os.unlink(name)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise BadArchive(Problem(str(target), f"cannot be written: {error.strerror or error}")) from error
 
@@ -149,16 +150,6 @@ def _remove_unfinished(target: Path) -> None:
         if fcntl is None:  # what is open cannot be removed there
             with suppress(OSError):
                 left.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_state(path: Union[str, Path]) -> State:

@@ -11,7 +11,7 @@ from ..errors import Problem, Unsupported
 from ..inputs import whole_number
 from ..network import Array
 from .arguments import Check, check_settings, maybe, one_of, positive, truth_value, within
-from .losses import sigmoid
+from .loss import sigmoid
 from .metrics import Metric, Shown, same_rank
 
 __all__ = [

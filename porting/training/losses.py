@@ -7,16 +7,16 @@ it, as Keras on TensorFlow does.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array
-from .arguments import Check, check_settings, maybe, one_of, refusal, truth_value, within
+from .arguments import check_settings
+from .loss import SETTINGS, Loss, back_through, same_shape, sigmoid, softmax
 
 __all__ = [
     "LOSSES",
@@ -29,202 +29,17 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "UserLoss",
     "loss_named",
-    "reduced",
-    "sigmoid",
-    "softmax",
 ]
 
 f32 = np.float32
 EPSILON = f32(1e-7)
-REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight")
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + e⁻ˣ), without overflow."""
-    small = np.exp(-np.abs(x))
-    made: Array = np.where(x >= 0, f32(1), small) / (f32(1) + small)
-    return made
-
-
-def softmax(x: Array) -> Array:
-    """Over the last axis."""
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    made: Array = powers / powers.sum(axis=-1, keepdims=True)
-    return made
-
-
-def whole(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise refusal(name, value, "give a class's whole number")
-
-
-# What settings may be, as Keras raises or documents it.
-SETTINGS: dict[str, Check] = {
-    "reduction": one_of(*REDUCTIONS),
-    "from_logits": truth_value,
-    "label_smoothing": within(0, 1),
-    "delta": within(0),
-    "gamma": within(0),
-    "alpha": within(0),
-    "apply_class_balancing": truth_value,
-    "ignore_class": maybe(whole),
-}
-
-
-class Loss(ABC):
-    """A loss of Keras.
-
-    Attributes:
-        name: for the history.
-        reduction: how samples' values become one: as ``keras.losses.Loss`` has it.
-        absorbs: the activations before which this loss reads a network that ends in one of them. Keras on TensorFlow
-            takes what stands before a sigmoid or softmax for the logits of any cross-entropy, fitting or not.
-        unfit: the activations that it cannot follow.
-    """
-
-    name = "loss"
-    absorbs: Collection[str] = ()
-    unfit: Collection[str] = ()
-
-    def __init__(self, reduction: str = "sum_over_batch_size", **settings: Any) -> None:
-        check_settings(f"loss {self.name}", SETTINGS, {"reduction": reduction, **settings})
-        self.reduction = reduction
-
-    @abstractmethod
-    def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        """Samples' values, and by how much each changes with each number of its prediction.
-
-        Args:
-            truth: as the user gave it, its rank fitted to the prediction's.
-            prediction: (batch, …, features), float32.
-            logits: the prediction stands before the network's own last sigmoid or softmax.
-
-        Returns:
-            (batch, …) and an array like `prediction`.
-
-        Raises:
-            Mismatch: shapes or labels that do not fit.
-        """
-
-    def counted(self, truth: Array, prediction: Array) -> Optional[Array]:
-        """Which samples count at all, (batch, …); None for all of them."""
-        return None
-
-
-@dataclass(frozen=True, eq=False)
-class Reduced:
-    """A loss over a batch.
-
-    Attributes:
-        value: the scalar, unweighted by `loss_weights`.
-        gradient: by the prediction.
-    """
-
-    value: float
-    gradient: Array
-
-
-def reduced(
-    loss: Loss,
-    truth: Array,
-    prediction: Array,
-    sample_weight: Optional[Array] = None,
-    mask: Optional[Array] = None,
-    logits: bool = False,
-) -> Reduced:
-    """Keras' ``loss(y_true, y_pred, sample_weight)`` with its gradient.
-
-    A mask on the prediction counts as in Keras: valid places weigh total/valid, the others nothing. Samples of weight
-    0 do not count whatever their label holds, NaN included.
-    """
-    fitted = _fitted(truth, prediction)
-    values, slopes = loss.values(fitted, prediction, logits)
-    counted_labels = loss.counted(fitted, prediction)
-    if counted_labels is not None:
-        mask = counted_labels if mask is None else counted_labels & mask
-    weights = _weights(values, sample_weight, mask, loss.reduction)
-    if not isinstance(loss, UserLoss):
-        _check_labels(loss, fitted, values, weights)
-    divisor = f32(1)
-    if loss.reduction == "mean_with_sample_weight" and weights is not None:
-        divisor = f32(weights.sum())
-    elif loss.reduction != "sum":
-        divisor = f32(values.size)
-    if weights is not None:
-        counted = weights != 0
-        values = np.where(counted, values * weights, f32(0))
-        weights = np.broadcast_to(weights, values.shape)[..., None] if slopes.ndim > values.ndim else weights
-        slopes = np.where(weights != 0, slopes * weights, f32(0))
-    if divisor == 0:
-        return Reduced(0.0, np.zeros_like(prediction))
-    return Reduced(float(values.sum(dtype=np.float32) / divisor), (slopes / divisor).astype(np.float32, copy=False))
-
-
-def _check_labels(loss: Loss, truth: Array, values: Array, weights: Optional[Array]) -> None:
-    """Refuse labels that are no numbers, or for classes no whole ones, wherever they count."""
-    if truth.dtype.kind != "f":
-        return
-    wrong = ~np.isfinite(truth)
-    if isinstance(loss, SparseCategoricalCrossentropy):
-        wrong |= truth != np.floor(truth)
-    bad = wrong.reshape(*values.shape, -1).any(axis=-1)
-    if weights is not None:
-        bad = bad & (weights != 0)
-    if bad.any():
-        first = tuple(int(one) for one in np.argwhere(bad)[0])
-        value = truth[first].ravel()[wrong[first].ravel()][0] if wrong[first].ndim else truth[first]
-        way_out = "mend these labels, or give such samples the weight 0"
-        raise Mismatch(Problem(f"labels for {loss.name}", f"hold {value} at {first}", way_out))
-
-
-def _weights(values: Array, sample_weight: Optional[Array], mask: Optional[Array], reduction: str) -> Optional[Array]:
-    weights: Optional[Array] = None
-    if mask is not None:
-        valid = f32(mask.sum())
-        share = f32(mask.size) / valid if valid else f32(0)
-        weights = np.where(mask, share if reduction in ("mean", "sum_over_batch_size") else f32(1), f32(0))
-        weights = _aligned(weights, values, "mask")
-    if sample_weight is not None:
-        given = _aligned(np.asarray(sample_weight, np.float32), values, "sample_weight")
-        weights = given if weights is None else weights * given
-    return weights
-
-
-def _aligned(weights: Array, values: Array, what: str) -> Array:
-    """Weights of samples, or of steps, against values of any rank."""
-    while weights.ndim > values.ndim and weights.shape[-1] == 1:
-        weights = weights[..., 0]
-    while weights.ndim < values.ndim:
-        weights = weights[..., None]
-    try:
-        np.broadcast_to(weights, values.shape)
-    except ValueError:
-        problem = Problem(what, f"has shape {weights.shape}, the loss has {values.shape}")
-        raise Mismatch(problem) from None
-    return weights
-
-
-def _fitted(truth: Any, prediction: Array) -> Array:
-    """Keras' ``squeeze_or_expand_to_same_rank``."""
-    array = np.asarray(truth)
-    if array.ndim == prediction.ndim - 1 and prediction.shape[-1] == 1:
-        return array[..., None]
-    return array
-
-
-def _same_shape(name: str, truth: Array, prediction: Array) -> Array:
-    if truth.ndim == prediction.ndim + 1 and truth.shape[-1] == 1:
-        truth = truth[..., 0]
-    if truth.shape != prediction.shape:
-        raise Mismatch(Problem(f"labels for {name}", f"have shape {truth.shape}, the output has {prediction.shape}"))
-    return truth.astype(np.float32, copy=False)
 
 
 class MeanOverLast(Loss):
     """A loss that is the mean of one number for each number of the prediction."""
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        truth = _same_shape(self.name, truth, prediction)
+        truth = same_shape(self.name, truth, prediction)
         each, slope = self.each(truth, prediction, logits)
         return each.mean(axis=-1, dtype=np.float32), slope / f32(prediction.shape[-1])
 
@@ -301,7 +116,7 @@ class KLDivergence(Loss):
     name = "kl_divergence"
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        truth = np.clip(_same_shape(self.name, truth, prediction), EPSILON, f32(1))
+        truth = np.clip(same_shape(self.name, truth, prediction), EPSILON, f32(1))
         kept = np.clip(prediction, EPSILON, f32(1))
         slope = np.where((prediction >= EPSILON) & (prediction <= 1), -truth / kept, f32(0))
         return np.sum(truth * np.log(truth / kept), axis=-1), slope
@@ -336,7 +151,7 @@ class CategoricalHinge(Loss):
     name = "categorical_hinge"
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        truth = _same_shape(self.name, truth, prediction)
+        truth = same_shape(self.name, truth, prediction)
         others = (f32(1) - truth) * prediction
         largest = others.max(axis=-1, keepdims=True)
         gap = largest[..., 0] - np.sum(truth * prediction, axis=-1) + f32(1)
@@ -351,7 +166,7 @@ class CosineSimilarity(Loss):
     name = "cosine_similarity"
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        truth = _same_shape(self.name, truth, prediction)
+        truth = same_shape(self.name, truth, prediction)
         toward, length = unit(truth)[0], unit(prediction)[1]
         here = prediction * length
         cosine = np.sum(toward * here, axis=-1, keepdims=True)
@@ -367,6 +182,17 @@ def unit(x: Array) -> tuple[Array, Array]:
     return x * factor, factor
 
 
+def smoothed(truth: Array, smoothing: float, classes: int) -> Array:
+    """Labels of so many classes, each taking an even part of what is smoothed away."""
+    return truth * f32(1 - smoothing) + f32(smoothing) / f32(classes) if smoothing else truth
+
+
+def by_parts(by_share: Array, shares: Array, sums: Array) -> Array:
+    """The derivative by numbers, from that by their shares of their sum."""
+    made: Array = (by_share - np.sum(by_share * shares, axis=-1, keepdims=True)) / sums
+    return made
+
+
 class BinaryCrossentropy(MeanOverLast):
     """See ``keras.losses.BinaryCrossentropy``; `axis` is the last."""
 
@@ -380,8 +206,7 @@ class BinaryCrossentropy(MeanOverLast):
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
     def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        if self.label_smoothing:
-            truth = truth * f32(1 - self.label_smoothing) + f32(0.5 * self.label_smoothing)
+        truth = smoothed(truth, self.label_smoothing, 2)
         if logits or self.from_logits:
             each = np.maximum(prediction, f32(0)) - prediction * truth + np.log1p(np.exp(-np.abs(prediction)))
             return each, sigmoid(prediction) - truth
@@ -404,9 +229,7 @@ class CategoricalCrossentropy(Loss):
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        truth = _same_shape(self.name, truth, prediction)
-        if self.label_smoothing:
-            truth = truth * f32(1 - self.label_smoothing) + f32(self.label_smoothing) / f32(prediction.shape[-1])
+        truth = smoothed(same_shape(self.name, truth, prediction), self.label_smoothing, prediction.shape[-1])
         if logits or self.from_logits:
             moved = prediction - prediction.max(axis=-1, keepdims=True)
             powers = np.exp(moved)
@@ -417,8 +240,7 @@ class CategoricalCrossentropy(Loss):
         shares = prediction / sums
         kept = np.clip(shares, EPSILON, f32(1) - EPSILON)
         by_share = np.where((shares >= EPSILON) & (shares <= f32(1) - EPSILON), -truth / kept, f32(0))
-        slope = (by_share - np.sum(by_share * shares, axis=-1, keepdims=True)) / sums
-        return -np.sum(truth * np.log(kept), axis=-1), slope
+        return -np.sum(truth * np.log(kept), axis=-1), by_parts(by_share, shares, sums)
 
 
 def _one_each(truth: Array, prediction: Array) -> Array:
@@ -449,8 +271,7 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
 
     def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
         entropy, slope = super().each(truth, prediction, logits)
-        if self.label_smoothing:
-            truth = truth * f32(1 - self.label_smoothing) + f32(0.5 * self.label_smoothing)
+        truth = smoothed(truth, self.label_smoothing, 2)
         is_logit = logits or self.from_logits
         chance = sigmoid(prediction) if is_logit else prediction
         missed = f32(1) - (truth * chance + (f32(1) - truth) * (f32(1) - chance))
@@ -480,9 +301,7 @@ class CategoricalFocalCrossentropy(Loss):
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
-        truth = _same_shape(self.name, truth, prediction)
-        if self.label_smoothing:
-            truth = truth * f32(1 - self.label_smoothing) + f32(self.label_smoothing) / f32(prediction.shape[-1])
+        truth = smoothed(same_shape(self.name, truth, prediction), self.label_smoothing, prediction.shape[-1])
         chances = softmax(prediction) if self.from_logits else prediction
         sums = chances.sum(axis=-1, keepdims=True)
         shares = chances / sums
@@ -492,10 +311,8 @@ class CategoricalFocalCrossentropy(Loss):
         value = -self.alpha * np.sum(factor * truth * logs, axis=-1)
         by_share = -self.alpha * truth * (factor / kept - self.gamma * np.power(missed, self.gamma - f32(1)) * logs)
         by_share = np.where((shares >= EPSILON) & (shares <= f32(1) - EPSILON), by_share, f32(0))
-        slope = (by_share - np.sum(by_share * shares, axis=-1, keepdims=True)) / sums
-        if self.from_logits:
-            slope = chances * (slope - np.sum(slope * chances, axis=-1, keepdims=True))
-        return value, slope
+        slope = by_parts(by_share, shares, sums)
+        return value, back_through("softmax", chances, slope) if self.from_logits else slope
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -503,6 +320,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     name = "sparse_categorical_crossentropy"
     absorbs: Collection[str] = ("sigmoid", "softmax")
+    takes_classes = True
 
     def __init__(
         self,
@@ -566,6 +384,8 @@ class UserLoss(Loss):
     `function` takes the labels and the output and returns the samples' values, (batch, …) without the output's last
     axis, and their derivatives, an array like the output.
     """
+
+    checks_labels = False
 
     def __init__(self, function: UserFunction, reduction: str = "sum_over_batch_size") -> None:
         self.name = getattr(function, "__name__", "loss")

@@ -14,7 +14,7 @@ from ..network import Array
 from . import confusion, metrics
 from .arguments import refusal
 from .data import Outputs
-from .losses import Loss
+from .loss import Loss
 from .metrics import Function, LossValue, MeanMetric, Metric, Shown, accuracy_by_shape
 
 __all__ = [

@@ -18,7 +18,7 @@ from ..inputs import whole_number
 from ..network import Array
 from . import losses
 from .arguments import refusal, within
-from .losses import Loss, reduced
+from .loss import Loss, reduced
 
 __all__ = [
     "Accuracy",

@@ -17,13 +17,12 @@ from .arguments import real_number
 from .choosing import Choice, choose
 from .data import Batch, Outputs
 from .gradients import Gradient, total
-from .losses import Loss, loss_named, reduced, sigmoid, softmax
+from .loss import LAST, Loss, back_through, reduced
+from .losses import loss_named
 from .measuring import MEAN, Measured, Tally, chosen_metrics, mean_of
 from .metrics import Metric, Shown
 
 __all__ = ["Learner", "LearningEngine", "Settings", "Trainer", "outputs_of"]
-
-LAST = {"sigmoid": sigmoid, "softmax": softmax}
 
 
 class Learner(Protocol):
@@ -62,8 +61,7 @@ def keeps_slices(network: Network) -> bool:
 
     Keras 2 adds them up first; on JAX and PyTorch there are none.
     """
-    is_keras_3 = not network.origin.get("keras", "3").startswith("2.")
-    return is_keras_3 and network.origin.get("backend", "tensorflow") == "tensorflow"
+    return network.dialect == 3 and network.origin.get("backend", "tensorflow") == "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -351,12 +349,3 @@ class _Seen:
         """What metrics of an output are shown."""
         activation, logits, mask = self.before[name]
         return Shown(labels, self.outputs[name], weights.get(name), mask, logits, activation)
-
-
-def back_through(activation: Optional[str], output: Array, gradient: Array) -> Array:
-    """The derivative by what stands before an activation, from that by its output."""
-    if activation is None:
-        return gradient
-    if activation == "sigmoid":
-        return gradient * output * (1 - output)
-    return output * (gradient - (gradient * output).sum(axis=-1, keepdims=True))

@@ -203,7 +203,7 @@ def test_a_link_to_a_folder_is_written_through(tmp_path: Path) -> None:
 
 def test_a_folder_that_appears_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "net"
-    sync = folder._sync_folder
+    sync = folder.sync_folder
 
     def meanwhile(path: Path) -> None:
         if not target.exists():
@@ -214,7 +214,7 @@ def test_a_folder_that_appears_meanwhile_is_not_overwritten(tmp_path: Path, monk
         path.mkdir()
         (path / "mine").write_text("")
 
-    monkeypatch.setattr(folder, "_sync_folder", meanwhile)
+    monkeypatch.setattr(folder, "sync_folder", meanwhile)
     assert "made by somebody else in the meantime" in writing_refusal(target)
     assert os.listdir(target) == ["mine"]
     assert os.listdir(tmp_path) == ["net"]
