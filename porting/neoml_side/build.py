@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import Problem, Unsupported
 from ..network import Array
 from .graph import AXES, Graph, Node, Parameter
+from .sizes import check_ids
 
 __all__ = ["Runner", "axes_of", "blob_of", "from_blob", "make_layers", "read_slot", "write_slot"]
 
@@ -112,7 +113,12 @@ class Runner:
         self.reads = [node.name for node in self.nodes if node.kind == "Source"]
 
     def run(self, blobs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run on seven-dimensional arrays by source name; seven-dimensional copies by sink name."""
+        """Run on seven-dimensional arrays by source name; seven-dimensional copies by sink name.
+
+        Raises:
+            Mismatch: an id outside its table.
+        """
+        check_ids(blobs, self.graph.ids_below)
         feeds = {name: blob_of(self.math_engine, blobs[name]) for name in self.reads}
         outputs = self.dnn.run(feeds)
         return {name: from_blob(outputs[name]) for name in self.graph.sinks}

@@ -36,7 +36,7 @@ class Plan:
     Attributes:
         graph: the nodes; sinks are set by whoever builds it.
         tensors: every tensor of the network as a wire.
-        ops: the operations that made them, with the limits of ids.
+        ops: the operations that made them.
     """
 
     graph: Graph
@@ -142,7 +142,7 @@ class NeomlEngine:
         self.device = device
         self.math_engine = math_engine_for(device)
         self.plan = plan_network(network, rules)
-        self.id_limits = self.plan.ops.id_limits
+        self.id_limits = self.plan.graph.ids_below
         self._seen = sizes_seen(network)
         if network.cases and needs_least_sizes(self.plan.graph, network.inputs):
             self._check_windows()

@@ -144,11 +144,13 @@ class Graph:
     Attributes:
         nodes: every node after those that feed it.
         sinks: port by the name under which NeoML gives it out.
+        ids_below: by source, the size of the smallest table that its values pick rows from.
     """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.sinks: dict[str, Port] = {}
+        self.ids_below: dict[str, int] = {}
         self.scope = ""
 
     def add(
@@ -176,6 +178,7 @@ class Graph:
         graph = Graph()
         graph.nodes = self.nodes
         graph.sinks = dict(sinks)
+        graph.ids_below = self.ids_below
         return graph
 
     def sources(self) -> list[Node]:

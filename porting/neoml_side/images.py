@@ -55,7 +55,11 @@ def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire
             if (shape[axis] or 1) < 1:
                 raise Refusal(f"{-sum(amounts[axis - 1])} steps are cut from an axis of size {size}")
         x = x.made(x.graph.add("ImageResize", x.port, deltas=deltas, default_value=float(value)), shape)
-    return as_before(x, before) if before.dtype == "int32" else replace(x, dtype=before.dtype, mask=None)
+    if before.dtype != "int32":
+        return replace(x, dtype=before.dtype, mask=None)
+    grown = as_before(x, before)
+    # Every table has a row 0; of another number nothing is known.
+    return replace(grown, ids_from=None) if value else grown
 
 
 def _pairs(x: Wire, amounts: Sequence[tuple[int, int]]) -> list[list[int]]:

@@ -37,6 +37,7 @@ from .evaluating import EvaluatingNet
 from .graph import Graph, Node, Parameter
 from .heads import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
 from .packing import Filling, Place, Theta, Whole, find_packings, held, slots_of
+from .sizes import check_ids
 from .solvers import LARGEST, Method, SolverState, method_of, put_in
 from .wires import Wire, canonical
 
@@ -537,6 +538,7 @@ class LearningNet:
 
     def _feeds(self, inputs: Mapping[str, Array], draws: bool = False) -> dict[str, Any]:
         """What the sources are given; zeros for random numbers, unless these are drawn."""
+        check_ids(inputs, self.graph.ids_below)
         rows = next(iter(inputs.values())).shape[0]
         blobs: dict[str, Array] = {}
         wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}

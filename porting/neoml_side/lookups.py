@@ -64,11 +64,9 @@ class LookupOperations(Part):
     """Lookups of the rows of a table.
 
     Attributes:
-        id_limits: by input, the size of the smallest table that its values pick rows from.
         gathered: lookups, in a net that learns, whose rows the host picks.
     """
 
-    id_limits: dict[str, int]
     gathered: list[Gathering]
 
     def embedding(self, ids: Wire, table: Weight) -> Wire:
@@ -99,4 +97,4 @@ class LookupOperations(Part):
                 "feed the ids as an input; the numpy engine runs this network as it is",
             )
         for name in ids.ids_from:
-            self.id_limits[name] = min(self.id_limits.get(name, table.shape[0]), table.shape[0])
+            self.graph.ids_below[name] = min(self.graph.ids_below.get(name, table.shape[0]), table.shape[0])

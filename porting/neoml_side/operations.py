@@ -78,7 +78,6 @@ class NeomlOperations(
         training: build for learning: only layers whose gradients are right.
         moving: stored statistics that follow those of the batches.
         moments: the tensors that they follow.
-        id_limits: by input, the size of the smallest table that its values pick rows from.
         gathered: lookups, in a net that learns, whose rows the host picks.
         draws: by source, its wire and what draws the numbers that it is fed in every step.
         moves: by input, how often a tensor near it had to be moved, by the layout wanted.
@@ -91,7 +90,6 @@ class NeomlOperations(
         self.training = training
         self.moving = moving
         self.moments: list[BatchMoments] = []
-        self.id_limits: dict[str, int] = {}
         self.whole_numbers: set[int] = set()
         self.moves: dict[str, dict[str, int]] = {}
         self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}

@@ -16,7 +16,7 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, Network
 from .graph import Graph
 
-__all__ = ["LeastSizes", "check_inputs_of_net", "least_sizes", "needs_least_sizes", "sizes_seen"]
+__all__ = ["LeastSizes", "check_ids", "check_inputs_of_net", "least_sizes", "needs_least_sizes", "sizes_seen"]
 
 # By input, the least size of each axis; 1 for the batch and for axes that are fixed.
 LeastSizes = Mapping[str, Sequence[int]]
@@ -123,6 +123,27 @@ def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes, ids: Col
             if array.shape[axis] < size:
                 what = f"has shape {array.shape}: axis {axis} needs a size of at least {size}"
                 problems.append(Problem(f"input {name!r}", what, "pad it where padding is masked, or leave it out"))
+    if problems:
+        raise Mismatch(problems)
+
+
+def check_ids(arrays: Mapping[str, Array], below: Mapping[str, int]) -> None:
+    """The guard before NeoML's lookups, which read foreign memory for an id outside: every net runs it on its feeds.
+
+    Args:
+        arrays: whole numbers, or floats that are cut to whole ones, by source.
+        below: by source, the size of the smallest table that its values pick rows from.
+
+    Raises:
+        Mismatch: an id outside its table, or none.
+    """
+    problems = []
+    for name in below.keys() & arrays.keys():
+        least, largest = arrays[name].min(), arrays[name].max()
+        # NaN is neither; and -0.5 is cut to 0.
+        if not (least > -1 and largest < below[name]):
+            worst = least if not least > -1 else largest
+            problems.append(Problem(f"input {name!r}", f"holds id {worst}, outside 0 … {below[name] - 1}"))
     if problems:
         raise Mismatch(problems)
 

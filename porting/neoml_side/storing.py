@@ -27,7 +27,7 @@ from ..preprocessing import Front, FrontedEngine, functions_in, make_step
 from .devices import math_engine_for, math_engine_of_fork
 from .engine import as_array, as_blob, run_checked
 from .pool import LARGE_WEIGHTS, NetPool
-from .sizes import check_inputs_of_net
+from .sizes import check_ids, check_inputs_of_net
 from .stored_description import StoredDescription, description_path, read_description
 from .stored_network import network_path, read_stored, write_stored
 from .wires import Terminal
@@ -211,7 +211,7 @@ class StoredEngine:
         if not self.trust:
             check_archive(self.path, self.description)
         try:
-            return StoredNet(self.path, self.math_engine)
+            return StoredNet(self.path, self.math_engine, self.id_limits)
         except RuntimeError as error:
             what = f"is not loaded by NeoML: {error}"
             raise BadArchive(Problem(str(self.path), what, "store the net again")) from error
@@ -287,7 +287,7 @@ class StoredEngine:
 class StoredNet:
     """One live net from an archive whose hash was checked."""
 
-    def __init__(self, path: Path, math_engine: Any) -> None:
+    def __init__(self, path: Path, math_engine: Any, ids_below: Mapping[str, int]) -> None:
         import neoml
 
         from .build import blob_of, from_blob
@@ -300,8 +300,10 @@ class StoredNet:
         self._blob_of = blob_of
         self._from_blob = from_blob
         self._math_engine = math_engine
+        self._ids_below = ids_below
 
     def run(self, blobs: Mapping[str, Array]) -> dict[str, Array]:
+        check_ids(blobs, self._ids_below)
         outputs = self.dnn.run({name: self._blob_of(self._math_engine, blobs[name]) for name in self.reads})
         return {name: self._from_blob(blob) for name, blob in outputs.items()}
 
