@@ -94,17 +94,20 @@ def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
     """Show what each layer of FOLDER becomes in NeoML, and every problem at once. Builds nothing."""
     from .archive import read_network
     from .neoml_side.engine import plan_network
+    from .neoml_side.sized import planned
     from .rule_files import gather_rules
 
-    network = read_network(folder)
-    planned = plan_network(network, gather_rules(rule_files))
-    becomes = planned.needed_nodes(network)
+    network, rules = read_network(folder), gather_rules(rule_files)
+    found, hangs_on_sizes = planned(network, lambda it: plan_network(it, rules))
+    becomes = found.needed_nodes(network)
     table = Table("layer", "class", "output shape", "NeoML layers", title=escape(network.name))
     for call in network.calls:
-        shapes = ", ".join(str(planned.tensors[ref].shape) for ref in call.refs())
+        shapes = ", ".join(str(found.tensors[ref].shape) for ref in call.refs())
         kinds = [node.kind for node in becomes[call.name]]
         table.add_row(escape(call.name), network.layers[call.layer].class_name, shapes, ", ".join(kinds) or "–")
     console().print(table)
+    for one in hangs_on_sizes.problems if hangs_on_sizes else ():
+        console().print(escape(f"built anew for each size, here one of the references': {one.where}: {one.what}"))
 
 
 @porting.command()
@@ -118,6 +121,12 @@ def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
     default=True,
     help="Store what training and checking need too, in OUT.network.npz [default: yes].",
 )
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    help="Of the inputs, without the batch, where the net is built for one size: 64,64,3 or INPUT=64,64,3.",
+)
 @device_option
 @rules_option
 def build(
@@ -126,6 +135,7 @@ def build(
     overwrite: bool,
     checked: bool,
     with_network: bool,
+    shapes: tuple[str, ...],
     device: str,
     rule_files: tuple[str, ...],
 ) -> None:
@@ -137,9 +147,21 @@ def build(
     if checked:
         with progress_bar("checking") as report:
             net.check(progress=report).raise_if_bad()
-    stored = net.store(out, overwrite, with_network)
+    stored = net.store(out, overwrite, with_network, read_shapes(shapes))
     beside = [one.name for one in (description_path(stored), network_path(stored)) if one.exists()]
     click.echo(f"stored {net.network.name} in {stored}; beside it: {', '.join(beside)}")
+
+
+def read_shapes(texts: tuple[str, ...]) -> Any:
+    """Shapes as `PortedNetwork.store` takes them: None, one, or a dict by input. Raises Mismatch for what is none."""
+    found: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        parts = [part.strip() for part in sizes.strip("()").split(",") if part.strip()]
+        if not parts or not all(part.isdecimal() for part in parts):
+            raise Mismatch(Problem("--shape", f"{text!r} is no shape", "give sizes as 64,64,3 or INPUT=64,64,3"))
+        found[name] = tuple(map(int, parts))
+    return None if not found else found[""] if list(found) == [""] else found
 
 
 @porting.command()

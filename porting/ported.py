@@ -154,7 +154,9 @@ class PortedNetwork(Tunable):
             raise Unsupported(Problem("dnn", what, "load the network with engine='neoml'"))
         return live
 
-    def store(self, path: Union[str, Path], overwrite: bool = False, with_network: bool = True) -> Path:
+    def store(
+        self, path: Union[str, Path], overwrite: bool = False, with_network: bool = True, shape: Any = None
+    ) -> Path:
         """Write a native NeoML archive that any NeoML program loads, and its description beside it.
 
         `porting.load` opens what was written; it predicts, and learns on where its network was stored too.
@@ -165,16 +167,21 @@ class PortedNetwork(Tunable):
             with_network: write the layers into the description, and the weights as Keras has them to ``path`` +
                 ``.network.npz``: what `fit`, `check`, `weights`, `save`, `layer_outputs` of the loaded net need. The
                 file may be left out where the net only predicts.
+            shape: of the inputs, without the batch, where the archive is for one size: one for one input, a list in
+                model order, or a dict by name. A net that hangs on the sizes of open axes needs it.
 
         Raises:
-            Unsupported: the engine is not NeoML.
+            Unsupported: the engine is not NeoML, or the net needs a shape.
+            Mismatch: a shape that is not one of the inputs.
             BadArchive: the files exist, or cannot be written.
         """
         if self.engine.name != "neoml":
             raise Unsupported(Problem("store", f"the {self.engine.name} engine has no NeoML net", "use engine='neoml'"))
         from .neoml_side.storing import store_net
 
-        return store_net(self, Path(path), overwrite, with_network)
+        if shape is not None:
+            self._complete()
+        return store_net(self, Path(path), overwrite, with_network, shape)
 
 
 def _show(done: int, whole: int, what: str) -> None:

@@ -263,6 +263,10 @@ class FrontedEngine:
         """An engine of the same kind for the same network with other weights."""
         return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
 
+    def at(self, shape: Any) -> FrontedEngine:
+        """An engine whose core takes one size; see `porting.neoml_side.engine.NeomlEngine.at`."""
+        return FrontedEngine(self.front, self.core.at(shape), self.network)
+
     def learner(self, network: Network, *told: Any) -> Any:
         """See `porting.training.trainer.LearningEngine`; the core is told the same."""
         from .training.fronted import FrontedLearner

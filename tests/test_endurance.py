@@ -86,7 +86,7 @@ def test_a_child_does_not_wait_for_what_a_thread_held(tmp_path: Path) -> None:
     ids = ids_of(0, 5, 3)
     wanted = net.predict(ids)
     inside, leave = threading.Event(), threading.Event()
-    pool = net.engine._pool  # type: ignore[attr-defined]
+    pool = net.engine._nets.predicting  # type: ignore[attr-defined]
 
     def hold() -> None:
         with pool.borrowed(), pool._changed:

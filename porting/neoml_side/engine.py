@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -15,18 +14,18 @@ from ..execution import refs_read, walk
 from ..layers import RULES, Refusal, Rule, apply_call, context_of
 from ..network import Array, Call, Input, Network, Shape, TensorRef
 from .devices import math_engine_for, math_engine_of_fork
-from .folding import folded
 from .graph import Graph, Node, blob_array
+from .nets import Nets
 from .operations import NeomlOperations
 from .pool import LARGE_WEIGHTS, NetPool
+from .sized import BySize, Sizes, at_sizes, given_sizes, planned, planned_at, sizes_of
 from .sizes import LeastSizes, check_inputs_of_net, least_sizes, needs_least_sizes, sizes_seen
 from .wires import Terminal, Wire, canonical
 
 __all__ = ["NeomlEngine", "Plan", "plan_network"]
 
-# Numbers in one layer's output. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four.
-LARGE, CACHED = 2**17, 2**21
-FEWEST_ROWS, MOST_ROWS = 2, 2**31
+# Combinations of sizes whose nets are kept, where a net hangs on sizes.
+MOST_SIZES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +126,15 @@ class NeomlEngine:
 
     One net is built for `predict` in each thread that asks; one more, with every tensor put out, when
     `layer_outputs` is first asked for. A network with more than 256 MiB of weights has one net at a time, for which
-    threads wait.
+    threads wait. Where a layer hangs on a size that is open there are such nets for each combination of sizes that
+    comes, and those of the sizes used last are kept.
+
+    Attributes:
+        plan: what is built; for one size of the references where it hangs on sizes.
+        hangs_on_sizes: why there is no plan for every size; None where there is one.
 
     Raises:
-        Unsupported: with every problem, when a call cannot be expressed in NeoML.
+        Unsupported: with every problem, when a call cannot be expressed in NeoML at any size.
     """
 
     name = "neoml"
@@ -141,17 +145,16 @@ class NeomlEngine:
         self.rules = rules
         self.device = device
         self.math_engine = math_engine_for(device)
-        self.plan = plan_network(network, rules)
+        self.plan, self.hangs_on_sizes = planned(network, lambda it: plan_network(it, rules))
         self.id_limits = self.plan.graph.ids_below
         self._seen = sizes_seen(network)
-        if network.cases and needs_least_sizes(self.plan.graph, network.inputs):
+        if self.hangs_on_sizes is None and network.cases and needs_least_sizes(self.plan.graph, network.inputs):
             self._check_windows()
-        self._outputs = list(dict.fromkeys(network.output_refs()))
-        self._large = weight_bytes(network) > LARGE_WEIGHTS
-        most = 1 if self._large else None
-        self._pool = NetPool(lambda: self._build(self._outputs), self._forked, most)
-        every = [ref for call in network.calls for ref in call.refs()]
-        self._observer = NetPool(lambda: self._build(every), self._forked, most)
+        weights = weight_bytes(network)
+        self._large = weights > LARGE_WEIGHTS
+        self._nets = self._nets_of(self.plan)
+        kept = min(MOST_SIZES, LARGE_WEIGHTS // max(weights, 1))
+        self._by_size = BySize(self._nets_at, max(1, kept))
 
     def _check_windows(self) -> None:
         """Raises Unsupported where a window is larger than the references' smallest input; see `sizes`."""
@@ -169,28 +172,41 @@ class NeomlEngine:
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)
 
+    # ---- nets
+
+    def _nets_of(self, plan: Plan) -> Nets:
+        most = 1 if self._large else None
+        return Nets(self.network, plan, lambda: self.math_engine, self._forked, most, self.device != "cpu")
+
+    def _nets_at(self, sizes: Sizes) -> Nets:
+        """The nets for inputs of these sizes. Raises Mismatch where there can be none."""
+        if sizes == tuple(self.plan.tensors[one.ref].shape[1:] for one in self.network.inputs):
+            return self._nets
+        return self._nets_of(planned_at(self.network, sizes, lambda it: plan_network(it, self.rules)))
+
     @property
     def main(self) -> Any:
         """The runner whose weights count."""
-        self._make_room(self._pool)
-        return self._pool.first
+        self._make_room(self._nets.predicting)
+        return self._nets.predicting.first
 
     def _make_room(self, kept: Optional[NetPool]) -> None:
         """A large network has one live net at a time, as long as nobody was shown it."""
-        for pool in (self._pool, self._observer):
-            if self._large and pool is not kept:
-                pool.drop()
+        for nets in (self._nets, *self._by_size) if self._large else ():
+            for pool in (nets.predicting, nets.observing):
+                if pool is not kept:
+                    pool.drop()
 
     @property
     def dnn(self) -> Any:
         """The live `neoml.Dnn.Dnn` whose weights count."""
-        self._pool.shown = True
+        self._nets.predicting.shown = True
         return self.main.dnn
 
     @cached_property
     def least_sizes(self) -> LeastSizes:
         """By input, the least size of each axis that the net can be run on; inputs that take any are left out."""
-        if not needs_least_sizes(self.plan.graph, self.network.inputs):
+        if self.hangs_on_sizes is not None or not needs_least_sizes(self.plan.graph, self.network.inputs):
             return {}
         return least_sizes(self.network, lambda network: plan_network(network, self.rules))
 
@@ -204,19 +220,14 @@ class NeomlEngine:
             )
             for one in self.network.inputs
         ]
-        return sources, [Terminal.of(str(ref), tensors[ref], tensors[ref].dtype) for ref in self._outputs]
+        return sources, [Terminal.of(str(ref), tensors[ref], tensors[ref].dtype) for ref in self._nets.outputs]
 
-    def _build(self, refs: Iterable[TensorRef]) -> Any:
-        from .build import Runner
+    def at(self, shape: Any) -> NeomlEngine:
+        """An engine for inputs of one size; see `porting.neoml_side.sized.given_sizes`."""
+        sizes = given_sizes(shape, self.network.inputs)
+        return NeomlEngine(at_sizes(self.network, sizes), self.rules, self.device)
 
-        graph = self.plan.graph
-        sinks = {str(ref): self.plan.tensors[ref].port for ref in refs}
-        try:
-            return Runner(folded(graph.with_sinks(sinks)), self.math_engine)
-        except RuntimeError as error:
-            what = f"NeoML does not build it: {str(error).strip()[:300]}"
-            way_out = "run it with engine='numpy'; a net with cells of its own must stay below 2 GiB"
-            raise Unsupported(Problem(self.network.name, what, way_out)) from error
+    # ---- running
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads.
@@ -224,40 +235,12 @@ class NeomlEngine:
         Raises:
             Mismatch: numbers that are not finite, or sizes that do not fit the net or each other.
         """
-        refs = self._outputs
-        pool = self._pool
-        if wanted is None or not set(wanted) <= set(refs):
-            refs, pool = [ref for call in self.network.calls for ref in call.refs()], self._observer
         small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
         check_inputs_of_net(inputs, self.least_sizes if small else {}, self.id_limits)
+        nets = self._nets if self.hangs_on_sizes is None else self._by_size[sizes_of(self.network, inputs)]
+        pool = nets.pool_for(wanted)
         self._make_room(pool)
-        with pool.borrowed() as runner:
-            return self._run(runner, inputs, refs)
-
-    def _run(self, runner: Any, inputs: Mapping[str, Array], refs: Sequence[TensorRef]) -> dict[TensorRef, Array]:
-        rows = len(next(iter(inputs.values())))
-        parts = -(-rows // self._rows_at_once)
-        if parts == 1:
-            return self._run_rows(runner, inputs, refs)
-        step = -(-rows // parts)
-        made = [
-            self._run_rows(runner, {name: array[at : at + step] for name, array in inputs.items()}, refs)
-            for at in range(0, rows, step)
-        ]
-        return {ref: np.concatenate([part[ref] for part in made]) for ref in refs}
-
-    @cached_property
-    def _rows_at_once(self) -> int:
-        """Rows a pass through the net: few where a layer's output is large, so that it stays in the cache."""
-        shapes = [wire.shape[1:] for wire in self.plan.tensors.values()]
-        largest = max((prod(size or 1 for size in shape) for shape in shapes), default=1)
-        return max(FEWEST_ROWS, CACHED // largest) if self.device == "cpu" and largest > LARGE else MOST_ROWS
-
-    def _run_rows(self, runner: Any, inputs: Mapping[str, Array], refs: Iterable[TensorRef]) -> dict[TensorRef, Array]:
-        wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
-        blobs = {name: as_blob(inputs[name], wires[name]) for name in runner.reads}
-        outputs = run_checked(runner, blobs)
-        return {ref: as_array(outputs[str(ref)], self.plan.tensors[ref]) for ref in refs}
+        return nets.run(pool, inputs)
 
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
@@ -307,8 +290,12 @@ class NeomlEngine:
     ) -> Any:
         """A net that gives gradients; see `porting.neoml_side.learning.LearningNet`."""
         from .learning import LearningNet
+        from .sized_learner import learner_of
 
-        return LearningNet(network, learns, absorbed, self.math_engine, self.rules, seed, moving)
+        def net(whole: Network, theta: Any = None, seed: int = seed) -> LearningNet:
+            return LearningNet(whole, learns, absorbed, self.math_engine, self.rules, seed, moving, theta)
+
+        return learner_of(network, net)
 
 
 def weight_bytes(network: Network) -> int:

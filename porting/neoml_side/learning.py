@@ -82,6 +82,7 @@ class LearningNet:
         rules: rules by class name.
         seed: of dropout's random numbers.
         moving: stored statistics that follow those of the batches, by ``layer/weight``.
+        theta: of another net for the same weights, which both then move.
 
     Attributes:
         theta: the weights that learn and the statistics that move; change them in place.
@@ -101,10 +102,11 @@ class LearningNet:
         rules: Mapping[str, Rule] = RULES,
         seed: int = 0,
         moving: Sequence[str] = (),
+        theta: Optional[Theta] = None,
     ) -> None:
         self.network = network
         self.math_engine = math_engine
-        self.theta = Theta(held(network, [*learns, *moving]))
+        self.theta = theta or Theta(held(network, [*learns, *moving]))
         self.rules = rules
         self.absorbed = absorbed
         self.plan = plan_network(network, rules, True, moving)
@@ -116,7 +118,9 @@ class LearningNet:
         self.gathered = [one for one in self.plan.ops.gathered if id(one.node) in here]
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
         found = find_packings(network, self.theta, lambda it: plan_network(it, rules, True, moving).graph, picked)
-        self.theta, fillings = self.theta.with_turned(found)
+        fillings: Mapping[Place, Filling] = found
+        if theta is None:
+            self.theta, fillings = self.theta.with_turned(found)
         self._flat = np.zeros_like(self.theta.vector)
         self.live = self._live_slots(fillings, picked)
         self._wake_dropout()

@@ -44,7 +44,7 @@ LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
 SPARE = 1 << 20
 
 
-def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: bool) -> Path:
+def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: bool, shape: Any = None) -> Path:
     """Write archive, arrays and description; see `PortedNetwork.store`."""
     path_of(path)
     arrays, described = network_path(path), description_path(path)
@@ -56,7 +56,7 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: boo
         ]
         if there:
             raise BadArchive(there)
-    engine: Any = net.engine
+    engine = _of_one_net(net, shape)
     size = sum(array.nbytes for array in net.network.weights().values())
     if size >= LARGEST_ARCHIVE:
         what = f"has {size} bytes of weights; NeoML's archives hold less than {LARGEST_ARCHIVE}"
@@ -68,7 +68,7 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: boo
             with open_plain(written) as file:
                 digest, size = sha256_of_file(file)
                 os.fsync(file.fileno())
-            description = _description_of(net, size, digest)
+            description = _description_of(net.network, engine, size, digest)
             if with_network and net.network.cases:
                 steps = [TensorRef(call.name) for call, _ in description.preprocessing]
                 description = replace(description, whole=write_stored(kept, net.network, steps, LIMITS))
@@ -110,12 +110,27 @@ def _write_archive(dnn: Any, path: Path, weights: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _description_of(net: PortedNetwork, size: int, digest: str) -> StoredDescription:
+def _of_one_net(net: PortedNetwork, shape: Any) -> Any:
+    """The engine whose net is stored. Raises Unsupported where each size has another net, and none is named."""
     engine: Any = net.engine
+    if shape is not None:
+        return engine.at(shape)
+    hangs_on_sizes: Optional[Unsupported] = engine.hangs_on_sizes
+    if hangs_on_sizes is None:
+        return engine
+    shapes = [source.shape[1:] for source in engine.terminals()[0]]
+    example = shapes[0] if len(shapes) == 1 else shapes
+    way_out = f"name the size that is stored: shape={example!r}, or the like; porting build has --shape"
+    raise Unsupported(
+        Problem(one.where, f"an archive holds the net of one size, and this hangs on it: {one.what}", way_out)
+        for one in hangs_on_sizes.problems
+    )
+
+
+def _description_of(network: Network, engine: Any, size: int, digest: str) -> StoredDescription:
     front: Optional[Front] = getattr(engine, "front", None)
     sources, sinks = engine.terminals()
     steps = tuple((step.call, step.layer) for step in (front.steps if front else ()))
-    network = net.network
     return StoredDescription(
         network.name, size, digest, network.inputs, tuple(sources), tuple(sinks), steps, network.outputs
     )
@@ -178,6 +193,7 @@ class StoredEngine:
 
     name = "neoml"
     default_batch_size = 32
+    hangs_on_sizes = None
 
     def __init__(
         self,

@@ -90,7 +90,6 @@ FAMILIES = [
     ("Conv2DTranspose", (3,), TRANSPOSED, PLANE),
     ("Conv3DTranspose", (3,), TRANSPOSED, SPACE),
 ]
-NEEDS_SIZE = {"neoml": "its margin depends on the size"}
 # Sums of hundreds of products stay of size 1.
 SCALES = {"kernel_beyond_input": 0.05}
 
@@ -103,7 +102,7 @@ CASES = [
     Case("conv1d_open", layer("Conv1D", 4, 3, padding="same", dilation_rate=2), OPEN_LINE),
     Case("conv1d_open_causal_strided", layer("Conv1D", 4, 3, padding="causal", strides=2), OPEN_LINE),
     Case("conv1d_open_even", layer("Conv1D", 4, 4, padding="same"), OPEN_LINE),
-    Case("conv1d_open_same_strided", layer("Conv1D", 4, 3, padding="same", strides=2), OPEN_LINE, refused=NEEDS_SIZE),
+    Case("conv1d_open_same_strided", layer("Conv1D", 4, 3, padding="same", strides=2), OPEN_LINE),
     Case("conv1d_masked_stops_mask", (layer("Conv1D", 4, 2), layer("GlobalAveragePooling1D")), OPEN_LINE, masked=True),
     Case(
         "conv1d_between_lstms",
@@ -113,7 +112,7 @@ CASES = [
     Case("conv2d_open", layer("Conv2D", 4, 3, padding="same"), OPEN_PLANE),
     Case("conv2d_open_one_by_one_strided", layer("Conv2D", 4, 1, padding="same", strides=2), OPEN_PLANE),
     Case("conv2d_open_valid_strided", layer("Conv2D", 4, 2, strides=2), OPEN_PLANE),
-    Case("conv2d_open_same_strided", layer("Conv2D", 4, 3, padding="same", strides=2), OPEN_PLANE, refused=NEEDS_SIZE),
+    Case("conv2d_open_same_strided", layer("Conv2D", 4, 3, padding="same", strides=2), OPEN_PLANE),
     Case("conv2d_one_channel", layer("Conv2D", 1, 3), ((5, 5, 1),)),
     Case("conv2d_after_permute", (layer("Permute", (3, 1, 2)), layer("Conv2D", 3, 2)), ((4, 5, 3),)),
     Case("conv2d_and_dense", (layer("Conv2D", 3, 3), layer("Flatten"), layer("Dense", 2)), ((5, 6, 2),)),

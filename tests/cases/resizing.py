@@ -37,7 +37,6 @@ RANDOM: dict[str, dict[str, Any]] = {
     "AugMix": {},
     "RandAugment": {},
 }
-NEEDS_SIZE = {"neoml": "open size"}
 
 CASES = [
     Case("zero_padding1d", layer("ZeroPadding1D", 2), ((None, 3),)),
@@ -69,7 +68,7 @@ CASES = [
         for method in INTERPOLATIONS
     ),
     Case("upsampling2d_first_bilinear", layer("UpSampling2D", 3, "channels_first", "bilinear"), ((2, 4, 1),)),
-    Case("upsampling2d_open_bilinear", layer("UpSampling2D", 2, None, "bilinear"), OPEN, refused=NEEDS_SIZE),
+    Case("upsampling2d_open_bilinear", layer("UpSampling2D", 2, None, "bilinear"), OPEN),
     Case("upsampling3d", layer("UpSampling3D", (2, 1, 3)), ((2, 3, 4, 2),)),
     Case("upsampling3d_open", layer("UpSampling3D", 2), ((None, 3, None, 2),)),
     Case("upsampling3d_first", layer("UpSampling3D", (1, 2, 2), data_format="channels_first"), ((2, 3, 2, 2),)),
@@ -92,7 +91,7 @@ CASES = [
     Case("resizing_first", layer("Resizing", 4, 9, data_format="channels_first"), ((2, 6, 5),)),
     Case("resizing_large", layer("Resizing", 37, 53), ((64, 96, 1),)),
     Case("resizing_large_bicubic", layer("Resizing", 100, 70, "bicubic"), ((33, 96, 1),)),
-    Case("resizing_open", layer("Resizing", 4, 4), OPEN, refused=NEEDS_SIZE),
+    Case("resizing_open", layer("Resizing", 4, 4), OPEN),
     Case("center_crop", layer("CenterCrop", 3, 4), IMAGE),
     Case("center_crop_odd", layer("CenterCrop", 5, 2), IMAGE),
     Case("center_crop_larger", layer("CenterCrop", 9, 8), IMAGE),

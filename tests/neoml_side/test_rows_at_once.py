@@ -28,7 +28,7 @@ def picture_net() -> porting.PortedNetwork:
 
 def test_rows_are_run_a_few_at_a_time() -> None:
     net = picture_net()
-    assert 2 <= net.engine._rows_at_once < 33
+    assert 2 <= net.engine._nets.rows_at_once < 33  # type: ignore[attr-defined]
     pictures = np.random.default_rng(1).normal(size=(33, SIDE, SIDE, 3)).astype("float32")
     whole = net.predict(pictures, batch_size=33)
     assert whole.shape == (33, SIDE, SIDE, FILTERS)

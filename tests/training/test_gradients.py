@@ -89,14 +89,16 @@ def of_probe(fed: Array, gradient: Array) -> Array:
 
 
 def learning_net(network: Network, wanted: set[str], rules: Any, moving: Collection[str] = ()) -> Any:
-    """The network behind its probes in NeoML, with a loss on every output of floats."""
+    """The network behind its probes in NeoML, with a loss on every output of floats; for one size if need be."""
     from porting.neoml_side.devices import math_engine_for
     from porting.neoml_side.learning import LearningNet
+    from porting.neoml_side.sized import planned
 
     probed = with_probes(network)
     learns = [name for name in probed.weights() if name in wanted or name.startswith(PROBE)]
     heads = dict.fromkeys(cotangents(network, compared_case(network)), ())
-    return LearningNet(probed, learns, heads, math_engine_for("cpu"), rules, moving=tuple(moving))
+    engine = math_engine_for("cpu")
+    return planned(probed, lambda it: LearningNet(it, learns, heads, engine, rules, moving=tuple(moving)))[0]
 
 
 class Gradients:

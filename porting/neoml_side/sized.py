@@ -1,0 +1,133 @@
+"""Networks at one size: where a layer hangs on a size that is open, a net is planned and built for each that comes.
+
+Most layers are the same layer of NeoML whatever the size of an axis. Margins of ``same`` padding, matrices that resize,
+steps that are built one by one are not. Planning takes milliseconds, so it waits until an input shows the size.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic, Optional, TypeVar
+
+from ..errors import Mismatch, Problem, Unsupported
+from ..network import Array, Input, Network, Shape
+
+__all__ = ["BySize", "Sizes", "at_sizes", "given_sizes", "has_open_sizes", "planned", "planned_at", "sizes_of"]
+
+# The sizes behind the batch, of each input in model order.
+Sizes = tuple[tuple[int, ...], ...]
+Made = TypeVar("Made")
+
+
+def has_open_sizes(network: Network) -> bool:
+    """Whether an axis behind the batch is open in some input."""
+    return any(None in one.shape[1:] for one in network.inputs)
+
+
+def sizes_of(network: Network, arrays: Mapping[str, Array]) -> Sizes:
+    """The sizes of a network's inputs."""
+    return tuple(arrays[one.name].shape[1:] for one in network.inputs)
+
+
+def at_sizes(network: Network, sizes: Sizes) -> Network:
+    """The network for inputs of these sizes alone, with the references that have them."""
+    inputs = tuple(replace(one, shape=(one.shape[0], *size)) for one, size in zip(network.inputs, sizes))
+    cases = tuple(case for case in network.cases if sizes_of(network, case.inputs) == sizes)
+    return replace(network, inputs=inputs, cases=cases)
+
+
+def planned(network: Network, plan: Callable[[Network], Made]) -> tuple[Made, Optional[Unsupported]]:
+    """What a network is planned as: for every size; or for one of the references', and why it is not for every one.
+
+    Raises:
+        Unsupported: with the problems that are there at the references' sizes too.
+    """
+    try:
+        return plan(network), None
+    except Unsupported as error:
+        if not (has_open_sizes(network) and network.cases):
+            raise
+        refused, problems = error, error
+    for sizes in dict.fromkeys(sizes_of(network, case.inputs) for case in network.cases):
+        try:
+            return plan(at_sizes(network, sizes)), refused
+        except Unsupported as error:
+            problems = error
+    raise problems from refused
+
+
+def planned_at(network: Network, sizes: Sizes, plan: Callable[[Network], Made]) -> Made:
+    """What a network is planned as for inputs of these sizes. Raises Mismatch where it cannot be."""
+    try:
+        return plan(at_sizes(network, sizes))
+    except Unsupported as error:
+        shapes = ", ".join(f"{one.name} {(None, *size)}" for one, size in zip(network.inputs, sizes))
+        raise Mismatch(
+            Problem(f"inputs {shapes}", f"{one.where}: {one.what}", "give inputs of sizes that it is made for")
+            for one in error.problems
+        ) from error
+
+
+class BySize(Generic[Made]):
+    """What is made for each combination of sizes; those asked for last are kept.
+
+    Safe in several threads, and in a child of a process that forks.
+    """
+
+    def __init__(self, make: Callable[[Sizes], Made], most: int) -> None:
+        """
+        Args:
+            make: makes one.
+            most: how many are kept.
+        """
+        self._make = make
+        self._most = most
+        self._kept: dict[Sizes, Made] = {}
+        self._lock, self._process = threading.Lock(), os.getpid()
+
+    def __getitem__(self, sizes: Sizes) -> Made:
+        if self._process != os.getpid():  # what a thread held as the process forked is held for ever
+            self._lock, self._process = threading.Lock(), os.getpid()
+        with self._lock:
+            found = self._kept.pop(sizes, None)
+            self._kept[sizes] = found = self._make(sizes) if found is None else found
+            for longest_ago in list(self._kept)[: -self._most]:
+                del self._kept[longest_ago]
+            return found
+
+    def __iter__(self) -> Iterator[Made]:
+        return iter(list(self._kept.values()))
+
+
+def given_sizes(shape: Any, inputs: Sequence[Input]) -> Sizes:
+    """The sizes that a user names: one shape for one input, a list in model order, or a dict by name.
+
+    Raises:
+        Mismatch: names or counts that do not fit, and every shape that is none or has other sizes where they are fixed.
+    """
+    names = [one.name for one in inputs]
+    if isinstance(shape, Mapping):
+        by_name = dict(shape)
+    elif len(inputs) == 1 and not (isinstance(shape, (list, tuple)) and any(isinstance(one, tuple) for one in shape)):
+        by_name = {names[0]: shape}
+    else:
+        by_name = dict(zip(names, shape)) if isinstance(shape, (list, tuple)) and len(shape) == len(names) else {}
+    problems = [Problem("shape", f"names an input {name!r}, which is none") for name in by_name if name not in names]
+    for one in inputs:
+        given = by_name.get(one.name, one.shape[1:])
+        if not _fits(given, one.shape[1:]):
+            wanted = ", ".join("size" if size is None else str(size) for size in one.shape[1:])
+            what = f"is {given!r:.80} for the input {one.name!r}"
+            problems.append(Problem("shape", what, f"give whole numbers from 1 without the batch, as ({wanted})"))
+    if problems:
+        raise Mismatch(problems)
+    return tuple(tuple(by_name.get(one.name, one.shape[1:])) for one in inputs)
+
+
+def _fits(given: Any, shape: Shape) -> bool:
+    if not isinstance(given, (list, tuple)) or len(given) != len(shape):
+        return False
+    return all(type(size) is int and size > 0 and fixed in (None, size) for size, fixed in zip(given, shape))
