@@ -42,9 +42,7 @@ class BatchMoments:
 
 def in_channels(x: Wire, axis: int, by_steps: bool = False) -> Wire:
     """The tensor with one axis in the channels, the others in batch, height, width and depth; steps in the list."""
-    letters = {0: "B", axis: "C", **({1: "S"} if by_steps else {})}
-    others = iter("HWD")
-    return x.to("".join(letters[at] if at in letters else next(others) for at in range(x.rank)))
+    return x.require({axis: "C", **({1: "S"} if by_steps else {})}, others="HWD")
 
 
 def normalized(x: Wire, axis: int, epsilon: float, by_steps: bool = False) -> Wire:

@@ -17,8 +17,8 @@ from .batch_statistics import BatchMoments, in_rows, normalized, normalized_wher
 from .folding import joined
 from .graph import Parameter, Port, blob_array
 from .part import Part
-from .reshaping import as_before, as_float, move
-from .wires import Wire, canonical, free_letter
+from .reshaping import as_before, as_float, repeat
+from .wires import Wire, canonical
 
 __all__ = ["ImageOperations", "pad", "spatial"]
 
@@ -34,8 +34,8 @@ def spatial(x: Wire, axes: int) -> Wire:
     """The tensor with its last axes in height, width, depth and channels, where NeoML has its windows."""
     if x.rank != axes + 2:
         raise Refusal(f"takes a tensor of rank {axes + 2}, not of rank {x.rank}")
-    x = as_float(x)
-    return replace(x.to(x.layout[0] + WINDOW[:axes] + "C"), dtype="float32")
+    places = dict(enumerate(WINDOW[:axes] + "C", 1))
+    return replace(as_float(x).require(places), dtype="float32")
 
 
 def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
@@ -43,8 +43,7 @@ def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire
     before = x
     x = as_float(x)
     for axes in _pairs(x, amounts):
-        for axis, letter in zip(axes, "HW"):
-            x = move(x, axis, letter) if x.layout[axis] not in "HW" else x
+        x = x.require(dict.fromkeys(axes, "HW"))
         deltas = [0, 0, 0, 0]
         shape = list(x.shape)
         for axis in axes:
@@ -121,12 +120,7 @@ class ImageOperations(Part):
         for axis, count in enumerate(times, 1):
             if count == 1:
                 continue
-            made = made if made.layout[axis] in "HW" else move(made, axis, "H")
-            counts = (count, 1) if made.layout[axis] == "H" else (1, count)
-            port = self.graph.add("Upsampling2D", made.port, height_copy_count=counts[0], width_copy_count=counts[1])
-            size = made.shape[axis]
-            shape = (*made.shape[:axis], None if size is None else size * count, *made.shape[axis + 1 :])
-            made = made.made(port, shape)
+            made = repeat(made, count, axis)
         return replace(made, ids_from=x.ids_from, mask=None)
 
     def resample(self, x: Wire, axis: int, matrix: Array) -> Wire:
@@ -135,7 +129,7 @@ class ImageOperations(Part):
         target, size = matrix.shape
         if x.shape[at] != size:
             raise Refusal(f"axis {axis} of shape {x.shape} meets a matrix for {size}", "fix the size in the Input")
-        x = _in_channels(as_float(x), at, "HWSL")
+        x = as_float(x).require({at: "C"}, others="HWSL")
         port = self.graph.add(
             "Conv",
             x.port,
@@ -160,7 +154,7 @@ class ImageOperations(Part):
         """A factor, and a number to add, for each place along an axis."""
         if self.training and x.rank > IMAGE_RANK:
             return self._with_places_as_one(x, axis, lambda flat: self._per_channel(flat, 2, parameters))
-        x = _in_channels(as_float(x), axis, "HW" if self.training else "HWSL")
+        x = as_float(x).require({axis: "C"}, others="HW" if self.training else "HWSL")
 
         def scaled(port: Port) -> Port:
             return self.graph.add(
@@ -273,13 +267,3 @@ def _vector(weight: Weight) -> Parameter:
 
 def _fixed_from(weights: tuple[Weight, ...], value: Array) -> Parameter:
     return joined(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights)
-
-
-def _in_channels(x: Wire, axis: int, others: str) -> Wire:
-    """The tensor with one axis in the channels, and the others in the batch and these dimensions."""
-    layout = ["C" if at == axis else letter for at, letter in enumerate(x.layout)]
-    for at, letter in enumerate(x.layout):
-        if at != axis and letter not in "B" + others:
-            layout[at] = ""
-            layout[at] = free_letter("".join(layout) + "CD", others)
-    return x.to("".join(layout))

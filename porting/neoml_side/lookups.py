@@ -10,7 +10,7 @@ from ..layers.rule import Refusal
 from ..operations import Weight
 from .graph import Graph, Node, Parameter, Port
 from .part import Part
-from .wires import Wire, free_letter
+from .wires import Wire
 
 __all__ = ["Gathering", "LookupOperations"]
 
@@ -76,8 +76,7 @@ class LookupOperations(Part):
             ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
         if ids.dtype != "int32":
             ids = self.cast(ids, "int32")
-        if "C" in ids.layout:
-            ids = ids.to(ids.layout.replace("C", free_letter(ids.layout, "HWDSL")))
+        ids = ids.require({}, others="HWDSL")
         rows, width = table.shape
         lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
         port = self.graph.add(

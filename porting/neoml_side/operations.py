@@ -30,7 +30,7 @@ from .reducing import fits, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
 from .ties import larger, largest
-from .wires import Wire, canonical, free_letter
+from .wires import Wire, canonical
 
 __all__ = ["NeomlOperations"]
 
@@ -198,8 +198,8 @@ class NeomlOperations(
             raise Refusal(f"{x.size(-1)} features meet a kernel of {kernel.shape[0]}")
         units = kernel.shape[1]
         shape = (*x.shape[:-1], units)
-        last, others = x.layout[-1], set(x.layout[:-1])
-        if others <= set("LBS"):
+        if set(x.layout[:-1]) <= set("LBS"):
+            x = x.require({-1: "CHWD"}, others="LS")
             port = self.graph.add(
                 "FullyConnected",
                 x.port,
@@ -208,8 +208,7 @@ class NeomlOperations(
                 parameters=dense_parameters(kernel, bias),
             )
             return x.made(port, shape, layout=x.layout[:-1] + "C")
-        if last != "C" or "D" in others:
-            x = x.to(self._convolution_layout(x))
+        x = x.require({-1: "C"}, others="HWLS")
         port = self.graph.add(
             "Conv",
             x.port,
@@ -219,15 +218,6 @@ class NeomlOperations(
             parameters=dense_parameters(kernel, bias, convolution=True),
         )
         return x.made(port, shape)
-
-    @staticmethod
-    def _convolution_layout(x: Wire) -> str:
-        """Features in the channels, nothing in the depth."""
-        layout = ""
-        for axis, letter in enumerate(x.layout[:-1]):
-            taken = layout + x.layout[axis + 1 : -1] + "CD"
-            layout += letter if letter not in "CD" + layout else free_letter(taken, "HWLS")
-        return layout + "C"
 
     # ---- element by element
 
@@ -420,7 +410,7 @@ class NeomlOperations(
             return replace(least, dtype="bool" if dtype == "bool" else "float32")
         if not fits(x, reduced):
             return reduce_in_rows(self, x, reduced, keepdims, lambda rows: self.plain_reduce(rows, name, (2,)))
-        x = self._floating(x).to(_pooling_layout(x.layout, reduced))
+        x = self._floating(x).require(dict.fromkeys(reduced, "HWD"), others="CSL")
         kind, settings = POOLING[name]
         pooled = x.made(self.graph.add(kind, x.port, **settings), dtype="bool" if dtype == "bool" else "float32")
         if keepdims:
@@ -439,13 +429,9 @@ class NeomlOperations(
                 moved, self.unary(self.reduce(self.unary(moved, "exp"), "sum", over, keepdims=True), "log")
             )
         if len(over) == 1:
-            axis = over[0]
-            if x.layout[axis] != "C":
-                x = x.to(
-                    "".join("C" if at == axis else x.layout[axis] if m == "C" else m for at, m in enumerate(x.layout))
-                )
+            x = x.require({over[0]: "C"})
             return x.made(self.graph.add("Softmax", x.port, area="channel"))
-        x = x.to(_object_layout(x.layout, set(over)))
+        x = x.require(dict.fromkeys(over, "HWDC"), others="SL")
         return x.made(self.graph.add("Softmax", x.port, area="object_size"))
 
     # ---- shapes
@@ -540,36 +526,6 @@ def _joined(a: Optional[int], b: Optional[int]) -> Optional[int]:
 
 def _known(sizes: Any) -> Optional[int]:
     return next((size for size in sizes if size is not None), None)
-
-
-def _pooling_layout(layout: str, reduced: set[int]) -> str:
-    """Reduced axes in height, width, depth; the others anywhere else."""
-    if len(reduced) > 3:
-        raise Refusal(f"a reduction over {len(reduced)} axes", "reduce in two steps")
-    letters: list[str] = ["" if mark in "HWD" and axis not in reduced else mark for axis, mark in enumerate(layout)]
-    for axis in reduced:
-        if letters[axis] not in tuple("HWD"):
-            letters[axis] = ""
-    for axis in range(len(layout)):
-        if not letters[axis]:
-            pool = "HWD" if axis in reduced else "CSL"
-            choice = [mark for mark in pool if mark not in letters]
-            if not choice:
-                raise Refusal("a reduction of a tensor with this many axes", "reduce in two steps")
-            letters[axis] = choice[0]
-    return "".join(letters)
-
-
-def _object_layout(layout: str, over: set[int]) -> str:
-    """The axes of a softmax in height, width, depth, channels; the others in batch, list, length."""
-    letters = [mark if (mark in "HWDC") == (axis in over) else "" for axis, mark in enumerate(layout)]
-    for axis in range(len(layout)):
-        if not letters[axis]:
-            choice = [mark for mark in ("HWDC" if axis in over else "SL") if mark not in letters]
-            if not choice:
-                raise Refusal("a softmax over these axes of a tensor of this rank", "use fewer axes")
-            letters[axis] = choice[0]
-    return "".join(letters)
 
 
 POOLING: dict[str, tuple[str, dict[str, Any]]] = {

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..layers.rule import Refusal
-from .graph import DIMENSIONS
+from .graph import DIMENSIONS, Port
 from .part import Operand, Part
-from .reshaping import move
 from .wires import Wire
 
 __all__ = ["PositionOperations"]
@@ -52,9 +51,12 @@ class PositionOperations(Part):
                 x = self.reduce(x, "max", (other,), keepdims=True)
         if self.training:  # a cut has a gradient, but a batch of one would have to be spread again
             return x
-        time_first = move(x, 0, "L")
-        port = self.graph.add("SubSequence", time_first.port, start_pos=0, length=1)
-        return time_first.made(port, (1, *x.shape[1:])).to(x.layout)
+
+        def exchanged(port: Port) -> Port:
+            return self.graph.add("Transpose", port, first_dim=DIMENSIONS["B"], second_dim=DIMENSIONS["L"])
+
+        row = self.graph.add("SubSequence", exchanged(x.port), start_pos=0, length=1)
+        return x.made(exchanged(row), (1, *x.shape[1:]))
 
     def cumsum(self, x: Wire, axis: int, reverse: bool = False) -> Wire:
         at = x.axis(axis)

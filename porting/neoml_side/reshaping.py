@@ -141,15 +141,6 @@ def squeeze(x: Wire, axis: int) -> Wire:
     )
 
 
-def move(x: Wire, axis: int, letter: str) -> Wire:
-    """The tensor with an axis in a given dimension."""
-    old = x.layout[axis]
-    if old == letter:
-        return x
-    swapped = "".join(letter if mark == old else old if mark == letter else mark for mark in x.layout)
-    return x.to(swapped)
-
-
 def repeat(x: Wire, times: int, axis: int) -> Wire:
     """Every step of an axis repeated."""
     at = x.axis(axis)
@@ -157,7 +148,7 @@ def repeat(x: Wire, times: int, axis: int) -> Wire:
         raise Refusal("copies along the batch axis")
     if times == 1:
         return replace(x, mask=None)
-    x = x if x.layout[at] in "HW" else move(x, at, "H")
+    x = x.require({at: "HW"})
     counts = (times, 1) if x.layout[at] == "H" else (1, times)
     port = x.graph.add("Upsampling2D", x.port, height_copy_count=counts[0], width_copy_count=counts[1])
     size = x.shape[at]
@@ -172,7 +163,7 @@ def flip(x: Wire, axis: int) -> Wire:
         return replace(x.flipped[0], mask=None)
     if at == 0:
         raise Refusal("a reversal of the batch")
-    time_first = as_float(move(x, at, "L"))
+    time_first = as_float(x.require({at: "L"}))
     port = x.graph.add("ReverseSequence", time_first.port)
     return replace(as_before(time_first.made(port), x), flipped=(x, at))
 
@@ -235,14 +226,14 @@ def _last(x: Wire, axis: int, count: int) -> Wire:
 
 
 def _subsequence(x: Wire, axis: int, start: int, length: int) -> Wire:
-    time_first = as_float(move(x, axis, "L"))
+    time_first = as_float(x.require({axis: "L"}))
     port = x.graph.add("SubSequence", time_first.port, start_pos=start, length=length)
     shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
     return as_before(time_first.made(port, shape), x)
 
 
 def _crop(x: Wire, axis: int, before: int, after: int, size: Optional[int]) -> Wire:
-    image = as_float(move(x, axis, "H"))
+    image = as_float(x.require({axis: "H"}))
     port = resize(image, before=-before, after=-after)
     return as_before(image.made(port, (*x.shape[:axis], size, *x.shape[axis + 1 :])), x)
 

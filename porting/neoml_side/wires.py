@@ -3,12 +3,16 @@
 A layout is a string with one letter of ``LBSHWDC`` for each Keras axis, the batch first: ``BHC`` keeps
 (batch, time, features) in Keras' own element order, ``BLC`` is time-first, as NeoML's recurrent layers want it.
 Permuting axes permutes letters and moves no data; data move only in `Wire.to`, when two layouts meet.
+
+A tensor may come in any layout. An operation whose layer looks at certain dimensions says where it wants the axes with
+`Wire.require`, or names a whole layout with `Wire.to`; only layers that go element by element take what they are given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Optional
 
 from ..layers.rule import Refusal
@@ -55,6 +59,19 @@ def swaps(have: str, want: str) -> list[tuple[str, str]]:
         found.append((old, letter))
         current = [letter if mark == old else old if mark == letter else mark for mark in current]
     return found
+
+
+@cache
+def nearest(layout: str, places: tuple[str, ...]) -> Optional[str]:
+    """The layout that takes the fewest exchanges to come to and has each axis in one of its places, best ones first."""
+    found = [""]
+    for letters in places:
+        found = [begun + letter for begun in found for letter in letters if letter not in begun]
+
+    def cost(one: str) -> tuple[int, int]:
+        return len(swaps(layout, one)), sum(letters.index(letter) for letters, letter in zip(places, one))
+
+    return min(found, key=cost, default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +139,17 @@ class Wire:
                 port = self.graph.add("Transpose", port, first_dim=DIMENSIONS[first], second_dim=DIMENSIONS[second])
             self.forms[layout] = port
         return replace(self, layout=layout, port=self.forms[layout])
+
+    def require(self, places: Mapping[int, str], others: str = "HWDCSL") -> Wire:
+        """The same tensor with each of these axes in one of its dimensions, and the rest of them in `others`.
+
+        The batch stays in the batch. What lies right already is left there, and as little as possible is moved.
+        """
+        wanted = {self.axis(axis): letters for axis, letters in places.items()}
+        layout = nearest(self.layout, ("B", *(wanted.get(axis, others) for axis in range(1, self.rank))))
+        if layout is None:
+            raise Refusal(f"a tensor of shape {self.shape} has too many axes for NeoML's layer", "use fewer axes")
+        return self.to(layout)
 
     def made(
         self,
