@@ -33,7 +33,12 @@ ENVIRONMENTS = {
     "torch": ["-e", ".[cli,test]", "keras>=3.15", "torch", "h5py>=3.8"],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
 }
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore::FutureWarning"}
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTHONWARNINGS": "ignore::FutureWarning",
+}
 
 
 def interpreter(session: nox.Session) -> str:

@@ -103,7 +103,7 @@ def keras_side(scratch: Path) -> dict[str, float]:
 
 def neoml_side(scratch: Path) -> dict[str, float]:
     import porting
-    from porting.neoml_side import recurrence
+    from porting.neoml_side.lowering import recurrence
 
     fused = recurrence.is_native
     found = {}

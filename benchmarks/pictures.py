@@ -150,10 +150,10 @@ def time_all(folder: Path, ort_python: str) -> None:
 
 def folded_net(folder: Path, name: str, batch: int) -> tuple[Any, dict[int, tuple[int, ...]], Any]:
     """The graph that predicts, the shape of every node's output for a batch, and the math engine."""
-    from porting.neoml_side.build import Runner
-    from porting.neoml_side.engine import as_blob
-    from porting.neoml_side.folding import folded
     from porting.neoml_side.graph import Port
+    from porting.neoml_side.lowering.folding import folded
+    from porting.neoml_side.runtime.blobs import as_blob
+    from porting.neoml_side.runtime.runner import Runner
 
     net = load(folder, name)
     engine = net.engine
@@ -170,8 +170,9 @@ def folded_net(folder: Path, name: str, batch: int) -> tuple[Any, dict[int, tupl
 
 def time_alone(node: Any, shapes: list[tuple[int, ...]], math_engine: Any) -> float:
     """Milliseconds of a net of one layer, on random numbers of its inputs' shapes."""
-    from porting.neoml_side.build import Runner, blob_of
     from porting.neoml_side.graph import Graph, Port
+    from porting.neoml_side.runtime.build import blob_of
+    from porting.neoml_side.runtime.runner import Runner
 
     graph = Graph()
     inputs = tuple(graph.add("Source", name=f"input {at}") for at in range(len(shapes)))

@@ -22,10 +22,10 @@ from .errors import BadArchive, Mismatch, PortingError, Problem, Unsupported
 from .layers import Refusal, rule
 from .network import Case, Network
 from .ported import PortedNetwork
-from .preprocessing import text_function
+from .text.functions import text_function
 
 if TYPE_CHECKING:
-    from .rule_files import RulesGiven
+    from .layers.rule_files import RulesGiven
 
 __all__ = [
     "BadArchive",
@@ -92,12 +92,12 @@ def load(
         Unsupported: listing every layer and setting that the engine cannot express.
     """
     from .archive import read_network
-    from .engine import make_engine
-    from .rule_files import gather_rules
+    from .engine_factory import make_engine
+    from .layers.rule_files import gather_rules
 
     path = Path(folder)
     if path.is_file():
-        from .neoml_side.storing import load_net
+        from .neoml_side.stored.store import load_net
 
         return load_net(path, engine, device, gather_rules(rules), **options)
     network = read_network(path, **options)
@@ -160,7 +160,7 @@ def standalone(
         Unsupported: listing every layer that cannot be written as numpy statements.
     """
     from .archive import read_network
-    from .rule_files import gather_rules
+    from .layers.rule_files import gather_rules
     from .writer import write_standalone
 
     return write_standalone(read_network(Path(folder)), Path(out), gather_rules(rules), overwrite, tolerance)

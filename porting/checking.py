@@ -16,7 +16,6 @@ import numpy as np
 
 from .engine import Engine
 from .errors import Mismatch, PortingError, Problem
-from .execution import refs_read
 from .network import Array, Call, Case, Network, TensorRef
 
 __all__ = ["TOLERANCE", "LayerVerdict", "Report", "check_network", "needed_tolerance"]
@@ -285,7 +284,7 @@ def _check_chain(network: Network, engine: Engine, case: Case, verdicts: dict[st
 
 
 def _check_alone(call: Call, engine: Engine, case: Case, verdict: LayerVerdict) -> None:
-    tensors = {ref: _tensor(case, ref) for ref in refs_read(call)}
+    tensors = {ref: _tensor(case, ref) for ref in call.reads()}
     masks = {ref: case.masks[ref] for ref in tensors if ref in case.masks}
     try:
         outputs, kept = engine.run_alone(call, tensors, masks)

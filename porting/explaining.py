@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 
 from .network import Array, Network
-from .preprocessing import Front
+from .preprocessing.front import Front
 from .text import TextVectorization
 from .text.strings import to_text
 

@@ -9,7 +9,7 @@ that call's outputs: ``lstm:0``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
 import numpy as np
@@ -116,7 +116,12 @@ class Call:
     unmasked: tuple[TensorRef, ...] = ()
 
     def refs(self) -> tuple[TensorRef, ...]:
+        """The tensors that it makes."""
         return tuple(TensorRef(self.name, index) for index in range(self.outputs))
+
+    def reads(self) -> list[TensorRef]:
+        """The tensors that it reads, those of its keyword arguments last."""
+        return [*tensors_in(self.inputs), *tensors_in(self.arguments)]
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,14 @@ class Network:
             f"{layer.name}/{name}": array for layer in self.layers.values() for name, array in layer.weights.items()
         }
 
+    def with_weights(self, weights: Mapping[str, Array]) -> Network:
+        """The same network with other weights, by ``layer/weight``; those not given stay."""
+        layers = {
+            name: replace(layer, weights={key: weights.get(f"{name}/{key}", own) for key, own in layer.weights.items()})
+            for name, layer in self.layers.items()
+        }
+        return replace(self, layers=layers)
+
 
 def tensors_in(argument: Any) -> Iterator[TensorRef]:
     """All tensors of an argument structure, left to right; a dict in its own order."""
@@ -210,4 +223,6 @@ def map_tensors(argument: Any, change: Callable[[TensorRef], Any]) -> Any:
         return [map_tensors(part, change) for part in argument]
     if isinstance(argument, Mapping):
         return {key: map_tensors(part, change) for key, part in argument.items()}
+    if isinstance(argument, slice):
+        return slice(*(map_tensors(part, change) for part in (argument.start, argument.stop, argument.step)))
     return argument

@@ -18,16 +18,7 @@ from .inputs import whole_number
 from .network import Array
 from .training.arguments import rate as checked_rate
 from .training.arguments import real_number, truth_value
-from .training.gradients import (
-    Gradient,
-    Slices,
-    absolutes,
-    clipped,
-    norm_squared,
-    scaled,
-    squares,
-    total,
-)
+from .training.gradients import Gradient, Slices, absolutes, clipped, norm_squared, scaled, squares, total
 
 __all__ = [
     "SGD",

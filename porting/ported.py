@@ -6,17 +6,23 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 import numpy as np
 
+from .archive import write_network
 from .checking import Report, check_network
 from .engine import Engine
+from .engine_factory import make_engine
 from .errors import Mismatch, Problem, Unsupported
 from .explaining import Explanation, explain_row
 from .inputs import batch_size_of, check_inputs, whole_number
-from .network import Array, Network, TensorRef, map_tensors
+from .layers import RULES, Rule
+from .network import Array, Case, Network, TensorRef, map_tensors
+from .training.arguments import file_path
+from .training.trainer import LearningEngine
 from .training.tuning import Tunable
 
 __all__ = ["PortedNetwork"]
@@ -154,6 +160,24 @@ class PortedNetwork(Tunable):
             raise Unsupported(Problem("dnn", what, "load the network with engine='neoml'"))
         return live
 
+    def save(self, folder: Union[str, Path], overwrite: bool = False) -> None:
+        """Write a saved network with the weights as they are now; `porting.restore` takes them back to Keras.
+
+        Its references are recomputed by the numpy engine; ``origin`` says so.
+
+        Raises:
+            BadArchive: the folder exists, or cannot be written.
+        """
+        write_network(self._referenced(), file_path("folder", folder), overwrite=overwrite)
+
+    def _referenced(self) -> Network:
+        """The network with references that fit its weights."""
+        self._complete()
+        network = self.network
+        refs = {ref for call in network.calls for ref in call.refs()}
+        fit = self._trainer is None and all(case.outputs.keys() == refs for case in network.cases)
+        return network if fit else with_references(network, cast(LearningEngine, self._engine).rules)
+
     def store(
         self, path: Union[str, Path], overwrite: bool = False, with_network: bool = True, shape: Any = None
     ) -> Path:
@@ -177,11 +201,22 @@ class PortedNetwork(Tunable):
         """
         if self.engine.name != "neoml":
             raise Unsupported(Problem("store", f"the {self.engine.name} engine has no NeoML net", "use engine='neoml'"))
-        from .neoml_side.storing import store_net
+        from .neoml_side.stored.store import store_net
 
         if shape is not None:
             self._complete()
         return store_net(self, Path(path), overwrite, with_network, shape)
+
+
+def with_references(network: Network, rules: Mapping[str, Rule] = RULES) -> Network:
+    """The network with the outputs of every case computed anew, by the numpy engine; ``origin`` tells."""
+    engine = make_engine(network, "numpy", None, rules)
+    cases = []
+    for case in network.cases:
+        made = engine.run(case.inputs)
+        outputs = {ref: made[ref] for call in network.calls for ref in call.refs()}
+        cases.append(Case(case.name, case.inputs, outputs, case.masks))
+    return replace(network, cases=tuple(cases), origin={**network.origin, "references": "computed by numpy"})
 
 
 def _show(done: int, whole: int, what: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import porting
 from porting.checking import needed_tolerance
-from porting.neoml_side.devices import HOW_TO_INSTALL, gpus
+from porting.neoml_side.runtime.devices import HOW_TO_INSTALL, gpus
 
 ROOT = Path(__file__).parent.parent
 # A GPU adds numbers in another order than a CPU does.

@@ -16,7 +16,7 @@ import pytest
 import porting
 from porting.archive import read_network
 from porting.layers.weight_shapes import SHAPES
-from porting.neoml_side.engine import plan_network
+from porting.neoml_side.plan import plan_network
 from porting.network import Array, Layer, Network
 from porting.numpy_side.engine import NumpyEngine
 

@@ -12,7 +12,7 @@ import pytest
 import porting
 from porting.archive import read_network
 from porting.checking import Report, check_network, needed_tolerance
-from porting.engine import make_engine
+from porting.engine_factory import make_engine
 from porting.network import Array, Network
 from tests.tampering import with_weight
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from porting.archive import read_network, write_network
-from porting.commands import porting
+from porting.cli.commands import porting
 from porting.network import Network
 from tests.tampering import with_config, with_weight
 

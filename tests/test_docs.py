@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import porting
-from porting.commands import porting as command
+from porting.cli.commands import porting as command
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "custom_layers.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import porting
-from porting.commands import porting as command
+from porting.cli.commands import porting as command
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "text.md").read_text(encoding="utf-8")

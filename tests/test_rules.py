@@ -11,8 +11,8 @@ import pytest
 import porting
 from porting.archive import read_network, write_network
 from porting.layers import RULES, Rule
+from porting.layers.rule_files import gather_rules
 from porting.network import Layer, Network
-from porting.rule_files import gather_rules
 
 ROOT = Path(__file__).parent.parent
 ATTENTION = ROOT / "saved_weights" / "attention"

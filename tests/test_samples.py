@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from porting.keras_side.samples import Need, find_needs, make_inputs, name_samples
 from porting.network import Call, Constant, Input, Layer, TensorRef
-from porting.samples import Need, find_needs, make_inputs, name_samples
 
 IDS = Input("ids", (None, None), "int32")
 

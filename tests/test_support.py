@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from porting.cli.support import as_markdown, families_as_markdown, support_rows
 from porting.layers import RULES
-from porting.support import as_markdown, families_as_markdown, support_rows
 from tests.cases import Spec, all_cases
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +19,7 @@ ELSEWHERE = {
     "Equalization": "Keras cannot build a functional model with it: its own graph has a cycle",
     "GroupedQueryAttention": "the class's name in Keras' files; GroupQueryAttention in Python",
 }
-HOW = "run python -m porting.support"
+HOW = "run python -m porting.cli.support"
 
 
 def test_the_readme_shows_the_families() -> None:

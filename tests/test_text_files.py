@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import porting
-from porting import text_files
-from porting.commands import porting as commands
-from porting.text_files import BadRow, Row, predict_rows, read_rows
+from porting.cli import text_files
+from porting.cli.commands import porting as commands
+from porting.cli.text_files import BadRow, Row, predict_rows, read_rows
 
 SAVED = Path(__file__).parent.parent / "saved_weights"
 FILTER = SAVED / "filter"

@@ -10,7 +10,7 @@ import pytest
 
 import porting
 from porting.archive import read_network, write_network
-from porting.preprocessing import TEXT_FUNCTIONS
+from porting.text.functions import TEXT_FUNCTIONS
 from tests.tampering import with_config
 
 FILTER = Path(__file__).parent.parent / "saved_weights" / "filter"
@@ -74,7 +74,7 @@ def test_a_stored_net_takes_them_too(folder: Path, rules: Path, tmp_path: Path) 
 def test_the_command_line_takes_them(folder: Path, rules: Path) -> None:
     from click.testing import CliRunner
 
-    from porting.commands import porting as commands
+    from porting.cli.commands import porting as commands
 
     words = ["predict", str(folder), "--text", "-", "--rules", str(rules), "--engine", "numpy"]
     result = CliRunner().invoke(commands, words, input="a-game\n")

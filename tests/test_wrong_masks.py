@@ -56,7 +56,7 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
         if engine == "numpy":
             kind: Any = NumpyOperations
         else:
-            from porting.neoml_side.operations import NeomlOperations as kind  # noqa: N813
+            from porting.neoml_side.lowering.operations import NeomlOperations as kind  # noqa: N813
         true = kind.recurrent
         monkeypatch.setattr(kind, "recurrent", lambda self, *a, **k: tamper(true.__get__(self))(*a, **k))
 

@@ -113,7 +113,7 @@ def describe(network: Network, *, limits: Limits = LIMITS) -> dict[str, Any]:
     Raises:
         BadArchive: the network is none that `read_network` would take.
     """
-    from ..hashing import sha256_of_array
+    from .hashing import sha256_of_array
 
     ordered, sketch = _checked_sketch(network, limits)
     digests = [sha256_of_array(slot.array) for slot in slots(ordered)]

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Case, TensorRef
-from ..samples import GENTLENESS, Need, make_inputs
-from .front import Front
 from .graph import Graph, refs_of
+from .keras_api import Front
 from .run import MaskLostError, Progress, check_outputs, record
+from .samples import GENTLENESS, Need, make_inputs
 
 __all__ = ["Recorder", "open_axes", "warn_of_insensitive"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem
-from .front import Front
+from .keras_api import Front
 
 __all__ = ["describe_config"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import Problem
 from ..network import Argument, Call, Constant, Input, TensorRef
-from .front import Front, History, ModelGraph, NodeView
+from .keras_api import Front, History, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 
 __all__ = ["Graph", "Step", "refs_of", "walk"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import Problem
-from .front import Front
+from .keras_api import Front
 from .weights import held_layers
 
 __all__ = ["check_layer", "id_limit", "is_code", "parts_of"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .front import Front, NodeView
+from .keras_api import Front, NodeView
 
 __all__ = ["bind", "without_implicit_masks"]
 

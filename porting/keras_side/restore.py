@@ -13,11 +13,12 @@ import numpy as np
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Network
 from ..text import LAYERS as PREPROCESSING
-from .front import Front, front_of
 from .graph import Graph, walk
+from .keras_api import Front
 from .save import check_is_graph
 from .text import preprocessing_weights
 from .weights import Weights, collect_weights
+from .which_keras import front_of
 
 __all__ = ["restore"]
 

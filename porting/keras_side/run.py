@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..network import Array, Case, TensorRef, tensors_in
-from .front import Front
 from .graph import Graph, Step, refs_of
+from .keras_api import Front
 
 __all__ = ["MaskLostError", "Progress", "UnsteadyError", "Unmasked", "check_outputs", "record", "run_model"]
 

@@ -8,16 +8,17 @@ from typing import Any
 
 from ..errors import BadArchive, Problem, Unsupported
 from ..network import Layer, Network
-from ..samples import find_needs, name_samples
 from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
-from .front import Front, front_of
 from .graph import Graph, walk
+from .keras_api import Front
 from .layers import check_layer, id_limit, is_code
 from .run import MaskLostError, Progress
+from .samples import find_needs, name_samples
 from .text import preprocessing_config, preprocessing_weights
 from .weights import collect_weights
+from .which_keras import front_of
 
 __all__ = ["describe", "save"]
 

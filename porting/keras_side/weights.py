@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .front import Front
 from .graph import Graph
+from .keras_api import Front
 
 __all__ = ["Weights", "collect_weights", "held_layers", "name_weights"]
 

@@ -107,7 +107,7 @@ def _apply(
     arguments = {
         name: _value(argument, tensors, view, ops)
         for name, argument in call.arguments.items()
-        if name != "training" or argument is not False  # which `porting.training.choosing` heeds
+        if name != "training" or argument is not False  # which `porting.training.trainable` heeds
     }
     _check_arguments(found, inputs, arguments, where)
     _check_weights(layer, view, [*inputs, arguments.get("key")], where)

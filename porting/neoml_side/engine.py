@@ -3,122 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
-import numpy as np
-
-from ..errors import Mismatch, Problem, Unsupported
-from ..execution import refs_read, walk
-from ..layers import RULES, Refusal, Rule, apply_call, context_of
-from ..network import Array, Call, Input, Network, Shape, TensorRef
-from .devices import math_engine_for, math_engine_of_fork
-from .graph import Graph, Node, blob_array
-from .nets import Nets
-from .operations import NeomlOperations
-from .pool import LARGE_WEIGHTS, NetPool
+from ..errors import Unsupported
+from ..layers import RULES, Rule, apply_call, context_of
+from ..network import Array, Call, Input, Network, TensorRef
+from .graph import Graph
+from .lowering.operations import NeomlOperations
+from .plan import Plan, plan_network
+from .runtime.blobs import as_array, as_blob, run_checked
+from .runtime.devices import math_engine_for, math_engine_of_fork
+from .runtime.nets import Nets
+from .runtime.pool import LARGE_WEIGHTS, NetPool
 from .sized import BySize, Sizes, at_sizes, given_sizes, planned, planned_at, sizes_of
 from .sizes import LeastSizes, check_inputs_of_net, least_sizes, needs_least_sizes, sizes_seen
-from .wires import Terminal, Wire, canonical
+from .values import Terminal, Wire, canonical
 
-__all__ = ["NeomlEngine", "Plan", "plan_network"]
+__all__ = ["NeomlEngine"]
 
 # Combinations of sizes whose nets are kept, where a net hangs on sizes.
 MOST_SIZES = 8
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A network as a NeoML graph.
-
-    Attributes:
-        graph: the nodes; sinks are set by whoever builds it.
-        tensors: every tensor of the network as a wire.
-        ops: the operations that made them.
-    """
-
-    graph: Graph
-    tensors: dict[TensorRef, Wire]
-    ops: NeomlOperations
-
-    def needed_nodes(self, network: Network) -> dict[str, list[Node]]:
-        """By call, the nodes that the network's outputs need."""
-        graph = self.graph.with_sinks({str(ref): self.tensors[ref].port for ref in network.output_refs()})
-        by_call: dict[str, list[Node]] = {call.name: [] for call in network.calls}
-        for node in graph.needed():
-            if node.scope in by_call and node.kind != "Source":
-                by_call[node.scope].append(node)
-        return by_call
-
-
-def observed_shape(network: Network, ref: TensorRef) -> Shape:
-    """A tensor's shape as the references show it: sizes that differ between cases are open."""
-    shapes = [case.outputs[ref].shape for case in network.cases if ref in case.outputs]
-    if not shapes:
-        return (None,)
-    return (None, *(sizes[0] if len(set(sizes)) == 1 else None for sizes in list(zip(*shapes))[1:]))
-
-
-def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Optional[Wire]:
-    shape = observed_shape(network, ref)
-    array = next((case.outputs[ref] for case in network.cases if ref in case.outputs), None)
-    dtype = "float32" if array is None or array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32"
-    layout = canonical(len(shape), dtype)
-    wire = Wire(shape, dtype, layout, graph.add("Source", name=f"stand-in {ref}"), graph, ids_from=frozenset())
-    masks = [case.masks[ref] for case in network.cases if ref in case.masks]
-    if not masks:
-        return wire
-    rank = masks[0].ndim
-    mask = Wire(shape[:rank], "bool", canonical(rank), graph.add("Source", name=f"stand-in mask {ref}"), graph)
-    return wire.with_mask(mask)
-
-
-def plan_network(
-    network: Network,
-    rules: Mapping[str, Rule] = RULES,
-    training: bool = False,
-    moving: Collection[str] = frozenset(),
-) -> Plan:
-    """Lay a network out as a NeoML graph, in training with statistics that follow the batches.
-
-    Builds nothing and needs no neoml.
-
-    Inputs whose tensors mostly meet recurrent layers are laid out time-first, so that they need no moving.
-
-    Raises:
-        Unsupported: with every problem of every call.
-    """
-    first = _plan(network, rules, training, moving, {})
-    layouts: dict[str, str] = {}
-    for one in network.inputs:
-        moves = first.ops.moves.get(one.name, {})
-        if len(one.shape) in (2, 3) and moves.get("L", 0) > sum(n for letter, n in moves.items() if letter != "L"):
-            wire = first.tensors[one.ref]
-            if len(wire.layout) > 1 and wire.layout[1] == "H":
-                layouts[one.name] = "BL" + wire.layout[2:]
-    return _plan(network, rules, training, moving, layouts) if layouts else first
-
-
-def _plan(
-    network: Network, rules: Mapping[str, Rule], training: bool, moving: Collection[str], layouts: Mapping[str, str]
-) -> Plan:
-    graph = Graph()
-    ops = NeomlOperations(graph, training, moving)
-    inputs = {one.ref: _source(ops, one, layouts.get(one.name)) for one in network.inputs}
-
-    def enter(call: Call) -> None:
-        graph.scope = call.name
-
-    tensors = walk(network, ops, inputs, rules, stand_in=lambda ref: _stand_in(network, graph, ref), before=enter)
-    return Plan(graph, tensors, ops)  # type: ignore[arg-type]
-
-
-def _source(ops: NeomlOperations, given: Input, layout: Optional[str]) -> Wire:
-    try:
-        return ops.source(given, layout)
-    except Refusal as refusal:
-        raise Unsupported(Problem(f"input {given.name!r}", refusal.what, refusal.way_out)) from refusal
 
 
 class NeomlEngine:
@@ -246,14 +152,14 @@ class NeomlEngine:
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
     ) -> tuple[list[Array], list[Optional[Array]]]:
         """One call as a net of its own, on given tensors; its outputs and their masks."""
-        from .build import Runner
+        from .runtime.runner import Runner
 
         self._make_room(None)
         graph = Graph()
         ops = NeomlOperations(graph)
         feeds: dict[str, tuple[Array, Wire]] = {}
         wires: dict[TensorRef, Wire] = {}
-        for ref in dict.fromkeys(refs_read(call)):
+        for ref in dict.fromkeys(call.reads()):
             wires[ref] = _fed(ops, str(ref), tensors[ref], feeds)
             if ref in masks:
                 wires[ref] = wires[ref].with_mask(_fed(ops, f"{ref} mask", masks[ref], feeds))
@@ -272,7 +178,7 @@ class NeomlEngine:
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read back from the live net."""
-        from .weights import read_weights
+        from .runtime.weights import read_weights
 
         return read_weights(self.main.dnn, self.main.nodes, self.network)
 
@@ -288,9 +194,9 @@ class NeomlEngine:
         seed: int,
         moving: Sequence[str] = (),
     ) -> Any:
-        """A net that gives gradients; see `porting.neoml_side.learning.LearningNet`."""
-        from .learning import LearningNet
-        from .sized_learner import learner_of
+        """A net that gives gradients; see `porting.neoml_side.learning.net.LearningNet`."""
+        from .learning.net import LearningNet
+        from .learning.sized import learner_of
 
         def net(whole: Network, theta: Any = None, seed: int = seed) -> LearningNet:
             return LearningNet(whole, learns, absorbed, self.math_engine, self.rules, seed, moving, theta)
@@ -312,27 +218,3 @@ def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[A
         wire = ops.source(Input(name, shape, dtype))
     feeds[name] = (array, wire)
     return wire
-
-
-def as_blob(array: Array, wire: Union[Wire, Terminal]) -> Array:
-    """A Keras-shaped array as the seven-dimensional blob of a wire."""
-    return blob_array(array.astype(np.int32 if wire.dtype == "int32" else np.float32, copy=False), wire.layout)
-
-
-def as_array(blob: Array, wire: Union[Wire, Terminal]) -> Array:
-    """A wire's blob as Keras shapes it."""
-    from .build import axes_of
-
-    array = axes_of(blob, wire.layout)
-    return array != 0 if wire.dtype == "bool" else array
-
-
-def run_checked(runner: Any, blobs: Mapping[str, Array]) -> dict[str, Array]:
-    """Run a net; what NeoML refuses becomes a Mismatch that names the shapes."""
-    try:
-        outputs: dict[str, Array] = runner.run(blobs)
-        return outputs
-    except (RuntimeError, ValueError, MemoryError) as error:
-        shapes = ", ".join(f"{name} {tuple(n for n in blob.shape if n != 1)}" for name, blob in blobs.items())
-        what = f"NeoML cannot run the network on these inputs: {str(error).splitlines()[0][:300]}"
-        raise Mismatch(Problem(f"inputs {shapes}", what, "do the sizes of the inputs fit each other?")) from error

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from ..errors import Mismatch, Problem, Unsupported
-from ..execution import walk
 from ..layers import RULES, Rule, apply_call, context_of
+from ..layers.execution import walk
 from ..network import Array, Call, Case, Network, TensorRef
 from .operations import NumpyOperations, Value
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import Problem, Unsupported
 from ..network import Array
 from .arguments import refusal
-from .measuring import direction_of
+from .tally import direction_of
 
 __all__ = ["Callback", "Logs", "Watch", "listed"]
 

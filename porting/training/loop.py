@@ -17,8 +17,8 @@ from ..optimizers import SCALE
 from .callback import Callback
 from .checkpoints import State, read_state, write_state
 from .data import Batch, Batches
-from .measuring import Tally
 from .recording import Checkpoint
+from .tally import Tally
 from .trainer import Trainer
 
 __all__ = ["History", "Run", "class_weighted", "evaluate", "whole_step"]

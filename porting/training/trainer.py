@@ -14,19 +14,19 @@ from ..layers import Rule
 from ..network import Array, Network, TensorRef
 from ..optimizers import Optimizer, optimizer_named
 from .arguments import real_number
-from .choosing import Choice, choose
 from .data import Batch, Outputs
 from .gradients import Gradient, total
 from .loss import LAST, Loss, back_through, reduced
 from .losses import loss_named
-from .measuring import MEAN, Measured, Tally, chosen_metrics, mean_of
 from .metrics import Metric, Shown
+from .tally import MEAN, Measured, Tally, chosen_metrics, mean_of
+from .trainable import Choice, choose
 
 __all__ = ["Learner", "LearningEngine", "Settings", "Trainer", "outputs_of"]
 
 
 class Learner(Protocol):
-    """What a trainer needs of an engine: see `porting.neoml_side.learning.LearningNet`."""
+    """What a trainer needs of an engine: see `porting.neoml_side.learning.net.LearningNet`."""
 
     theta: Any
     is_random: bool

@@ -31,8 +31,7 @@ from .callback import Callback, listed
 from .callbacks import Checkpoint, ProgressBar
 from .data import Arrays, Batch, Batches, Outputs, as_batches
 from .loop import History, Run, class_weighted, evaluate, whole_step
-from .measuring import in_keras_order
-from .results import with_references, with_weights
+from .tally import in_keras_order
 from .trainer import LearningEngine, Settings, Trainer
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Tunable:
         with trainer.lock:
             if trainer.changed:
                 trainer.changed = False
-                self._network = with_weights(self._network, trainer.weights())
+                self._network = self._network.with_weights(trainer.weights())
                 self._engine = cast(LearningEngine, self._engine).renewed(self._network)
 
     @property
@@ -350,26 +349,6 @@ class Tunable:
     def moved(self) -> dict[str, float]:
         """By weight, how far its number that moved furthest has moved in training."""
         return {} if self._trainer is None else self._trainer.moved()
-
-    def save(self, folder: Union[str, Path], overwrite: bool = False) -> None:
-        """Write a saved network with the weights as they are now; `porting.restore` takes them back to Keras.
-
-        Its references are recomputed by the numpy engine; ``origin`` says so.
-
-        Raises:
-            BadArchive: the folder exists, or cannot be written.
-        """
-        from ..archive import write_network
-
-        write_network(self._referenced(), file_path("folder", folder), overwrite=overwrite)
-
-    def _referenced(self) -> Network:
-        """The network with references that fit its weights."""
-        self._complete()
-        network = self.network
-        refs = {ref for call in network.calls for ref in call.refs()}
-        fit = self._trainer is None and all(case.outputs.keys() == refs for case in network.cases)
-        return network if fit else with_references(network, cast(LearningEngine, self._engine).rules)
 
     # ---- data
 

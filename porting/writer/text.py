@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..text import TextVectorization
+from .embedded_source import write_own
 from .functions import as_bytes, function_node, new_name, refused
-from .own import write_own
 from .trace import Node, Trace, Traced
 
 __all__ = ["write_vectorization"]

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadArchive, Problem, Unsupported
-from ..execution import walk
 from ..layers import RULES, Rule
+from ..layers.execution import walk
 from ..network import Array, Call, Input, Network, TensorRef, map_tensors
 from ..numpy_side.engine import NumpyEngine
 from ..numpy_side.values import Value
-from ..preprocessing import functions_in, split_front, with_functions
+from ..preprocessing.front import split_front, with_functions
+from ..text.functions import functions_in
 from .categories import is_text
 from .functions import as_bytes
 from .helpers import HELPERS, joined, sources_of

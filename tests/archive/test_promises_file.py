@@ -22,8 +22,8 @@ import porting.archive
 from porting.archive import Limits, read_network, write_network
 from porting.archive.canonical import FORMAT, VERSION
 from porting.archive.folder import FILES
+from porting.archive.hashing import sha256_of_array
 from porting.errors import BadArchive
-from porting.hashing import sha256_of_array
 
 from .forging import array_entries, data_spans, zip_of
 from .helpers import (

@@ -61,7 +61,7 @@ def test_layers_that_a_torch_module_keeps_apart_are_found():
     layer(np.zeros((1, 2, 4), "float32"))
     held = vars(layer).get("_modules") or {"cell": vars(layer)["cell"]}
     assert "cell" in held
-    from porting.keras_side.front import Front3
+    from porting.keras_side.keras3 import Front3
     from porting.keras_side.weights import name_weights
 
     assert list(name_weights(layer, Front3())) == ["kernel", "recurrent_kernel", "bias"]

@@ -11,7 +11,7 @@ from keras_side_helpers import describe_both, ref
 
 from porting import BadArchive, Mismatch, Unsupported
 from porting.archive import read_network
-from porting.keras_side.front import Front3
+from porting.keras_side.keras3 import Front3
 from porting.keras_side.save import describe, save
 
 

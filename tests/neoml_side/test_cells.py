@@ -11,9 +11,11 @@ import pytest
 
 neoml = pytest.importorskip("neoml")
 
-from porting.neoml_side import cells, stepwise  # noqa: E402
-from porting.neoml_side.build import Runner, blob_of, from_blob, make_layers, read_slot  # noqa: E402
 from porting.neoml_side.graph import CellBody, Graph, Port, blob_array  # noqa: E402
+from porting.neoml_side.lowering import stepwise  # noqa: E402
+from porting.neoml_side.runtime import cells  # noqa: E402
+from porting.neoml_side.runtime.build import blob_of, from_blob, make_layers, read_slot  # noqa: E402
+from porting.neoml_side.runtime.runner import Runner  # noqa: E402
 from porting.numpy_side.recurrence import run_cell  # noqa: E402
 from porting.operations import Cell, Weight  # noqa: E402
 

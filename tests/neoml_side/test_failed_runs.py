@@ -13,7 +13,7 @@ import pytest
 
 import porting
 from porting.neoml_side.engine import NeomlEngine
-from porting.neoml_side.pool import NetPool
+from porting.neoml_side.runtime.pool import NetPool
 from porting.network import Call, Input, Layer, Network, TensorRef
 from porting.ported import PortedNetwork
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import porting
-from porting.neoml_side.devices import math_engine_for
 from porting.neoml_side.engine import NeomlEngine
-from porting.neoml_side.evaluating import EvaluatingNet
-from porting.neoml_side.learning import LearningNet
-from porting.neoml_side.operations import NeomlOperations
+from porting.neoml_side.learning.evaluating import EvaluatingNet
+from porting.neoml_side.learning.net import LearningNet
+from porting.neoml_side.lowering.operations import NeomlOperations
+from porting.neoml_side.runtime.devices import math_engine_for
 from porting.network import Call, Case, Constant, Input, Layer, Network, TensorRef
 from porting.ported import PortedNetwork
 

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 import porting
 from porting.archive import write_network
 from porting.checking import needed_tolerance
-from porting.commands import porting as command_line
-from porting.engine import make_engine
+from porting.cli.commands import porting as command_line
+from porting.engine_factory import make_engine
 from porting.errors import Problem
 from porting.neoml_side.engine import MOST_SIZES
 from porting.neoml_side.sized import BySize

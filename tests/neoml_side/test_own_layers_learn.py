@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import porting
-from porting.neoml_side.devices import math_engine_for
-from porting.neoml_side.learning import LearningNet
-from porting.neoml_side.packing import with_weights
+from porting.layers.rule_files import gather_rules
+from porting.neoml_side.learning.net import LearningNet
+from porting.neoml_side.runtime.devices import math_engine_for
 from porting.network import Array
 from porting.numpy_side.engine import NumpyEngine
-from porting.rule_files import gather_rules
 from porting.training.gradients import total
 from tests.test_cases import CASES, RECORDED
 
@@ -46,7 +45,7 @@ def test_gradients_are_those_of_differences(key: str, weights: list[str]) -> Non
     found = net.gradients(case.inputs, {ref: lambda *_, of=ref: by_output[of] for ref in refs})
 
     def loss(changed: Mapping[str, Array]) -> float:
-        engine = NumpyEngine(with_weights(replace(network, cases=()), changed), rules)
+        engine = NumpyEngine(replace(network, cases=()).with_weights(changed), rules)
         made = engine.run(case.inputs, refs)
         return sum(float((made[ref].astype(np.float64) * by_output[ref]).sum()) for ref in refs)
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import porting
-from porting.neoml_side import build, engine, storing
-from porting.neoml_side.pool import NetPool
+from porting.neoml_side import engine
+from porting.neoml_side.runtime import runner
+from porting.neoml_side.runtime.pool import NetPool
+from porting.neoml_side.stored import store as storing
 
 TUTORIAL = Path(__file__).parent.parent.parent / "saved_weights" / "tutorial"
 IDS = np.random.default_rng(0).integers(0, 5, (70, 6))
@@ -26,13 +28,13 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(engine, "LARGE_WEIGHTS", 0)
     monkeypatch.setattr(storing, "LARGE_WEIGHTS", 0)
     nets: weakref.WeakSet[Any] = weakref.WeakSet()
-    make = build.Runner.__init__
+    make = runner.Runner.__init__
 
     def noted(self: Any, *arguments: Any) -> None:
         make(self, *arguments)
         nets.add(self)
 
-    monkeypatch.setattr(build.Runner, "__init__", noted)
+    monkeypatch.setattr(runner.Runner, "__init__", noted)
 
     def count() -> int:
         gc.collect()

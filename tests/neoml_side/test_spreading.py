@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("neoml")
 
-from porting.neoml_side.devices import math_engine_for
-from porting.neoml_side.learning import LearningNet
+from porting.neoml_side.learning.net import LearningNet
+from porting.neoml_side.runtime.devices import math_engine_for
 from porting.network import Array, Call, Input, Layer, Network, TensorRef
 from porting.numpy_side.engine import NumpyEngine
 from porting.training.gradients import total

@@ -14,8 +14,8 @@ import pytest
 
 import porting
 from porting.checking import needed_tolerance
-from porting.engine import make_engine
-from porting.neoml_side.storing import description_path
+from porting.engine_factory import make_engine
+from porting.neoml_side.stored.store import description_path
 from tests.tampering import with_weight
 
 ROOT = Path(__file__).parents[2]

@@ -19,8 +19,8 @@ import pytest
 import porting
 from porting.archive import LIMITS, canonical, read_network
 from porting.neoml_side.engine import NeomlEngine
-from porting.neoml_side.stored_description import VERSION, description_path, read_description
-from porting.neoml_side.stored_network import network_path, read_stored
+from porting.neoml_side.stored.description import VERSION, description_path, read_description
+from porting.neoml_side.stored.network import network_path, read_stored
 from tests.archive.forging import _edit, _places
 
 SAVED = Path(__file__).parent.parent.parent / "saved_weights"
@@ -236,7 +236,7 @@ def test_the_description_has_a_cap(stored: Path) -> None:
 def test_what_no_archive_holds_is_refused(
     net: porting.PortedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("porting.neoml_side.storing.LARGEST_ARCHIVE", 100)
+    monkeypatch.setattr("porting.neoml_side.stored.store.LARGEST_ARCHIVE", 100)
     with pytest.raises(porting.Unsupported, match="NeoML's archives hold less than 100"):
         net.store(tmp_path / "net")
     assert os.listdir(tmp_path) == []
@@ -246,7 +246,7 @@ def test_a_disk_that_is_full_is_noticed(net: porting.PortedNetwork, tmp_path: Pa
     """A file may have half of an archive's bytes; NeoML itself stores the half and says nothing."""
     whole = len(net.store(tmp_path / "whole").read_bytes())
     program = (
-        "import resource, signal, sys, porting; from porting.neoml_side import storing\n"
+        "import resource, signal, sys, porting; from porting.neoml_side.stored import store as storing\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); net = porting.load(sys.argv[1], engine='neoml')\n"
         "net.dnn; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)\n"
         "storing.LARGE_WEIGHTS = int(sys.argv[4])\n"

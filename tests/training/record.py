@@ -23,9 +23,9 @@ import tensorflow as tf
 from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 
 import porting
-from porting.keras_side.front import front_of
 from porting.keras_side.graph import walk
 from porting.keras_side.weights import collect_weights
+from porting.keras_side.which_keras import front_of
 from tests.training.fits import FITS
 from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches, kept_places
 from tests.training.record_fits import record_fits

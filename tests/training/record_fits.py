@@ -10,9 +10,9 @@ import keras
 import numpy as np
 
 import porting
-from porting.keras_side.front import front_of
 from porting.keras_side.graph import walk
 from porting.keras_side.weights import collect_weights
+from porting.keras_side.which_keras import front_of
 from tests.training.fits import FITS, FUNCTIONS, ROWS, Fit, rows
 from tests.training.recipes import NETS
 

@@ -19,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from porting.archive import read_network
-from porting.keras_side.front import front_of
 from porting.keras_side.graph import walk
 from porting.keras_side.restore import restore
 from porting.keras_side.weights import collect_weights
+from porting.keras_side.which_keras import front_of
 from tests.cases import all_cases
 from tests.parallel import in_processes
 from tests.record import build, code_hash

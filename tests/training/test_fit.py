@@ -20,7 +20,7 @@ import pytest
 import porting
 from porting import optimizers, schedules
 from porting.archive import read_network
-from porting.engine import make_engine
+from porting.engine_factory import make_engine
 from porting.training import callbacks
 from tests.training import recipes
 
@@ -159,7 +159,7 @@ def test_frozen_parts_stay_to_the_bit(pattern: str) -> None:
     net, (x, y) = bilstm(), texts()
     before = net.weights()
     net.fit(x, y, frozen=[pattern], **ADAM, **QUIET)
-    from porting.training.choosing import matching
+    from porting.training.trainable import matching
 
     frozen = matching(before, pattern)
     assert frozen

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from porting.archive import read_network
+from porting.cli.support import NOT_LEARNING
 from porting.errors import Unsupported
 from porting.layers import RULES
 from porting.network import Array, Call, Layer, Network, TensorRef
-from porting.support import NOT_LEARNING
 from porting.training.gradients import total
 from tests.cases import all_cases
 from tests.training.cotangents import chosen, compared_case, cotangents, goes_by_batches, smooth_inputs
@@ -90,8 +90,8 @@ def of_probe(fed: Array, gradient: Array) -> Array:
 
 def learning_net(network: Network, wanted: set[str], rules: Any, moving: Collection[str] = ()) -> Any:
     """The network behind its probes in NeoML, with a loss on every output of floats; for one size if need be."""
-    from porting.neoml_side.devices import math_engine_for
-    from porting.neoml_side.learning import LearningNet
+    from porting.neoml_side.learning.net import LearningNet
+    from porting.neoml_side.runtime.devices import math_engine_for
     from porting.neoml_side.sized import planned
 
     probed = with_probes(network)
@@ -287,6 +287,6 @@ def rules_of(key: str) -> Any:
     given = CASES[key].rules
     if given is None:
         return RULES
-    from porting.rule_files import gather_rules
+    from porting.layers.rule_files import gather_rules
 
     return gather_rules(ROOT / given)

@@ -12,11 +12,12 @@ import pytest
 import porting
 from porting import optimizers
 from porting.archive import read_network
-from porting.engine import make_engine
+from porting.engine_factory import make_engine
 from porting.layers import RULES
 from porting.network import Array, Call, Layer, Network, TensorRef
 from porting.ported import PortedNetwork
-from porting.training import callbacks, moving
+from porting.training import callbacks
+from porting.training import moving_statistics as moving
 from tests.training.recipes import RECIPES, batches
 from tests.training.test_recipes import RECORDED, WEIGHTS, compiled
 
@@ -229,7 +230,7 @@ def wrong_pace(old: Array, new: Array, momentum: float) -> Array:
     [("masked_bn-adam", "moments", wrong_moments), ("conv_bn-adam", "followed", wrong_pace)],
 )
 def test_wrong_statistics_are_seen(recipe: str, name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from porting.neoml_side import learning
+    from porting.neoml_side.learning.net import net as learning
 
     monkeypatch.setattr(learning, name, wrong)
     net = compiled(RECIPES[recipe], RECORDED / RECIPES[recipe].net)

@@ -9,7 +9,6 @@ import pytest
 
 from porting.archive import read_network
 from porting.network import Network
-from porting.training.results import with_weights
 
 pytest.importorskip("neoml")
 
@@ -18,8 +17,8 @@ NAMES = ["tutorial", "sentiment_both_ways", "encoder", "digits", "tied", "seq2se
 
 
 def learning_net(network: Network):  # type: ignore[no-untyped-def]
-    from porting.neoml_side.devices import math_engine_for
-    from porting.neoml_side.learning import LearningNet
+    from porting.neoml_side.learning.net import LearningNet
+    from porting.neoml_side.runtime.devices import math_engine_for
 
     learns = [name for name, array in network.weights().items() if array.dtype.kind == "f"]
     absorbed = dict.fromkeys(network.output_refs(), ())
@@ -28,15 +27,15 @@ def learning_net(network: Network):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_slot_is_packed_as_the_plan_packs_it(name: str) -> None:
-    from porting.neoml_side.engine import plan_network
-    from porting.neoml_side.packing import slots_of
+    from porting.neoml_side.learning.parameter_layout import slots_of
+    from porting.neoml_side.plan import plan_network
 
     network = read_network(SAVED / name)
     net = learning_net(network)
     before = {key: array.copy() for key, array in net.theta.arrays.items()}
     assert all((before[key] == network.weights()[key]).all() for key in before)
     net.theta.vector[...] = np.random.default_rng(1).normal(size=net.theta.vector.shape)
-    planned = plan_network(with_weights(network, net.theta.arrays), training=True).graph
+    planned = plan_network(network.with_weights(net.theta.arrays), training=True).graph
     slots = {(slot.node, slot.inner, slot.name): parameter.pack() for slot, _, parameter in slots_of(planned)}
     places = {id(node): at for at, node in enumerate(net.plan.graph.nodes)}
     compared = 0

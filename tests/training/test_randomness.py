@@ -10,7 +10,7 @@ import pytest
 
 import porting
 from porting import optimizers
-from porting.engine import make_engine
+from porting.engine_factory import make_engine
 from porting.network import Call, Input, Layer, Network, TensorRef
 from porting.training.callbacks import Checkpoint
 

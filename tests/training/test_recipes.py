@@ -15,8 +15,8 @@ from tests.training.recipes import KEPT_STEPS, RECIPES, Recipe, batches, kept_pl
 
 pytest.importorskip("neoml")
 
-from porting.neoml_side import operations
-from porting.neoml_side.operations import NeomlOperations
+from porting.neoml_side.lowering import operations
+from porting.neoml_side.lowering.operations import NeomlOperations
 
 RECORDED = Path(__file__).parents[2] / "out" / "recorded-training"
 # Furthest that any weight may stand from Keras' after 100 steps, and the losses' largest relative distance.

@@ -192,7 +192,7 @@ def test_both_roads_make_the_same_steps(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["regression, momentum", "regression, adam"])
 def test_a_rate_a_thousandth_off_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from porting.neoml_side.solvers import Method
+    from porting.neoml_side.learning.solvers import Method
 
     right = Method.rates
     monkeypatch.setattr(Method, "rates", lambda *given: (1.001 * right(*given)[0], right(*given)[1]))
@@ -202,7 +202,7 @@ def test_a_rate_a_thousandth_off_is_found(name: str, monkeypatch: pytest.MonkeyP
 
 def test_decays_that_float32_rounds_are_allowed_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Uncorrected, Adam's usual β₂ would take its steps past what is allowed."""
-    from porting.neoml_side import solvers
+    from porting.neoml_side.learning.net import solvers
 
     monkeypatch.setattr(solvers, "_sums", lambda beta, step: 1.0)
     with pytest.raises(AssertionError):
@@ -224,7 +224,7 @@ def test_state_that_is_read_goes_back_to_the_bit(name: str) -> None:
 
 
 def test_histories_in_each_others_places_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from porting.neoml_side.solvers import SolverState
+    from porting.neoml_side.learning.solvers import SolverState
 
     right = SolverState._vector
 
@@ -268,7 +268,7 @@ def test_every_layers_history_goes_out_and_in(kind: str, key: str) -> None:
 
 
 def test_every_kind_of_layer_with_a_history_is_tried() -> None:
-    from porting.neoml_side.solvers import PARTS
+    from porting.neoml_side.learning.solvers import PARTS
 
     assert LAYERS.keys() == PARTS.keys()
 

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 import porting
-from porting.neoml_side.stored_description import VERSION, description_path, read_description
-from porting.neoml_side.stored_network import network_path
+from porting.neoml_side.stored.description import VERSION, description_path, read_description
+from porting.neoml_side.stored.network import network_path
 from porting.training.callbacks import Checkpoint
-from porting.training.results import with_weights
 
 pytest.importorskip("neoml")
 
@@ -108,7 +107,7 @@ def test_the_check_of_a_stored_net_finds_another_weight(tmp_path: Path) -> None:
     """The negative control: the network's weights, of which references are made, are not those that run."""
     stored = porting.load(loaded("tutorial").store(tmp_path / "net.neoml"))
     kernel = stored.weights()["dense/kernel"]
-    stored._network = with_weights(stored.network, {"dense/kernel": np.float32(1.01) * kernel})
+    stored._network = stored.network.with_weights({"dense/kernel": np.float32(1.01) * kernel})
     assert "dense" in str(stored.check().headline())
     assert not stored.check().ok
 

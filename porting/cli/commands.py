@@ -1,0 +1,394 @@
+"""The commands behind `porting.cli`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Optional
+
+import click
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+import porting as api
+
+from ..checking import Report
+from ..errors import Mismatch, PortingError, Problem, Unsupported
+from ..network import Array
+from . import text_files
+from .options import FOLDER, console, device_option, engine_option, progress_bar, rules_option
+from .tune import tune
+
+__all__ = ["porting"]
+
+STYLES = {"exact": "green", "insensitive": "yellow", "not checked": "yellow"}
+
+
+class Commands(click.Group):
+    """Turns the three families of errors into their exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PortingError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(api.__version__, prog_name="porting")
+def porting() -> None:
+    """Trained Keras networks, running in NeoML and in plain numpy, proved layer by layer.
+
+    Save a network where Keras is, then check, build and use it where NeoML or numpy is. Exit codes: 0 well,
+    1 departs, 2 not supported, 3 not a sound saved network.
+    """
+
+
+porting.add_command(tune)
+
+
+@porting.command()
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--samples", type=click.Path(exists=True, dir_okay=False), help="An npz of real inputs by input name.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@click.option("--name", help="The network's name [default: the model's].")
+@click.option(
+    "--custom",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="A Python file of your own that defines custom layers; it is run.",
+)
+@click.option("--trust-lambda", is_flag=True, help="Let code inside the model file run (Lambda layers).")
+def save(
+    model: Path,
+    folder: Path,
+    samples: Optional[str],
+    overwrite: bool,
+    name: Optional[str],
+    custom: tuple[str, ...],
+    trust_lambda: bool,
+) -> None:
+    """Save MODEL (.keras, .h5 or a SavedModel folder) with references to FOLDER. Needs Keras."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        from ..keras_side.load import load_model_file
+    except ImportError as error:
+        what = f"Keras cannot be imported: {error}"
+        raise Unsupported(Problem("porting save", what, "pip install 'porting[keras]'")) from error
+    loaded = load_model_file(model, custom=custom, trust_lambda=trust_lambda)
+    with progress_bar("recording references") as report:
+        network = api.save(loaded, folder, samples, overwrite=overwrite, name=name, progress=report)
+    click.echo(f"saved {network.name}: {len(network.calls)} calls, {len(network.cases)} cases, to {folder}")
+
+
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@rules_option
+def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
+    """Show what each layer of FOLDER becomes in NeoML, and every problem at once. Builds nothing."""
+    from ..archive import read_network
+    from ..layers.rule_files import gather_rules
+    from ..neoml_side.plan import plan_network
+    from ..neoml_side.sized import planned
+
+    network, rules = read_network(folder), gather_rules(rule_files)
+    found, hangs_on_sizes = planned(network, lambda it: plan_network(it, rules))
+    becomes = found.needed_nodes(network)
+    table = Table("layer", "class", "output shape", "NeoML layers", title=escape(network.name))
+    for call in network.calls:
+        shapes = ", ".join(str(found.tensors[ref].shape) for ref in call.refs())
+        kinds = [node.kind for node in becomes[call.name]]
+        table.add_row(escape(call.name), network.layers[call.layer].class_name, shapes, ", ".join(kinds) or "–")
+    console().print(table)
+    for one in hangs_on_sizes.problems if hangs_on_sizes else ():
+        console().print(escape(f"built anew for each size, here one of the references': {one.where}: {one.what}"))
+
+
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The NeoML archive to write.")
+@click.option("--overwrite", is_flag=True, help="Replace the archive if it exists.")
+@click.option("--check/--no-check", "checked", default=True, help="Prove every layer first [default: yes].")
+@click.option(
+    "--network/--no-network",
+    "with_network",
+    default=True,
+    help="Store what training and checking need too, in OUT.network.npz [default: yes].",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    help="Of the inputs, without the batch, where the net is built for one size: 64,64,3 or INPUT=64,64,3.",
+)
+@device_option
+@rules_option
+def build(
+    folder: Path,
+    out: Path,
+    overwrite: bool,
+    checked: bool,
+    with_network: bool,
+    shapes: tuple[str, ...],
+    device: str,
+    rule_files: tuple[str, ...],
+) -> None:
+    """Build FOLDER in NeoML and store it as a native archive that any NeoML program loads."""
+    from ..neoml_side.stored.description import description_path
+    from ..neoml_side.stored.network import network_path
+
+    net = api.load(folder, engine="neoml", device=device, rules=rule_files)
+    if checked:
+        with progress_bar("checking") as report:
+            net.check(progress=report).raise_if_bad()
+    stored = net.store(out, overwrite, with_network, read_shapes(shapes))
+    beside = [one.name for one in (description_path(stored), network_path(stored)) if one.exists()]
+    click.echo(f"stored {net.network.name} in {stored}; beside it: {', '.join(beside)}")
+
+
+def read_shapes(texts: tuple[str, ...]) -> Any:
+    """Shapes as `PortedNetwork.store` takes them: None, one, or a dict by input. Raises Mismatch for what is none."""
+    found: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        parts = [part.strip() for part in sizes.strip("()").split(",") if part.strip()]
+        if not parts or not all(part.isdecimal() for part in parts):
+            raise Mismatch(Problem("--shape", f"{text!r} is no shape", "give sizes as 64,64,3 or INPUT=64,64,3"))
+        found[name] = tuple(map(int, parts))
+    return None if not found else found[""] if list(found) == [""] else found
+
+
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@engine_option
+@device_option
+@click.option("--tolerance", type=float, help="Allowed t in |a − b| ≤ t + t·|b| [default: 1e-5].")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here too.")
+@rules_option
+def check(
+    folder: Path,
+    engine: Optional[str],
+    device: str,
+    tolerance: Optional[float],
+    json_file: Optional[Path],
+    rule_files: tuple[str, ...],
+) -> None:
+    """Compare every layer of FOLDER (or of a stored NeoML net) with its references, alone and in the chain."""
+    net = api.load(folder, engine, device, rule_files)
+    with progress_bar("checking") as report:
+        verdict = net.check(tolerance, report)
+    if json_file is not None:
+        json_file.write_text(json.dumps(verdict.to_json(), indent=1) + "\n", encoding="utf-8")
+    show_report(verdict)
+    if not verdict.ok:
+        raise click.exceptions.Exit(Mismatch.exit_code)
+
+
+def show_report(report: Report) -> None:
+    """The report as a table, the first departure on top."""
+    screen = console()
+    colour = "green" if report.ok else "red"
+    screen.print(f"[{colour}]{escape(report.headline())}[/]")
+    table = Table("layer", "class")
+    for column in ("alone", "chain", "varies"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for one in report.layers:
+        cells = [f"{value:.1e}" if value is not None else "–" for value in (one.alone, one.chain, one.varies)]
+        style = STYLES.get(one.status, "red")
+        table.add_row(escape(one.call), escape(one.class_name), *cells, f"[{style}]{one.status}[/]")
+    screen.print(table)
+    for remark in report.remarks():
+        screen.print(escape(remark))
+
+
+@porting.command()
+@click.argument("network", type=FOLDER)
+@click.argument("inputs", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option("--text", type=click.File("rb"), help="Texts instead of INPUTS, one a line; - is standard input.")
+@click.option("--column", help="The texts are in this column of a csv.")
+@click.option("--field", help="The texts are in this field of a jsonl.")
+@click.option("--explain", is_flag=True, help="Show every layer's value for each text.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write outputs to this npz; those of texts to this csv or jsonl [default: print].",
+)
+@engine_option
+@device_option
+@click.option("--batch-size", type=click.IntRange(1), help="Rows a run.")
+@click.option("--threads", type=click.IntRange(1), help="Batches run side by side [default: all cores].")
+@click.option("--layers", is_flag=True, help="Give every layer's output, not only the network's.")
+@rules_option
+def predict(
+    network: Path,
+    inputs: Optional[Path],
+    text: Optional[BinaryIO],
+    column: Optional[str],
+    field: Optional[str],
+    explain: bool,
+    out: Optional[Path],
+    engine: Optional[str],
+    device: str,
+    batch_size: Optional[int],
+    threads: Optional[int],
+    layers: bool,
+    rule_files: tuple[str, ...],
+) -> None:
+    """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name, or on texts.
+
+    Texts are read and written row by row, so files may be of any size; a row that cannot be read is reported
+    with its line on standard error, the rest goes on, and the exit code is 1 in the end.
+    """
+    check_words(inputs, text, column, field, explain, layers, out)
+    net = api.load(network, engine, device, rule_files)
+    if text is not None:
+        rows = read_texts(net, text, column, field)
+        bad = explain_texts(net, rows) if explain else score_texts(net, rows, out, batch_size, threads)
+        if bad:
+            click.echo(f"{bad} row{'' if bad == 1 else 's'} could not be used", err=True)
+            raise click.exceptions.Exit(Mismatch.exit_code)
+        return
+    assert inputs is not None
+    given = read_inputs(inputs)
+    if layers:
+        outputs = net.layer_outputs(given)
+    else:
+        with progress_bar("predicting") as report:
+            outputs = name_outputs(net, net.predict(given, batch_size, threads, report))
+    if out is None:
+        for name, array in outputs.items():
+            click.echo(f"{name} {array.dtype}{list(array.shape)}\n{np.array2string(array, precision=6, threshold=200)}")
+        return
+    # Strings as numpy's own type, which needs no pickles.
+    plain = {name: array.astype(str) if array.dtype == object else array for name, array in outputs.items()}
+    np.savez(out, **{name.replace("/", "."): array for name, array in plain.items()})
+    click.echo(f"wrote {', '.join(outputs)} to {out}")
+
+
+def check_words(
+    inputs: Optional[Path],
+    text: Optional[BinaryIO],
+    column: Optional[str],
+    field: Optional[str],
+    explain: bool,
+    layers: bool,
+    out: Optional[Path],
+) -> None:
+    """Refuse what does not go together."""
+    if (inputs is None) == (text is None):
+        raise click.UsageError("give INPUTS, or --text FILE")
+    if text is None and (column or field or explain):
+        raise click.UsageError("--column, --field and --explain go with --text")
+    if column is not None and field is not None:
+        raise click.UsageError("--column is of a csv and --field of a jsonl; give one of them")
+    if text is not None and layers:
+        raise click.UsageError("--layers gives arrays; with --text, say --explain")
+    if text is not None and out is not None and (explain or out.suffix not in WRITERS):
+        raise click.UsageError("--out of texts ends in .csv or .jsonl; --explain prints")
+
+
+WRITERS = {".csv": text_files.write_csv, ".jsonl": text_files.write_jsonl}
+
+
+def read_texts(
+    net: api.PortedNetwork, stream: BinaryIO, column: Optional[str], field: Optional[str]
+) -> Iterator[text_files.Row | text_files.BadRow]:
+    """The rows of a file, with a bar of the bytes read; the network must take one text."""
+    text_files.text_input(net)
+    name = getattr(stream, "name", "-")
+    total = os.path.getsize(name) if isinstance(name, str) and os.path.isfile(name) else 0
+    with progress_bar("reading") as report:
+        yield from text_files.read_rows(stream, column, field, lambda done: report(done, max(total, done), "bytes"))
+
+
+def report_row(row: text_files.BadRow) -> None:
+    click.echo(str(row), err=True)
+
+
+def score_texts(
+    net: api.PortedNetwork,
+    rows: Iterator[text_files.Row | text_files.BadRow],
+    out: Optional[Path],
+    batch_size: Optional[int],
+    threads: Optional[int],
+) -> int:
+    """Write every row's outputs; returns how many rows were bad."""
+    scored = text_files.predict_rows(net, rows, batch_size, threads)
+    if out is None:
+        return text_files.write_csv(scored, sys.stdout, report_row)
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        return WRITERS[out.suffix](scored, stream, report_row)
+
+
+def explain_texts(net: api.PortedNetwork, rows: Iterator[text_files.Row | text_files.BadRow]) -> int:
+    bad = 0
+    for row in rows:
+        if isinstance(row, text_files.BadRow):
+            bad += 1
+            report_row(row)
+        else:
+            click.echo(f"line {row.line}\n{net.explain(row.text)}\n")
+    return bad
+
+
+@porting.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace the files if they exist.")
+@click.option("--tolerance", type=float, default=1e-5, show_default=True, help="What the file's own --check allows.")
+@rules_option
+def standalone(folder: Path, out: Path, overwrite: bool, tolerance: float, rule_files: tuple[str, ...]) -> None:
+    """Write FOLDER as one Python file and one npz in OUT that need numpy alone, not even porting."""
+    written = api.standalone(folder, out, rule_files, overwrite, tolerance)
+    click.echo(f"wrote {written} and {written.with_suffix('.npz').name}; python {written} --check compares with Keras")
+
+
+def read_inputs(path: Path) -> Any:
+    """Arrays from an npy or npz file.
+
+    Raises:
+        Mismatch: the file holds no plain arrays.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+    except Exception as error:
+        raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npy or npz file")) from error
+
+
+def name_outputs(net: api.PortedNetwork, outputs: Any) -> dict[str, Array]:
+    """A network's outputs by tensor (``dense:0``), in order."""
+    refs = [str(ref) for ref in net.network.output_refs()]
+    return dict(zip(refs, flatten(outputs)))
+
+
+def flatten(outputs: Any) -> Iterator[Array]:
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, list):
+        for part in outputs:
+            yield from flatten(part)
+    else:
+        yield outputs
+
+
+@porting.command()
+@click.option("--markdown", is_flag=True, help="As the table in docs/support.md.")
+def layers(markdown: bool) -> None:
+    """List every Keras layer that has a rule, and what is refused."""
+    from .support import as_markdown, support_rows
+
+    if markdown:
+        click.echo(as_markdown())
+        return
+    table = Table("layer", "numpy", "NeoML", "trains in NeoML", "remarks")
+    for row in support_rows():
+        table.add_row(*map(escape, row))
+    console().print(table)

@@ -1,0 +1,136 @@
+"""The support tables, made from the rules themselves.
+
+python -m porting.cli.support      # writes them into README.md and docs/support.md of this checkout
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..layers import RULES, Rule
+from ..layers.resizing import RANDOM as AUGMENTING
+
+__all__ = ["as_markdown", "families_as_markdown", "support_rows", "write_tables"]
+
+BEGIN, END = "<!-- support table -->", "<!-- end of support table -->"
+HEAD = """# What is supported
+
+One row a rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used as a layer.
+"Trains" says whether weights before and in the layer learn; what gives whole numbers has nothing to learn from.
+"""
+# In the order of the tables: what networks are mostly made of first, operations last.
+FAMILIES = {
+    "core": "core",
+    "convolution": "convolutions",
+    "pooling": "pooling",
+    "recurrent": "recurrent",
+    "convolution_recurrent": "recurrent convolutions",
+    "attention": "attention",
+    "normalization": "normalisation by statistics of many rows",
+    "scaling": "normalisation of each row",
+    "activations": "activations by name",
+    "activation_layers": "activation layers",
+    "merging": "merging",
+    "products": "products",
+    "shaping": "shapes",
+    "resizing": "images, padding and cropping",
+    "wrappers": "wrappers",
+    "categories": "text and categories",
+    "applications": "of keras.applications",
+    "operation_layers": "operations: arithmetic, logic, reductions",
+    "operation_shapes": "operations: shapes and places",
+    "operation_composed": "operations: formulas",
+    "operation_windows": "operations: windows",
+    "operation_images": "operations: images",
+    "operation_arrays": "operations: numpy only",
+}
+# What weights before a layer do not learn through in NeoML: a refusal there, by name. Frozen, everything runs.
+NOT_LEARNING = {
+    **dict.fromkeys(AUGMENTING, "no: change the inputs before they are fed"),
+    "Activation": "not through hard_shrink, sparsemax or threshold",
+    "AutoContrast": "no",
+    "Conv1DTranspose": "not where stride or output padding reach beyond the window",
+    "Conv2DTranspose": "not where stride or output padding reach beyond the window",
+    "Conv3D": "not dilated",
+    "Conv3DTranspose": "not where stride or output padding reach beyond the window",
+    "ConvLSTM3D": "not dilated",
+    "Dense": "not with a ReLU layer with a threshold as activation",
+    "DepthwiseConv1D": "not dilated",
+    "DepthwiseConv2D": "not dilated",
+    "Embedding": "not of ids that are repeated in the network",
+    "ReLU": "not with a threshold",
+    "SeparableConv1D": "not dilated",
+    "SeparableConv2D": "not dilated",
+    "SpectralNormalization": "no",
+    "Softmax": "not with a mask that is spread over other axes",
+    "ops.Ceil": "no",
+    "ops.DivideNoNan": "no",
+    "ops.Erf": "no",
+    "ops.Erfc": "no",
+    "ops.Floor": "no",
+    "ops.Greater": "no",
+    "ops.HardShrink": "no",
+    "ops.Heaviside": "no",
+    "ops.Round": "no",
+    "ops.Sign": "no",
+    "ops.Sparsemax": "no",
+    "ops.Threshold": "no",
+    "ops.Trunc": "no",
+    "ops.Where": "not where its condition is computed from what learns",
+}
+
+
+def registered() -> list[Rule]:
+    """Porting's own rules; by family in the order of `FAMILIES`, then by name."""
+    own = [rule for rule in RULES.values() if rule.is_builtin]
+    return sorted(own, key=lambda rule: (list(FAMILIES).index(rule.family), rule.class_name))
+
+
+def support_rows() -> list[tuple[str, str, str, str, str]]:
+    """A row for each rule: class, numpy, NeoML, whether weights before it learn in NeoML, remarks."""
+    return [(rule.class_name, "exact", rule.neoml, _learning(rule), rule.note) for rule in registered()]
+
+
+def _learning(rule: Rule) -> str:
+    if rule.neoml == "refused" or rule.family == "categories":
+        return "–"
+    return NOT_LEARNING.get(rule.class_name, "yes")
+
+
+def as_markdown() -> str:
+    """Every rule in a row."""
+    lines = ["| layer | numpy | NeoML | trains in NeoML | remarks |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in support_rows()]
+    return "\n".join(lines)
+
+
+def families_as_markdown() -> str:
+    """A row for each family: what is exact in both engines, and what NeoML does only in part or not at all."""
+    by_family: dict[str, list[Rule]] = {}
+    for rule in registered():
+        by_family.setdefault(rule.family, []).append(rule)
+    lines = ["| | exact in numpy and NeoML | partly or not in NeoML; numpy runs them |", "|---|---|---|"]
+    for family, rules in by_family.items():
+        exact = [rule for rule in rules if rule.neoml == "exact"]
+        others = [rule for rule in rules if rule.neoml != "exact"]
+        lines.append(f"| {FAMILIES[family]} | {_names(exact)} | {_names(others)} |")
+    return "\n".join(lines)
+
+
+def _names(rules: Iterable[Rule]) -> str:
+    return ", ".join(rule.class_name for rule in rules) or "–"
+
+
+def write_tables(root: Path) -> None:
+    """Put the tables into README.md, between its two marks, and into docs/support.md."""
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    readme.write_text(f"{before}{BEGIN}\n{families_as_markdown()}\n{END}{after}", encoding="utf-8")
+    (root / "docs" / "support.md").write_text(f"{HEAD}\n{as_markdown()}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_tables(Path(__file__).resolve().parents[2])

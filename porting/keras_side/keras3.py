@@ -1,0 +1,134 @@
+"""Models of Keras 3, as the exporter reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..network import Array
+from .keras_api import Front, History, ModelGraph, NodeView, to_strings
+
+__all__ = ["Front3"]
+
+
+class Front3(Front):
+    """Keras 3 of any backend."""
+
+    dialect = 3
+
+    def __init__(self) -> None:
+        import keras
+
+        self.keras = keras
+
+    def versions(self) -> dict[str, str]:
+        backend = self.keras.backend.backend()
+        found = {"keras": self.keras.__version__, "backend": backend}
+        module = __import__(backend)
+        found[backend] = str(getattr(module, "__version__", ""))
+        return found
+
+    def is_symbolic(self, value: Any) -> bool:
+        return isinstance(value, self.keras.KerasTensor)
+
+    def is_variable(self, value: Any) -> bool:
+        return isinstance(value, self.keras.Variable)
+
+    def is_eager(self, value: Any) -> bool:
+        return hasattr(value, "__array__") or self.keras.ops.is_tensor(value)
+
+    def is_layer(self, value: Any) -> bool:
+        return isinstance(value, self.keras.layers.Layer)
+
+    def is_sequential(self, value: Any) -> bool:
+        return isinstance(value, self.keras.Sequential)
+
+    def is_model(self, value: Any) -> bool:
+        if isinstance(value, self.keras.Sequential):
+            return bool(type(value).call is self.keras.Sequential.call)
+        from keras.src.models.functional import Functional
+
+        return isinstance(value, Functional) and type(value).call is Functional.call
+
+    def graph(self, model: Any) -> ModelGraph | None:
+        if isinstance(model, self.keras.Sequential):
+            model = model._functional
+            if model is None:
+                return None
+        outputs = model._outputs_struct
+        if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
+            outputs = outputs[0]
+        depths = sorted(model._nodes_by_depth, reverse=True)
+        nodes = [_view(node) for depth in depths for node in model._nodes_by_depth[depth] if not node.is_input]
+        return ModelGraph(tuple(model.inputs), outputs, tuple(nodes))
+
+    def node(self, tensor: Any) -> NodeView | None:
+        history = tensor._keras_history
+        if history.operation is None:
+            return None
+        node = history.operation._inbound_nodes[history.node_index]
+        if node.is_input:
+            return None
+        return _view(node)
+
+    def history(self, tensor: Any) -> History:
+        history = tensor._keras_history
+        return id(history.operation), history.node_index, history.tensor_index
+
+    def mask(self, tensor: Any) -> Any:
+        try:
+            from keras.src.backend import get_keras_mask
+        except ImportError:  # Keras before 3.7 keeps it as an attribute
+            return getattr(tensor, "_keras_mask", None)
+        return get_keras_mask(tensor)
+
+    def flatten(self, structure: Any) -> list[Any]:
+        return list(self.keras.tree.flatten(structure))
+
+    def to_numpy(self, value: Any) -> Array:
+        if self.is_variable(value):
+            return self._values(value)
+        array = np.require(self.keras.ops.convert_to_numpy(value), None, ["OWNDATA", "WRITEABLE"])
+        return to_strings(array) if array.dtype.kind in "OS" else array
+
+    def _values(self, variable: Any) -> Array:
+        """A variable's values as they are now.
+
+        Over TensorFlow a view: a table of gigabytes is not copied. TensorFlow writes elsewhere while somebody reads.
+        """
+        if self.keras.backend.backend() == "tensorflow" and variable.dtype == "float32":
+            return np.asarray(memoryview(variable.value.read_value()))
+        return np.require(np.asarray(variable), None, ["OWNDATA", "WRITEABLE"])
+
+    def to_tensor(self, value: Array, dtype: str) -> Any:
+        if dtype == "string":
+            value = value.tolist()
+        return self.keras.ops.convert_to_tensor(value, dtype=dtype)
+
+    def class_name(self, operation: Any) -> str:
+        kind = type(operation)
+        if self.is_layer(operation):
+            registered = str(self.keras.saving.get_registered_name(kind))
+            return registered if ">" in registered else str(kind.__name__)
+        return f"ops.{kind.__name__}"
+
+    def is_builtin(self, operation: Any) -> bool:
+        return type(operation).__module__.partition(".")[0] == "keras"
+
+    def shape_made(self, layer: Any, tensor: Any) -> tuple[int | None, ...]:
+        if self.is_layer(layer):
+            return super().shape_made(layer, tensor)
+        given = self.keras.KerasTensor(tuple(tensor.shape), self.keras.backend.standardize_dtype(tensor.dtype))
+        return tuple(layer.compute_output_spec(given).shape)
+
+    def is_keras_name(self, class_name: str) -> bool:
+        return hasattr(self.keras.layers, class_name)
+
+    def run_model(self, model: Any, inputs: list[Any]) -> Any:
+        functional = model._functional if isinstance(model, self.keras.Sequential) else model
+        return model(self.keras.tree.pack_sequence_as(functional._inputs_struct, inputs), training=False)
+
+
+def _view(node: Any) -> NodeView:
+    return NodeView(node.operation, node.arguments.args, node.arguments.kwargs, tuple(node.outputs))

@@ -1,0 +1,163 @@
+"""What the front end asks of Keras' internals, in one place for each generation of Keras.
+
+Everything else in `keras_side` is written against this class. `front_of` gives the right one for a model:
+Keras 3 of any backend here, Keras 2 and tf_keras in `front2`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..network import Array
+
+__all__ = ["Front", "ModelGraph", "NodeView"]
+
+# The place of a symbolic tensor: which operation made it, in which of its calls, as which output.
+History = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One application of an operation in a Keras graph."""
+
+    operation: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    outputs: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ModelGraph:
+    """The graph of one functional model.
+
+    Attributes:
+        inputs: its symbolic inputs in order.
+        outputs: its symbolic outputs in the structure that the model returns.
+        nodes: its applications in the order in which Keras runs them.
+    """
+
+    inputs: tuple[Any, ...]
+    outputs: Any
+    nodes: tuple[NodeView, ...]
+
+
+def to_strings(array: Array) -> Array:
+    """TensorFlow's bytes as an object array of str."""
+    decoded = np.empty(array.size, object)
+    decoded[:] = [text.decode() if isinstance(text, bytes) else text for text in array.ravel().tolist()]
+    texts: Array = decoded.reshape(array.shape)
+    return texts
+
+
+class Front(ABC):
+    """Keras as the exporter sees it; the methods that differ between generations are in the subclasses."""
+
+    dialect = 3
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]: ...
+
+    @abstractmethod
+    def is_symbolic(self, value: Any) -> bool: ...
+
+    @abstractmethod
+    def is_variable(self, value: Any) -> bool: ...
+
+    @abstractmethod
+    def is_eager(self, value: Any) -> bool:
+        """Whether the value is an array or an eager tensor."""
+
+    @abstractmethod
+    def is_layer(self, value: Any) -> bool:
+        """Whether the value is a layer or a model (and no bare operation)."""
+
+    @abstractmethod
+    def is_model(self, value: Any) -> bool:
+        """Whether the value is a model with a graph of its own, Sequential or functional, not overridden by a user."""
+
+    @abstractmethod
+    def is_sequential(self, value: Any) -> bool: ...
+
+    def input_name(self, tensor: Any) -> str:
+        """The name of the layer that declares an input."""
+        operation = tensor._keras_history[0]
+        return str(tensor.name if operation is None else operation.name)
+
+    def dtype_name(self, tensor: Any) -> str:
+        return str(tensor.dtype)
+
+    def get_config(self, operation: Any) -> dict[str, Any]:
+        """The operation's config in the dialect of Keras 3."""
+        return dict(operation.get_config())
+
+    @abstractmethod
+    def graph(self, model: Any) -> ModelGraph | None:
+        """The model's graph; None when it has not been built."""
+
+    @abstractmethod
+    def node(self, tensor: Any) -> NodeView | None:
+        """The application that made a symbolic tensor; None for an input."""
+
+    @abstractmethod
+    def history(self, tensor: Any) -> History: ...
+
+    def mask(self, tensor: Any) -> Any:
+        """The mask that a tensor, symbolic or eager, carries; None without."""
+        return getattr(tensor, "_keras_mask", None)
+
+    @abstractmethod
+    def flatten(self, structure: Any) -> list[Any]:
+        """The leaves of a structure in Keras' order."""
+
+    @abstractmethod
+    def to_numpy(self, value: Any) -> Array: ...
+
+    @abstractmethod
+    def to_tensor(self, value: Array, dtype: str) -> Any: ...
+
+    def own_variables(self, layer: Any) -> list[Any]:
+        """The weights that a layer made itself, not those of layers it holds."""
+        return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+    def variable_name(self, variable: Any) -> str:
+        return str(variable.name)
+
+    def signature(self, operation: Any) -> inspect.Signature:
+        """The signature of an operation's ``call``."""
+        found = getattr(operation, "_call_signature", None)
+        return found if found is not None else inspect.signature(operation.call)
+
+    def takes_training(self, operation: Any) -> bool:
+        return "training" in self.signature(operation).parameters
+
+    @abstractmethod
+    def class_name(self, operation: Any) -> str: ...
+
+    @abstractmethod
+    def is_builtin(self, operation: Any) -> bool:
+        """Whether the operation's class is Keras' own."""
+
+    def shape_made(self, layer: Any, tensor: Any) -> tuple[int | None, ...]:
+        """The shape that a layer of one input says it makes of a tensor."""
+        return tuple(layer.compute_output_shape(tuple(tensor.shape)))
+
+    def is_lambda(self, operation: Any) -> bool:
+        """Whether the operation is Python code without a description."""
+        return any(kind.__name__ == "Lambda" for kind in type(operation).__mro__) and self.is_layer(operation)
+
+    @abstractmethod
+    def is_keras_name(self, class_name: str) -> bool:
+        """Whether Keras has a layer of that name."""
+
+    def call(self, operation: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        return operation(*args, **kwargs)
+
+    @abstractmethod
+    def run_model(self, model: Any, inputs: list[Any]) -> Any:
+        """The model's own outputs at inference."""

@@ -1,0 +1,38 @@
+"""Which Keras a model is of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Problem, Unsupported
+from .keras3 import Front3
+from .keras_api import Front
+
+__all__ = ["front_of"]
+
+
+def front_of(model: Any) -> Front:
+    """The front for the Keras that a model is of.
+
+    Raises:
+        Unsupported: the object is no Keras model.
+    """
+    roots = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+    if not roots & {"keras", "tf_keras"} or not hasattr(model, "layers"):
+        raise Unsupported(
+            Problem(
+                "", f"not a Keras model: {type(model).__name__}", "give a keras.Sequential or a functional keras.Model"
+            )
+        )
+    if "tf_keras" in roots or _major_version() < 3:
+        from .keras2 import Front2
+
+        front: Front = Front2("tf_keras" if "tf_keras" in roots else "keras")
+        return front
+    return Front3()
+
+
+def _major_version() -> int:
+    import keras
+
+    return int(str(keras.__version__).partition(".")[0])

@@ -1,0 +1,85 @@
+"""Walking a network's calls with an engine's operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Optional
+
+from ..errors import Problem, Unsupported
+from ..network import Call, Network, TensorRef
+from ..operations import Tensor
+from . import RULES, Rule, apply_call, context_of
+
+__all__ = ["last_uses", "walk"]
+
+Stand = Callable[[TensorRef], Optional[Tensor]]
+
+
+def last_uses(network: Network, wanted: Iterable[TensorRef]) -> dict[str, list[TensorRef]]:
+    """By call name, the tensors that nobody reads after it."""
+    last: dict[TensorRef, str] = {}
+    for call in network.calls:
+        for ref in [*call.reads(), *call.refs()]:
+            last[ref] = call.name
+    for ref in wanted:
+        last.pop(ref, None)
+    by_call: dict[str, list[TensorRef]] = {}
+    for ref, name in last.items():
+        by_call.setdefault(name, []).append(ref)
+    return by_call
+
+
+def walk(
+    network: Network,
+    ops: Any,
+    inputs: Mapping[TensorRef, Tensor],
+    rules: Mapping[str, Rule] = RULES,
+    *,
+    stand_in: Optional[Stand] = None,
+    before: Optional[Callable[[Call], None]] = None,
+    wanted: Optional[Iterable[TensorRef]] = None,
+) -> dict[TensorRef, Tensor]:
+    """Apply every call in order.
+
+    Args:
+        network: what to run.
+        ops: the engine's operations.
+        inputs: the input tensors by ``name:0``.
+        rules: rules by class name.
+        stand_in: gives a tensor for an output of a call that cannot be applied, so that the walk finds every
+            problem; without it the first one ends the walk.
+        before: told each call before it is applied.
+        wanted: keep only these tensors and drop the others as soon as nobody reads them; None keeps all.
+
+    Returns:
+        Every tensor (or those wanted) by ref.
+
+    Raises:
+        Unsupported: listing every problem of every call.
+    """
+    tensors: dict[TensorRef, Tensor] = dict(inputs)
+    drops = {} if wanted is None else last_uses(network, wanted)
+    context = context_of(network, rules)
+    problems: list[Problem] = []
+    first: Optional[Unsupported] = None
+    for call in network.calls:
+        if before is not None:
+            before(call)
+        try:
+            outputs: list[Any] = list(apply_call(call, network.layers[call.layer], tensors, ops, context))
+        except Unsupported as error:
+            problems += error.problems
+            first = first or error
+            if stand_in is None:
+                raise
+            outputs = [stand_in(ref) for ref in call.refs()]
+        tensors.update(zip(call.refs(), outputs))
+        for ref in drops.get(call.name, ()):
+            tensors.pop(ref, None)
+    if problems:
+        raise Unsupported(_without_repeats(problems)) from first
+    return tensors
+
+
+def _without_repeats(problems: list[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))

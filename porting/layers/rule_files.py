@@ -1,0 +1,77 @@
+"""Rules of a user's own, as `porting.load` takes them: a mapping, a Python file, or several."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from ..errors import Problem, Unsupported
+from ..text.functions import TEXT_FILES, TEXT_FUNCTIONS
+from . import RULES, Rule
+from .rule import RULE_FILES
+
+__all__ = ["Rules", "RulesGiven", "gather_rules", "rules_in"]
+
+RulesGiven = Optional[Union[Mapping[str, Rule], str, Path, Iterable[Union[str, Path]]]]
+
+
+class Rules(dict[str, Rule]):
+    """Rules by class name.
+
+    Attributes:
+        text_functions: those of `porting.text_function`, by the functions' names in Keras.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], text_functions: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__(rules)
+        self.text_functions = dict(text_functions)
+
+
+def gather_rules(given: RulesGiven = None) -> Rules:
+    """The registered rules and text functions, and those given before them.
+
+    Args:
+        given: rules by class name, the path of a Python file with ``@porting.rule`` functions, or several paths, of
+            which a later one counts more.
+
+    Raises:
+        Unsupported: a path that is no file, or a file that holds neither rule nor text function.
+    """
+    found = Rules(RULES, TEXT_FUNCTIONS)
+    if given is None:
+        return found
+    if isinstance(given, Mapping):
+        found.update(given)
+        return found
+    for path in [given] if isinstance(given, (str, Path)) else given:
+        own = rules_in(path)
+        found.update(own)
+        found.text_functions.update(own.text_functions)
+    return found
+
+
+def rules_in(path: Union[str, Path]) -> Rules:
+    """Run a Python file of the user's own; the rules that it defines, by class name, and the text functions.
+
+    They are registered nowhere: whoever imports the file as a module registers them for every network.
+
+    Raises:
+        Unsupported: the path is no file, or the file holds neither. What the file itself raises passes through.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise Unsupported(Problem(f"rules {str(path)!r}", "is no file", "give the Python file that holds your rules"))
+    name = f"rules in {path.resolve()}"
+    found: dict[str, Rule] = {}
+    functions: dict[str, Callable[..., Any]] = {}
+    RULE_FILES[name], TEXT_FILES[name] = found, functions
+    try:
+        runpy.run_path(str(path), run_name=name)
+    finally:
+        del RULE_FILES[name], TEXT_FILES[name]
+    if not found and not functions:
+        way_out = 'put @porting.rule("package>Name") over a function (layer, x, ops), see docs/custom_layers.md'
+        raise Unsupported(Problem(f"rules {str(path)!r}", "holds no rule", way_out))
+    return Rules(found, functions)

@@ -1,0 +1,92 @@
+"""Training of a network that hangs on open sizes: a net for each that comes, all over the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional, Protocol
+
+from ...network import Array, Network, TensorRef
+from ...optimizers import Optimizer
+from ...training.gradients import Gradient
+from ...training.parameters import Theta
+from ..sized import BySize, Sizes, planned, planned_at, sizes_of
+from .loss_bridge import Derivative
+from .net import LearningNet
+
+__all__ = ["SizedLearner", "learner_of"]
+
+# Combinations of sizes whose nets are kept.
+MOST_SIZES = 8
+
+
+class Make(Protocol):
+    """Makes a net that learns, over weights of another where they are given; a seed of its own where one is."""
+
+    def __call__(self, network: Network, theta: Optional[Theta] = None, seed: int = ..., /) -> LearningNet: ...
+
+
+def learner_of(network: Network, make: Make) -> Any:
+    """A net that learns from inputs of every size; where there is none, one for each size that comes.
+
+    Raises:
+        Unsupported: with every problem that is there at the references' sizes too.
+    """
+    net, hangs_on_sizes = planned(network, make)
+    return net if hangs_on_sizes is None else SizedLearner(network, net, make)
+
+
+class SizedLearner:
+    """`porting.training.trainer.Learner` over nets for one size each.
+
+    What a net has learnt by itself is fetched before another goes on.
+
+    Attributes:
+        theta: the weights that learn, of all nets.
+    """
+
+    def __init__(self, network: Network, first: LearningNet, make: Make) -> None:
+        self.theta = first.theta
+        self.is_random = first.is_random
+        self._network = network
+        self._make = make
+        self._seed = first.seed
+        self._last = self._first = first
+        self._nets = BySize(self._net, MOST_SIZES)
+
+    def _net(self, sizes: Sizes) -> LearningNet:
+        if sizes == tuple(one.shape[1:] for one in self._first.network.inputs):
+            return self._first
+        return planned_at(self._network, sizes, lambda it: self._make(it, self.theta, self._seed))
+
+    def _net_for(self, inputs: Mapping[str, Array]) -> LearningNet:
+        net = self._nets[sizes_of(self._network, inputs)]
+        if net is not self._last:
+            self.theta.settle()
+        self._last = net
+        return net
+
+    @property
+    def reached(self) -> set[str]:
+        return self._first.reached
+
+    def activation_of(self, ref: TensorRef) -> Optional[str]:
+        return self._first.activation_of(ref)
+
+    def gradients(
+        self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative]
+    ) -> dict[str, Gradient]:
+        return self._net_for(inputs).gradients(inputs, derivatives)
+
+    def step(
+        self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative], optimizer: Optimizer
+    ) -> bool:
+        return self._net_for(inputs).step(inputs, derivatives, optimizer)
+
+    def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
+        return self._net_for(inputs).outputs(inputs)
+
+    def reseed(self, seed: int) -> None:
+        """See `LearningNet.reseed`; holds for the nets that are still to come too."""
+        self._seed = seed
+        for net in {id(one): one for one in (self._first, *self._nets)}.values():
+            net.reseed(seed)

@@ -1,0 +1,350 @@
+"""Convolutions as NeoML layers.
+
+NeoML convolves over height, width and depth, with the features in the channels; every other dimension counts
+objects. What it lacks is made here: TensorFlow's asymmetric padding, groups, depthwise dilation and multipliers,
+transposed convolutions of any output size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+
+from ...layers.rule import Refusal
+from ...layers.windows import margins, output_size, transposed_margins, transposed_size
+from ...network import Array
+from ...operations import Weight
+from ..graph import AXES, Graph, Parameter, Port, blob_array
+from ..values import Wire
+from .images import pad, spatial
+
+__all__ = ["ConvolutionOperations", "Slot"]
+
+Sizes = Sequence[int]
+Part = Optional[tuple[int, int]]
+WINDOW = "HWD"
+PLANE = 2
+
+
+@dataclass(frozen=True)
+class Slot:
+    """How a kernel lies in a NeoML layer.
+
+    Attributes:
+        layout: the blob dimension of each of its axes, the window's in front.
+        part: from where to where it holds the last axis; None for all of it.
+        spread: by how much its window is dilated with zeros.
+        grown: how many zeros end its window.
+        merged: its last two axes are one.
+    """
+
+    layout: str
+    part: Part = None
+    spread: tuple[int, ...] = ()
+    grown: tuple[int, ...] = ()
+    merged: bool = False
+
+    @property
+    def has_zeros(self) -> bool:
+        return any(step > 1 for step in self.spread) or any(self.grown)
+
+    def of(self, kernel: Weight) -> Parameter:
+        """The parameter that holds the kernel."""
+        if self.part is not None and kernel.undo is not None:
+            raise Refusal(
+                f"groups of the kernel {kernel.name}, which was arranged", "hand the kernel on as Keras has it"
+            )
+
+        def pack() -> Array:
+            value = self._widened(np.asarray(kernel.value, np.float32)[..., cut(self.part)])
+            return blob_array(value.reshape(*value.shape[:-2], -1) if self.merged else value, self.layout)
+
+        def unpack(slot: Array) -> Iterable[tuple[str, Any, Array]]:
+            filters = kernel.shape[-1] if self.part is None else self.part[1] - self.part[0]
+            shape = (*kernel.shape[:-1], filters)
+            window = self._window(shape[:-2])
+            rest = (shape[-2] * shape[-1],) if self.merged else shape[-2:]
+            value = _unpacked(slot, self.layout, (*window, *rest))[self._kept(shape[:-2])]
+            value = value.reshape(shape)
+            return [(kernel.name, (..., cut(self.part)), value if self.part else kernel.in_keras(value))]
+
+        return Parameter(pack, (kernel,), unpack)
+
+    def _steps(self, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return self.spread or (1,) * axes, self.grown or (0,) * axes
+
+    def _window(self, window: Sizes) -> tuple[int, ...]:
+        spread, grown = self._steps(len(window))
+        return tuple((k - 1) * step + 1 + more for k, step, more in zip(window, spread, grown))
+
+    def _kept(self, window: Sizes) -> tuple[slice, ...]:
+        spread, _ = self._steps(len(window))
+        return tuple(slice(0, (k - 1) * step + 1, step) for k, step in zip(window, spread))
+
+    def _widened(self, value: Array) -> Array:
+        if not self.has_zeros:
+            return value
+        window = value.shape[:-2]
+        wide = np.zeros((*self._window(window), *value.shape[-2:]), np.float32)
+        wide[self._kept(window)] = value
+        return wide
+
+
+def _unpacked(slot: Array, layout: str, shape: Sizes) -> Array:
+    """Undo `blob_array`."""
+    places = [AXES.index(letter) for letter in layout]
+    rest = [at for at in range(len(AXES)) if at not in places]
+    return slot.reshape(_blob_shape(layout, shape)).transpose(places + rest).reshape(tuple(shape))
+
+
+def _blob_shape(layout: str, shape: Sizes) -> tuple[int, ...]:
+    sizes = dict(zip(layout, shape))
+    return tuple(sizes.get(letter, 1) for letter in AXES)
+
+
+def cut(part: Part) -> slice:
+    return slice(None) if part is None else slice(*part)
+
+
+def bias_parameter(bias: Weight, part: Part = None) -> Parameter:
+    """A bias, or a part of one, in the free term."""
+    return Parameter(
+        lambda: blob_array(np.asarray(bias.value, np.float32).reshape(-1)[cut(part)], "C"),
+        (bias,),
+        lambda slot: [(bias.name, cut(part), slot.reshape(-1))],
+    )
+
+
+def plane(values: Sizes, rest: int) -> tuple[int, ...]:
+    """A number for each of height and width."""
+    return (*values, rest)[:PLANE] if len(values) < PLANE else tuple(values)
+
+
+class ConvolutionOperations:
+    """`porting.operations.ConvolutionOperations` over a `Graph`."""
+
+    graph: Graph
+    training: bool
+
+    def convolution(
+        self,
+        x: Wire,
+        kernel: Weight,
+        bias: Optional[Weight] = None,
+        *,
+        strides: Sizes,
+        padding: str,
+        dilation: Sizes,
+        groups: int = 1,
+    ) -> Wire:
+        learns_zeros = self.training and any(step > 1 for step in dilation)
+        if groups > 1 and kernel.shape[-2] == 1 and len(strides) <= PLANE and not learns_zeros:
+            return self._channelwise(x, kernel, bias, strides, padding, dilation)
+        image, native, shape = self._prepared(x, kernel.shape[:-2], strides, padding, dilation)
+        if set(kernel.shape[:-2]) == {1} and max(strides) > 1 and len(strides) <= PLANE and not self.training:
+            image, strides = self._thinned(image, strides), (1,) * len(strides)
+        if groups == 1:
+            port = self._convolve(image.port, kernel, bias, None, strides, native, dilation)
+        else:
+            port = self._by_groups(image, kernel, bias, strides, native, dilation, groups)
+        return image.made(port, (*shape, kernel.shape[-1]))
+
+    def _prepared(
+        self, x: Wire, window: Sizes, strides: Sizes, padding: str, dilation: Sizes
+    ) -> tuple[Wire, tuple[int, ...], tuple[Optional[int], ...]]:
+        """The image padded where NeoML cannot, the padding that it can, and the shape without features."""
+        image = spatial(x, len(window))
+        sizes = image.shape[1:-1]
+        amounts = margins(padding, sizes, window, strides, dilation)
+        shape = (image.shape[0], *map(output_size, sizes, amounts, window, strides, dilation))
+        if all(before == after for before, after in amounts):
+            return image, tuple(before for before, _ in amounts), shape
+        grown = spatial(pad(image, [*amounts, (0, 0)]), len(window))
+        return grown, (0,) * len(window), shape
+
+    def _thinned(self, image: Wire, strides: Sizes) -> Wire:
+        """Every so many steps of an image: a pool over windows of one step.
+
+        A 1x1 convolution of what is left is one matrix product; with strides NeoML gathers its windows first, which
+        took two and a half times as long in ResNet50.
+        """
+        port = self.graph.add("MaxPooling", image.port, filter_size=(1, 1), stride_size=plane(strides, 1))
+        return image.made(port)
+
+    def _convolve(
+        self,
+        image: Port,
+        kernel: Weight,
+        bias: Optional[Weight],
+        part: Part,
+        strides: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+    ) -> Port:
+        axes = len(kernel.shape) - 2
+        layout = WINDOW[:axes] + "CB"
+        filters = kernel.shape[-1] if part is None else part[1] - part[0]
+        biased = {} if bias is None else {"free_term": bias_parameter(bias, part)}
+        if axes <= PLANE:
+            return self.graph.add(
+                "Conv",
+                image,
+                filter_count=filters,
+                filter_size=plane(kernel.shape[:-2], 1),
+                stride_size=plane(strides, 1),
+                padding_size=plane(padding, 0),
+                dilation_size=plane(dilation, 1),
+                is_zero_free_term=bias is None,
+                parameters={"filter": Slot(layout, part).of(kernel), **biased},
+            )
+        slot = Slot(layout, part, tuple(dilation))
+        self._refuse_zeros(slot, "a dilated 3-D convolution")
+        return self.graph.add(
+            "Conv3D",
+            image,
+            filter_count=filters,
+            filter_size=slot._window(kernel.shape[:-2]),
+            stride_size=tuple(strides),
+            padding_size=tuple(padding),
+            is_zero_free_term=bias is None,
+            parameters={"filter": slot.of(kernel), **biased},
+        )
+
+    def _by_groups(
+        self,
+        image: Wire,
+        kernel: Weight,
+        bias: Optional[Weight],
+        strides: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+        groups: int,
+    ) -> Port:
+        """A convolution for each group of channels, split off one after another."""
+        width, filters = kernel.shape[-2], kernel.shape[-1] // groups
+        made, rest = [], image.port
+        for group in range(groups):
+            own = rest
+            if group < groups - 1:
+                own = self.graph.add("SplitChannels", rest, sizes=[width], outputs=2)
+                rest = Port(own.node, 1)
+            part = (group * filters, (group + 1) * filters)
+            made.append(self._convolve(own, kernel, bias, part, strides, padding, dilation))
+        return self.graph.add("ConcatChannels", *made)
+
+    def _refuse_zeros(self, slot: Slot, what: str) -> None:
+        if self.training and slot.has_zeros:
+            raise Refusal(f"{what} is built with zeros in its kernel, which NeoML would train", "train it in Keras")
+
+    # ---- channel by channel
+
+    def depthwise_convolution(
+        self,
+        x: Wire,
+        kernel: Weight,
+        bias: Optional[Weight] = None,
+        *,
+        strides: Sizes,
+        padding: str,
+        dilation: Sizes,
+    ) -> Wire:
+        return self._channelwise(x, kernel, bias, strides, padding, dilation)
+
+    def _channelwise(
+        self,
+        x: Wire,
+        kernel: Weight,
+        bias: Optional[Weight],
+        strides: Sizes,
+        padding: str,
+        dilation: Sizes,
+    ) -> Wire:
+        """Each channel with filters of its own, one after another in the kernel's last two axes together."""
+        window, filters = kernel.shape[:-2], int(np.prod(kernel.shape[-2:]))
+        image, native, shape = self._prepared(x, window, strides, padding, dilation)
+        slot = Slot(WINDOW[: len(window)] + "C", spread=tuple(dilation), merged=True)
+        self._refuse_zeros(slot, "a dilated depthwise convolution")
+        parameters = {"filter": slot.of(kernel)}
+        if bias is not None:
+            parameters["free_term"] = bias_parameter(bias)
+        port = self.graph.add(
+            "ChannelwiseConv",
+            self._repeated_channels(image, filters),
+            filter_count=filters,
+            filter_size=plane(slot._window(window), 1),
+            stride_size=plane(strides, 1),
+            padding_size=plane(native, 0),
+            is_zero_free_term=bias is None,
+            parameters=parameters,
+        )
+        return image.made(port, (*shape, filters))
+
+    def _repeated_channels(self, image: Wire, filters: int) -> Port:
+        """Every channel as many times as it has filters, by a product with zeros and ones."""
+        channels = image.size(-1)
+        if channels == filters:
+            return image.port
+        copies = np.repeat(np.eye(channels, dtype=np.float32), filters // channels, 1)
+        return self.graph.add(
+            "Conv",
+            image.port,
+            filter_count=filters,
+            filter_size=(1, 1),
+            is_zero_free_term=True,
+            parameters={"filter": Parameter.fixed(copies, "CB")},
+        )
+
+    # ---- transposed
+
+    def transposed_convolution(
+        self,
+        x: Wire,
+        kernel: Weight,
+        bias: Optional[Weight] = None,
+        *,
+        strides: Sizes,
+        padding: str,
+        output_padding: Optional[Sizes],
+        dilation: Sizes,
+    ) -> Wire:
+        window = kernel.shape[:-2]
+        image = spatial(x, len(window))
+        more: Sequence[Optional[int]] = output_padding or [None] * len(window)
+        amounts = [transposed_margins(*axis) for axis in zip(window, strides, [padding] * len(window), more, dilation)]
+        shape = (image.shape[0], *map(transposed_size, image.shape[1:-1], amounts, window, strides, dilation))
+        # Steps beyond the last window hold the bias alone: zeros at the kernel's end make them.
+        grown = tuple(max(after, 0) for _, after in amounts)
+        port = self._transposed(image, kernel, bias, strides, dilation, grown)
+        made = image.made(port, (*(None for _ in shape), kernel.shape[-2]))
+        margin = [(before, min(after, 0)) for before, after in amounts]
+        made = spatial(pad(made, [*margin, (0, 0)]), len(window))
+        return made.made(made.port, (*shape, kernel.shape[-2]))
+
+    def _transposed(
+        self, image: Wire, kernel: Weight, bias: Optional[Weight], strides: Sizes, dilation: Sizes, grown: Sizes
+    ) -> Port:
+        axes, filters = len(strides), kernel.shape[-2]
+        flat = axes <= PLANE
+        natively_dilated = flat and not any(grown)
+        slot = Slot(WINDOW[:axes] + "CB", spread=() if natively_dilated else tuple(dilation), grown=tuple(grown))
+        self._refuse_zeros(slot, "a transposed convolution of this window, stride and dilation")
+        size = slot._window(kernel.shape[:-2])
+        settings: dict[str, Any] = {}
+        if natively_dilated:
+            settings = {"dilation_size": plane(dilation, 1)}
+        parameters = {"filter": slot.of(kernel)}
+        if bias is not None:
+            parameters["free_term"] = bias_parameter(bias)
+        return self.graph.add(
+            "TransposedConv" if flat else "TransposedConv3D",
+            image.port,
+            filter_count=filters,
+            filter_size=plane(size, 1) if flat else size,
+            stride_size=plane(strides, 1) if flat else tuple(strides),
+            is_zero_free_term=bias is None,
+            parameters=parameters,
+            **settings,
+        )

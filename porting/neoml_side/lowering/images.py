@@ -1,0 +1,269 @@
+"""Pools, margins, resizing and fixed normalisation as NeoML layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Optional
+
+import numpy as np
+
+from ...layers.rule import Refusal
+from ...layers.windows import margins, output_size
+from ...network import Array
+from ...operations import MovingStatistics, Weight
+from ..graph import Parameter, Port, blob_array
+from ..values import Wire, canonical
+from . import steps_as_rows as time_as_batch
+from .base import BatchMoments, Part
+from .batch_statistics import in_rows, normalized, normalized_where
+from .folding import joined
+from .reshaping import as_before, as_float, repeat
+
+__all__ = ["ImageOperations", "pad", "spatial"]
+
+Sizes = Sequence[int]
+WINDOW = "HWD"
+# Below every number that a network computes, and still finite.
+LOWEST = -3.0e38
+# Axes of a tensor that fits a batch of images with its channels.
+IMAGE_RANK = 4
+
+
+def spatial(x: Wire, axes: int) -> Wire:
+    """The tensor with its last axes in height, width, depth and channels, where NeoML has its windows."""
+    if x.rank != axes + 2:
+        raise Refusal(f"takes a tensor of rank {axes + 2}, not of rank {x.rank}")
+    places = dict(enumerate(WINDOW[:axes] + "C", 1))
+    return replace(as_float(x).require(places), dtype="float32")
+
+
+def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
+    """Grow each axis after the batch by (before, after); below 0 cut it."""
+    before = x
+    x = as_float(x)
+    for axes in _pairs(x, amounts):
+        x = x.require(dict.fromkeys(axes, "HW"))
+        deltas = [0, 0, 0, 0]
+        shape = list(x.shape)
+        for axis in axes:
+            first = 2 if x.layout[axis] == "H" else 0
+            deltas[first : first + 2] = amounts[axis - 1]
+            size = shape[axis]
+            shape[axis] = None if size is None else size + sum(amounts[axis - 1])
+            if (shape[axis] or 1) < 1:
+                raise Refusal(f"{-sum(amounts[axis - 1])} steps are cut from an axis of size {size}")
+        x = x.made(x.graph.add("ImageResize", x.port, deltas=deltas, default_value=float(value)), shape)
+    if before.dtype != "int32":
+        return replace(x, dtype=before.dtype, mask=None)
+    grown = as_before(x, before)
+    # Every table has a row 0; of another number nothing is known.
+    return replace(grown, ids_from=None) if value else grown
+
+
+def _pairs(x: Wire, amounts: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """The axes to change, those that lie in height and width together."""
+    changed = [axis for axis, amount in enumerate(amounts, 1) if any(amount)]
+    together = [axis for axis in changed if x.layout[axis] in "HW"]
+    return ([together] if together else []) + [[axis] for axis in changed if axis not in together]
+
+
+class ImageOperations(Part):
+    """`porting.operations.ImageOperations` over a `Graph`."""
+
+    # ---- pools
+
+    def pool(self, x: Wire, name: str, window: Sizes, strides: Sizes, padding: str) -> Wire:
+        image = spatial(x, len(window))
+        once = (1,) * len(window)
+        sizes = image.shape[1:-1]
+        amounts = margins(padding, sizes, window, strides, once)
+        shape = (image.shape[0], *map(output_size, sizes, amounts, window, strides, once), image.shape[-1])
+        grown = spatial(pad(image, [*amounts, (0, 0)], LOWEST if name == "max" else 0.0), len(window))
+        port = self._pool(grown.port, name, window, strides)
+        if name == "mean" and any(map(any, amounts)):
+            port = self._share_of(port, image, amounts, window, strides)
+        return image.made(port, shape)
+
+    def _pool(self, image: Port, name: str, window: Sizes, strides: Sizes) -> Port:
+        kind = "MaxPooling" if name == "max" else "MeanPooling"
+        # The gradient of NeoML's MaxPooling is wrong for windows higher than 1, that of MaxPooling3D is right.
+        axes = 3 if len(window) == 3 or (self.training and name == "max") else 2
+        ones = (1,) * (axes - len(window))
+        return self.graph.add(
+            f"{kind}3D" if axes == 3 else kind,
+            image,
+            filter_size=(*window, *ones),
+            stride_size=(*strides, *ones),
+        )
+
+    def _share_of(
+        self, pooled: Port, image: Wire, amounts: Sequence[tuple[int, int]], window: Sizes, strides: Sizes
+    ) -> Port:
+        """A mean that counted the padding, over the part of each window that is none."""
+        ones = self.filled(image, 1.0)
+        grown = spatial(pad(ones, [*amounts, (0, 0)]), len(window))
+        part = self._pool(grown.port, "mean", window, strides)
+        if not self.training:
+            return self.graph.add("EltwiseDiv", pooled, part)
+        inverse = self.graph.add("Power", part, exponent=-1.0)
+        kept = self.graph.add("LeakyReLU", pooled, alpha=1.0)
+        return self.graph.add("EltwiseMul", kept, inverse)
+
+    # ---- sizes
+
+    def pad(self, x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
+        return pad(x, amounts, value)
+
+    def upsample(self, x: Wire, times: Sizes) -> Wire:
+        made = x
+        for axis, count in enumerate(times, 1):
+            if count == 1:
+                continue
+            made = repeat(made, count, axis)
+        return replace(made, ids_from=x.ids_from, mask=None)
+
+    def resample(self, x: Wire, axis: int, matrix: Array) -> Wire:
+        """A 1x1 convolution over the axis, which is brought to the channels for it."""
+        at = x.axis(axis)
+        target, size = matrix.shape
+        if x.shape[at] != size:
+            raise Refusal(f"axis {axis} of shape {x.shape} meets a matrix for {size}", "fix the size in the Input")
+        x = as_float(x).require({at: "C"}, others="HWSL")
+        port = self.graph.add(
+            "Conv",
+            x.port,
+            filter_count=target,
+            filter_size=(1, 1),
+            is_zero_free_term=True,
+            parameters={"filter": Parameter.fixed(np.ascontiguousarray(matrix.T), "CB")},
+        )
+        return x.made(port, (*x.shape[:at], target, *x.shape[at + 1 :]), dtype="float32")
+
+    # ---- fixed normalisation
+
+    def scale_and_shift(self, x: Wire, scale: Optional[Array], shift: Optional[Array], axis: int) -> Wire:
+        at = x.axis(axis)
+        factors = np.ones(x.size(at), np.float32) if scale is None else scale
+        parameters = {"filter": Parameter.fixed(factors.reshape(-1), "C")}
+        if shift is not None:
+            parameters["free_term"] = Parameter.fixed(shift.reshape(-1), "C")
+        return self._per_channel(x, at, parameters)
+
+    def _per_channel(self, x: Wire, axis: int, parameters: dict[str, Parameter]) -> Wire:
+        """A factor, and a number to add, for each place along an axis."""
+        if self.training and x.rank > IMAGE_RANK:
+            return self._with_places_as_one(x, axis, lambda flat: self._per_channel(flat, 2, parameters))
+        x = as_float(x).require({axis: "C"}, others="HW" if self.training else "HWSL")
+
+        def scaled(port: Port) -> Port:
+            return self.graph.add(
+                "ChannelwiseConv",
+                port,
+                filter_count=x.size(axis),
+                filter_size=(1, 1),
+                is_zero_free_term="free_term" not in parameters,
+                parameters=parameters,
+            )
+
+        # Where it learns, each channel of each image costs as much as some twenty numbers.
+        learns = self.training and any(one.weights for one in parameters.values())
+        as_one_image = learns and x.rank < IMAGE_RANK and None not in x.shape[1:]
+        return x.made(in_rows(x, "W", scaled) if as_one_image else scaled(x.port), dtype="float32")
+
+    def _with_places_as_one(self, x: Wire, axis: int, function: Callable[[Wire], Wire]) -> Wire:
+        """A function of (batch, places, features): NeoML goes back through one list and one length of images only."""
+        others = [at for at in range(1, x.rank) if at != axis]
+        if sum(x.shape[at] is None for at in others) > 1:
+            raise Refusal("several open axes of a tensor of five or more that is trained", "fix them in the Input")
+        order = [0, *others, axis]
+        flat = self.reshape(self.transpose(x, order), (-1, x.size(axis)))
+        made = function(flat)
+        sizes = [x.shape[at] for at in others]
+        whole = self.reshape(made, (*(-1 if size is None else size for size in sizes), x.size(axis)))
+        return self.transpose(whole, [order.index(at) for at in range(x.rank)])
+
+    def dropout(self, x: Wire, rate: float, whole_features: bool = False) -> Wire:
+        # Along the batch length NeoML drops the same places at every step.
+        x = self._floating(x).to(canonical(x.rank))
+        # It drops nothing where nothing learns before it: a layer that `LearningNet` lets learn where need be.
+        if x.shape[-1] is None or (x.rank > IMAGE_RANK and x.shape[1:].count(None) > 1):
+            waking = x
+        elif x.rank > IMAGE_RANK:
+            flat = self.dropout(self.reshape(x, (-1, x.size(-1))), rate, whole_features)
+            return self.reshape(flat, tuple(-1 if size is None else size for size in x.shape[1:]))
+        else:
+            waking = self.scale_and_shift(x, None, None, -1)
+        return x.made(self.graph.add("Dropout", waking.port, rate=float(rate), spatial=whole_features))
+
+    def batch_normalization(
+        self,
+        x: Wire,
+        mean: Weight,
+        variance: Weight,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+    ) -> Wire:
+        at = x.axis(axis)
+        deviation = np.sqrt(variance.value.astype(np.float32) + np.float32(epsilon))
+        if not self.training:
+            scale = 1 / deviation if gamma is None else gamma.value / deviation
+            shift = -mean.value * scale if beta is None else beta.value - mean.value * scale
+            weights = tuple(one for one in (gamma, beta, mean, variance) if one is not None)
+            parameters = {"filter": _fixed_from(weights, scale), "free_term": _fixed_from(weights, shift)}
+            return self._per_channel(x, at, parameters)
+        y = self.scale_and_shift(x, 1 / deviation, -mean.value / deviation, at)
+        return self._by_learnt(y, gamma, beta, at)
+
+    def _by_learnt(self, x: Wire, gamma: Optional[Weight], beta: Optional[Weight], axis: int) -> Wire:
+        """x · gamma + beta along an axis."""
+        if gamma is None and beta is None:
+            return x
+        ones = np.ones(x.size(axis), np.float32)
+        learnt = {"filter": _vector(gamma) if gamma is not None else Parameter.fixed(ones, "C")}
+        if beta is not None:
+            learnt["free_term"] = _vector(beta)
+        return self._per_channel(x, axis, learnt)
+
+    def normalize_batch(
+        self,
+        x: Wire,
+        statistics: MovingStatistics,
+        gamma: Optional[Weight] = None,
+        beta: Optional[Weight] = None,
+        *,
+        epsilon: float,
+        axis: int,
+        mask: Optional[Wire] = None,
+        by_steps: bool = False,
+    ) -> Wire:
+        x, at = as_float(x), x.axis(axis)
+        self.moments.append(BatchMoments(x, at, mask, statistics, by_steps))
+        if mask is not None:
+            y = normalized_where(self, x, at, epsilon, mask)
+        elif by_steps:
+            y = normalized(x, at, epsilon, by_steps=True)
+        elif x.rank > IMAGE_RANK + 1:
+            y = self._with_places_as_one(x, at, lambda flat: normalized(flat, 2, epsilon))
+        else:
+            y = normalized(x, at, epsilon)
+        return self._by_learnt(y, gamma, beta, at)
+
+    # ---- time as batch
+
+    def time_to_batch(self, x: Wire) -> Wire:
+        return time_as_batch.fold(x)
+
+    def batch_to_time(self, x: Wire, like: Wire) -> Wire:
+        return time_as_batch.unfold(self, as_float(x), as_float(like))
+
+
+def _vector(weight: Weight) -> Parameter:
+    return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot.reshape(-1))
+
+
+def _fixed_from(weights: tuple[Weight, ...], value: Array) -> Parameter:
+    return joined(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights)

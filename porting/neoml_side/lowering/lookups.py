@@ -1,0 +1,99 @@
+"""Rows of tables, looked up by ids; in a net that learns by the host, so that each id has a gradient of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...layers.rule import Refusal
+from ...operations import Weight
+from ..graph import Graph, Node, Parameter, Port
+from ..values import Wire
+from .base import Part
+
+__all__ = ["Gathering", "LookupOperations"]
+
+# Layers that copy: of two slices they would make one.
+REPEATING = frozenset({"Upsampling2D"})
+
+
+@dataclass(frozen=True, eq=False)
+class Gathering:
+    """A lookup whose table is, for each batch, the rows that the batch asks for, one for each id in turn.
+
+    Attributes:
+        node: the lookup.
+        table: the weight that the rows are taken from.
+        fed: the network's inputs that hold the ids, and for each the net's input that is fed the numbers of its ids
+            among all, in its shape.
+    """
+
+    node: Node
+    table: Weight
+    fed: tuple[tuple[str, str], ...]
+
+
+def numbers_of(graph: Graph, ids: Wire, name: str) -> tuple[Wire, list[tuple[str, str]]]:
+    """A tensor that goes the way of `ids`, but from inputs that number the ids, and those (`Gathering.fed`).
+
+    An input that comes by several ways is numbered for each: what is looked up twice has two slices.
+    """
+    fed: list[tuple[str, str]] = []
+
+    def moved(port: Port) -> Port:
+        node = port.node
+        if node.kind == "Source":
+            fed.append((node.name, f"{node.name}/{name}" + (f"/{len(fed)}" if fed else "")))
+            return graph.add("Source", name=fed[-1][1])
+        if node.kind in REPEATING:
+            raise Refusal("ids that are repeated before they are looked up do not train", "repeat what was looked up")
+        again = [moved(one) for one in node.inputs]
+        made = graph.add(node.kind, *again, parameters=node.parameters, outputs=node.outputs, **node.settings)
+        return Port(made.node, port.output)
+
+    return replace(ids, port=moved(ids.port), forms={}), fed
+
+
+def gathered_rows(table: Weight) -> Parameter:
+    """The rows that the host picks, none so far."""
+    return Parameter(lambda: np.zeros((1, 1, 1, 1, 1, 1, table.shape[1]), np.float32), (table,))
+
+
+class LookupOperations(Part):
+    """Lookups of the rows of a table.
+
+    Attributes:
+        gathered: lookups, in a net that learns, whose rows the host picks.
+    """
+
+    gathered: list[Gathering]
+
+    def embedding(self, ids: Wire, table: Weight) -> Wire:
+        self._limit_ids(ids, table)
+        fed: list[tuple[str, str]] = []
+        if self.training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
+            ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
+        if ids.dtype != "int32":
+            ids = self.cast(ids, "int32")
+        ids = ids.require({}, others="HWDSL")
+        rows, width = table.shape
+        lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
+        port = self.graph.add(
+            "MultichannelLookup",
+            ids.port,
+            dimensions=[(1 if fed else rows, width)],
+            parameters={"embeddings": gathered_rows(table) if fed else lookup},
+        )
+        if fed:
+            self.gathered.append(Gathering(port.node, table, tuple(fed)))
+        return ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
+
+    def _limit_ids(self, ids: Wire, table: Weight) -> None:
+        if ids.ids_from is None:
+            raise Refusal(
+                "its ids are computed inside the network, so nothing can check them before NeoML's lookup reads them",
+                "feed the ids as an input; the numpy engine runs this network as it is",
+            )
+        for name in ids.ids_from:
+            self.graph.ids_below[name] = min(self.graph.ids_below.get(name, table.shape[0]), table.shape[0])

@@ -1,0 +1,543 @@
+"""The operations as NeoML layers: each adds nodes to a graph and keeps track of layouts.
+
+Every trap of NeoML is met in here or in the modules beside it, once: no empty or dangling layer, no product
+that writes over an operand, ids checked before they reach a lookup, integers kept away from float layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from ...layers.rule import Refusal
+from ...network import Array, Input, Shape
+from ...operations import Cell, Draw, Weight
+from ..graph import Graph, Parameter, Port, blob_array
+from ..values import Wire, canonical
+from . import recurrence, reshaping
+from .activations import activate, linear
+from .base import BatchMoments
+from .convolutions import ConvolutionOperations
+from .images import ImageOperations
+from .learned_tensors import learnt_tensor, safe_product
+from .lookups import Gathering, LookupOperations
+from .maxima import larger, largest
+from .positions import PositionOperations
+from .products import ProductOperations
+from .reducing import fits, reduce_in_rows
+from .scaling import ScalingOperations
+from .spreading import SpreadingOperations, in_product_order, learns
+from .unary import LOGARITHMS, UNARY, learning_log
+
+__all__ = ["NeomlOperations"]
+
+Operand = Union[Wire, Weight, float]
+LARGEST_EXACT_INTEGER = 2**24
+# Activations that compare, in NeoML without a gradient.
+STEPS = frozenset({"hard_shrink", "threshold"})
+
+
+def dense_parameters(kernel: Weight, bias: Optional[Weight], convolution: bool = False) -> dict[str, Parameter]:
+    """Kernel and bias of a fully connected layer, or of a 1x1 convolution that does the same."""
+    layout = "HBC" if convolution else "BC"
+
+    def pack(value: Array) -> Array:
+        turned = np.ascontiguousarray(value.T)
+        return blob_array(turned[None] if convolution else turned, layout)
+
+    def unpack(slot: Array) -> Array:
+        return slot.reshape(kernel.shape[::-1]).T
+
+    parameters = {"filter" if convolution else "weights": Parameter.of(kernel, pack, unpack)}
+    if bias is not None:
+        parameters["free_term"] = vector(bias)
+    return parameters
+
+
+def vector(weight: Weight) -> Parameter:
+    """A weight of one axis in a slot of one row."""
+    return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot)
+
+
+class NeomlOperations(
+    ConvolutionOperations,
+    ImageOperations,
+    LookupOperations,
+    SpreadingOperations,
+    PositionOperations,
+    ProductOperations,
+    ScalingOperations,
+):
+    """`porting.operations.Operations` over a `Graph`.
+
+    Attributes:
+        graph: where the nodes go.
+        training: build for learning: only layers whose gradients are right.
+        moving: stored statistics that follow those of the batches.
+        moments: the tensors that they follow.
+        gathered: lookups, in a net that learns, whose rows the host picks.
+        draws: by source, its wire and what draws the numbers that it is fed in every step.
+        moves: by input, how often a tensor near it had to be moved, by the layout wanted.
+    """
+
+    def __init__(
+        self, graph: Optional[Graph] = None, training: bool = False, moving: Collection[str] = frozenset()
+    ) -> None:
+        self.graph = graph or Graph()
+        self.training = training
+        self.moving = moving
+        self.moments: list[BatchMoments] = []
+        self.whole_numbers: set[int] = set()
+        self.moves: dict[str, dict[str, int]] = {}
+        self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}
+        self.gathered: list[Gathering] = []
+        self.draws: dict[str, tuple[Wire, Draw]] = {}
+
+    # ---- where tensors come from
+
+    def source(self, given: Input, layout: Optional[str] = None) -> Wire:
+        """The wire of an input of the network."""
+        dtype = "int32" if given.dtype.startswith(("int", "uint")) else given.dtype
+        dtype = "float32" if dtype.startswith("float") else dtype
+        layout = layout or canonical(len(given.shape), dtype)
+        port = self.graph.add("Source", name=given.name)
+        shape = (None, *given.shape[1:])
+        return Wire(
+            shape, dtype, layout, port, self.graph, None, given.name, frozenset([given.name]), on_move=self._note_move
+        )
+
+    def drawn(self, shape: Shape, draw: Draw) -> Wire:
+        if None in shape[1:]:
+            what = f"would draw random numbers of the shape {shape} in training, of which only the rows may be open"
+            raise Refusal(what, "fix the sizes in the Input")
+        name = f"drawn {len(self.draws)}"
+        sizes = (None, *shape[1:])
+        wire = Wire(sizes, "float32", canonical(len(sizes)), self.graph.add("Source", name=name), self.graph)
+        self.draws[name] = wire, draw
+        return wire
+
+    def _note_move(self, origin: str, have: str, want: str) -> None:
+        counts = self.moves.setdefault(origin, {})
+        counts[want[1:2]] = counts.get(want[1:2], 0) + 1
+
+    def constant(self, value: Array) -> Wire:
+        value = np.asarray(value)
+        dtype = "bool" if value.dtype == bool else "int32" if value.dtype.kind in "iu" else "float32"
+        layout = canonical(value.ndim, dtype)
+        return Wire(value.shape, dtype, layout, self._data(value, layout, dtype), self.graph)
+
+    def _data(self, value: Array, layout: str, dtype: str = "float32", source: Optional[Weight] = None) -> Port:
+        kind = np.int32 if dtype == "int32" else np.float32
+        array = np.asarray(value).astype(kind)
+        blob = Parameter(lambda: blob_array(array, layout), () if source is None else (source,))
+        if source is not None:
+            blob = replace(blob, unpack=lambda slot: [(source.name, ..., slot.reshape(source.shape))])
+        return self.graph.add("Data", parameters={"blob": blob})
+
+    def _operand(self, x: Operand, partner: Wire) -> Wire:
+        """A weight as a wire whose axes lie as the last axes of its partner do."""
+        if isinstance(x, Wire):
+            return x
+        assert isinstance(x, Weight)
+        rank = len(x.shape)
+        if rank > partner.rank:
+            raise Refusal(f"weight {x.name} of shape {x.shape} against a tensor of rank {partner.rank}")
+        own = partner.layout[partner.rank - rank :]
+        shape = (1,) * (partner.rank - rank) + x.shape
+        return Wire(shape, "float32", partner.layout, self._parameter(x, own), self.graph)
+
+    def _parameter(self, weight: Weight, layout: str) -> Port:
+        if self.training:
+            return learnt_tensor(self.graph, weight, layout)
+        value = np.asarray(weight.value)
+        moved = Parameter.of(
+            weight,
+            lambda array: blob_array(array, layout),
+            lambda slot: _from_blob(slot, layout, value.shape),
+        )
+        return self.graph.add("Data", parameters={"blob": moved})
+
+    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Wire:
+        raise Refusal(
+            "stands inside the network, and NeoML has no layer for it",
+            "put it straight after the inputs, where it runs before NeoML; the numpy engine runs this network as it is",
+        )
+
+    def cast(self, x: Operand, dtype: str) -> Wire:
+        wire = self._wire(x)
+        if dtype in ("float16", "bfloat16"):
+            raise Refusal(f"NeoML has no {dtype}, which rounds", "leave it out; the numpy engine has it")
+        if dtype.startswith("float"):
+            return self._floating(wire) if wire.dtype != "bool" else replace(wire, dtype="float32", mask=None)
+        if dtype == "bool":
+            return wire if wire.dtype == "bool" else self.compare(wire, 0, "not_equal")
+        if dtype.startswith(("int", "uint")):
+            if wire.dtype == "int32":
+                return wire
+            return wire.made(self.graph.add("Cast", wire.port, output_type="int"), dtype="int32")
+        raise Refusal(f"no cast to {dtype}")
+
+    def _wire(self, x: Operand) -> Wire:
+        if not isinstance(x, Wire):
+            raise Refusal("a weight or number stands where a tensor is needed")
+        return x
+
+    def _floating(self, x: Wire) -> Wire:
+        if x.dtype == "int32":
+            return x.made(self.graph.add("Cast", x.port, output_type="float"), dtype="float32")
+        return x if x.dtype == "float32" else replace(x, dtype="float32")
+
+    # ---- linear maps
+
+    def dense(self, x: Wire, kernel: Weight, bias: Optional[Weight] = None) -> Wire:
+        x = self._floating(x)
+        if x.size(-1) != kernel.shape[0]:
+            raise Refusal(f"{x.size(-1)} features meet a kernel of {kernel.shape[0]}")
+        units = kernel.shape[1]
+        shape = (*x.shape[:-1], units)
+        if set(x.layout[:-1]) <= set("LBS"):
+            x = x.require({-1: "CHWD"}, others="LS")
+            port = self.graph.add(
+                "FullyConnected",
+                x.port,
+                element_count=units,
+                is_zero_free_term=bias is None,
+                parameters=dense_parameters(kernel, bias),
+            )
+            return x.made(port, shape, layout=x.layout[:-1] + "C")
+        x = x.require({-1: "C"}, others="HWLS")
+        port = self.graph.add(
+            "Conv",
+            x.port,
+            filter_count=units,
+            filter_size=(1, 1),
+            is_zero_free_term=bias is None,
+            parameters=dense_parameters(kernel, bias, convolution=True),
+        )
+        return x.made(port, shape)
+
+    # ---- element by element
+
+    def activation(self, x: Wire, name: str, **arguments: Any) -> Wire:
+        x = self._floating(x)
+        steps = name in STEPS or (name == "relu" and arguments.get("threshold"))
+        if self.training and steps and learns(x):
+            raise Refusal(f"{name} with a threshold has no gradient in NeoML", "freeze what stands before it")
+        return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.training))
+
+    def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
+        """Two tensors in one layout and of one size."""
+        partner = a if isinstance(a, Wire) else self._wire(b)
+        left, right = self._floating(self._operand(a, partner)), self._floating(self._operand(b, partner))
+        if left.rank != right.rank:
+            raise Refusal(f"tensors of ranks {left.rank} and {right.rank} meet element by element")
+        right = right.to(left.layout)
+        if not _broadcasts(left, right):
+            return left, right
+        shape = tuple(_joined(p, q) for p, q in zip(left.shape, right.shape))
+        if self.training:
+            return self._spread_both(left, right, shape)
+        port = self.graph.add("Broadcast", left.port, right.port, outputs=2)
+        return (
+            replace(left, shape=shape, port=port, forms={}, mask=None),
+            replace(right, shape=shape, port=Port(port.node, 1), forms={}, mask=None),
+        )
+
+    def _eltwise(self, kind: str, a: Operand, b: Operand) -> Wire:
+        left, right = self._pair(a, b)
+        if kind == "EltwiseMul" and self.training:
+            left, right = in_product_order(left, right)
+        port = self.graph.add(kind, left.port, right.port)
+        if kind == "EltwiseMul" and self.training:
+            port = safe_product(self.graph, port, left.port)
+        return left.made(port, dtype="float32")
+
+    def _scaled(self, x: Operand, multiplier: float, free_term: float) -> Wire:
+        wire = self._floating(self._wire(x))
+        return wire.made(linear(self.graph, wire.port, multiplier, free_term))
+
+    def add(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, 1.0, b)
+        return self.add(b, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseSum", a, b)
+
+    def subtract(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, 1.0, -b)
+        return self._scaled(b, -1.0, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseSub", a, b)
+
+    def multiply(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, b, 0.0)
+        return self.multiply(b, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseMul", a, b)
+
+    def divide(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(b, (int, float)):
+            return self._scaled(a, 1.0 / b, 0.0)
+        if isinstance(a, (int, float)):
+            return self.multiply(self.unary(self._wire(b), "reciprocal"), a)
+        if self.training:
+            divisor = self._operand(b, a) if isinstance(a, Wire) else self._wire(b)
+            return self.multiply(a, self.unary(divisor, "reciprocal"))
+        return self._eltwise("EltwiseDiv", a, b)
+
+    def maximum(self, a: Operand, b: Operand) -> Wire:
+        if isinstance(a, (int, float)):
+            a, b = b, a
+        if isinstance(b, (int, float)):
+            a = self._floating(self._wire(a))
+            b = self.filled(a, float(b))
+        left, right = self._pair(a, b)
+        if self.training:
+            return larger(self, left, right)
+        # Not EltwiseMax: behind a Source, and in a large net everywhere, it reads memory of the run before.
+        less = self.graph.add("Less", left.port, right.port)
+        return left.made(self.graph.add("Where", less, right.port, left.port), dtype="float32")
+
+    def minimum(self, a: Operand, b: Operand) -> Wire:
+        return self.multiply(self.maximum(self._negative(a), self._negative(b)), -1.0)
+
+    def _negative(self, x: Operand) -> Operand:
+        if isinstance(x, Wire):
+            return self.multiply(x, -1.0)
+        return replace(x, value=-x.value) if isinstance(x, Weight) else -x
+
+    def filled(self, x: Wire, value: float) -> Wire:
+        """A tensor of the shape of `x` that holds one number, whatever `x` holds."""
+        if self.training:  # a comparison has no gradient, not even none
+            # A ReLU below 0 passes no gradient on, were it infinite; times 0 would make it NaN.
+            zero = self.graph.add("ReLU", linear(self.graph, x.port, 0.0, -1.0))
+            return x.made(linear(self.graph, zero, 1.0, value))
+        zero = self.graph.add("Less", x.port, x.port)
+        return x.made(linear(self.graph, self.graph.add("Cast", zero, output_type="float"), 1.0, value))
+
+    def unary(self, x: Wire, name: str) -> Wire:
+        x = self._floating(x)
+        if name == "square" and self.training:
+            return self.multiply(x, x)
+        if name in LOGARITHMS and self.training:
+            return x.made(learning_log(self.graph, x.port, *LOGARITHMS[name]))
+        made = UNARY.get(name)
+        if made is None:
+            raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
+        return x.made(made(self.graph, x.port))
+
+    def power(self, x: Wire, exponent: float) -> Wire:
+        x = self._floating(x)
+        return x.made(self.graph.add("Power", x.port, exponent=float(exponent)))
+
+    # ---- comparisons and logic
+
+    def compare(self, a: Operand, b: Operand, name: str) -> Wire:
+        if isinstance(a, (int, float)) or (isinstance(a, Weight) and isinstance(b, Wire)):
+            return self.compare(b, a, MIRRORED[name])
+        wire = self._wire(a)
+        if wire.dtype == "int32" and b == 0 and name in ("equal", "not_equal"):
+            is_zero = self.graph.add("Cast", self.graph.add("Not", wire.port), output_type="float")
+            port = is_zero if name == "equal" else linear(self.graph, is_zero, -1.0, 1.0)
+            return wire.made(port, dtype="bool")
+        if isinstance(b, (int, float)):
+            left = self._floating(wire)
+            right = self.filled(left, float(b))
+        else:
+            left, right = self._pair(wire, b)
+        places = (wire, b) if self.training else ()
+        whole = bool(places) and all(isinstance(x, Wire) and id(x.port.node) in self.whole_numbers for x in places)
+        return self._compare_floats(left, right, name, whole)
+
+    def _compare_floats(self, left: Wire, right: Wire, name: str, whole: bool = False) -> Wire:
+        def less(p: Wire, q: Wire) -> Wire:
+            if whole:
+                difference = self.graph.add("EltwiseSub", q.port, p.port)
+                return p.made(self.graph.add("ReLU", difference, threshold=1.0), dtype="bool")
+            port = self.graph.add("Cast", self.graph.add("Less", p.port, q.port), output_type="float")
+            return p.made(port, dtype="bool")
+
+        if name in ("less", "greater"):
+            return less(left, right) if name == "less" else less(right, left)
+        if name in ("less_equal", "greater_equal"):
+            return self.logical_not(less(right, left) if name == "less_equal" else less(left, right))
+        same = self.graph.add("Cast", self.graph.add("Equal", left.port, right.port), output_type="float")
+        equal = left.made(same, dtype="bool")
+        return equal if name == "equal" else self.logical_not(equal)
+
+    def logical_and(self, a: Wire, b: Wire) -> Wire:
+        return replace(self._eltwise("EltwiseMul", a, b), dtype="bool")
+
+    def logical_or(self, a: Wire, b: Wire) -> Wire:
+        both = self._eltwise("EltwiseSum", a, b)
+        return both.made(self.graph.add("ReLU", both.port, threshold=1.0), dtype="bool")
+
+    def logical_not(self, a: Wire) -> Wire:
+        return a.made(linear(self.graph, a.port, -1.0, 1.0), dtype="bool")
+
+    def where(self, condition: Wire, a: Operand, b: Operand) -> Wire:
+        like = a if isinstance(a, Wire) else b if isinstance(b, Wire) else condition
+        yes, no = (self.filled(self._floating(like), x) if isinstance(x, (int, float)) else x for x in (a, b))
+        yes_wire, no_wire = self._pair(yes, no)
+        chosen, yes_wire = self._pair(replace(condition, dtype="float32"), yes_wire)
+        chosen, no_wire = self._pair(chosen, no_wire)
+        if self.training:
+            kept = self.multiply(chosen, yes_wire)
+            return self.add(kept, self.multiply(self._scaled(chosen, -1.0, 1.0), no_wire))
+        flag = self.graph.add("Cast", chosen.port, output_type="int")
+        yes_wire, no_wire = yes_wire.to(chosen.layout), no_wire.to(chosen.layout)
+        return chosen.made(self.graph.add("Where", flag, yes_wire.port, no_wire.port), yes_wire.shape)
+
+    # ---- over axes
+
+    def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
+        if self.training and name == "max" and x.dtype == "float32" and 0 not in {x.axis(axis) for axis in axes}:
+            made = largest(self, x, axes)
+            for axis in sorted((x.axis(axis) for axis in axes), reverse=True):
+                made = made if keepdims else self.squeeze(made, axis)
+            return made
+        return self.plain_reduce(x, name, axes, keepdims)
+
+    def plain_reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
+        """A reduction by one layer; where the largest stands several times, one of them has the gradient."""
+        reduced = {x.axis(axis) for axis in axes}
+        if 0 in reduced:
+            raise Refusal(f"{name} over the batch axis")
+        dtype = x.dtype
+        if name in ("any", "all"):
+            name, dtype = {"any": "max", "all": "min"}[name], "bool"
+        if name == "min":
+            least = self.multiply(self.reduce(self.multiply(x, -1.0), "max", axes, keepdims), -1.0)
+            return replace(least, dtype="bool" if dtype == "bool" else "float32")
+        if not fits(x, reduced):
+            return reduce_in_rows(self, x, reduced, keepdims, lambda rows: self.plain_reduce(rows, name, (2,)))
+        x = self._floating(x).require(dict.fromkeys(reduced, "HWD"), others="CSL")
+        kind, settings = POOLING[name]
+        pooled = x.made(self.graph.add(kind, x.port, **settings), dtype="bool" if dtype == "bool" else "float32")
+        if keepdims:
+            return replace(pooled, shape=tuple(1 if axis in reduced else n for axis, n in enumerate(x.shape)))
+        left = [axis for axis in range(x.rank) if axis not in reduced]
+        return pooled.made(
+            pooled.port, [x.shape[axis] for axis in left], layout="".join(x.layout[axis] for axis in left)
+        )
+
+    def softmax(self, x: Wire, axes: Sequence[int], log: bool = False) -> Wire:
+        x = self._floating(x)
+        over = sorted({x.axis(axis) for axis in axes})
+        if log:
+            moved = self.subtract(x, self.plain_reduce(x, "max", over, keepdims=True))
+            return self.subtract(
+                moved, self.unary(self.reduce(self.unary(moved, "exp"), "sum", over, keepdims=True), "log")
+            )
+        if len(over) == 1:
+            x = x.require({over[0]: "C"})
+            return x.made(self.graph.add("Softmax", x.port, area="channel"))
+        x = x.require(dict.fromkeys(over, "HWDC"), others="SL")
+        return x.made(self.graph.add("Softmax", x.port, area="object_size"))
+
+    # ---- shapes
+
+    def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire:
+        return reshaping.reshape(x, shape)
+
+    def transpose(self, x: Wire, axes: Sequence[int]) -> Wire:
+        order = [x.axis(axis) for axis in axes]
+        if order[0] != 0:
+            raise Refusal("the batch axis cannot be moved")
+        return replace(
+            x,
+            shape=tuple(x.shape[axis] for axis in order),
+            layout="".join(x.layout[axis] for axis in order),
+            forms={},
+            flipped=None,
+            origin=None,
+            mask=None,
+        )
+
+    def expand_dims(self, x: Wire, axis: int) -> Wire:
+        return reshaping.expand_dims(x, axis)
+
+    def squeeze(self, x: Wire, axis: int) -> Wire:
+        return reshaping.squeeze(x, axis)
+
+    def repeat(self, x: Wire, times: int, axis: int) -> Wire:
+        return reshaping.repeat(x, times, axis)
+
+    def concatenate(self, xs: Sequence[Wire], axis: int) -> Wire:
+        if len(xs) == 1:
+            return replace(xs[0], mask=None)
+        first = xs[0]
+        at = first.axis(axis)
+        if any(x.rank != first.rank for x in xs):
+            raise Refusal(f"tensors of ranks {[x.rank for x in xs]} are joined")
+        integers = all(x.dtype == "int32" for x in xs)
+        floats = [self._floating(x).to(first.layout) for x in xs]
+        sizes = [x.shape[at] for x in xs]
+        joined = None if None in sizes else sum(size for size in sizes if size is not None)
+        shape = [_known(x.shape[i] for x in xs) if i != at else joined for i in range(first.rank)]
+        dtype = "bool" if all(x.dtype == "bool" for x in xs) else "float32"
+        made = first.made(self.graph.add(reshaping.CONCAT[first.layout[at]], *(x.port for x in floats)), shape, dtype)
+        if integers:
+            made = self.cast(made, "int32")
+            if all(x.ids_from is not None for x in xs):
+                made = replace(made, ids_from=frozenset().union(*(x.ids_from or () for x in xs)))
+        return made
+
+    def flip(self, x: Wire, axis: int) -> Wire:
+        return reshaping.flip(x, axis)
+
+    def slice(self, x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Wire:
+        return reshaping.cut(x, axis, start, stop, step)
+
+    # ---- recurrence
+
+    def recurrent(
+        self,
+        cell: Cell,
+        x: Wire,
+        *,
+        initial_state: Optional[Sequence[Wire]] = None,
+        mask: Optional[Wire] = None,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+    ) -> tuple[Wire, Wire, list[Wire]]:
+        return recurrence.recurrent(
+            self, cell, self._floating(x), list(initial_state or []), mask, go_backwards, zero_output_for_mask
+        )
+
+
+def _from_blob(slot: Array, layout: str, shape: tuple[int, ...]) -> Array:
+    """Undo `blob_array`."""
+    from ..graph import AXES
+
+    order = sorted(range(len(layout)), key=lambda axis: AXES.index(layout[axis]))
+    packed = slot.reshape([shape[axis] for axis in order])
+    return packed.transpose(np.argsort(order)) if len(order) > 1 else packed
+
+
+def _broadcasts(a: Wire, b: Wire) -> bool:
+    return any(p != q and 1 in (p, q) for p, q in zip(a.shape, b.shape))
+
+
+def _joined(a: Optional[int], b: Optional[int]) -> Optional[int]:
+    if a == 1:
+        return b
+    return a if b in (1, None) else b
+
+
+def _known(sizes: Any) -> Optional[int]:
+    return next((size for size in sizes if size is not None), None)
+
+
+POOLING: dict[str, tuple[str, dict[str, Any]]] = {
+    "sum": ("GlobalSumPooling", {}),
+    "mean": ("GlobalMeanPooling", {}),
+    "max": ("GlobalMaxPooling", {"max_count": 1}),
+}
+MIRRORED = {
+    "less": "greater",
+    "greater": "less",
+    "less_equal": "greater_equal",
+    "greater_equal": "less_equal",
+    "equal": "equal",
+    "not_equal": "not_equal",
+}

@@ -1,0 +1,80 @@
+"""Where values stand along an axis, as NeoML layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...layers.rule import Refusal
+from ..graph import DIMENSIONS, Port
+from ..values import Wire
+from .base import Operand, Part
+
+__all__ = ["PositionOperations"]
+
+# No axis is as long.
+BEYOND = 2**24
+
+
+class PositionOperations(Part):
+    """`porting.operations.PositionOperations` over a graph.
+
+    Attributes:
+        whole_numbers: the nodes, by id, that are known to give whole numbers: they can be compared with a gradient.
+    """
+
+    whole_numbers: set[int]
+
+    def full_like(self, x: Wire, value: float) -> Wire:
+        return self.filled(self._floating(x), value)
+
+    def positions(self, x: Wire, axis: int) -> Wire:
+        at = x.axis(axis)
+        size = x.shape[at]
+        if size is not None:
+            shape = [1] * x.rank
+            shape[at] = size
+            return self.constant(np.arange(size, dtype=np.float32).reshape(shape))
+        ones = self.filled(self._one_row(x, at), 1.0)
+        places = self.add(self.cumsum(ones, at), -1.0)
+        self.whole_numbers.add(id(places.port.node))
+        return places
+
+    def _one_row(self, x: Wire, axis: int) -> Wire:
+        """One axis of `x`, every other axis 1; of one row of the batch, except in a net that learns."""
+        x = self._floating(x)
+        for other in range(1, x.rank):
+            if other != axis and x.shape[other] != 1:
+                x = self.reduce(x, "max", (other,), keepdims=True)
+        if self.training:  # a cut has a gradient, but a batch of one would have to be spread again
+            return x
+
+        def exchanged(port: Port) -> Port:
+            return self.graph.add("Transpose", port, first_dim=DIMENSIONS["B"], second_dim=DIMENSIONS["L"])
+
+        row = self.graph.add("SubSequence", exchanged(x.port), start_pos=0, length=1)
+        return x.made(exchanged(row), (1, *x.shape[1:]))
+
+    def cumsum(self, x: Wire, axis: int, reverse: bool = False) -> Wire:
+        at = x.axis(axis)
+        if at == 0:
+            raise Refusal("a running sum over the batch")
+        if x.dtype == "bool":
+            x = replace(x, dtype="float32", mask=None)
+        return x.made(self.graph.add("CumSum", x.port, dimension=DIMENSIONS[x.layout[at]], reverse=reverse))
+
+    def argmax(self, x: Wire, axis: int) -> Wire:
+        at = x.axis(axis)
+        if at == 0:
+            raise Refusal("the place of the maximum over the batch")
+        x = self._floating(x)
+        # NeoML's Argmax takes another than the first of equal values where the axis is the innermost one.
+        highest = self.compare(x, self.reduce(x, "max", (at,), keepdims=True), "equal")
+        places = self.where(highest, self.positions(x, at), float(BEYOND))
+        return self.cast(self.reduce(places, "min", (at,)), "int32")
+
+    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Wire:
+        raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")

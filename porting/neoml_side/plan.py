@@ -1,0 +1,110 @@
+"""A network as a NeoML graph: planned in milliseconds, without neoml, with every problem named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from ..errors import Problem, Unsupported
+from ..layers import RULES, Refusal, Rule
+from ..layers.execution import walk
+from ..network import Call, Input, Network, Shape, TensorRef
+from .graph import Graph, Node
+from .lowering.operations import NeomlOperations
+from .values import Wire, canonical
+
+__all__ = ["Plan", "observed_shape", "plan_network"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network as a NeoML graph.
+
+    Attributes:
+        graph: the nodes; sinks are set by whoever builds it.
+        tensors: every tensor of the network as a wire.
+        ops: the operations that made them, with the limits of ids.
+    """
+
+    graph: Graph
+    tensors: dict[TensorRef, Wire]
+    ops: NeomlOperations
+
+    def needed_nodes(self, network: Network) -> dict[str, list[Node]]:
+        """By call, the nodes that the network's outputs need."""
+        graph = self.graph.with_sinks({str(ref): self.tensors[ref].port for ref in network.output_refs()})
+        by_call: dict[str, list[Node]] = {call.name: [] for call in network.calls}
+        for node in graph.needed():
+            if node.scope in by_call and node.kind != "Source":
+                by_call[node.scope].append(node)
+        return by_call
+
+
+def observed_shape(network: Network, ref: TensorRef) -> Shape:
+    """A tensor's shape as the references show it: sizes that differ between cases are open."""
+    shapes = [case.outputs[ref].shape for case in network.cases if ref in case.outputs]
+    if not shapes:
+        return (None,)
+    return (None, *(sizes[0] if len(set(sizes)) == 1 else None for sizes in list(zip(*shapes))[1:]))
+
+
+def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Optional[Wire]:
+    shape = observed_shape(network, ref)
+    array = next((case.outputs[ref] for case in network.cases if ref in case.outputs), None)
+    dtype = "float32" if array is None or array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32"
+    layout = canonical(len(shape), dtype)
+    wire = Wire(shape, dtype, layout, graph.add("Source", name=f"stand-in {ref}"), graph, ids_from=frozenset())
+    masks = [case.masks[ref] for case in network.cases if ref in case.masks]
+    if not masks:
+        return wire
+    rank = masks[0].ndim
+    mask = Wire(shape[:rank], "bool", canonical(rank), graph.add("Source", name=f"stand-in mask {ref}"), graph)
+    return wire.with_mask(mask)
+
+
+def plan_network(
+    network: Network,
+    rules: Mapping[str, Rule] = RULES,
+    training: bool = False,
+    moving: Collection[str] = frozenset(),
+) -> Plan:
+    """Lay a network out as a NeoML graph, in training with statistics that follow the batches.
+
+    Builds nothing and needs no neoml.
+
+    Inputs whose tensors mostly meet recurrent layers are laid out time-first, so that they need no moving.
+
+    Raises:
+        Unsupported: with every problem of every call.
+    """
+    first = _plan(network, rules, training, moving, {})
+    layouts: dict[str, str] = {}
+    for one in network.inputs:
+        moves = first.ops.moves.get(one.name, {})
+        if len(one.shape) in (2, 3) and moves.get("L", 0) > sum(n for letter, n in moves.items() if letter != "L"):
+            wire = first.tensors[one.ref]
+            if len(wire.layout) > 1 and wire.layout[1] == "H":
+                layouts[one.name] = "BL" + wire.layout[2:]
+    return _plan(network, rules, training, moving, layouts) if layouts else first
+
+
+def _plan(
+    network: Network, rules: Mapping[str, Rule], training: bool, moving: Collection[str], layouts: Mapping[str, str]
+) -> Plan:
+    graph = Graph()
+    ops = NeomlOperations(graph, training, moving)
+    inputs = {one.ref: _source(ops, one, layouts.get(one.name)) for one in network.inputs}
+
+    def enter(call: Call) -> None:
+        graph.scope = call.name
+
+    tensors = walk(network, ops, inputs, rules, stand_in=lambda ref: _stand_in(network, graph, ref), before=enter)
+    return Plan(graph, tensors, ops)  # type: ignore[arg-type]
+
+
+def _source(ops: NeomlOperations, given: Input, layout: Optional[str]) -> Wire:
+    try:
+        return ops.source(given, layout)
+    except Refusal as refusal:
+        raise Unsupported(Problem(f"input {given.name!r}", refusal.what, refusal.way_out)) from refusal

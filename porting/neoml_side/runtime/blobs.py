@@ -1,0 +1,47 @@
+"""Arrays as NeoML's blobs, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Union
+
+import numpy as np
+
+from ...errors import Mismatch, Problem
+from ...network import Array
+from ..graph import AXES, blob_array
+from ..values import Terminal, Wire
+
+__all__ = ["as_array", "as_blob", "axes_of", "run_checked"]
+
+
+def axes_of(array: Array, layout: str) -> Array:
+    """A blob's array with its axes in the order that a layout names."""
+    places = [AXES.index(letter) for letter in layout]
+    rest = [at for at in range(len(AXES)) if at not in places]
+    if any(array.shape[at] != 1 for at in rest):
+        raise AssertionError(f"a blob of shape {array.shape} has more axes than layout {layout}")
+    turned = array.transpose(places + rest)
+    return np.ascontiguousarray(turned.reshape(turned.shape[: len(places)]))
+
+
+def as_blob(array: Array, wire: Union[Wire, Terminal]) -> Array:
+    """A Keras-shaped array as the seven-dimensional blob of a wire."""
+    return blob_array(array.astype(np.int32 if wire.dtype == "int32" else np.float32, copy=False), wire.layout)
+
+
+def as_array(blob: Array, wire: Union[Wire, Terminal]) -> Array:
+    """A wire's blob as Keras shapes it."""
+    array = axes_of(blob, wire.layout)
+    return array != 0 if wire.dtype == "bool" else array
+
+
+def run_checked(runner: Any, blobs: Mapping[str, Array]) -> dict[str, Array]:
+    """Run a net; what NeoML refuses becomes a Mismatch that names the shapes."""
+    try:
+        outputs: dict[str, Array] = runner.run(blobs)
+        return outputs
+    except (RuntimeError, ValueError, MemoryError) as error:
+        shapes = ", ".join(f"{name} {tuple(n for n in blob.shape if n != 1)}" for name, blob in blobs.items())
+        what = f"NeoML cannot run the network on these inputs: {str(error).splitlines()[0][:300]}"
+        raise Mismatch(Problem(f"inputs {shapes}", what, "do the sizes of the inputs fit each other?")) from error

@@ -1,0 +1,83 @@
+"""NeoML's math engines. On a GPU NeoML wants CUDA 11's libraries loaded before it is first imported."""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import importlib.util
+import os
+import sys
+from typing import Any
+
+from ...errors import Problem, Unsupported
+
+__all__ = ["gpus", "math_engine_for", "math_engine_of_fork", "preload_cuda"]
+
+CUDA_LIBRARIES = ("libcublasLt.so.11", "libcublas.so.11", "libcusparse.so.11")
+HOW_TO_INSTALL = "pip install nvidia-cusparse-cu11 nvidia-cublas-cu11, beside a driver that has libcuda.so.1"
+
+
+def preload_cuda() -> list[str]:
+    """Load CUDA 11's libraries from NVIDIA's PyPI packages, where installed; returns those loaded.
+
+    Must run before the first ``import neoml``: NeoML looks for them by name once, when it is imported.
+    """
+    found = importlib.util.find_spec("nvidia")
+    folders = list(found.submodule_search_locations or []) if found else []
+    loaded = []
+    for name in CUDA_LIBRARIES:
+        for path in sorted(path for folder in folders for path in glob.glob(os.path.join(folder, "*", "lib", name))):
+            try:
+                ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+            except OSError:
+                continue
+            loaded.append(path)
+    return loaded
+
+
+def _neoml() -> Any:
+    if "neoml" not in sys.modules:
+        preload_cuda()
+    try:
+        import neoml
+    except ImportError as error:
+        what = f"neoml cannot be imported: {error}"
+        raise Unsupported(Problem("engine 'neoml'", what, "pip install 'porting[neoml]', or engine='numpy'")) from error
+    return neoml
+
+
+def gpus() -> list[str]:
+    """A line for each GPU that NeoML finds."""
+    return [str(info) for info in _neoml().MathEngine.enum_gpu()]
+
+
+def math_engine_for(device: Any) -> Any:
+    """The math engine of ``cpu``, ``gpu`` (the first) or ``gpu:1``.
+
+    Raises:
+        Unsupported: another name, no neoml, or no such GPU.
+    """
+    neoml = _neoml()
+    kind, _, number = str(device).partition(":")
+    if kind == "cpu" and not number:
+        return neoml.MathEngine.CpuMathEngine()
+    if kind != "gpu" or (number and not number.isdigit()):
+        raise Unsupported(Problem(f"device {device!r}", "is not known", "use 'cpu', 'gpu' or 'gpu:1'"))
+    found = gpus()
+    index = int(number or 0)
+    if index >= len(found):
+        what = f"NeoML finds {len(found)} GPUs"
+        raise Unsupported(Problem(f"device {device!r}", what, HOW_TO_INSTALL))
+    return neoml.MathEngine.GpuMathEngine(index)
+
+
+def math_engine_of_fork(device: Any) -> Any:
+    """A math engine for a process that was forked: locks in the old one may be held by threads that are not here.
+
+    Raises:
+        Unsupported: CUDA does not outlive a fork.
+    """
+    if device != "cpu":
+        way_out = "load the network in the process that uses it: multiprocessing's start method 'spawn'"
+        raise Unsupported(Problem(f"device {device!r}", "a GPU cannot be used after a fork", way_out))
+    return math_engine_for(device)

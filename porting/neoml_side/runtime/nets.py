@@ -1,0 +1,100 @@
+"""The live nets of one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+
+from ...errors import Problem, Unsupported
+from ...network import Array, Network, TensorRef
+from ..lowering.folding import folded
+from .pool import NetPool
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+
+__all__ = ["Nets"]
+
+# Numbers in one layer's output. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four.
+LARGE, CACHED = 2**17, 2**21
+FEWEST_ROWS, MOST_ROWS = 2, 2**31
+
+
+class Nets:
+    """A network's plan and the nets that are built from it: one kind gives the outputs, the other every tensor.
+
+    Attributes:
+        predicting, observing: the nets of either kind.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        plan: Plan,
+        math_engine: Callable[[], Any],
+        forked: Callable[[], None],
+        most: Optional[int],
+        whole_batches: bool,
+    ) -> None:
+        """
+        Args:
+            network, plan: what is built.
+            math_engine: gives the math engine as it is now.
+            forked, most: see `NetPool`.
+            whole_batches: run all rows at once, whatever the sizes of the layers.
+        """
+        self.network = network
+        self.plan = plan
+        self.outputs = list(dict.fromkeys(network.output_refs()))
+        self.every = [ref for call in network.calls for ref in call.refs()]
+        self.predicting = NetPool(lambda: self._build(self.outputs), forked, most)
+        self.observing = NetPool(lambda: self._build(self.every), forked, most)
+        self._math_engine = math_engine
+        self._whole_batches = whole_batches
+
+    def _build(self, refs: Iterable[TensorRef]) -> Any:
+        from .runner import Runner
+
+        sinks = {str(ref): self.plan.tensors[ref].port for ref in refs}
+        try:
+            return Runner(folded(self.plan.graph.with_sinks(sinks)), self._math_engine())
+        except RuntimeError as error:
+            what = f"NeoML does not build it: {str(error).strip()[:300]}"
+            way_out = "run it with engine='numpy'; a net with cells of its own must stay below 2 GiB"
+            raise Unsupported(Problem(self.network.name, what, way_out)) from error
+
+    def pool_for(self, wanted: Optional[Iterable[TensorRef]]) -> NetPool:
+        """The kind of net that gives these tensors; None: all."""
+        return self.observing if wanted is None or not set(wanted) <= set(self.outputs) else self.predicting
+
+    def run(self, pool: NetPool, inputs: Mapping[str, Array]) -> dict[TensorRef, Array]:
+        """Everything that a net of this kind gives. Raises Mismatch where NeoML cannot run it on these inputs."""
+        refs = self.outputs if pool is self.predicting else self.every
+        rows = len(next(iter(inputs.values())))
+        parts = -(-rows // self.rows_at_once)
+        step = -(-rows // parts)
+        with pool.borrowed() as runner:
+            made = [
+                self._run_rows(runner, {name: array[at : at + step] for name, array in inputs.items()}, refs)
+                for at in range(0, rows, step)
+            ]
+        return made[0] if parts == 1 else {ref: np.concatenate([part[ref] for part in made]) for ref in refs}
+
+    @cached_property
+    def rows_at_once(self) -> int:
+        """Rows a pass through the net: few where a layer's output is large, so that it stays in the cache."""
+        shapes = [wire.shape[1:] for wire in self.plan.tensors.values()]
+        largest = max((prod(size or 1 for size in shape) for shape in shapes), default=1)
+        return MOST_ROWS if self._whole_batches or largest <= LARGE else max(FEWEST_ROWS, CACHED // largest)
+
+    def _run_rows(self, runner: Any, inputs: Mapping[str, Array], refs: Sequence[TensorRef]) -> dict[TensorRef, Array]:
+        from .blobs import as_array, as_blob, run_checked
+
+        wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
+        blobs = {name: as_blob(inputs[name], wires[name]) for name in runner.reads}
+        outputs = run_checked(runner, blobs)
+        return {ref: as_array(outputs[str(ref)], self.plan.tensors[ref]) for ref in refs}

@@ -1,0 +1,1 @@
+"""Stored nets: a NeoML archive, its description, and Keras' weights and layers beside it."""

@@ -1,0 +1,333 @@
+"""A ported network as a native NeoML archive, and what stands beside it.
+
+The archive alone is what a C++ or Python NeoML program loads. The description (``PATH.json``) tells it, and
+`porting.load`, which blob dimension holds which axis, where ids end, and the archive's sha256: NeoML's own loader can
+be crashed by one flipped bit, so an archive is loaded only when its hash matches. ``PATH.network.npz`` is read when
+more than predictions is asked for; see `stored_network`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+from ...archive.folder import open_plain, path_of
+from ...archive.hashing import sha256_of_file
+from ...archive.limits import LIMITS, Limits
+from ...engine import Engine
+from ...engine_factory import make_engine
+from ...errors import BadArchive, Problem, Unsupported
+from ...layers import RULES, Rule
+from ...network import Array, Call, Input, Network, TensorRef
+from ...preprocessing.engine import FrontedEngine
+from ...preprocessing.front import Front, make_step
+from ...text.functions import functions_in
+from ..runtime.blobs import as_array, as_blob, run_checked
+from ..runtime.devices import math_engine_for, math_engine_of_fork
+from ..runtime.pool import LARGE_WEIGHTS, NetPool
+from ..sizes import check_ids, check_inputs_of_net
+from ..values import Terminal
+from .description import StoredDescription, description_path, read_description
+from .network import network_path, read_stored, write_stored
+
+if TYPE_CHECKING:
+    from ...ported import PortedNetwork
+
+__all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
+
+
+# NeoML counts an archive's bytes in 31 bits; its layers' own records need little.
+LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
+# Bytes that are free on a disk that has not been filled.
+SPARE = 1 << 20
+
+
+def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: bool, shape: Any = None) -> Path:
+    """Write archive, arrays and description; see `PortedNetwork.store`."""
+    path_of(path)
+    arrays, described = network_path(path), description_path(path)
+    if not overwrite:
+        there = [
+            Problem(str(one), "exists", "give another path, or overwrite=True")
+            for one in (path, arrays, described)
+            if os.path.lexists(one)
+        ]
+        if there:
+            raise BadArchive(there)
+    engine = _of_one_net(net, shape)
+    size = sum(array.nbytes for array in net.network.weights().values())
+    if size >= LARGEST_ARCHIVE:
+        what = f"has {size} bytes of weights; NeoML's archives hold less than {LARGEST_ARCHIVE}"
+        raise Unsupported(Problem(net.network.name, what, "keep the saved network's folder, which has no such limit"))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
+            written, kept, text = (Path(scratch) / name for name in ("net", "network", "description"))
+            _write_archive(engine.dnn, written, size)
+            with open_plain(written) as file:
+                digest, size = sha256_of_file(file)
+                os.fsync(file.fileno())
+            description = _description_of(net.network, engine, size, digest)
+            if with_network and net.network.cases:
+                steps = [TensorRef(call.name) for call, _ in description.preprocessing]
+                description = replace(description, whole=write_stored(kept, net.network, steps, LIMITS))
+            with open(text, "xb") as target:
+                target.write(description.encoded())
+                target.flush()
+                os.fsync(target.fileno())
+            # The archive goes first: between the renames its hash does not match and nothing loads it.
+            os.replace(written, path)
+            if description.whole is not None:
+                os.replace(kept, arrays)
+            os.replace(text, described)
+        if description.whole is None:
+            arrays.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise BadArchive(Problem(str(path), f"cannot be written: {error}", "check the folder and the disk")) from error
+    return path
+
+
+def _write_archive(dnn: Any, path: Path, weights: int) -> None:
+    """Store a net to a new file.
+
+    NeoML does not notice that a disk is full. So it stores to memory, and what it stores is written from there; a
+    large net goes to the disk at once, and the disk is looked at afterwards.
+
+    Raises:
+        OSError: as the system reports it, or a disk that has been filled.
+    """
+    from ..runtime.archives import check_file_limit, stored
+
+    if weights <= LARGE_WEIGHTS:
+        with open(path, "xb") as file:
+            file.write(stored(dnn))
+        return
+    dnn.store(str(path))
+    check_file_limit(path.stat().st_size)
+    full = hasattr(os, "statvfs") and os.statvfs(path).f_bavail * os.statvfs(path).f_frsize < SPARE
+    if full or path.stat().st_size < weights:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _of_one_net(net: PortedNetwork, shape: Any) -> Any:
+    """The engine whose net is stored. Raises Unsupported where each size has another net, and none is named."""
+    engine: Any = net.engine
+    if shape is not None:
+        return engine.at(shape)
+    hangs_on_sizes: Optional[Unsupported] = engine.hangs_on_sizes
+    if hangs_on_sizes is None:
+        return engine
+    shapes = [source.shape[1:] for source in engine.terminals()[0]]
+    example = shapes[0] if len(shapes) == 1 else shapes
+    way_out = f"name the size that is stored: shape={example!r}, or the like; porting build has --shape"
+    raise Unsupported(
+        Problem(one.where, f"an archive holds the net of one size, and this hangs on it: {one.what}", way_out)
+        for one in hangs_on_sizes.problems
+    )
+
+
+def _description_of(network: Network, engine: Any, size: int, digest: str) -> StoredDescription:
+    front: Optional[Front] = getattr(engine, "front", None)
+    sources, sinks = engine.terminals()
+    steps = tuple((step.call, step.layer) for step in (front.steps if front else ()))
+    return StoredDescription(
+        network.name, size, digest, network.inputs, tuple(sources), tuple(sinks), steps, network.outputs
+    )
+
+
+def load_net(
+    path: Path,
+    engine: Optional[str],
+    device: Any,
+    rules: Mapping[str, Rule],
+    *,
+    trust: bool = False,
+    limits: Limits = LIMITS,
+) -> PortedNetwork:
+    """Open a stored net.
+
+    Args:
+        path: of the archive; its description is beside it.
+        engine: ``neoml`` or None.
+        device: see `porting.load`.
+        rules: those of text functions count; a stored net holds its layers.
+        trust: load the archive although its hash is another. Only for archives whose origin is known: a damaged
+            or hostile one can crash the process.
+        limits: caps on the description.
+
+    Raises:
+        BadArchive: no description, one that does not fit, or another hash.
+        Unsupported: an engine that cannot open NeoML's archives.
+    """
+    from ...ported import PortedNetwork
+
+    if engine not in (None, "neoml"):
+        what = "a stored NeoML net runs in NeoML only"
+        raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
+    description = read_description(path, limits)
+    stored = StoredEngine(path, description, device or "cpu", trust, rules, limits)
+    own = functions_in(rules)
+    steps = tuple(make_step(call, layer, own) for call, layer in description.preprocessing)
+    if not steps:
+        return PortedNetwork(stored.network, stored)
+    network = Network(description.name, description.inputs, (), {}, description.outputs)
+    return PortedNetwork(network, FrontedEngine(Front(steps, stored.network.inputs), stored, network))
+
+
+def check_archive(path: Path, description: StoredDescription) -> None:
+    """Compare an archive with its hash. Raises BadArchive where it is another, or cannot be read."""
+    try:
+        with open_plain(path) as file:
+            found = sha256_of_file(file)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise BadArchive(Problem(str(path), what, "store the net again")) from error
+    if found != (description.archive_sha256, description.archive_bytes):
+        what = "is not the archive that its description names: the sha256 differs"
+        raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
+
+
+class StoredEngine:
+    """`porting.engine.Engine` over a stored net: it predicts. `whole` gives what does the rest."""
+
+    name = "neoml"
+    default_batch_size = 32
+    hangs_on_sizes = None
+
+    def __init__(
+        self,
+        path: Path,
+        description: StoredDescription,
+        device: Any,
+        trust: bool = False,
+        rules: Mapping[str, Rule] = RULES,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.path = path
+        self.device = device
+        self.math_engine = math_engine_for(device)
+        self.sources, self.sinks = list(description.sources), list(description.sinks)
+        self.id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
+        self.least_sizes = {one.name: one.at_least for one in self.sources}
+        inputs = tuple(Input(one.name, one.shape, one.keras_dtype) for one in self.sources)
+        self.network = Network(description.name, inputs, (), {}, description.outputs)
+        self.description = description
+        self.trust = trust
+        self.rules = rules
+        self.limits = limits
+        self._pool = NetPool(self._load, self._forked, 1 if description.archive_bytes > LARGE_WEIGHTS else None)
+        self.check_terminals()
+
+    def _forked(self) -> None:
+        self.math_engine = math_engine_of_fork(self.device)
+
+    def _load(self) -> StoredNet:
+        """A live net. The archive is compared anew for every net: it may have been replaced since the one before."""
+        if not self.trust:
+            check_archive(self.path, self.description)
+        try:
+            return StoredNet(self.path, self.math_engine, self.id_limits)
+        except RuntimeError as error:
+            what = f"is not loaded by NeoML: {error}"
+            raise BadArchive(Problem(str(self.path), what, "store the net again")) from error
+
+    def check_terminals(self) -> None:
+        """Raises BadArchive when the archive's sources and sinks are not those described."""
+        for what, have, told in (
+            ("sources", set(self.dnn.input_layers), self.sources),
+            ("sinks", set(self.dnn.output_layers), self.sinks),
+        ):
+            want = {one.name for one in told}
+            if (have - want) if what == "sources" else (want - have):
+                text = f"its {what} are {sorted(have)}, described are {sorted(want)}"
+                raise BadArchive(Problem(str(self.path), text, "store the net again"))
+
+    @property
+    def dnn(self) -> Any:
+        return self._pool.first.dnn
+
+    def terminals(self) -> tuple[list[Terminal], list[Terminal]]:
+        return self.sources, self.sinks
+
+    def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
+        """The sinks, for checked inputs by name. Raises Mismatch as `NeomlEngine.run` does."""
+        check_inputs_of_net(inputs, self.least_sizes, self.id_limits)
+        with self._pool.borrowed() as net:
+            blobs = {one.name: as_blob(inputs[one.name], one) for one in self.sources if one.name in net.reads}
+            outputs = run_checked(net, blobs)
+        try:
+            return {TensorRef.parse(one.name): as_array(outputs[one.name], one) for one in self.sinks}
+        except AssertionError as error:
+            raise BadArchive(Problem(str(self.path), f"is described wrongly: {error}", "store it again")) from error
+
+    @property
+    def has_whole(self) -> bool:
+        """Whether the network that the net was built from is beside it."""
+        return self.description.whole is not None and network_path(self.path).exists()
+
+    def whole(self) -> tuple[Network, Engine]:
+        """The network that the net was built from, and an engine for it.
+
+        Raises:
+            BadArchive: its arrays are not as described, or the archive is another.
+            Unsupported: it was not stored, or is not there any more.
+        """
+        sketch = self.description.whole
+        arrays = network_path(self.path)
+        if sketch is None:
+            raise self._only_predicts("was stored without its network", "store it with with_network=True")
+        check_archive(self.path, self.description)
+        try:
+            network = read_stored(arrays, sketch, self.limits)
+        except FileNotFoundError as error:
+            raise self._only_predicts(f"has no {arrays.name} beside it", "put it there again") from error
+        except OSError as error:
+            what = f"cannot be read: {error.strerror or error}"
+            raise BadArchive(Problem(str(arrays), what, "store the net again")) from error
+        return network, make_engine(network, "neoml", self.device, self.rules)
+
+    def _only_predicts(self, what: str, way_out: str) -> Unsupported:
+        told = f"the stored net {what}: it predicts, and does nothing else"
+        return Unsupported(Problem(str(self.path), told, f"{way_out}, or load the saved network's folder"))
+
+    def run_alone(
+        self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
+    ) -> tuple[list[Array], list[Optional[Array]]]:
+        return self.whole()[1].run_alone(call, tensors, masks)
+
+    def weights(self) -> dict[str, Array]:
+        return self.whole()[1].weights()
+
+
+class StoredNet:
+    """One live net from an archive whose hash was checked."""
+
+    def __init__(self, path: Path, math_engine: Any, ids_below: Mapping[str, int]) -> None:
+        import neoml
+
+        from ..runtime.archives import teach_wrappers
+        from ..runtime.build import blob_of, from_blob
+
+        teach_wrappers()
+        self.dnn = neoml.Dnn.Dnn(math_engine)
+        self.dnn.load(str(path))
+        self.reads = set(self.dnn.input_layers)
+        self._blob_of = blob_of
+        self._from_blob = from_blob
+        self._math_engine = math_engine
+        self._ids_below = ids_below
+
+    def run(self, blobs: Mapping[str, Array]) -> dict[str, Array]:
+        check_ids(blobs, self._ids_below)
+        outputs = self.dnn.run({name: self._blob_of(self._math_engine, blobs[name]) for name in self.reads})
+        return {name: self._from_blob(blob) for name, blob in outputs.items()}
+
+    def renew(self) -> None:
+        """See `porting.neoml_side.runtime.runner.Runner.renew`."""
+        from ..runtime.archives import copy_of
+
+        self.dnn = copy_of(self.dnn, self._math_engine)

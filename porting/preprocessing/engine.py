@@ -1,0 +1,82 @@
+"""An engine with preprocessing in front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
+
+from ..inputs import check_inputs
+from ..network import Array, Call, Network, TensorRef
+from ..text.functions import functions_in
+from .front import KERAS_BATCH_SIZE, Front, split_front
+from .learner import FrontedLearner
+
+__all__ = ["FrontedEngine"]
+
+
+class FrontedEngine:
+    """An engine for the core behind a front, as an engine for the whole network."""
+
+    def __init__(self, front: Front, core: Any, network: Network) -> None:
+        self.front = front
+        self.core = core
+        self.network = network
+        self.name = core.name
+        self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
+        inputs = {one.name for one in network.inputs}
+        self.id_limits = {name: limit for name, limit in core.id_limits.items() if name in inputs}
+        read = {one.name for one in front.core_inputs}
+        # Whole numbers that are looked up or hashed may be larger than any id.
+        self.wide_inputs = {one.name for one in network.inputs if one.dtype == "int64" and one.name not in read}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.core, name)
+
+    @property
+    def device(self) -> Any:
+        return self.core.device
+
+    def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
+        """See `porting.engine.Engine.run`. What the front makes is checked as inputs are."""
+        tensors = self.front.run(inputs)
+        own = {TensorRef(step.call.name) for step in self.front.steps}
+        refs = None if wanted is None else list(wanted)
+        found = {ref: tensors[ref] for ref in (own if refs is None else refs) if ref in own}
+        left = None if refs is None else [ref for ref in refs if ref not in own]
+        if self.front.core_inputs and (left is None or left):
+            given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
+            found.update(self.core.run(check_inputs(given, self.front.core_inputs, self.core.id_limits), left))
+        return found
+
+    def run_alone(
+        self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
+    ) -> tuple[list[Array], list[Optional[Array]]]:
+        for step in self.front.steps:
+            if step.call.name == call.name:
+                return [step(tensors)], [None]
+        return self.core.run_alone(call, tensors, masks)
+
+    def renewed(self, network: Network) -> FrontedEngine:
+        """An engine of the same kind for the same network with other weights."""
+        return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
+
+    def at(self, shape: Any) -> FrontedEngine:
+        """An engine whose core takes one size; see `porting.neoml_side.engine.NeomlEngine.at`."""
+        return FrontedEngine(self.front, self.core.at(shape), self.network)
+
+    def learner(self, network: Network, *told: Any) -> Any:
+        """See `porting.training.trainer.LearningEngine`; the core is told the same."""
+        core = self.core.learner(self._core_of(network), *told)
+        return FrontedLearner(self.front, core, self.core.id_limits)
+
+    def _core_of(self, network: Network) -> Network:
+        return split_front(network, functions_in(self.core.rules))[1]
+
+    def weights(self) -> dict[str, Array]:
+        """All weights by ``layer/weight``; a vocabulary is one of its layer's."""
+        own = {
+            f"{step.layer.name}/{name}": array
+            for step in self.front.steps
+            for name, array in step.layer.weights.items()
+        }
+        return {**own, **self.core.weights()}
