@@ -126,7 +126,9 @@ class NeomlEngine:
             )
             for one in self.network.inputs
         ]
-        return sources, [Terminal.of(str(ref), tensors[ref], tensors[ref].dtype) for ref in self._nets.outputs]
+        sinks = [Terminal.of(str(ref), tensors[ref], tensors[ref].dtype) for ref in self._nets.outputs]
+        guards = self.main.graph.guards
+        return sources, sinks + [Terminal.of_guard(name, guard) for name, guard in guards.items()]
 
     def at(self, shape: Any) -> NeomlEngine:
         """An engine for inputs of one size; see `porting.neoml_side.sized.given_sizes`."""

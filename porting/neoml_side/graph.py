@@ -12,10 +12,10 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..network import Array
+from ..network import Array, Shape
 from ..operations import Weight
 
-__all__ = ["AXES", "CellBody", "DIMENSIONS", "Graph", "Node", "Parameter", "Port", "blob_array"]
+__all__ = ["AXES", "CellBody", "DIMENSIONS", "Graph", "Guard", "Node", "Parameter", "Port", "blob_array"]
 
 # The letters of a blob's seven dimensions, in memory order.
 AXES = "LBSHWDC"
@@ -138,6 +138,24 @@ class CellBody:
     reverse: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """What tells of the ids that a net computes for a lookup whether one was outside the table.
+
+    Attributes:
+        lookup: reads the ids, those outside as 0.
+        outside: for each id 1 where it was outside, else 0.
+        shape, layout: of the ids.
+        below: the number of the table's rows.
+    """
+
+    lookup: Node
+    outside: Port
+    shape: Shape
+    layout: str
+    below: int
+
+
 class Graph:
     """Nodes in building order, and the ports to be read under a name.
 
@@ -145,12 +163,14 @@ class Graph:
         nodes: every node after those that feed it.
         sinks: port by the name under which NeoML gives it out.
         ids_below: by source, the size of the smallest table that its values pick rows from.
+        guards: by the name under which it is read; with each lookup that a sink needs its guard is a sink too.
     """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.sinks: dict[str, Port] = {}
         self.ids_below: dict[str, int] = {}
+        self.guards: dict[str, Guard] = {}
         self.scope = ""
 
     def add(
@@ -173,12 +193,20 @@ class Graph:
         self.nodes.append(node)
         return Port(node)
 
+    def guard(self, guard: Guard) -> None:
+        """Have a lookup's ids told of."""
+        name = f"{self.scope}/ids outside"
+        self.guards[name if name not in self.guards else f"{name} {len(self.guards)}"] = guard
+
     def with_sinks(self, sinks: Mapping[str, Port]) -> Graph:
         """The same nodes, read at other ports."""
         graph = Graph()
         graph.nodes = self.nodes
         graph.sinks = dict(sinks)
         graph.ids_below = self.ids_below
+        here = {id(node) for node in graph.needed()}
+        graph.guards = {name: guard for name, guard in self.guards.items() if id(guard.lookup) in here}
+        graph.sinks.update((name, guard.outside) for name, guard in graph.guards.items())
         return graph
 
     def sources(self) -> list[Node]:

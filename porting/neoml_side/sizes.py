@@ -16,7 +16,15 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, Network
 from .graph import Graph
 
-__all__ = ["LeastSizes", "check_ids", "check_inputs_of_net", "least_sizes", "needs_least_sizes", "sizes_seen"]
+__all__ = [
+    "LeastSizes",
+    "check_guards",
+    "check_ids",
+    "check_inputs_of_net",
+    "least_sizes",
+    "needs_least_sizes",
+    "sizes_seen",
+]
 
 # By input, the least size of each axis; 1 for the batch and for axes that are fixed.
 LeastSizes = Mapping[str, Sequence[int]]
@@ -144,6 +152,29 @@ def check_ids(arrays: Mapping[str, Array], below: Mapping[str, int]) -> None:
         if not (least > -1 and largest < below[name]):
             worst = least if not least > -1 else largest
             problems.append(Problem(f"input {name!r}", f"holds id {worst}, outside 0 … {below[name] - 1}"))
+    if problems:
+        raise Mismatch(problems)
+
+
+def check_guards(outputs: Mapping[str, Array], below: Mapping[str, int]) -> None:
+    """What a net told of the ids that it computed: the rows that they picked are no answer where one was outside.
+
+    Args:
+        outputs: arrays by sink.
+        below: by sink that tells of ids, the number of the table's rows.
+
+    Raises:
+        Mismatch: an id was outside its table, or none.
+    """
+    problems = [
+        Problem(
+            f"lookup {name.partition('/ids outside')[0]!r}",
+            f"{int((outputs[name] != 0).sum())} of the ids that the network computes for it are outside 0 … {rows - 1}",
+            "give inputs that the table has rows for, as Keras asks for on a CPU too",
+        )
+        for name, rows in below.items()
+        if outputs[name].any()
+    ]
     if problems:
         raise Mismatch(problems)
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from ..layers.rule import Refusal
 from ..network import Shape
-from .graph import AXES, DIMENSIONS, Graph, Port
+from .graph import AXES, DIMENSIONS, Graph, Guard, Port
 
 __all__ = ["Terminal", "Wire", "canonical", "free_letter", "is_ascending", "swaps"]
 
@@ -178,7 +178,8 @@ class Terminal:
     Attributes:
         shape, dtype, layout: as a wire has them.
         keras_dtype: of the network's input, or of the wire.
-        ids_below: ids must be at least 0 and below this; None for what is no id.
+        ids_below: ids must be at least 0 and below this; None for what is no id. A sink that has it tells which of the
+            ids that the net computes are not: 1, else 0.
         at_least: the least size of each axis that the net can be run on; empty where any will do.
     """
 
@@ -200,6 +201,11 @@ class Terminal:
         at_least: Sequence[int] = (),
     ) -> Terminal:
         return cls(name, wire.shape, wire.dtype, wire.layout, keras_dtype, ids_below, tuple(at_least))
+
+    @classmethod
+    def of_guard(cls, name: str, guard: Guard) -> Terminal:
+        """The sink that tells of the ids that a net computes."""
+        return cls(name, guard.shape, "bool", guard.layout, "bool", guard.below)
 
     def to_json(self) -> dict[str, Any]:
         return {

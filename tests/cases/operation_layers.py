@@ -281,7 +281,6 @@ CASES = [
         lambda ops, x: ops.take(TABLE, ops.clip(x, 0, 2), axis=0),
         (5,),
         dtype="int32",
-        refused="ids",
     ),
     of("ones_like", lambda ops, x: [ops.ones_like(x), ops.zeros_like(x), ops.full_like(x, 2.5), x + ops.ones_like(x)]),
     of("cast", lambda ops, x: [ops.cast(x > 0, "float32"), ops.cast(x > 0, "int32"), ops.cast(x * 3, "int32")]),

@@ -78,6 +78,11 @@ REFUSED_FOR = {
         "operations_composed/where_fixed",
     ),
     "repeated before they are looked up": ("core/embedding_of_repeated_ids",),
+    "learns from ids that are computed": (
+        "core/embedding_of_computed_ids",
+        "core/embedding_of_computed_ids_masked",
+        "core/embedding_of_computed_ids_twice",
+    ),
     "NeoML's losses take 5": (
         "attention/multi_head_two_axes_scores",
         "convolution_recurrent/conv_lstm3d_backwards",

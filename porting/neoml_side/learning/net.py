@@ -36,7 +36,7 @@ from ..runtime.archives import loaded, stored
 from ..runtime.blobs import as_blob, axes_of
 from ..runtime.build import blob_of, from_blob, make_layers, read_slot, write_slot
 from ..runtime.cells import cell_parameters, splice, with_cell_parameters
-from ..sizes import check_ids
+from ..sizes import check_guards, check_ids
 from ..values import Wire, canonical
 from .evaluating import EvaluatingNet
 from .loss_bridge import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
@@ -194,6 +194,11 @@ class LearningNet:
             if node.kind in NO_GRADIENT:
                 what = f"is built with NeoML's {node.kind}, which has no gradient, and weights before it learn"
                 problems[node.scope] = Problem(node.scope, what, "freeze what stands before it, or train in Keras")
+        for guard in self.graph.guards.values():
+            if any(weight.name in self.theta.starts for weight in guard.lookup.weights()):
+                where = guard.lookup.scope
+                what = "learns from ids that are computed inside the network; each of them is a slice in Keras"
+                problems[where] = Problem(where, what, f"feed the ids as an input, or freeze it: frozen=[{where!r}]")
         if problems:
             raise Unsupported(problems.values())
 
@@ -527,6 +532,9 @@ class LearningNet:
                 # NeoML holds the readers where no collector of cycles can look.
                 reader.derivative = no_derivative
         self._raise_readers()
+        guards = self.graph.guards
+        told = {name: from_blob(self.layers[name].get_blob()) for name in guards}
+        check_guards(told, {name: guard.below for name, guard in guards.items()})
         return result
 
     def _raise_readers(self) -> None:

@@ -47,7 +47,7 @@ def folded(graph: Graph) -> Graph:
         both = reduce(join, scalings.get(id(node), []), node if inputs == node.inputs else replace(node, inputs=inputs))
         made[id(node)] = both
         result.nodes.append(both)
-    result.ids_below = graph.ids_below
+    result.ids_below, result.guards = graph.ids_below, graph.guards
     result.sinks = {name: Port(made[id(port.node)], port.output) for name, port in graph.sinks.items()}
     return result
 

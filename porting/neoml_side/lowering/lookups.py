@@ -8,14 +8,17 @@ import numpy as np
 
 from ...layers.rule import Refusal
 from ...operations import Weight
-from ..graph import Graph, Node, Parameter, Port
+from ..graph import Graph, Guard, Node, Parameter, Port
 from ..values import Wire
+from .activations import linear
 from .base import Part
 
 __all__ = ["Gathering", "LookupOperations"]
 
 # Layers that copy: of two slices they would make one.
 REPEATING = frozenset({"Upsampling2D"})
+# Float32 holds every whole number up to it.
+MOST_ROWS = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,11 @@ class LookupOperations(Part):
     gathered: list[Gathering]
 
     def embedding(self, ids: Wire, table: Weight) -> Wire:
-        self._limit_ids(ids, table)
+        for name in ids.ids_from or ():
+            self.graph.ids_below[name] = min(self.graph.ids_below.get(name, table.shape[0]), table.shape[0])
+        outside = None
+        if ids.ids_from is None:
+            ids, outside = self._within(ids, table)
         fed: list[tuple[str, str]] = []
         if self.training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
             ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
@@ -87,13 +94,23 @@ class LookupOperations(Part):
         )
         if fed:
             self.gathered.append(Gathering(port.node, table, tuple(fed)))
+        if outside is not None:
+            self.graph.guard(Guard(port.node, outside.port, outside.shape, outside.layout, rows))
         return ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
 
-    def _limit_ids(self, ids: Wire, table: Weight) -> None:
-        if ids.ids_from is None:
-            raise Refusal(
-                "its ids are computed inside the network, so nothing can check them before NeoML's lookup reads them",
-                "feed the ids as an input; the numpy engine runs this network as it is",
-            )
-        for name in ids.ids_from:
-            self.graph.ids_below[name] = min(self.graph.ids_below.get(name, table.shape[0]), table.shape[0])
+    def _within(self, ids: Wire, table: Weight) -> tuple[Wire, Wire]:
+        """Ids that the net computes, 0 for those outside the table, and which these are. NaN is outside; -0.5 is 0."""
+        rows = table.shape[0]
+        if rows > MOST_ROWS:
+            what = f"its ids are computed inside the network, which NeoML does in float32, and pick of {rows} rows"
+            raise Refusal(what, "feed the ids as an input; the numpy engine runs this network as it is")
+        if ids.dtype == "int32":
+            ids = ids.made(self.graph.add("Cast", ids.port, output_type="float"), dtype="float32")
+        add = self.graph.add
+        # By layers that compare and pick, which take NaN and infinity: products with them would be NaN.
+        nothing = add("Cast", add("Less", ids.port, ids.port), output_type="float")
+        below = add("Less", ids.port, linear(self.graph, nothing, 1.0, float(rows)))
+        above = add("Less", linear(self.graph, nothing, 1.0, -1.0), ids.port)
+        kept = add("Where", above, add("Where", below, ids.port, nothing), nothing)
+        both = add("EltwiseMul", *(add("Cast", one, output_type="float") for one in (below, above)))
+        return ids.made(kept), ids.made(linear(self.graph, both, -1.0, 1.0), dtype="bool")

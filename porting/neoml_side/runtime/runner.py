@@ -9,7 +9,7 @@ import neoml
 
 from ...network import Array
 from ..graph import Graph
-from ..sizes import check_ids
+from ..sizes import check_guards, check_ids
 from .archives import copy_of
 from .build import blob_of, from_blob, make_layers
 from .cells import splice
@@ -42,12 +42,14 @@ class Runner:
         """Run on seven-dimensional arrays by source name; seven-dimensional copies by sink name.
 
         Raises:
-            Mismatch: an id outside its table.
+            Mismatch: an id outside its table, fed or computed.
         """
         check_ids(blobs, self.graph.ids_below)
         feeds = {name: blob_of(self.math_engine, blobs[name]) for name in self.reads}
         outputs = self.dnn.run(feeds)
-        return {name: from_blob(outputs[name]) for name in self.graph.sinks}
+        found = {name: from_blob(outputs[name]) for name in self.graph.sinks}
+        check_guards(found, {name: guard.below for name, guard in self.graph.guards.items()})
+        return found
 
     def renew(self) -> None:
         """Exchange the Dnn for a copy that has not run, its weights as they are."""

@@ -32,7 +32,7 @@ from .network import PARTS, check_stored_network, describe_network
 __all__ = ["StoredDescription", "description_path", "read_description"]
 
 FORMAT = "porting stored net"
-VERSION = 2
+VERSION = 3
 STRINGS = "str"
 LARGEST_ID = 1 << 31
 _LAYOUT = re.compile(r"(?!.*(.).*\1)[LBSHWDC]{1,7}\Z")
@@ -56,7 +56,7 @@ class StoredDescription:
             source's.
         outputs: the structure that `predict` returns.
         whole: the sketch of the network that the net was built from; None where it was not stored.
-        version: of the format; 1 knows no `whole`.
+        version: of the format; 1 knows no `whole`, and 2 no sinks that tell of ids.
     """
 
     name: str
@@ -293,11 +293,9 @@ def _unresolved(found: StoredDescription) -> Iterator[str]:
     for source in found.sources:
         if not NAME.match(source.name) or TensorRef(source.name) not in made:
             yield f"source {source.name!r} is no input and no step's"
-    for sink in found.sinks:
-        try:
-            made.add(TensorRef.parse(sink.name))
-        except ValueError:
-            yield f"sink {sink.name!r} is no tensor"
+    told, odd = _told(found)
+    yield from odd
+    made |= told
     outputs = list(tensors_in(found.outputs))
     for ref in outputs:
         if ref not in made:
@@ -306,6 +304,23 @@ def _unresolved(found: StoredDescription) -> Iterator[str]:
         yield "its outputs are not a tensor, a tuple or a dict of tensors"
     if not found.inputs:
         yield "has no inputs"
+
+
+def _told(found: StoredDescription) -> tuple[set[TensorRef], list[str]]:
+    """The tensors that sinks give, and what is odd about sinks."""
+    tensors, odd = set(), []
+    for sink in found.sinks:
+        if sink.ids_below is not None:
+            if found.version < 3:
+                odd.append(
+                    f"sink {sink.name!r} tells of ids, which version {found.version} of the format does not know"
+                )
+            continue
+        try:
+            tensors.add(TensorRef.parse(sink.name))
+        except ValueError:
+            odd.append(f"sink {sink.name!r} is no tensor")
+    return tensors, odd
 
 
 def _only_tensors(structure: Union[Argument, Any]) -> bool:

@@ -30,7 +30,7 @@ from ...text.functions import functions_in
 from ..runtime.blobs import as_array, as_blob, run_checked
 from ..runtime.devices import math_engine_for, math_engine_of_fork
 from ..runtime.pool import LARGE_WEIGHTS, NetPool
-from ..sizes import check_ids, check_inputs_of_net
+from ..sizes import check_guards, check_ids, check_inputs_of_net
 from ..values import Terminal
 from .description import StoredDescription, description_path, read_description
 from .network import network_path, read_stored, write_stored
@@ -211,6 +211,7 @@ class StoredEngine:
         self.device = device
         self.math_engine = math_engine_for(device)
         self.sources, self.sinks = list(description.sources), list(description.sinks)
+        self.guards = {one.name: one.ids_below for one in self.sinks if one.ids_below is not None}
         self.id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
         self.least_sizes = {one.name: one.at_least for one in self.sources}
         inputs = tuple(Input(one.name, one.shape, one.keras_dtype) for one in self.sources)
@@ -230,7 +231,7 @@ class StoredEngine:
         if not self.trust:
             check_archive(self.path, self.description)
         try:
-            return StoredNet(self.path, self.math_engine, self.id_limits)
+            return StoredNet(self.path, self.math_engine, self.id_limits, self.guards)
         except RuntimeError as error:
             what = f"is not loaded by NeoML: {error}"
             raise BadArchive(Problem(str(self.path), what, "store the net again")) from error
@@ -260,7 +261,8 @@ class StoredEngine:
             blobs = {one.name: as_blob(inputs[one.name], one) for one in self.sources if one.name in net.reads}
             outputs = run_checked(net, blobs)
         try:
-            return {TensorRef.parse(one.name): as_array(outputs[one.name], one) for one in self.sinks}
+            told = [one for one in self.sinks if one.name not in self.guards]
+            return {TensorRef.parse(one.name): as_array(outputs[one.name], one) for one in told}
         except AssertionError as error:
             raise BadArchive(Problem(str(self.path), f"is described wrongly: {error}", "store it again")) from error
 
@@ -306,7 +308,7 @@ class StoredEngine:
 class StoredNet:
     """One live net from an archive whose hash was checked."""
 
-    def __init__(self, path: Path, math_engine: Any, ids_below: Mapping[str, int]) -> None:
+    def __init__(self, path: Path, math_engine: Any, ids_below: Mapping[str, int], guards: Mapping[str, int]) -> None:
         import neoml
 
         from ..runtime.archives import teach_wrappers
@@ -320,11 +322,14 @@ class StoredNet:
         self._from_blob = from_blob
         self._math_engine = math_engine
         self._ids_below = ids_below
+        self._guards = guards
 
     def run(self, blobs: Mapping[str, Array]) -> dict[str, Array]:
         check_ids(blobs, self._ids_below)
         outputs = self.dnn.run({name: self._blob_of(self._math_engine, blobs[name]) for name in self.reads})
-        return {name: self._from_blob(blob) for name, blob in outputs.items()}
+        found = {name: self._from_blob(blob) for name, blob in outputs.items()}
+        check_guards(found, self._guards)
+        return found
 
     def renew(self) -> None:
         """See `porting.neoml_side.runtime.runner.Runner.renew`."""
