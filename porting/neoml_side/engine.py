@@ -23,9 +23,6 @@ from .values import Terminal, Wire, canonical
 
 __all__ = ["NeomlEngine"]
 
-# Combinations of sizes whose nets are kept, where a net hangs on sizes.
-MOST_SIZES = 8
-
 
 class NeomlEngine:
     """`porting.engine.Engine` over live NeoML nets.
@@ -56,11 +53,9 @@ class NeomlEngine:
         self._seen = sizes_seen(network)
         if self.hangs_on_sizes is None and network.cases and needs_least_sizes(self.plan.graph, network.inputs):
             self._check_windows()
-        weights = weight_bytes(network)
-        self._large = weights > LARGE_WEIGHTS
+        self._large = weight_bytes(network) > LARGE_WEIGHTS
         self._nets = self._nets_of(self.plan)
-        kept = min(MOST_SIZES, LARGE_WEIGHTS // max(weights, 1))
-        self._by_size = BySize(self._nets_at, max(1, kept))
+        self._by_size = BySize(self._nets_at, Nets.bytes)
 
     def _check_windows(self) -> None:
         """Raises Unsupported where a window is larger than the references' smallest input; see `sizes`."""

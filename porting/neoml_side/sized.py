@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any, Generic, Optional, TypeVar
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, Network, Shape
 
-__all__ = ["BySize", "Sizes", "at_sizes", "given_sizes", "has_open_sizes", "planned", "planned_at", "sizes_of"]
+__all__ = [
+    "BySize",
+    "Sizes",
+    "at_sizes",
+    "bytes_of",
+    "given_sizes",
+    "has_open_sizes",
+    "planned",
+    "planned_at",
+    "sizes_of",
+]
 
 # The sizes behind the batch, of each input in model order.
 Sizes = tuple[tuple[int, ...], ...]
 Made = TypeVar("Made")
+# Bytes for the nets of all sizes that are kept, and what a net costs at the least: there are 32 of them at most.
+ROOM, LEAST_COST = 1 << 29, 1 << 24
+# Rows of a batch, where it is about memory.
+ROWS = 32
 
 
 def has_open_sizes(network: Network) -> bool:
@@ -71,20 +86,28 @@ def planned_at(network: Network, sizes: Sizes, plan: Callable[[Network], Made]) 
         ) from error
 
 
+def bytes_of(network: Network, shapes: Iterable[Shape], rows: int = ROWS) -> int:
+    """About what a net holds: the weights, and tensors of these shapes for so many rows."""
+    numbers = sum(prod(size or 1 for size in shape[1:]) for shape in shapes)
+    return sum(array.nbytes for array in network.weights().values()) + 4 * rows * numbers
+
+
 class BySize(Generic[Made]):
-    """What is made for each combination of sizes; those asked for last are kept.
+    """What is made for each combination of sizes; those asked for last are kept, as many as there is room for.
 
     Safe in several threads, and in a child of a process that forks.
     """
 
-    def __init__(self, make: Callable[[Sizes], Made], most: int) -> None:
+    def __init__(self, make: Callable[[Sizes], Made], cost: Callable[[Made], int], room: int = ROOM) -> None:
         """
         Args:
             make: makes one.
-            most: how many are kept.
+            cost: the bytes that it holds, about.
+            room: for so many bytes; the one asked for last is kept in any case.
         """
         self._make = make
-        self._most = most
+        self._cost = cost
+        self._room = room
         self._kept: dict[Sizes, Made] = {}
         self._lock, self._process = threading.Lock(), os.getpid()
 
@@ -94,8 +117,11 @@ class BySize(Generic[Made]):
         with self._lock:
             found = self._kept.pop(sizes, None)
             self._kept[sizes] = found = self._make(sizes) if found is None else found
-            for longest_ago in list(self._kept)[: -self._most]:
-                del self._kept[longest_ago]
+            costs = {one: max(self._cost(made), LEAST_COST) for one, made in self._kept.items()}
+            for longest_ago in list(self._kept)[:-1]:
+                if sum(costs.values()) <= self._room:
+                    break
+                del self._kept[longest_ago], costs[longest_ago]
             return found
 
     def __iter__(self) -> Iterator[Made]:

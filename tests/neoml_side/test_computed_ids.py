@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import porting
-from porting.neoml_side.runtime.devices import math_engine_for
 from porting.neoml_side.engine import NeomlEngine
 from porting.neoml_side.learning.evaluating import EvaluatingNet
 from porting.neoml_side.learning.net import LearningNet
+from porting.neoml_side.runtime.devices import math_engine_for
 from porting.neoml_side.sizes import check_guards
 from porting.neoml_side.stored.description import description_path
 from porting.network import Call, Case, Input, Layer, Network, TensorRef

@@ -19,15 +19,16 @@ from porting.checking import needed_tolerance
 from porting.cli.commands import porting as command_line
 from porting.engine_factory import make_engine
 from porting.errors import Problem
-from porting.neoml_side.engine import MOST_SIZES
-from porting.neoml_side.sized import BySize
+from porting.neoml_side.sized import LEAST_COST, ROOM, BySize
 from porting.network import Call, Case, Input, Layer, Network, TensorRef
 from porting.ported import PortedNetwork
 
 SAME = {"padding": "same", "data_format": "channels_last"}
 CONV = {**SAME, "strides": 2, "filters": 4, "kernel_size": 3, "dilation_rate": 1, "groups": 1, "use_bias": False}
 SIZES = ((8, 8), (7, 9), (1, 1), (2, 13), (16, 3))
-OTHERS = tuple((n, n + 1) for n in range(4, 4 + MOST_SIZES))
+NOISE = 5e-6
+# More than are kept.
+OTHERS = tuple((n, n + 1) for n in range(4, 5 + ROOM // LEAST_COST))
 
 
 def picture(size: Sequence[int], rows: int = 2) -> np.ndarray:
@@ -67,7 +68,7 @@ def by_numpy(x: np.ndarray) -> np.ndarray:
 
 
 def agree(got: np.ndarray, x: np.ndarray) -> bool:
-    return needed_tolerance(got, by_numpy(x)) < 1e-6
+    return needed_tolerance(got, by_numpy(x)) < NOISE
 
 
 def test_every_size_gives_what_numpy_gives(net: PortedNetwork) -> None:
@@ -76,7 +77,7 @@ def test_every_size_gives_what_numpy_gives(net: PortedNetwork) -> None:
         every = net.layer_outputs(picture(size))
         wanted = on(network(), "numpy").layer_outputs(picture(size))
         assert every.keys() == wanted.keys()
-        assert all(needed_tolerance(every[name], wanted[name]) < 1e-6 for name in wanted)
+        assert all(needed_tolerance(every[name], wanted[name]) < NOISE for name in wanted)
     assert net.check().ok
 
 
@@ -118,14 +119,22 @@ def test_a_child_is_given_nets_while_a_thread_holds_the_lock(net: PortedNetwork)
 
 def test_the_sizes_asked_for_last_are_kept() -> None:
     made: list[Any] = []
-    kept = BySize(lambda sizes: made.append(sizes) or sizes, 2)  # type: ignore[func-returns-value]
-    one, two, three = ((1,),), ((2,),), ((3,),)
-    for sizes in (one, two, one, three, one):
-        assert kept[sizes] == sizes
-    assert made == [one, two, three]
-    assert kept[two] == two
-    assert made == [one, two, three, two]
-    assert set(kept) == {one, two}
+    costs = {1: 3 * LEAST_COST, 2: 0, 3: 0, 9: 99 * LEAST_COST}
+
+    def make(sizes: Any) -> Any:
+        made.append(sizes[0][0])
+        return sizes
+
+    kept = BySize(make, lambda sizes: costs[sizes[0][0]], 5 * LEAST_COST)
+    for number in (2, 1, 3, 1, 2):
+        kept[(number,),]
+    assert made == [2, 1, 3]
+    kept[(9,),]
+    assert list(kept) == [((9,),)]
+    for number in (2, 1, 2, 3, 2):
+        kept[(number,),]
+    assert made == [2, 1, 3, 9, 2, 1, 3]
+    assert list(kept) == [((1,),), ((3,),), ((2,),)]
 
 
 def test_weights_are_the_same_whatever_was_run(net: PortedNetwork) -> None:

@@ -9,14 +9,11 @@ from ...network import Array, Network, TensorRef
 from ...optimizers import Optimizer
 from ...training.gradients import Gradient
 from ...training.parameters import Theta
-from ..sized import BySize, Sizes, planned, planned_at, sizes_of
+from ..sized import BySize, Sizes, bytes_of, planned, planned_at, sizes_of
 from .loss_bridge import Derivative
 from .net import LearningNet
 
 __all__ = ["SizedLearner", "learner_of"]
-
-# Combinations of sizes whose nets are kept.
-MOST_SIZES = 8
 
 
 class Make(Protocol):
@@ -51,7 +48,7 @@ class SizedLearner:
         self._make = make
         self._seed = first.seed
         self._last = self._first = first
-        self._nets = BySize(self._net, MOST_SIZES)
+        self._nets = BySize(self._net, _bytes)
 
     def _net(self, sizes: Sizes) -> LearningNet:
         if sizes == tuple(one.shape[1:] for one in self._first.network.inputs):
@@ -90,3 +87,7 @@ class SizedLearner:
         self._seed = seed
         for net in {id(one): one for one in (self._first, *self._nets)}.values():
             net.reseed(seed)
+
+
+def _bytes(net: LearningNet) -> int:
+    return bytes_of(net.network, (wire.shape for wire in net.plan.tensors.values()))

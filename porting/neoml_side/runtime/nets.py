@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import Problem, Unsupported
 from ...network import Array, Network, TensorRef
 from ..lowering.folding import folded
+from ..sized import ROWS, bytes_of
 from .pool import NetPool
 
 if TYPE_CHECKING:
@@ -90,6 +91,11 @@ class Nets:
         shapes = [wire.shape[1:] for wire in self.plan.tensors.values()]
         largest = max((prod(size or 1 for size in shape) for shape in shapes), default=1)
         return MOST_ROWS if self._whole_batches or largest <= LARGE else max(FEWEST_ROWS, CACHED // largest)
+
+    def bytes(self) -> int:
+        """About what a net holds."""
+        shapes = (wire.shape for wire in self.plan.tensors.values())
+        return bytes_of(self.network, shapes, min(ROWS, self.rows_at_once))
 
     def _run_rows(self, runner: Any, inputs: Mapping[str, Array], refs: Sequence[TensorRef]) -> dict[TensorRef, Array]:
         from .blobs import as_array, as_blob, run_checked
