@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Optional
 
+import numpy as np
+
 from ..errors import Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..network import Array, Call, Input, Network, TensorRef
@@ -17,8 +19,8 @@ from .runtime.blobs import as_array, as_blob, run_checked
 from .runtime.devices import math_engine_for, math_engine_of_fork
 from .runtime.nets import Nets
 from .runtime.pool import LARGE_WEIGHTS, NetPool
-from .sized import BySize, Sizes, at_sizes, given_sizes, planned, planned_at, sizes_of
-from .sizes import LeastSizes, check_inputs_of_net, least_sizes, needs_least_sizes, sizes_seen
+from .sized import BySize, Sizes, at_sizes, given_sizes, has_open_sizes, planned, planned_at, sizes_of
+from .sizes import DoesNotRun, LeastSizes, check_inputs_of_net, least_sizes, needs_least_sizes, sizes_seen
 from .values import Terminal, Wire, canonical
 
 __all__ = ["NeomlEngine"]
@@ -56,6 +58,7 @@ class NeomlEngine:
         self._large = weight_bytes(network) > LARGE_WEIGHTS
         self._nets = self._nets_of(self.plan)
         self._by_size = BySize(self._nets_at, Nets.bytes)
+        self._by_hand = network
 
     def _check_windows(self) -> None:
         """Raises Unsupported where a window is larger than the references' smallest input; see `sizes`."""
@@ -83,7 +86,16 @@ class NeomlEngine:
         """The nets for inputs of these sizes. Raises Mismatch where there can be none."""
         if sizes == tuple(self.plan.tensors[one.ref].shape[1:] for one in self.network.inputs):
             return self._nets
-        return self._nets_of(planned_at(self.network, sizes, lambda it: plan_network(it, self.rules)))
+        return self._nets_of(planned_at(self._by_hand, sizes, lambda it: plan_network(it, self.rules)))
+
+    def _as_it_is(self) -> Network:
+        """The network with the weights of the main net, which whoever was shown that may have changed by hand."""
+        if self._nets.predicting.shown:
+            weights = self.weights()
+            if any(not np.array_equal(array, weights[name]) for name, array in self._by_hand.weights().items()):
+                self._by_hand = self.network.with_weights(weights)
+                self._by_size.clear()
+        return self._by_hand
 
     @property
     def main(self) -> Any:
@@ -128,7 +140,7 @@ class NeomlEngine:
     def at(self, shape: Any) -> NeomlEngine:
         """An engine for inputs of one size; see `porting.neoml_side.sized.given_sizes`."""
         sizes = given_sizes(shape, self.network.inputs)
-        return NeomlEngine(at_sizes(self.network, sizes), self.rules, self.device)
+        return NeomlEngine(at_sizes(self._as_it_is(), sizes), self.rules, self.device)
 
     # ---- running
 
@@ -140,7 +152,20 @@ class NeomlEngine:
         """
         small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
         check_inputs_of_net(inputs, self.least_sizes if small else {}, self.id_limits)
-        nets = self._nets if self.hangs_on_sizes is None else self._by_size[sizes_of(self.network, inputs)]
+        sizes = sizes_of(self.network, inputs)
+        if self.hangs_on_sizes is None and sizes not in self._by_size:
+            try:
+                return self._run(self._nets, inputs, wanted)
+            except DoesNotRun:
+                # An axis that is open may be 1 in one of two tensors that meet: whether it is spread hangs on the size.
+                if self._nets.predicting.shown or not has_open_sizes(self.network):
+                    raise
+        self._as_it_is()
+        return self._run(self._by_size[sizes], inputs, wanted)
+
+    def _run(
+        self, nets: Nets, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]]
+    ) -> dict[TensorRef, Array]:
         pool = nets.pool_for(wanted)
         self._make_room(pool)
         return nets.run(pool, inputs)

@@ -124,6 +124,13 @@ class BySize(Generic[Made]):
                 del self._kept[longest_ago], costs[longest_ago]
             return found
 
+    def __contains__(self, sizes: Sizes) -> bool:
+        return sizes in self._kept
+
+    def clear(self) -> None:
+        """Forget what was made."""
+        self._kept.clear()
+
     def __iter__(self) -> Iterator[Made]:
         return iter(list(self._kept.values()))
 

@@ -35,6 +35,10 @@ EXACT = 1 << 24
 _TAKE_ANY_SIZE = frozenset({"MaxPooling", "MeanPooling", "MaxPooling3D", "MeanPooling3D", "SubSequence"})
 
 
+class DoesNotRun(Mismatch):
+    """What NeoML says when inputs fit neither the net nor each other."""
+
+
 def needs_least_sizes(graph: Graph, inputs: Iterable[Input]) -> bool:
     """Whether a layer of the graph takes sizes that it should not, and an input has an axis of open size."""
     return any(None in one.shape[1:] for one in inputs) and any(node.kind in _TAKE_ANY_SIZE for node in graph.nodes)

@@ -145,6 +145,21 @@ def test_weights_are_the_same_whatever_was_run(net: PortedNetwork) -> None:
     assert net.dnn is net.dnn
 
 
+def test_weights_changed_by_hand_are_those_of_every_size(tmp_path: Path) -> None:
+    neoml = pytest.importorskip("neoml")
+    net, kernel = on(network(), "neoml"), network().weights()["conv/kernel"]
+    net.predict(picture((7, 9)))
+    layer = net.dnn.layers["conv"]
+    before = layer.filter.asarray(copy=True, keep_dims=True)
+    for factor in (2, 3):
+        layer.filter = neoml.Blob.asblob(net.engine.math_engine, factor * before, before.shape, True)  # type: ignore[attr-defined]
+        wanted = on(network().with_weights({"conv/kernel": factor * kernel}), "numpy")
+        stored = porting.load(net.store(tmp_path / str(factor), shape=(7, 9, 3)))
+        for size in ((7, 9), (8, 8), (3, 4)):
+            assert needed_tolerance(net.predict(picture(size)), wanted.predict(picture(size))) < NOISE
+        assert needed_tolerance(stored.predict(picture((7, 9))), wanted.predict(picture((7, 9)))) < NOISE
+
+
 def test_what_no_size_mends_is_what_is_named() -> None:
     whole = network()
     odd = {"conv": replace(whole.layers["conv"], config={**whole.layers["conv"].config, "brightness": 3})}
@@ -160,6 +175,21 @@ def test_a_size_that_a_window_does_not_fit_is_refused() -> None:
     with pytest.raises(porting.Mismatch, match=r"inputs x \(None, 4, 9, 3\): MaxPooling2D 'pool': a window of 3"):
         net.predict(picture((4, 9)))
     np.testing.assert_array_equal(net.predict(x).shape, (2, 1, 1, 4))
+
+
+def test_axes_that_are_one_only_when_a_net_runs_are_spread() -> None:
+    """Two series of open lengths, of which one has a single step: the net for every length multiplies equal ones."""
+    layers = {"times": Layer("times", "Multiply")}
+    inputs = (Input("x", (None, None, 2)), Input("y", (None, None, 2)))
+    calls = (Call("times", "times", ((TensorRef("x"), TensorRef("y")),)),)
+    net = on(Network("product", inputs, calls, layers, TensorRef("times")), "neoml")
+    rng = np.random.default_rng(0)
+    for first, second in ((3, 3), (3, 1), (1, 3), (1, 1), (3, 3)):
+        x, y = (rng.normal(size=(4, steps, 2)).astype("float32") for steps in (first, second))
+        np.testing.assert_array_equal(net.predict([x, y]), x * y)
+        np.testing.assert_array_equal(net.layer_outputs([x, y])["times:0"], x * y)
+    with pytest.raises(porting.Mismatch, match="cannot run the network on these inputs"):
+        net.predict([np.ones((4, 3, 2)), np.ones((4, 2, 2))])
 
 
 def test_store_names_the_size_that_it_stores(net: PortedNetwork, tmp_path: Path) -> None:
@@ -248,7 +278,7 @@ def same_weights(net: PortedNetwork, wanted: PortedNetwork, tolerance: float = 1
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_steps_of_changing_sizes_are_one_training(optimizer: str) -> None:
+def test_steps_of_changing_sizes_are_one_training(optimizer: str, tmp_path: Path) -> None:
     """NeoML's solvers keep weights and momenta in a net; what is done step by step outside knows of one vector only."""
     sizes = [(8, 8), (7, 9), (7, 9), (8, 8), *OTHERS, (8, 8), (7, 9)]
     by_solvers, outside = (
@@ -260,6 +290,8 @@ def test_steps_of_changing_sizes_are_one_training(optimizer: str) -> None:
     assert outside._trainer is not None
     assert not outside._trainer.learner._last.steps_by_itself
     assert same_weights(by_solvers, outside)
+    stored = porting.load(by_solvers.store(tmp_path / "net", shape=(7, 9, 3)))
+    np.testing.assert_array_equal(stored.predict(picture((7, 9))), by_solvers.predict(picture((7, 9))))
     assert not same_weights(by_solvers, trained(sizes[:-1], optimizer=optimizer))
     assert by_solvers.check().ok
 

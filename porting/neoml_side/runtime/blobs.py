@@ -7,9 +7,10 @@ from typing import Any, Union
 
 import numpy as np
 
-from ...errors import Mismatch, Problem
+from ...errors import Problem
 from ...network import Array
 from ..graph import AXES, blob_array
+from ..sizes import DoesNotRun
 from ..values import Terminal, Wire
 
 __all__ = ["as_array", "as_blob", "axes_of", "run_checked"]
@@ -44,4 +45,4 @@ def run_checked(runner: Any, blobs: Mapping[str, Array]) -> dict[str, Array]:
     except (RuntimeError, ValueError, MemoryError) as error:
         shapes = ", ".join(f"{name} {tuple(n for n in blob.shape if n != 1)}" for name, blob in blobs.items())
         what = f"NeoML cannot run the network on these inputs: {str(error).splitlines()[0][:300]}"
-        raise Mismatch(Problem(f"inputs {shapes}", what, "do the sizes of the inputs fit each other?")) from error
+        raise DoesNotRun(Problem(f"inputs {shapes}", what, "do the sizes of the inputs fit each other?")) from error
