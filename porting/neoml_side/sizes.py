@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, Network
-from .graph import Graph
+from .graph import Graph, Node
 
 __all__ = [
     "LeastSizes",
@@ -41,7 +41,11 @@ class DoesNotRun(Mismatch):
 
 def needs_least_sizes(graph: Graph, inputs: Iterable[Input]) -> bool:
     """Whether a layer of the graph takes sizes that it should not, and an input has an axis of open size."""
-    return any(None in one.shape[1:] for one in inputs) and any(node.kind in _TAKE_ANY_SIZE for node in graph.nodes)
+    return any(None in one.shape[1:] for one in inputs) and any(map(_takes_any_size, graph.nodes))
+
+
+def _takes_any_size(node: Node) -> bool:
+    return node.kind in _TAKE_ANY_SIZE or (node.kind == "ImageResize" and min(node.settings["deltas"]) < 0)
 
 
 def sizes_seen(network: Network) -> LeastSizes:

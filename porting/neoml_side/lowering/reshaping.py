@@ -15,7 +15,7 @@ from ..values import Wire, canonical, free_letter, is_ascending
 
 __all__ = ["cut", "expand_dims", "flip", "repeat", "reshape", "squeeze"]
 
-# The layers that join along each blob dimension, and the pieces at most that are cut out to be joined.
+# The layers that join along each blob dimension.
 CONCAT = {
     "L": "ConcatBatchLength",
     "B": "ConcatBatchWidth",
@@ -25,7 +25,6 @@ CONCAT = {
     "D": "ConcatDepth",
     "C": "ConcatChannels",
 }
-MOST_PIECES = 64
 
 
 def as_float(x: Wire) -> Wire:
@@ -88,7 +87,7 @@ def _filled_target(x: Wire, shape: tuple[Optional[int], ...]) -> tuple[Optional[
 
 
 def _transform_rules(x: Wire, target: tuple[Optional[int], ...], layout: str, kept: int) -> list[tuple[str, int]]:
-    """NeoML's rule for each blob dimension. The batch and at most one open axis take what is left."""
+    """NeoML's rule for each blob dimension: the batch stays, and at most one open axis takes what is left."""
     rules = dict.fromkeys(AXES, ("set", 1))
     rules.update(dict.fromkeys(layout[1 : kept + 1], ("multiply", 1)))
     layout, target = layout[0] + layout[kept + 1 :], target[:1] + target[kept + 1 :]
@@ -100,13 +99,9 @@ def _transform_rules(x: Wire, target: tuple[Optional[int], ...], layout: str, ke
         size = sizes[letter]
         if size is not None:
             rules[letter] = ("set", size)
-    rules["B"] = ("multiply", 1) if open_axes or x.layout[0] == "B" else ("remainder", 1)
-    if x.layout[0] != "B":
-        raise Refusal("a reshape of a tensor whose batch was moved")
+    rules["B"] = ("multiply", 1)  # rows never mix: where the sizes do not fit NeoML refuses
     if open_axes:
         rules[open_axes[0]] = ("remainder", 1)
-    else:
-        rules["B"] = ("remainder", 1)
     return [rules[letter] for letter in AXES]
 
 
@@ -163,72 +158,65 @@ def flip(x: Wire, axis: int) -> Wire:
         return replace(x.flipped[0], mask=None)
     if at == 0:
         raise Refusal("a reversal of the batch")
+    if x.shape[at] == 1:
+        return replace(x, mask=None)
     time_first = as_float(x.require({at: "L"}))
     port = x.graph.add("ReverseSequence", time_first.port)
     return replace(as_before(time_first.made(port), x), flipped=(x, at))
 
 
 def cut(x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Wire:
-    """numpy's slice along one axis."""
+    """numpy's slice along one axis; of an open one it is as long as numpy's at every length, or open."""
     at = x.axis(axis)
     if at == 0:
         raise Refusal("a slice of the batch")
-    if step == -1 and start is None and stop is None:
-        return flip(x, at)
+    if step < 0:  # the same places, counted from the other end
+        turned = [None if place is None else -1 - place for place in (start, stop)]
+        return cut(flip(x, at), at, turned[0], turned[1], -step)
     size = x.shape[at]
-    if step != 1:
-        return _steps(x, at, range(x.size(at))[slice(start, stop, step)])
-    if size is not None:
-        first, end, _ = slice(start, stop).indices(size)
-        if end <= first:
-            raise Refusal(f"an empty slice {start}:{stop} of axis {axis} of size {size}")
-        if (first, end) == (0, size):
-            return replace(x, mask=None)
-        if x.flipped is not None and x.flipped[1] == at:
-            return flip(cut(x.flipped[0], at, size - end, size - first), at)
-        return _crop(x, at, first, size - end, end - first)
-    if stop is None and start is not None and start < 0:
-        return _last(x, at, -start)
-    if (start or 0) >= 0 and (stop is None or stop < 0):
-        return _crop(x, at, start or 0, -(stop or 0), None)
-    first = start or 0
-    if stop is not None and 0 <= first < stop:
-        return _subsequence(x, at, first, stop - first)
-    if stop is not None and first < stop < 0:
-        return cut(_last(x, at, -first), at, 0, stop - first)
-    raise Refusal(f"a slice {start}:{stop} of an open axis", "fix the axis in the Input")
+    first, end = slice(start, stop).indices(size)[:2] if size is not None else (start or 0, stop)
+    if end is not None and first >= end and (first < 0) == (end < 0):
+        raise Refusal(f"an empty slice {start}:{stop} of axis {axis} of size {size or 'open'}")
+    if (first, end) in ((0, size), (0, None)):
+        return _every(replace(x, mask=None), at, step)
+    if x.flipped is not None and x.flipped[1] == at:
+        turned = [None if end is None else -end, -first or None]
+        return _every(flip(cut(x.flipped[0], at, turned[0], turned[1]), at), at, step)
+    return _every(_span(x, at, first, end), at, step)
 
 
-def _steps(x: Wire, axis: int, places: range) -> Wire:
-    """The steps at these places."""
-    if not places:
-        raise Refusal(f"an empty slice of axis {axis} of shape {x.shape}")
-    low, high = min(places), max(places) + 1
-    part = cut(x, axis, low, high)
-    if len(places) == high - low:
-        return flip(part, axis)
-    if len(places) > MOST_PIECES:
-        raise Refusal(
-            f"a slice of {len(places)} steps {places.step} apart", "the numpy engine runs this network as it is"
-        )
-    pieces = [as_float(cut(x, axis, place, place + 1)) for place in places]
-    letter = pieces[0].layout
-    port = x.graph.add(CONCAT[letter[axis]], *(piece.to(letter).port for piece in pieces))
-    shape = (*x.shape[:axis], len(places), *x.shape[axis + 1 :])
-    return as_before(pieces[0].made(port, shape), x)
+def _span(x: Wire, axis: int, first: int, end: Optional[int]) -> Wire:
+    """The steps from one place to another: what numpy gives where the axis is long enough for a first one."""
+    size = x.shape[axis]
+    if size is not None and end is not None:
+        return _crop(x, axis, first, size - end, end - first)
+    if end is None:
+        return _subsequence(x, axis, first, -first) if first < 0 else _crop(x, axis, first, 0, None)
+    if end < 0:
+        rest = _crop(x, axis, max(first, 0), -end, None)
+        return rest if first >= 0 else _subsequence(rest, axis, first - end, end - first)
+    if first < 0:
+        raise Refusal(f"a slice {first}:{end} of an open axis", "fix the axis in the Input")
+    return _subsequence(x, axis, first, end - first)
 
 
-def _last(x: Wire, axis: int, count: int) -> Wire:
-    """The last steps of an open axis; of a reversed one, the first ones of the original."""
-    if count == 1 and x.flipped is not None and x.flipped[1] == axis:
-        return _subsequence(x.flipped[0], axis, 0, 1)
-    return _subsequence(x, axis, -count, count)
+def _every(x: Wire, axis: int, step: int) -> Wire:
+    """The first of every so many steps: a pool over windows of one step."""
+    if step == 1:
+        return x
+    image = as_float(x.require({axis: "HW"}))
+    strides = (step, 1) if image.layout[axis] == "H" else (1, step)
+    port = x.graph.add("MaxPooling", image.port, filter_size=(1, 1), stride_size=strides)
+    size = x.shape[axis]
+    shape = (*x.shape[:axis], None if size is None else -(-size // step), *x.shape[axis + 1 :])
+    return as_before(image.made(port, shape), x)
 
 
 def _subsequence(x: Wire, axis: int, start: int, length: int) -> Wire:
+    """So many steps, fewer where there are fewer; counted from the end where `start` is below 0."""
     time_first = as_float(x.require({axis: "L"}))
     port = x.graph.add("SubSequence", time_first.port, start_pos=start, length=length)
-    shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
+    shape = (*x.shape[:axis], 1 if length == 1 else None, *x.shape[axis + 1 :])
     return as_before(time_first.made(port, shape), x)
 
 
