@@ -1,42 +1,157 @@
-"""What a network needs of the engine that runs it."""
+"""The contract between a network and whatever runs it: engines, and nets that learn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Optional, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Protocol
 
-from .network import Array, Call, TensorRef
+from .errors import Problem, Unsupported
+from .layers import Rule
+from .network import Array, Call, Network, TensorRef
 
-__all__ = [
-    "Engine",
-]
+if TYPE_CHECKING:
+    from .optimizers import Optimizer
+    from .preprocessing.front import Front
+    from .training.gradients import Gradient
+    from .training.parameters import Theta
+
+__all__ = ["Engine", "Learner"]
 
 
-class Engine(Protocol):
-    """Runs a network on checked arrays.
+class Learner(Protocol):
+    """A net that gives gradients and takes steps.
+
+    Attributes:
+        theta: the weights that learn; see `porting.training.parameters.Theta`.
+    """
+
+    theta: Theta
+
+    @property
+    def is_random(self) -> bool:
+        """Whether something in it draws random numbers in training."""
+
+    @property
+    def reached(self) -> set[str]:
+        """The weights that a gradient reaches."""
+
+    def activation_of(self, ref: TensorRef) -> Optional[str]:
+        """The last activation that an output is read before, if it is."""
+
+    def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]:
+        """By weight, the gradient of the losses whose derivatives by the outputs are computed in the middle."""
+
+    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
+        """A whole step by the engine's own solver; False where it has none that does what the optimizer does."""
+
+    def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
+        """Outputs and their masks, at inference."""
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+
+
+class Engine(ABC):
+    """Runs a network on checked arrays. What only some engines can is refused by name in the others.
 
     Attributes:
         name: ``neoml`` or ``numpy``.
-        device: ``cpu``, ``gpu`` …
         default_batch_size: rows a run, where the user names none.
-        id_limits: by input name, the number of rows of the smallest table that its values pick from.
+        rules: rules by class name that the network's layers are applied by.
+        front: the preprocessing that it runs in Python first; None where there is none.
+        wide_inputs: inputs whose whole numbers may be larger than any id.
+        hangs_on_sizes: why one net does not serve every size; None where it does.
+        is_partial: it has a part of the network only, and `whole` may give the rest.
     """
 
     name: str
     default_batch_size: int
+    rules: Mapping[str, Rule]
+    front: Optional[Front] = None
+    wide_inputs: Collection[str] = ()
+    hangs_on_sizes: Optional[Unsupported] = None
+    is_partial: bool = False
 
     @property
-    def device(self) -> Any: ...
+    @abstractmethod
+    def device(self) -> Any:
+        """``cpu``, ``gpu`` …"""
 
     @property
-    def id_limits(self) -> Mapping[str, int]: ...
+    @abstractmethod
+    def id_limits(self) -> Mapping[str, int]:
+        """By input name, the number of rows of the smallest table that its values pick from."""
 
-    def run(
-        self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None
-    ) -> dict[TensorRef, Array]: ...
+    @abstractmethod
+    def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
+        """The wanted tensors (None: all that calls make) for checked inputs by name. Safe in several threads.
 
+        Raises:
+            Mismatch: inputs that the network cannot be run on.
+        """
+
+    @abstractmethod
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
-    ) -> tuple[list[Array], list[Optional[Array]]]: ...
+    ) -> tuple[list[Array], list[Optional[Array]]]:
+        """One call on given tensors; its outputs and their masks."""
 
-    def weights(self) -> dict[str, Array]: ...
+    @abstractmethod
+    def weights(self) -> dict[str, Array]:
+        """All weights by ``layer/weight``, in Keras' orientation, read back from what runs."""
+
+    def renewed(self, network: Network) -> Engine:
+        """An engine of the same kind for the same network with other weights."""
+        raise self._lacks("training", "does not learn")
+
+    def learner(
+        self,
+        network: Network,
+        learns: Sequence[str],
+        absorbed: Mapping[TensorRef, Collection[str]],
+        seed: int,
+        moving: Sequence[str] = (),
+    ) -> Learner:
+        """A net that learns.
+
+        Args:
+            network: with the weights to begin with.
+            learns: the names of the weights that do.
+            absorbed: by output that has a loss, the last activations that it is read before.
+            seed: of dropout and noise.
+            moving: the names of the statistics that follow those of the batches.
+
+        Raises:
+            Unsupported: the engine does not learn, or with every layer that cannot be trained.
+        """
+        raise self._lacks("training", "does not learn")
+
+    def whole(self) -> tuple[Network, Engine]:
+        """Where the engine is partial: the whole network, and an engine for it.
+
+        Raises:
+            Unsupported: the rest is not at hand.
+        """
+        raise self._lacks("the whole network", "has no other")
+
+    @property
+    def has_whole(self) -> bool:
+        """Whether `whole` has the rest at hand."""
+        return False
+
+    @property
+    def dnn(self) -> Any:
+        """The live `neoml.Dnn.Dnn`. Raises Unsupported where there is none."""
+        raise self._lacks("dnn", "has no NeoML net")
+
+    def terminals(self) -> tuple[list[Any], list[Any]]:
+        """The sources and sinks of the NeoML net that predicts. Raises Unsupported where there is none."""
+        raise self._lacks("store", "has no NeoML net")
+
+    def at(self, shape: Any) -> Engine:
+        """An engine for inputs of one size; see `porting.neoml_side.sized.given_sizes`."""
+        raise self._lacks("store", "has no NeoML net")
+
+    def _lacks(self, where: str, what: str) -> Unsupported:
+        return Unsupported(Problem(where, f"the {self.name} engine {what}", "load the network with engine='neoml'"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional, Union, cast
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -16,13 +16,12 @@ from .archive import write_network
 from .checking import Report, check_network
 from .engine import Engine
 from .engine_factory import make_engine
-from .errors import Mismatch, Problem, Unsupported
+from .errors import Mismatch, Problem
 from .explaining import Explanation, explain_row
 from .inputs import batch_size_of, check_inputs, whole_number
 from .layers import RULES, Rule
 from .network import Array, Case, Network, TensorRef, map_tensors
 from .training.arguments import file_path
-from .training.trainer import LearningEngine
 from .training.tuning import Tunable
 
 __all__ = ["PortedNetwork"]
@@ -100,8 +99,8 @@ class PortedNetwork(Tunable):
         return self.predict(inputs, batch_size=batch_size_of(self._checked(inputs)), threads=1)
 
     def _checked(self, inputs: Any) -> dict[str, Array]:
-        wide = getattr(self.engine, "wide_inputs", ())
-        return check_inputs(inputs, self.network.inputs, self.engine.id_limits, wide)
+        engine = self.engine
+        return check_inputs(inputs, self.network.inputs, engine.id_limits, engine.wide_inputs)
 
     def layer_outputs(self, inputs: Any) -> dict[str, Array]:
         """Every layer's output for the inputs, in one run, by ``layer:output`` (``lstm:0``).
@@ -122,7 +121,7 @@ class PortedNetwork(Tunable):
         Raises:
             Mismatch: as `predict`, and for more than one row.
         """
-        if getattr(self.engine, "has_whole", False):
+        if self.engine.has_whole:
             self._complete()
         given = [sample] if isinstance(sample, (str, bytes)) else sample
         arrays = self._checked(given)
@@ -130,7 +129,7 @@ class PortedNetwork(Tunable):
             what = f"{batch_size_of(arrays)} rows are given, one is explained at a time"
             raise Mismatch(Problem("explain", what, "give one text, or inputs of one row"))
         outputs = {str(ref): array for ref, array in self.engine.run(arrays).items()}
-        return explain_row(self.network, getattr(self.engine, "front", None), arrays, outputs)
+        return explain_row(self.network, self.engine.front, arrays, outputs)
 
     def check(self, tolerance: Optional[float] = None, progress: Optional[Progress] = None) -> Report:
         """Compare every layer with the references: alone on Keras' own inputs, and in the chain.
@@ -154,11 +153,7 @@ class PortedNetwork(Tunable):
         Raises:
             Unsupported: the engine is numpy.
         """
-        live = getattr(self.engine, "dnn", None)
-        if live is None:
-            what = f"the {self.engine.name} engine has no NeoML net"
-            raise Unsupported(Problem("dnn", what, "load the network with engine='neoml'"))
-        return live
+        return self.engine.dnn
 
     def save(self, folder: Union[str, Path], overwrite: bool = False) -> None:
         """Write a saved network with the weights as they are now; `porting.restore` takes them back to Keras.
@@ -176,7 +171,7 @@ class PortedNetwork(Tunable):
         network = self.network
         refs = {ref for call in network.calls for ref in call.refs()}
         fit = self._trainer is None and all(case.outputs.keys() == refs for case in network.cases)
-        return network if fit else with_references(network, cast(LearningEngine, self._engine).rules)
+        return network if fit else with_references(network, self._engine.rules)
 
     def store(
         self, path: Union[str, Path], overwrite: bool = False, with_network: bool = True, shape: Any = None
@@ -199,13 +194,11 @@ class PortedNetwork(Tunable):
             Mismatch: a shape that is not one of the inputs.
             BadArchive: the files exist, or cannot be written.
         """
-        if self.engine.name != "neoml":
-            raise Unsupported(Problem("store", f"the {self.engine.name} engine has no NeoML net", "use engine='neoml'"))
         from .neoml_side.stored.store import store_net
 
         if shape is not None:
             self._complete()
-        return store_net(self, Path(path), overwrite, with_network, shape)
+        return store_net(self.network, self.engine, Path(path), overwrite, with_network, shape)
 
 
 def with_references(network: Network, rules: Mapping[str, Rule] = RULES) -> Network:

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from ..engine import Engine, Learner
 from ..errors import Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..network import Array, Call, Input, Network, TensorRef
@@ -26,7 +27,7 @@ from .values import Terminal, Wire, canonical
 __all__ = ["NeomlEngine"]
 
 
-class NeomlEngine:
+class NeomlEngine(Engine):
     """`porting.engine.Engine` over live NeoML nets.
 
     One net is built for `predict` in each thread that asks; one more, with every tensor put out, when
@@ -48,10 +49,10 @@ class NeomlEngine:
     def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES, device: Any = "cpu") -> None:
         self.network = network
         self.rules = rules
-        self.device = device
+        self._device = device
         self.math_engine = math_engine_for(device)
         self.plan, self.hangs_on_sizes = planned(network, lambda it: plan_network(it, rules))
-        self.id_limits = self.plan.graph.ids_below
+        self._id_limits = self.plan.graph.ids_below
         self._seen = sizes_seen(network)
         if self.hangs_on_sizes is None and network.cases and needs_least_sizes(self.plan.graph, network.inputs):
             self._check_windows()
@@ -72,6 +73,14 @@ class NeomlEngine:
         except Unsupported as error:
             if any("does not fit an axis" in problem.what for problem in error.problems):
                 raise
+
+    @property
+    def device(self) -> Any:
+        return self._device
+
+    @property
+    def id_limits(self) -> Mapping[str, int]:
+        return self._id_limits
 
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)
@@ -215,7 +224,7 @@ class NeomlEngine:
         absorbed: Mapping[TensorRef, Collection[str]],
         seed: int,
         moving: Sequence[str] = (),
-    ) -> Any:
+    ) -> Learner:
         """A net that gives gradients; see `porting.neoml_side.learning.net.LearningNet`."""
         from .learning.net import LearningNet
         from .learning.sized import learner_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
+from ..engine import Engine
 from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..layers.execution import walk
@@ -14,7 +15,7 @@ from .operations import NumpyOperations, Value
 __all__ = ["NumpyEngine"]
 
 
-class NumpyEngine:
+class NumpyEngine(Engine):
     """`porting.engine.Engine` on arrays.
 
     Raises:
@@ -22,16 +23,22 @@ class NumpyEngine:
     """
 
     name = "numpy"
-    device = "cpu"
     default_batch_size = 256
 
     def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES) -> None:
         self.network = network
         self.rules = rules
         self.ops = NumpyOperations()
-        self.id_limits = self.ops.id_limits
         if network.cases:
             self._try(network.cases[0])
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    @property
+    def id_limits(self) -> Mapping[str, int]:
+        return self.ops.id_limits
 
     def _try(self, case: Case) -> None:
         """Apply every call once, on a reference, so that problems show before anything is predicted.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
+from ..engine import Engine, Learner
 from ..inputs import check_inputs
 from ..network import Array, Call, Network, TensorRef
 from ..text.functions import functions_in
@@ -14,27 +15,30 @@ from .learner import FrontedLearner
 __all__ = ["FrontedEngine"]
 
 
-class FrontedEngine:
+class FrontedEngine(Engine):
     """An engine for the core behind a front, as an engine for the whole network."""
 
-    def __init__(self, front: Front, core: Any, network: Network) -> None:
-        self.front = front
+    def __init__(self, front: Front, core: Engine, network: Network) -> None:
+        self.front: Front = front
         self.core = core
         self.network = network
         self.name = core.name
+        self.rules = core.rules
+        self.hangs_on_sizes = core.hangs_on_sizes
+        self.is_partial = core.is_partial
         self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
-        inputs = {one.name for one in network.inputs}
-        self.id_limits = {name: limit for name, limit in core.id_limits.items() if name in inputs}
         read = {one.name for one in front.core_inputs}
         # Whole numbers that are looked up or hashed may be larger than any id.
         self.wide_inputs = {one.name for one in network.inputs if one.dtype == "int64" and one.name not in read}
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.core, name)
-
     @property
     def device(self) -> Any:
         return self.core.device
+
+    @property
+    def id_limits(self) -> Mapping[str, int]:
+        inputs = {one.name for one in self.network.inputs}
+        return {name: limit for name, limit in self.core.id_limits.items() if name in inputs}
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """See `porting.engine.Engine.run`. What the front makes is checked as inputs are."""
@@ -56,22 +60,6 @@ class FrontedEngine:
                 return [step(tensors)], [None]
         return self.core.run_alone(call, tensors, masks)
 
-    def renewed(self, network: Network) -> FrontedEngine:
-        """An engine of the same kind for the same network with other weights."""
-        return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
-
-    def at(self, shape: Any) -> FrontedEngine:
-        """An engine whose core takes one size; see `porting.neoml_side.engine.NeomlEngine.at`."""
-        return FrontedEngine(self.front, self.core.at(shape), self.network)
-
-    def learner(self, network: Network, *told: Any) -> Any:
-        """See `porting.training.trainer.LearningEngine`; the core is told the same."""
-        core = self.core.learner(self._core_of(network), *told)
-        return FrontedLearner(self.front, core, self.core.id_limits)
-
-    def _core_of(self, network: Network) -> Network:
-        return split_front(network, functions_in(self.core.rules))[1]
-
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``; a vocabulary is one of its layer's."""
         own = {
@@ -80,3 +68,33 @@ class FrontedEngine:
             for name, array in step.layer.weights.items()
         }
         return {**own, **self.core.weights()}
+
+    def renewed(self, network: Network) -> FrontedEngine:
+        return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
+
+    def learner(self, network: Network, *told: Any) -> Learner:
+        """See `porting.engine.Engine.learner`; the core is told the same."""
+        core = self.core.learner(self._core_of(network), *told)
+        return FrontedLearner(self.front, core, self.core.id_limits)
+
+    def _core_of(self, network: Network) -> Network:
+        return split_front(network, functions_in(self.rules))[1]
+
+    # ---- what the core has, the whole has
+
+    def whole(self) -> tuple[Network, Engine]:
+        return self.core.whole()
+
+    @property
+    def has_whole(self) -> bool:
+        return self.core.has_whole
+
+    @property
+    def dnn(self) -> Any:
+        return self.core.dnn
+
+    def terminals(self) -> tuple[list[Any], list[Any]]:
+        return self.core.terminals()
+
+    def at(self, shape: Any) -> FrontedEngine:
+        return FrontedEngine(self.front, self.core.at(shape), self.network)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
+from ..engine import Learner
 from ..inputs import check_inputs
 from ..network import Array, TensorRef
 from ..optimizers import Optimizer
 from ..training.gradients import Gradient
-from ..training.trainer import Learner
 
 if TYPE_CHECKING:
     from .front import Front

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional, Protocol
+from typing import Any, Optional
 
 import numpy as np
 
+from ..engine import Learner
 from ..errors import Mismatch, Problem, Unsupported
-from ..layers import Rule
 from ..network import Array, Network, TensorRef
 from ..optimizers import Optimizer, optimizer_named
 from .arguments import real_number
@@ -22,38 +22,7 @@ from .metrics import Metric, Shown
 from .tally import MEAN, Measured, Tally, chosen_metrics, mean_of
 from .trainable import Choice, choose
 
-__all__ = ["Learner", "LearningEngine", "Settings", "Trainer", "outputs_of"]
-
-
-class Learner(Protocol):
-    """What a trainer needs of an engine: see `porting.neoml_side.learning.net.LearningNet`."""
-
-    theta: Any
-    is_random: bool
-
-    @property
-    def reached(self) -> set[str]: ...
-    def activation_of(self, ref: TensorRef) -> Optional[str]: ...
-    def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]: ...
-    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool: ...
-    def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]: ...
-    def reseed(self, seed: int) -> None: ...
-
-
-class LearningEngine(Protocol):
-    """An engine that learns."""
-
-    rules: Mapping[str, Rule]
-
-    def renewed(self, network: Network) -> Any: ...
-    def learner(
-        self,
-        network: Network,
-        learns: Sequence[str],
-        absorbed: Mapping[TensorRef, Collection[str]],
-        seed: int,
-        moving: Sequence[str] = (),
-    ) -> Learner: ...
+__all__ = ["Settings", "Trainer", "outputs_of"]
 
 
 def keeps_slices(network: Network) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union, cast
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ..errors import Problem, Unsupported
 from ..inputs import whole_number
@@ -32,7 +32,7 @@ from .callbacks import Checkpoint, ProgressBar
 from .data import Arrays, Batch, Batches, Outputs, as_batches
 from .loop import History, Run, class_weighted, evaluate, whole_step
 from .tally import in_keras_order
-from .trainer import LearningEngine, Settings, Trainer
+from .trainer import Settings, Trainer
 
 if TYPE_CHECKING:
     from ..engine import Engine
@@ -113,7 +113,7 @@ class Tunable:
             if trainer.changed:
                 trainer.changed = False
                 self._network = self._network.with_weights(trainer.weights())
-                self._engine = cast(LearningEngine, self._engine).renewed(self._network)
+                self._engine = self._engine.renewed(self._network)
 
     @property
     def optimizer(self) -> Optional[Optimizer]:
@@ -172,21 +172,12 @@ class Tunable:
             seed=seed_number("seed", settings.seed),
         )
         self._complete()
-        self._check_learns()
-        self._trainer = Trainer(self.network, checked, cast(LearningEngine, self._engine).learner)
-
-    def _check_learns(self) -> None:
-        # What stands before an engine, for texts, passes questions on to it.
-        if hasattr(getattr(self._engine, "core", self._engine), "learner"):
-            return
-        what, way_out = f"the {self._engine.name} engine does not learn", "load the network with engine='neoml'"
-        raise Unsupported(Problem("training", what, way_out))
+        self._trainer = Trainer(self.network, checked, self._engine.learner)
 
     def _complete(self) -> None:
         """Have the whole network at hand. A stored net predicts without; it is read when more is asked for."""
-        whole = getattr(self._engine, "whole", None)
-        if whole is not None:
-            self._network, self._engine = whole()
+        if self._engine.is_partial:
+            self._network, self._engine = self._engine.whole()
 
     def fit(
         self,

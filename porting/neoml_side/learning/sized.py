@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional, Protocol
+from typing import Optional, Protocol
 
+from ...engine import Learner
 from ...network import Array, Network, TensorRef
 from ...optimizers import Optimizer
 from ...training.gradients import Gradient
@@ -22,7 +23,7 @@ class Make(Protocol):
     def __call__(self, network: Network, theta: Optional[Theta] = None, seed: int = ..., /) -> LearningNet: ...
 
 
-def learner_of(network: Network, make: Make) -> Any:
+def learner_of(network: Network, make: Make) -> Learner:
     """A net that learns from inputs of every size; where there is none, one for each size that comes.
 
     Raises:
@@ -33,7 +34,7 @@ def learner_of(network: Network, make: Make) -> Any:
 
 
 class SizedLearner:
-    """`porting.training.trainer.Learner` over nets for one size each.
+    """`porting.engine.Learner` over nets for one size each.
 
     What a net has learnt by itself is fetched before another goes on.
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from ...archive.folder import open_plain, path_of
 from ...archive.hashing import sha256_of_file
@@ -35,9 +35,6 @@ from ..values import Terminal
 from .description import StoredDescription, description_path, read_description
 from .network import network_path, read_stored, write_stored
 
-if TYPE_CHECKING:
-    from ...ported import PortedNetwork
-
 __all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
 
 
@@ -47,8 +44,12 @@ LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
 SPARE = 1 << 20
 
 
-def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: bool, shape: Any = None) -> Path:
+def store_net(
+    network: Network, engine: Engine, path: Path, overwrite: bool, with_network: bool, shape: Any = None
+) -> Path:
     """Write archive, arrays and description; see `PortedNetwork.store`."""
+    # An engine without a net says so before anything is looked at.
+    engine.terminals()
     path_of(path)
     arrays, described = network_path(path), description_path(path)
     if not overwrite:
@@ -59,11 +60,11 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: boo
         ]
         if there:
             raise BadArchive(there)
-    engine = _of_one_net(net, shape)
-    size = sum(array.nbytes for array in net.network.weights().values())
+    engine = _of_one_net(engine, shape)
+    size = sum(array.nbytes for array in network.weights().values())
     if size >= LARGEST_ARCHIVE:
         what = f"has {size} bytes of weights; NeoML's archives hold less than {LARGEST_ARCHIVE}"
-        raise Unsupported(Problem(net.network.name, what, "keep the saved network's folder, which has no such limit"))
+        raise Unsupported(Problem(network.name, what, "keep the saved network's folder, which has no such limit"))
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
             written, kept, text = (Path(scratch) / name for name in ("net", "network", "description"))
@@ -71,10 +72,10 @@ def store_net(net: PortedNetwork, path: Path, overwrite: bool, with_network: boo
             with open_plain(written) as file:
                 digest, size = sha256_of_file(file)
                 os.fsync(file.fileno())
-            description = _description_of(net.network, engine, size, digest)
-            if with_network and net.network.cases:
+            description = _description_of(network, engine, size, digest)
+            if with_network and network.cases:
                 steps = [TensorRef(call.name) for call, _ in description.preprocessing]
-                description = replace(description, whole=write_stored(kept, net.network, steps, LIMITS))
+                description = replace(description, whole=write_stored(kept, network, steps, LIMITS))
             with open(text, "xb") as target:
                 target.write(description.encoded())
                 target.flush()
@@ -113,27 +114,24 @@ def _write_archive(dnn: Any, path: Path, weights: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _of_one_net(net: PortedNetwork, shape: Any) -> Any:
+def _of_one_net(engine: Engine, shape: Any) -> Engine:
     """The engine whose net is stored. Raises Unsupported where each size has another net, and none is named."""
-    engine: Any = net.engine
     if shape is not None:
         return engine.at(shape)
-    hangs_on_sizes: Optional[Unsupported] = engine.hangs_on_sizes
-    if hangs_on_sizes is None:
+    if engine.hangs_on_sizes is None:
         return engine
     shapes = [source.shape[1:] for source in engine.terminals()[0]]
     example = shapes[0] if len(shapes) == 1 else shapes
     way_out = f"name the size that is stored: shape={example!r}, or the like; porting build has --shape"
     raise Unsupported(
         Problem(one.where, f"an archive holds the net of one size, and this hangs on it: {one.what}", way_out)
-        for one in hangs_on_sizes.problems
+        for one in engine.hangs_on_sizes.problems
     )
 
 
-def _description_of(network: Network, engine: Any, size: int, digest: str) -> StoredDescription:
-    front: Optional[Front] = getattr(engine, "front", None)
+def _description_of(network: Network, engine: Engine, size: int, digest: str) -> StoredDescription:
     sources, sinks = engine.terminals()
-    steps = tuple((step.call, step.layer) for step in (front.steps if front else ()))
+    steps = tuple((step.call, step.layer) for step in (engine.front.steps if engine.front else ()))
     return StoredDescription(
         network.name, size, digest, network.inputs, tuple(sources), tuple(sinks), steps, network.outputs
     )
@@ -147,8 +145,8 @@ def load_net(
     *,
     trust: bool = False,
     limits: Limits = LIMITS,
-) -> PortedNetwork:
-    """Open a stored net.
+) -> tuple[Network, Engine]:
+    """Open a stored net: what it tells of its network, and an engine.
 
     Args:
         path: of the archive; its description is beside it.
@@ -163,8 +161,6 @@ def load_net(
         BadArchive: no description, one that does not fit, or another hash.
         Unsupported: an engine that cannot open NeoML's archives.
     """
-    from ...ported import PortedNetwork
-
     if engine not in (None, "neoml"):
         what = "a stored NeoML net runs in NeoML only"
         raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
@@ -173,9 +169,9 @@ def load_net(
     own = functions_in(rules)
     steps = tuple(make_step(call, layer, own) for call, layer in description.preprocessing)
     if not steps:
-        return PortedNetwork(stored.network, stored)
+        return stored.network, stored
     network = Network(description.name, description.inputs, (), {}, description.outputs)
-    return PortedNetwork(network, FrontedEngine(Front(steps, stored.network.inputs), stored, network))
+    return network, FrontedEngine(Front(steps, stored.network.inputs), stored, network)
 
 
 def check_archive(path: Path, description: StoredDescription) -> None:
@@ -191,12 +187,12 @@ def check_archive(path: Path, description: StoredDescription) -> None:
         raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
 
 
-class StoredEngine:
+class StoredEngine(Engine):
     """`porting.engine.Engine` over a stored net: it predicts. `whole` gives what does the rest."""
 
     name = "neoml"
     default_batch_size = 32
-    hangs_on_sizes = None
+    is_partial = True
 
     def __init__(
         self,
@@ -208,11 +204,11 @@ class StoredEngine:
         limits: Limits = LIMITS,
     ) -> None:
         self.path = path
-        self.device = device
+        self._device = device
         self.math_engine = math_engine_for(device)
         self.sources, self.sinks = list(description.sources), list(description.sinks)
         self.guards = {one.name: one.ids_below for one in self.sinks if one.ids_below is not None}
-        self.id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
+        self._id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
         self.least_sizes = {one.name: one.at_least for one in self.sources}
         inputs = tuple(Input(one.name, one.shape, one.keras_dtype) for one in self.sources)
         self.network = Network(description.name, inputs, (), {}, description.outputs)
@@ -222,6 +218,14 @@ class StoredEngine:
         self.limits = limits
         self._pool = NetPool(self._load, self._forked, 1 if description.archive_bytes > LARGE_WEIGHTS else None)
         self.check_terminals()
+
+    @property
+    def device(self) -> Any:
+        return self._device
+
+    @property
+    def id_limits(self) -> Mapping[str, int]:
+        return self._id_limits
 
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)
