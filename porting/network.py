@@ -23,6 +23,7 @@ __all__ = [
     "Input",
     "Layer",
     "Network",
+    "Noise",
     "Shape",
     "TensorRef",
     "map_tensors",
@@ -138,6 +139,22 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """How far a tensor moves in Keras when the numbers behind it move by a last bit, up or down at random.
+
+    Each is the largest move over several trials, and the largest move in relation to the number that moved, as
+    `porting.checking.noise` relates it.
+
+    Attributes:
+        alone: the call's weights and what it reads have moved.
+        chain: all weights, and what every call makes, have moved.
+    """
+
+    alone: tuple[float, float]
+    chain: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Case:
     """One run of the network in Keras: its inputs and every tensor and mask that it made.
 
@@ -146,12 +163,14 @@ class Case:
         inputs: arrays by input name.
         outputs: every call's outputs by tensor.
         masks: bool arrays by tensor, for the tensors (inputs too) that carried a mask in Keras.
+        noise: what float32 can hold of the outputs; none where it was not measured.
     """
 
     name: str
     inputs: Mapping[str, Array]
     outputs: Mapping[TensorRef, Array]
     masks: Mapping[TensorRef, Array] = field(default_factory=dict)
+    noise: Mapping[TensorRef, Noise] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,13 @@ def _read_description(file: io.FileIO, limits: Limits) -> bytes:
 
 def _understand(text: bytes, limits: Limits) -> Network:
     """The sketch in a description's text, which is as this format would write it."""
-    sketch = decode(canonical.parse(text, limits), limits)
+    described = canonical.parse(text, limits)
+    sketch = decode(described, limits)
     problems = check_sketch(sketch, limits)
     if problems:
         raise bad_archive(problems)
-    if canonical.encode(describe_sketch(with_member_names(in_order(sketch)), limits)) != text:
+    again = describe_sketch(with_member_names(in_order(sketch)), limits, described["version"])
+    if canonical.encode(again) != text:
         what = "says what it says in another way than this format writes it (order, spaces, numbers, member names)"
         raise BadArchive(Problem(DESCRIPTION, what, "save the network again; network.json is not for editing"))
     return sketch

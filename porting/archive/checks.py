@@ -163,6 +163,9 @@ def _check_cases(sketch: Network, kept: Optional[Collection[TensorRef]]) -> Iter
             if cast(Record, record).dtype != "bool":
                 what = f"is of {cast(Record, record).dtype}, masks are of bool"
                 yield Problem(f"{where}, mask '{ref}'", what, _SAVE_AGAIN)
+        for ref in case.noise:
+            if ref not in case.outputs:
+                yield Problem(f"{where}, noise", f"'{ref}' has no reference in this case", _SAVE_AGAIN)
     yield from _compare_cases(sketch.cases)
 
 

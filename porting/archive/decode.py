@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from ..errors import Problem
-from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Network, TensorRef
+from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Network, Noise, TensorRef
 from .arrays import DTYPES, STRINGS, Record
 from .limits import Limits, bad_archive
 
@@ -47,6 +47,7 @@ class Decoder:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.problems: list[Problem] = []
+        self.version = 0
 
     # Values. Each takes the value and where it stands, and gives something of its type even when it complains.
 
@@ -152,6 +153,7 @@ class Decoder:
             self.file,
             *("format", "version", "name", "origin", "inputs", "calls", "layers", "outputs", "cases"),
         )
+        self.version = parts["version"]
         inputs = [
             self.input(one, f"inputs[{index}]")
             for index, one in enumerate(self.items(parts["inputs"], "inputs", "inputs"))
@@ -233,15 +235,31 @@ class Decoder:
         )
 
     def case(self, value: Any, where: str) -> Case:
-        parts = self.record(value, where, "name", "inputs", "outputs", "masks")
+        keys = ("name", "inputs", "outputs", "masks", *(("noise",) if self.version > 1 else ()))
+        parts = self.record(value, where, *keys)
         name = self.text(parts["name"], f"{where} name")
         where = f"case {name!r}"
+        noise = [self.noise(one, f"{where}, noise") for one in self.items(parts.get("noise", []), where, "arrays")]
+        self.unique([ref for ref, _ in noise], f"{where}, noise", "tensors")
         return Case(
             name=name,
             inputs=cast("dict[str, Array]", self.arrays(parts["inputs"], f"{where}, input", self.name)),
             outputs=cast("dict[TensorRef, Array]", self.arrays(parts["outputs"], f"{where}, output", self.ref)),
             masks=cast("dict[TensorRef, Array]", self.arrays(parts["masks"], f"{where}, mask", self.ref)),
+            noise=dict(noise),
         )
+
+    def noise(self, value: Any, where: str) -> tuple[TensorRef, Noise]:
+        parts = self.record(value, where, "name", "alone", "chain")
+        ref = self.ref(parts["name"], f"{where} name")
+        where = f"{where} '{ref}'"
+        return ref, Noise(self.moves(parts["alone"], f"{where} alone"), self.moves(parts["chain"], f"{where} chain"))
+
+    def moves(self, value: Any, where: str) -> tuple[float, float]:
+        if isinstance(value, list) and len(value) == 2 and all(type(one) is float and one >= 0 for one in value):
+            return value[0], value[1]
+        self.refuse(where, f"is {_shown(value)}, needs two numbers from 0.0 up")
+        return 0.0, 0.0
 
     def arrays(self, value: Any, where: str, key: Callable[[Any, str], T]) -> dict[T, Record]:
         found = [self.array(one, where, key) for one in self.items(value, f"{where}s", "arrays")]

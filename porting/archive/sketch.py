@@ -69,7 +69,8 @@ def fill(network: Network, arrays: Iterator[Any]) -> Network:
 
     layers = {name: replace(layer, weights=filled(layer.weights)) for name, layer in network.layers.items()}
     cases = tuple(
-        Case(case.name, filled(case.inputs), filled(case.outputs), filled(case.masks)) for case in network.cases
+        replace(case, inputs=filled(case.inputs), outputs=filled(case.outputs), masks=filled(case.masks))
+        for case in network.cases
     )
     return replace(network, layers=layers, cases=cases)
 
@@ -90,7 +91,13 @@ def in_order(network: Network) -> Network:
     refs = [ref for call in network.calls for ref in call.refs()]
     tensors = [given.ref for given in network.inputs] + refs
     cases = tuple(
-        Case(case.name, _sorted(case.inputs, inputs), _sorted(case.outputs, refs), _sorted(case.masks, tensors))
+        Case(
+            case.name,
+            _sorted(case.inputs, inputs),
+            _sorted(case.outputs, refs),
+            _sorted(case.masks, tensors),
+            _sorted(case.noise, refs),
+        )
         for case in network.cases
     )
     return replace(network, layers={name: network.layers[name] for name in names}, cases=cases)
@@ -146,8 +153,8 @@ def _record(slot: Slot, problems: list[Problem]) -> Record:
         return Record("", "bool", (), "", 1)
 
 
-def describe_sketch(sketch: Network, limits: Limits) -> dict[str, Any]:
-    """The JSON values of network.json, ``sha256`` left out, from a sketch in order.
+def describe_sketch(sketch: Network, limits: Limits, version: int = VERSION) -> dict[str, Any]:
+    """The JSON values of network.json, ``sha256`` left out, from a sketch in order, as a version of the format has it.
 
     Raises:
         BadArchive: listing every value that JSON does not hold.
@@ -155,14 +162,14 @@ def describe_sketch(sketch: Network, limits: Limits) -> dict[str, Any]:
     plain = Plain(limits)
     description = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": version,
         "name": sketch.name,
         "origin": plain.value(sketch.origin, "origin"),
         "inputs": [{"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in sketch.inputs],
         "calls": [_call(call, plain) for call in sketch.calls],
         "layers": [_layer(layer, plain) for layer in sketch.layers.values()],
         "outputs": plain.argument(sketch.outputs, "outputs"),
-        "cases": [_case(case) for case in sketch.cases],
+        "cases": [_case(case, plain, version) for case in sketch.cases],
     }
     if plain.problems:
         raise bad_archive(plain.problems)
@@ -193,13 +200,24 @@ def _layer(layer: Layer, plain: Plain) -> dict[str, Any]:
     }
 
 
-def _case(case: Case) -> dict[str, Any]:
-    return {
+def _case(case: Case, plain: Plain, version: int) -> dict[str, Any]:
+    described = {
         "name": case.name,
         "inputs": [_described(name, record) for name, record in case.inputs.items()],
         "outputs": [_described(str(ref), record) for ref, record in case.outputs.items()],
         "masks": [_described(str(ref), record) for ref, record in case.masks.items()],
     }
+    if version == 1:
+        return described
+    noise = [
+        {
+            "name": str(ref),
+            "alone": plain.value(one.alone, f"case {case.name!r}, noise '{ref}'"),
+            "chain": plain.value(one.chain, f"case {case.name!r}, noise '{ref}'"),
+        }
+        for ref, one in case.noise.items()
+    ]
+    return {**described, "noise": noise}
 
 
 def _described(name: str, record: Record | Array) -> dict[str, Any]:

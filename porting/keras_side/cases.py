@@ -14,6 +14,7 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Case, TensorRef
 from .graph import Graph, refs_of
 from .keras_api import Front
+from .noise import Variables, with_noise
 from .run import MaskLostError, Progress, check_outputs, record
 from .samples import GENTLENESS, Need, make_inputs
 
@@ -41,6 +42,7 @@ class Recorder:
         front: its Keras.
         needs: what its inputs must be like.
         progress: told of each recorded case.
+        variables: by layer name, the variables that it computes with.
         errors: what Keras raised at sizes that do not fit.
         spread: open axes are given sizes of their own.
         unmasked: by call, the tensors that reach it without the mask that they were made with.
@@ -52,6 +54,7 @@ class Recorder:
     front: Front
     needs: Sequence[Need]
     progress: Progress
+    variables: Variables = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
     spread: bool = False
     unmasked: dict[str, tuple[TensorRef, ...]] = field(default_factory=dict)
@@ -218,7 +221,7 @@ class Recorder:
                 raise Unsupported(Problem(str(ref), what, "name the axes: without, squeeze takes the batch too"))
         self.ranks = {ref: array.ndim for ref, array in case.outputs.items()}
         check_outputs(case, self.model, self.graph, self.front)
-        return case
+        return with_noise(case, self.graph, self.front, self.variables)
 
     def _not_finite(self, case: Case) -> Iterator[Problem]:
         for ref, array in case.outputs.items():

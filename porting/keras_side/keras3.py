@@ -83,6 +83,14 @@ class Front3(Front):
             return getattr(tensor, "_keras_mask", None)
         return get_keras_mask(tensor)
 
+    def with_mask(self, tensor: Any, mask: Any) -> Any:
+        try:
+            from keras.src.backend import set_keras_mask
+        except ImportError:  # Keras before 3.7 keeps it as an attribute
+            return super().with_mask(tensor, mask)
+        set_keras_mask(tensor, mask)
+        return tensor
+
     def flatten(self, structure: Any) -> list[Any]:
         return list(self.keras.tree.flatten(structure))
 

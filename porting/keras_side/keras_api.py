@@ -111,6 +111,12 @@ class Front(ABC):
         """The mask that a tensor, symbolic or eager, carries; None without."""
         return getattr(tensor, "_keras_mask", None)
 
+    def with_mask(self, tensor: Any, mask: Any) -> Any:
+        """The eager tensor itself, which carries this mask from now on, or none."""
+        if mask is not None:
+            tensor._keras_mask = mask
+        return tensor
+
     @abstractmethod
     def flatten(self, structure: Any) -> list[Any]:
         """The leaves of a structure in Keras' order."""

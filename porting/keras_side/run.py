@@ -13,7 +13,7 @@ from ..network import Array, Case, TensorRef, tensors_in
 from .graph import Graph, Step, refs_of
 from .keras_api import Front
 
-__all__ = ["MaskLostError", "Progress", "UnsteadyError", "Unmasked", "check_outputs", "record", "run_model"]
+__all__ = ["MaskLostError", "Progress", "UnsteadyError", "Unmasked", "check_outputs", "record", "run_model", "run_step"]
 
 Progress = Callable[[int, int, str], None]
 # By call, the tensors that reach it without the mask that they were made with.
@@ -57,7 +57,7 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
         if lost:
             unmasked[step.call.name] = lost
-        for ref, value in zip(step.call.refs(), _run(step, values, front)):
+        for ref, value in zip(step.call.refs(), run_step(step, values, front)):
             if 0 in tuple(value.shape):
                 raise RuntimeError(f"{ref} is empty, of shape {tuple(value.shape)}")
             values[ref] = value
@@ -69,7 +69,13 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
     return case, unmasked
 
 
-def _run(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]:
+def run_step(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]:
+    """One call on the tensors that it reads.
+
+    Raises:
+        RuntimeError: Keras answers something that is not to be trusted.
+        Exception: whatever Keras raises.
+    """
     keywords = _fill(step.kwargs, values)
     if front.takes_training(step.operation):
         keywords["training"] = False

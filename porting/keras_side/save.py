@@ -17,7 +17,7 @@ from .layers import check_layer, id_limit, is_code
 from .run import MaskLostError, Progress
 from .samples import find_needs, name_samples
 from .text import preprocessing_config, preprocessing_weights
-from .weights import collect_weights
+from .weights import Weights, collect_weights
 from .which_keras import front_of
 
 __all__ = ["describe", "save"]
@@ -73,13 +73,15 @@ def describe(model: Any, samples: Any = None, *, name: str | None = None, progre
 
 
 def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progress, front: Front) -> Network:
-    layers = _describe_layers(graph, front)
+    weights = collect_weights(graph, front)
+    layers = _describe_layers(graph, front, weights)
     if graph.problems:
         raise Unsupported(graph.problems)
     limits = {name: limit for name, layer in graph.layers.items() if (limit := id_limit(layer, front)) is not None}
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
     given = None if samples is None else name_samples(samples, needs)
-    recorder = Recorder(model, graph, front, needs, progress)
+    variables = {name: list(named.values()) for name, named in weights.variables.items()}
+    recorder = Recorder(model, graph, front, needs, progress, variables)
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
     return Network(
@@ -108,8 +110,7 @@ def check_is_graph(model: Any, front: Front) -> None:
         raise Unsupported(Problem(f"model {model.name!r}", what, way_out))
 
 
-def _describe_layers(graph: Graph, front: Front) -> dict[str, Layer]:
-    found = collect_weights(graph, front)
+def _describe_layers(graph: Graph, front: Front, found: Weights) -> dict[str, Layer]:
     described = {}
     for name, operation in graph.layers.items():
         where = f"{front.class_name(operation)} {name!r}"

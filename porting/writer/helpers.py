@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from .. import checking
+from ..checking import tolerance
 from ..network import Array
 from ..numpy_side import activations
 from ..numpy_side.activations import elu, hard_sigmoid, sigmoid, softplus
@@ -402,7 +402,7 @@ def source_parts(module: Any) -> dict[str, tuple[str, set[str]]]:
 
 # What stands above comes before the engine's own of that name.
 HELPERS: dict[str, tuple[str, set[str]]] = {
-    "needed_tolerance": source_parts(checking)["needed_tolerance"],
+    "needed_tolerance": source_parts(tolerance)["needed_tolerance"],
     "hash_bins": source_parts(lookup)["hash_bins"],
     **source_parts(activations),
     **source_parts(hashes),

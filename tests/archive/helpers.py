@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from porting.archive import LIMITS, Limits, canonical, read_network
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
-from porting.network import Call, Case, Constant, Input, Layer, Network, TensorRef
+from porting.network import Call, Case, Constant, Input, Layer, Network, Noise, TensorRef
 
 X, TOKENS = TensorRef("x"), TensorRef("tokens")
 SPLIT, JOIN = TensorRef("encoder/Split"), TensorRef("join")
@@ -66,7 +67,13 @@ def make_case(name: str, batch: int) -> Case:
             TensorRef("join@2"): joined,
         },
         {TOKENS: np.ones((batch, 3), bool), SPLIT: numbers[:, 0] > 0},
+        {SPLIT: Noise((1e-7, 2.5e-8), (0.0, 3.4028234663852886e38))},
     )
+
+
+def without_noise(network: Network) -> Network:
+    """The network as a folder of version 1 has it."""
+    return replace(network, cases=tuple(replace(case, noise={}) for case in network.cases))
 
 
 def content(network: Network) -> Any:

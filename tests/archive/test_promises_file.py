@@ -36,6 +36,7 @@ from .helpers import (
     refusal,
     seal,
     seal_text,
+    without_noise,
 )
 
 SOURCES = Path(porting.archive.__file__).parent
@@ -81,8 +82,8 @@ def test_promise_2_the_version_is_read_first_and_a_newer_one_refused_naming_both
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
 def test_promise_2_a_golden_folder_of_every_version_still_loads(version: int) -> None:
-    network = read_network(GOLDEN / f"v{version}")
-    assert content(network) == content(make_network())
+    wanted = make_network() if version > 1 else without_noise(make_network())
+    assert content(read_network(GOLDEN / f"v{version}")) == content(wanted)
 
 
 def test_promise_3_memory_stays_within_the_declared_size_plus_a_constant(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from porting.archive import Limits, array_files, canonical, checks, describe, re
 from porting.archive.decode import decode
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
-from porting.network import Call, Case, Input, Layer, Network
+from porting.network import Call, Case, Input, Layer, Network, Noise
 
 from ..fuzz_archive import Fuzz
 from .forging import BLIND, SEALED, array_entries, data_spans, edit_data, edit_text, flip_bits
@@ -70,6 +70,29 @@ def graph(**changes: Any) -> Network:
 def test_promise_10_the_graph_is_sound(tmp_path: Path, network: Network, told: str) -> None:
     with pytest.raises(BadArchive, match=re.escape(told)):
         write_network(network, tmp_path / "net")
+
+
+NOISE = Noise((0.0, 0.0), (0.0, 0.0))
+
+
+def test_promise_13_noise_is_told_of_references_alone(tmp_path: Path) -> None:
+    case = dataclasses.replace(NET.cases[0], noise={X: NOISE})
+    with pytest.raises(BadArchive, match="noise: 'x:0' has no reference in this case"):
+        write_network(make_network(cases=(case, NET.cases[1])), tmp_path / "net")
+
+
+@pytest.mark.parametrize("moved", [[0.0], [0, 1.0], [-1.0, 0.0], None, ["0.0", 0.0], [0.0, 0.0, 0.0]])
+def test_promise_13_noise_is_two_numbers(saved: Path, moved: Any) -> None:
+    description = loads((saved / "network.json").read_bytes())
+    description["cases"][0]["noise"][0]["chain"] = moved
+    (saved / "network.json").write_bytes(seal(description))
+    assert "noise 'encoder/Split:0' chain: is" in refusal(saved)
+
+
+def test_promise_2_a_folder_of_version_1_holds_no_noise(saved: Path) -> None:
+    description = loads((saved / "network.json").read_bytes())
+    (saved / "network.json").write_bytes(seal({**description, "version": 1}))
+    assert "has the key 'noise', which the format does not know" in refusal(saved)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,163 @@
+"""Outputs against references, layer by layer.
+
+Each layer is checked alone, on the tensors that Keras gave it (where is the fault?), and in the chain (what does
+it add up to?). A value may differ by what float32 can hold there (`tolerance`, `noise`). What was not compared is
+"not checked", and that is no pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Optional
+
+import numpy as np
+
+from ..engine import Engine
+from ..errors import PortingError
+from ..layers import RULES
+from ..network import Array, Call, Case, Network, TensorRef
+from .tolerance import TOLERANCE, Allowance, Outcome, allowance_alone, allowance_in_chain, compare, difference
+from .verdicts import Evidence, LayerVerdict, Report
+from .witness import Witness
+
+__all__ = ["check_network"]
+
+Progress = Callable[[int, int, str], None]
+
+
+def check_network(
+    network: Network, engine: Engine, tolerance: Optional[float] = None, progress: Optional[Progress] = None
+) -> Report:
+    """Compare every call of a network with its references, on an engine.
+
+    Args:
+        network: with its cases.
+        engine: made for this network.
+        tolerance: t of ``|a − b| ≤ t + t·|b|`` that is allowed everywhere; by default what float32 can hold.
+        progress: called with calls done, calls in all, and the call's name.
+    """
+    made_by = network.origin.get("references")
+    report = Report(network.name, engine.name, str(engine.device), tolerance, len(network.cases), made_by)
+    _Check(network, engine, report).run(progress)
+    return report
+
+
+class _Check:
+    """One check of a network, under way."""
+
+    def __init__(self, network: Network, engine: Engine, report: Report) -> None:
+        self.network = network
+        self.engine = engine
+        self.report = report
+        self.tolerance = report.tolerance
+        self.witness = Witness(network, getattr(engine, "rules", RULES))
+        self.verdicts = {
+            call.name: LayerVerdict(call.name, network.layers[call.layer].class_name) for call in network.calls
+        }
+        report.layers = list(self.verdicts.values())
+
+    def run(self, progress: Optional[Progress]) -> None:
+        # Alone first: where a layer is large, its own net is gone before the net of the chain is made.
+        for number, call in enumerate(self.network.calls):
+            verdict = self.verdicts[call.name]
+            for case in self.network.cases:
+                self.check_alone(call, case, verdict)
+            verdict.varies = spread(case.outputs[ref] for case in self.network.cases for ref in call.refs())
+            noises = [
+                case.noise[ref].alone[1] for case in self.network.cases for ref in call.refs() if ref in case.noise
+            ]
+            verdict.noise = max(noises, default=None)
+            if progress is not None:
+                progress(number + 1, len(self.network.calls), call.name)
+        for case in self.network.cases:
+            self.check_chain(case)
+        if self.witness.asked:
+            self.report.notes.append(
+                "the references hold no noise: where more than "
+                f"{TOLERANCE:.0e} was needed, it was measured in numpy ({self.witness.asked} tensors)"
+            )
+
+    def check_alone(self, call: Call, case: Case, verdict: LayerVerdict) -> None:
+        tensors = {ref: _tensor(case, ref) for ref in call.reads()}
+        masks = {ref: case.masks[ref] for ref in tensors if ref in case.masks}
+        try:
+            outputs, kept = self.engine.run_alone(call, tensors, masks)
+        except PortingError as error:
+            verdict.fail_alone(f"{case.name}: {error.problems[0]}")
+            return
+        if len(outputs) != call.outputs:
+            verdict.fail_alone(f"{len(outputs)} outputs instead of {call.outputs}")
+            return
+        for ref, got, mask in zip(call.refs(), outputs, kept):
+            outcome = self.compared(case, ref, got, call)
+            verdict.note_alone(outcome)
+            if not outcome.agrees:
+                want = case.outputs[ref]
+                where = f"{case.name}, {ref}"
+                verdict.accuse(f"{where}: {difference(got, want)}", Evidence(where, got, want))
+            compare_masks(verdict, mask, case.masks.get(ref), f"{case.name}, {ref}")
+
+    def check_chain(self, case: Case) -> None:
+        try:
+            made = self.engine.run(case.inputs)
+        except PortingError as error:
+            for verdict in self.verdicts.values():
+                verdict.fail_chain(f"{case.name}: {error.problems[0]}")
+            return
+        for call in self.network.calls:
+            verdict = self.verdicts[call.name]
+            for ref in call.refs():
+                outcome = self.compared(case, ref, made[ref], None)
+                verdict.note_chain(outcome)
+                if not outcome.agrees:
+                    where = f"{case.name}, {ref}, in the chain"
+                    want = case.outputs[ref]
+                    verdict.accuse(f"{where}: {difference(made[ref], want)}", Evidence(where, made[ref], want))
+
+    def compared(self, case: Case, ref: TensorRef, got: Array, alone: Optional[Call]) -> Outcome:
+        """A tensor of a call alone, or of the chain, against its reference."""
+        want = case.outputs[ref]
+        if self.tolerance is not None:
+            return compare(got, want, Allowance(self.tolerance))
+        noise = case.noise.get(ref)
+        if noise is not None:
+            if alone is None:
+                return compare(got, want, allowance_in_chain(noise.chain))
+            return compare(got, want, allowance_alone(self.network.layers[alone.layer], noise.alone))
+        outcome = compare(got, want, Allowance(TOLERANCE))
+        if outcome.agrees or not np.isfinite(outcome.needed):
+            return outcome
+        measured = self.witness.chain(case, ref) if alone is None else self.witness.alone(alone, case, ref)
+        return compare(got, want, allowance_in_chain(measured))
+
+
+def compare_masks(verdict: LayerVerdict, got: Optional[Array], want: Optional[Array], where: str) -> None:
+    """Note whether a mask is Keras'."""
+    if got is None and want is None:
+        return
+    same = got is not None and want is not None and np.array_equal(got, want)
+    verdict.masks = same and verdict.masks is not False
+    if not same:
+        what = "no mask" if got is None else "a mask" if want is None else "another mask"
+        verdict.accuse(f"{where}: {what}", None if got is None or want is None else Evidence(where, got, want))
+
+
+def _tensor(case: Case, ref: TensorRef) -> Array:
+    return case.outputs[ref] if ref in case.outputs else case.inputs[ref.call]
+
+
+def spread(arrays: Iterable[Array]) -> float:
+    """How far values of the same place differ between rows of a batch, relative to 1 + their size; whole numbers: 1."""
+    widest = 0.0
+    for array in arrays:
+        if array.dtype.kind != "f":
+            if array.size > 1 and (array != array.flat[0]).any():
+                widest = max(widest, 1.0)
+            continue
+        values: Any = array.astype(np.float64)
+        if not values.size or not np.isfinite(values).any():
+            continue
+        values = np.where(np.isfinite(values), values, 0.0)
+        between = values.max(axis=0) - values.min(axis=0)
+        widest = max(widest, float(np.max(between / (1.0 + np.abs(values).max(axis=0)))))
+    return widest

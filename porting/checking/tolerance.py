@@ -1,0 +1,186 @@
+"""What a value may differ by, and what it does differ by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+import numpy as np
+
+from ..network import Array, Layer
+from .noise import UNBOUNDED, size_of, unit_of
+
+__all__ = [
+    "TOLERANCE",
+    "Allowance",
+    "Outcome",
+    "allowance_alone",
+    "allowance_in_chain",
+    "compare",
+    "difference",
+    "needed_tolerance",
+]
+
+# What is allowed where noise was not measured, and at the least in the chain. float32 noise of one layer is about 3e-7
+# of its values; a chain of layers adds some.
+TOLERANCE = 1e-5
+# A port has noise of its own, from other sums in another order: so many times what Keras' moves by. Both engines were
+# at 1.5 times at the most over all recorded layers.
+MARGIN = 16.0
+# NeoML's Sigmoid ends at 1.2e-7 and 1 − 6e-8, and what is made of it does too.
+SATURATION = 5e-7
+# What computes sums and products alone has no such ends; below the least normal float32 it may give zeros.
+LINEAR = frozenset(
+    {"BatchNormalization", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose"}
+    | {"Dense", "DepthwiseConv1D", "DepthwiseConv2D", "EinsumDense", "Embedding", "SeparableConv1D", "SeparableConv2D"}
+)
+TINIEST = 1e-37
+
+
+def needed_tolerance(got: Array, want: Array) -> float:
+    """The smallest t with ``|got − want| ≤ t + t·|want|`` everywhere; infinite where no t will do.
+
+    Infinite: other shapes, another kind of dtype, NaN or infinity in other places. For bool and whole numbers
+    any difference is infinite.
+    """
+    if got.shape != want.shape or got.dtype.kind.replace("u", "i") != want.dtype.kind.replace("u", "i"):
+        return float("inf")
+    if want.dtype.kind != "f":
+        return 0.0 if np.array_equal(got, want) else float("inf")
+    a, b = got.astype(np.float64), want.astype(np.float64)
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
+        return float("inf")
+    if not finite.any():
+        return 0.0
+    return float(np.max(np.abs(a[finite] - b[finite]) / (1.0 + np.abs(b[finite]))))
+
+
+def difference(got: Array, want: Array) -> str:
+    """In words, what is wrong first: shape, dtype, NaN, numbers."""
+    if got.shape != want.shape:
+        return f"shape {got.shape} instead of {want.shape}"
+    if got.dtype.kind.replace("u", "i") != want.dtype.kind.replace("u", "i"):
+        return f"dtype {got.dtype} instead of {want.dtype}"
+    if want.dtype.kind == "f" and not np.array_equal(np.isnan(got), np.isnan(want)):
+        return "NaN in other places"
+    if want.dtype.kind != "f":
+        return f"{int(np.sum(got != want))} of {want.size} values differ"
+    with np.errstate(invalid="ignore"):
+        wanted = want.astype(np.float64)
+        apart = np.abs(got.astype(np.float64) - wanted) / (1.0 + np.abs(wanted))
+    place = tuple(int(at) for at in np.unravel_index(int(np.nanargmax(apart)), apart.shape)) if apart.size else ()
+    return f"{got[place]!s} instead of {want[place]!s} at {list(place)}"
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """By how much each value of a tensor may differ.
+
+    Attributes:
+        least: t of the ``t + t·|b|`` that is allowed whatever the noise is; where that is known, in relation to `unit_of`.
+        noise: how far the tensor moves in Keras, at the most and relatively; None where only `least` counts.
+        floor: the difference that is allowed in any case, where noise is known.
+    """
+
+    least: float
+    noise: Optional[tuple[float, float]] = None
+    floor: float = TOLERANCE
+
+    def of(self, want: Array) -> Array:
+        """The allowed difference of each value; of whole numbers what Keras' own moved by."""
+        if want.dtype.kind != "f":
+            return np.full(want.shape, 0.0 if self.noise is None else self.noise[0])
+        if self.noise is None:
+            return np.asarray(self.least * (1.0 + np.abs(want.astype(np.float64))))
+        last_bit = float(max(np.finfo(want.dtype).eps, np.finfo(np.float32).eps))
+        largest, relative = self.noise
+        held = np.minimum(largest + last_bit * size_of(want), (relative + last_bit) * unit_of(want))
+        return np.asarray(np.maximum(self.least * unit_of(want), MARGIN * held + self.floor))
+
+
+def allowance_alone(layer: Layer, noise: tuple[float, float]) -> Allowance:
+    """What is allowed to a layer on Keras' own inputs: to sums and products what their noise is, to others at least 1e-5.
+
+    A mean or a variance over 65,000 numbers, added up one by one, is 3e-6 away from one that is added up in pairs.
+    """
+    if layer.class_name in LINEAR and layer.config.get("activation") in (None, "linear", "relu"):
+        return Allowance(0.0, noise, TINIEST)
+    return Allowance(TOLERANCE, noise, SATURATION)
+
+
+def allowance_in_chain(noise: tuple[float, float]) -> Allowance:
+    """What is allowed in the chain: a port's noise may come from where Keras has none, so never less than 1e-5."""
+    return Allowance(TOLERANCE, noise, TOLERANCE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a comparison.
+
+    Attributes:
+        needed: the smallest t with ``|a − b| ≤ t + t·|b|`` for every value.
+        allowed: the t that would just have been allowed, had every difference grown by the same factor.
+        tells: by how many times the allowance the references spread over the rows of the batch.
+        unmoved: the same by the allowance that a tensor without noise would have.
+    """
+
+    needed: float
+    allowed: float
+    tells: float = 0.0
+    unmoved: float = 0.0
+
+    @property
+    def agrees(self) -> bool:
+        return self.needed <= self.allowed
+
+    def or_worse(self, other: Optional[Outcome]) -> Outcome:
+        """The one of two that is nearer to what it is allowed, or beyond; what either tells is told."""
+        if other is None:
+            return self
+        needed, share = max(self.needed, other.needed), max(self.share, other.share)
+        measured = 0 < share < float("inf") and needed < float("inf")
+        allowed = needed / share if measured else min(self.allowed, other.allowed)
+        return Outcome(needed, allowed, max(self.tells, other.tells), max(self.unmoved, other.unmoved))
+
+    @property
+    def share(self) -> float:
+        """How much of what is allowed is used."""
+        if self.needed == 0:
+            return 0.0
+        return self.needed / self.allowed if self.allowed > 0 else float("inf")
+
+
+def compare(got: Array, want: Array, allowance: Allowance) -> Outcome:
+    """A tensor against its reference."""
+    allowed = allowance.of(want)
+    still = allowance if allowance.noise is None else replace(allowance, noise=(0.0, 0.0))
+    tells, unmoved = spreads(want, allowed), spreads(want, still.of(want))
+    if want.dtype.kind in "OUS":
+        return Outcome(needed_tolerance(got, want), 0.0, tells, unmoved)
+    wanted = want.astype(np.float64)
+    finite = np.isfinite(wanted)
+    unit = 1.0 + np.abs(wanted[finite]) if want.dtype.kind == "f" else np.ones(want.size)
+    least = float((allowed[finite] / unit).min(initial=UNBOUNDED))
+    needed = needed_tolerance(got, want)
+    if np.isinf(needed) and want.dtype.kind != "f" and got.shape == want.shape and got.dtype.kind in "iub":
+        needed = float(np.abs(got.astype(np.float64) - wanted).max(initial=0.0))
+    if needed == 0 or np.isinf(needed):
+        return Outcome(needed, least, tells, unmoved)
+    apart = np.abs(got[finite].astype(np.float64) - wanted[finite])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = float(np.where(apart > 0, apart / allowed[finite], 0.0).max(initial=0.0))
+    return Outcome(needed, needed / share, tells, unmoved)
+
+
+def spreads(want: Array, allowed: Array) -> float:
+    """How far values of the same place differ between the rows of a batch, in allowances; whole numbers: any or none."""
+    if want.dtype.kind != "f":
+        return float("inf") if want.size > 1 and bool((want != want.flat[0]).any()) else 0.0
+    values = want.astype(np.float64)
+    if not values.size or not np.isfinite(values).any():
+        return 0.0
+    values = np.where(np.isfinite(values), values, 0.0)
+    between = values.max(axis=0) - values.min(axis=0)
+    most = np.where(np.isfinite(allowed), allowed, 0.0).max(axis=0)
+    return float(np.divide(between, most, out=np.zeros_like(between), where=most > 0).max(initial=0.0))

@@ -1,0 +1,150 @@
+"""How far a model's tensors move in Keras itself when numbers move by a last bit: what no port can be asked to get right.
+
+Each call is run on inputs and weights that have moved (alone), and on what the calls before it made of moved weights,
+which moves once more (the chain). What falls one way or the other, a mask or a whole number, falls in the chain as it
+did without: a decision is not noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..checking.noise import PATTERNS, generator, moves, nudged, united
+from ..network import Array, Case, Noise, TensorRef, tensors_in
+from .graph import Graph, Step
+from .keras_api import Front
+from .run import run_step
+
+__all__ = ["with_noise"]
+
+Variables = Mapping[str, Sequence[Any]]
+# Larger weights stay: to move them takes twice their memory, and what a call reads moves all the same.
+LARGEST = 64 << 20
+
+
+def with_noise(case: Case, graph: Graph, front: Front, variables: Variables) -> Case:
+    """The case with its noise.
+
+    Args:
+        case: as it was recorded.
+        graph: what is run.
+        front: its Keras.
+        variables: by layer name, the variables that a call of it computes with. They are as they were when this ends.
+    """
+    kept = _inputs(case, graph, front)
+    trials = [_Trial(front, case, _inputs(case, graph, front), generator(pattern)) for pattern in range(PATTERNS)]
+    noise: dict[TensorRef, Noise] = {}
+    last = _last_steps(graph)
+    for number, step in enumerate(graph.steps):
+        read = {ref: kept[ref] for ref in tensors_in((step.args, step.kwargs))}
+        moved = [trial.moved_inputs(read) for trial in trials]
+        kept.update(zip(step.call.refs(), run_step(step, kept, front)))
+        held = [one for one in variables.get(step.call.layer, ()) if _moves(one, front)]
+        measured = [trial.measure(step, kept, read, one, held) for trial, one in zip(trials, moved)]
+        noise.update({ref: united(found[ref] for found in measured) for ref in step.call.refs()})
+        for ref in last.get(number, ()):
+            for values in (kept, *(trial.values for trial in trials)):
+                values.pop(ref, None)
+    return replace(case, noise=noise)
+
+
+class _Trial:
+    """One pattern of ups and downs, and the chain of values that follows from it."""
+
+    def __init__(self, front: Front, case: Case, values: dict[TensorRef, Any], random: np.random.Generator) -> None:
+        self.front = front
+        self.case = case
+        self.values = values
+        self.random = random
+
+    def moved_inputs(self, read: Mapping[TensorRef, Any]) -> dict[TensorRef, Any]:
+        """What a call reads, moved; with the masks that it has at this moment, before the call takes them off."""
+        return {ref: self._moved(value, self.front.mask(value)) for ref, value in read.items()}
+
+    def measure(
+        self,
+        step: Step,
+        kept: Mapping[TensorRef, Any],
+        read: Mapping[TensorRef, Any],
+        moved: Mapping[TensorRef, Any],
+        held: Sequence[Any],
+    ) -> dict[TensorRef, Noise]:
+        """Run a call on moved inputs and in the chain; takes the chain one call further."""
+        refs = step.call.refs()
+        if not held and not any(self._floats(value) for value in read.values()):
+            self.values.update({ref: kept[ref] for ref in refs})
+            return {ref: Noise((0.0, 0.0), (0.0, 0.0)) for ref in refs}
+        with _moved_weights(held, self.front, self.random):
+            alone = run_step(step, moved, self.front)
+            if not all(self._decides_alike(value, kept[ref]) for ref, value in zip(refs, alone)):
+                alone = run_step(step, {ref: self._same(value) for ref, value in read.items()}, self.front)
+            chain = run_step(step, self.values, self.front)
+        found = {}
+        for ref, one, other in zip(refs, alone, chain):
+            want = self.case.outputs[ref]
+            found[ref] = Noise(moves(self.front.to_numpy(one), want), moves(self.front.to_numpy(other), want))
+            follows = other if self._floats(other) else kept[ref]
+            self.values[ref] = self._moved(follows, self.front.mask(kept[ref]))
+        return found
+
+    def _moved(self, value: Any, mask: Any) -> Any:
+        return self._tensor(nudged(self.front.to_numpy(value), self.random), mask) if self._floats(value) else value
+
+    def _same(self, value: Any) -> Any:
+        return self._tensor(self.front.to_numpy(value), self.front.mask(value)) if self._floats(value) else value
+
+    def _tensor(self, array: Array, mask: Any) -> Any:
+        return self.front.with_mask(self.front.to_tensor(array, array.dtype.name), mask)
+
+    @staticmethod
+    def _floats(value: Any) -> bool:
+        return "float" in str(getattr(value, "dtype", ""))
+
+    def _decides_alike(self, one: Any, other: Any) -> bool:
+        """Whether two outputs have the same mask, and are equal where they are whole numbers."""
+        masks = [self.front.mask(value) for value in (one, other)]
+        if any(mask is None for mask in masks):
+            same = masks[0] is masks[1]
+        else:
+            same = np.array_equal(*map(self.front.to_numpy, masks))
+        return same and (self._floats(one) or np.array_equal(self.front.to_numpy(one), self.front.to_numpy(other)))
+
+
+def _inputs(case: Case, graph: Graph, front: Front) -> dict[TensorRef, Any]:
+    return {given.ref: front.to_tensor(case.inputs[given.name], given.dtype) for given in graph.inputs}
+
+
+def _last_steps(graph: Graph) -> dict[int, list[TensorRef]]:
+    """By number of a step, the tensors that no later one reads."""
+    last: dict[TensorRef, int] = {}
+    for number, step in enumerate(graph.steps):
+        for ref in [*tensors_in((step.args, step.kwargs)), *step.call.refs()]:
+            last[ref] = number
+    by_step: dict[int, list[TensorRef]] = {}
+    for ref, number in last.items():
+        by_step.setdefault(number, []).append(ref)
+    return by_step
+
+
+def _moves(variable: Any, front: Front) -> bool:
+    if not front.is_variable(variable) or "float" not in str(variable.dtype):
+        return False
+    return 4 * int(np.prod(variable.shape, dtype=np.int64)) <= LARGEST
+
+
+@contextmanager
+def _moved_weights(variables: Sequence[Any], front: Front, random: np.random.Generator) -> Iterator[None]:
+    """Variables that have moved by a last bit, as long as the block runs."""
+    before = [np.array(front.to_numpy(variable)) for variable in variables]
+    try:
+        for variable, values in zip(variables, before):
+            variable.assign(nudged(values, random))
+        yield
+    finally:
+        for variable, values in zip(variables, before):
+            variable.assign(values)
