@@ -32,7 +32,7 @@ _LAST_BIT = {
 
 
 def generator(pattern: int) -> np.random.Generator:
-    """The random numbers of a pattern: the same for every network, so that the same model is saved as the same bytes."""
+    """A pattern's random numbers: the same for every network, so that a model is saved as the same bytes again."""
     return np.random.default_rng(pattern)
 
 

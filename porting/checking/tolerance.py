@@ -78,7 +78,7 @@ class Allowance:
     """By how much each value of a tensor may differ.
 
     Attributes:
-        least: t of the ``t + t·|b|`` that is allowed whatever the noise is; where that is known, in relation to `unit_of`.
+        least: t of the ``t + t·|b|`` that is allowed whatever the noise is; of t times `unit_of` where noise is known.
         noise: how far the tensor moves in Keras, at the most and relatively; None where only `least` counts.
         floor: the difference that is allowed in any case, where noise is known.
     """
@@ -100,7 +100,7 @@ class Allowance:
 
 
 def allowance_alone(layer: Layer, noise: tuple[float, float]) -> Allowance:
-    """What is allowed to a layer on Keras' own inputs: to sums and products what their noise is, to others at least 1e-5.
+    """What is allowed to a layer on Keras' own inputs: to sums and products their noise, to others at least 1e-5.
 
     A mean or a variance over 65,000 numbers, added up one by one, is 3e-6 away from one that is added up in pairs.
     """
@@ -174,7 +174,7 @@ def compare(got: Array, want: Array, allowance: Allowance) -> Outcome:
 
 
 def spreads(want: Array, allowed: Array) -> float:
-    """How far values of the same place differ between the rows of a batch, in allowances; whole numbers: any or none."""
+    """How far values of a place differ between the rows of a batch, in allowances; whole numbers: any or none."""
     if want.dtype.kind != "f":
         return float("inf") if want.size > 1 and bool((want != want.flat[0]).any()) else 0.0
     values = want.astype(np.float64)

@@ -1,4 +1,4 @@
-"""How far a model's tensors move in Keras itself when numbers move by a last bit: what no port can be asked to get right.
+"""How far a model's tensors move in Keras when numbers move by a last bit: what no port can be asked to get right.
 
 Each call is run on inputs and weights that have moved (alone), and on what the calls before it made of moved weights,
 which moves once more (the chain). What falls one way or the other, a mask or a whole number, falls in the chain as it
@@ -111,7 +111,7 @@ class _Trial:
         if any(mask is None for mask in masks):
             same = masks[0] is masks[1]
         else:
-            same = np.array_equal(*map(self.front.to_numpy, masks))
+            same = np.array_equal(self.front.to_numpy(masks[0]), self.front.to_numpy(masks[1]))
         return same and (self._floats(one) or np.array_equal(self.front.to_numpy(one), self.front.to_numpy(other)))
 
 
