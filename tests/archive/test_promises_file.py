@@ -75,7 +75,14 @@ def test_promise_2_the_version_is_read_first_and_a_newer_one_refused_naming_both
     assert f"version {VERSION + 6}" in refusal(saved)
     assert f"up to version {VERSION}\n" in refusal(saved)
     assert "update porting" in refusal(saved)
-    for other in (b"", b"{}", b'{"version": 1}', newer.replace(FORMAT.encode(), b"other"), newer.replace(f"{VERSION + 6}".encode(), b"0")):
+    unversioned = newer.replace(f"{VERSION + 6}".encode(), b"0")
+    for other in (
+        b"",
+        b"{}",
+        b'{"version": 1}',
+        newer.replace(FORMAT.encode(), b"other"),
+        unversioned,
+    ):
         (saved / "network.json").write_bytes(other)
         assert "does not begin as" in refusal(saved)
 
@@ -385,7 +392,7 @@ def test_promise_8_the_description_holds_the_sha256_of_every_array_and_its_own(s
         ('"units": 2', '"units": "\ud800"', "JSON is not sound"),
         ('"units": 2', '"units": ' + "[" * 100_000, "nest deeper"),
         ('"units": 2', '"units": 2,', "JSON is not sound"),
-        ('"version": 2', '"version": 1, "sha256": ""', "does not begin as"),
+        ('"version": 2', '"version": 2, "sha256": ""', "does not begin as"),
         ('"name": "net', '"sha256": "",\n  "name": "net', "stands twice"),
         ('"origin": {"backend": "numpy", "keras"', '"origin": {"keras": "3", "keras"', "stands twice"),
         ('{"backend": "numpy", "keras": "3.1.0"}', '{"keras": "3.1.0", "backend": "numpy"}', "another way"),

@@ -281,7 +281,13 @@ def test_promise_16_writing_is_deterministic(tmp_path: Path) -> None:
         layers=backwards(one.layers),
         outputs=backwards(one.outputs),
         cases=tuple(
-            Case(case.name, backwards(case.inputs), backwards(case.outputs), backwards(case.masks))
+            Case(
+                case.name,
+                backwards(case.inputs),
+                backwards(case.outputs),
+                backwards(case.masks),
+                backwards(case.noise),
+            )
             for case in one.cases
         ),
         origin=backwards(one.origin),
