@@ -131,11 +131,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff and mypy."""
+    """ruff, mypy, and the rule that rooms read top-down."""
     neoml = environment(session, "neoml")
     run(session, neoml, "-m", "ruff", "check", ".")
     run(session, neoml, "-m", "ruff", "format", "--check", ".")
     run(session, neoml, "-m", "mypy")
+    run(session, neoml, "-m", "importlinter.cli", "lint")
 
 
 @nox.session

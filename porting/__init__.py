@@ -99,7 +99,7 @@ def load(
     if path.is_file():
         from .neoml_side.stored.store import load_net
 
-        return PortedNetwork(*load_net(path, engine, device, gather_rules(rules), **options))
+        return PortedNetwork(*load_net(path, engine, device, gather_rules(rules), make_engine, **options))
     network = read_network(path, **options)
     return PortedNetwork(network, make_engine(network, engine, device, gather_rules(rules)))
 

@@ -11,9 +11,9 @@ from .layers import Rule
 from .network import Array, Call, Network, TensorRef
 
 if TYPE_CHECKING:
-    from .optimizers import Optimizer
     from .preprocessing.front import Front
     from .training.gradients import Gradient
+    from .training.optimizers import Optimizer
     from .training.parameters import Theta
 
 __all__ = ["Engine", "Learner"]

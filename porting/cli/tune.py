@@ -14,9 +14,9 @@ from rich.table import Table
 import porting as api
 
 from ..errors import Problem, Unsupported
-from ..optimizers import optimizer_named
 from ..training.callbacks import Callback, Checkpoint, EarlyStopping
 from ..training.files import Examples, read_examples
+from ..training.optimizers import optimizer_named
 from ..training.trainer import outputs_of
 from .options import FOLDER, console, device_option, rules_option
 

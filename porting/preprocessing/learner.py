@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Optional
 from ..engine import Learner
 from ..inputs import check_inputs
 from ..network import Array, TensorRef
-from ..optimizers import Optimizer
 from ..training.gradients import Gradient
+from ..training.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .front import Front

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..errors import BadArchive, Mismatch, Problem
 from ..network import Array
-from ..optimizers import SCALE
 from .callback import Callback
 from .checkpoints import State, read_state, write_state
 from .data import Batch, Batches
+from .optimizers import SCALE
 from .recording import Checkpoint
 from .tally import Tally
 from .trainer import Trainer

@@ -12,13 +12,13 @@ import numpy as np
 from ..engine import Learner
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Network, TensorRef
-from ..optimizers import Optimizer, optimizer_named
 from .arguments import real_number
 from .data import Batch, Outputs
 from .gradients import Gradient, total
 from .loss import LAST, Loss, back_through, reduced
 from .losses import loss_named
 from .metrics import Metric, Shown
+from .optimizers import Optimizer, optimizer_named
 from .tally import MEAN, Measured, Tally, chosen_metrics, mean_of
 from .trainable import Choice, choose
 

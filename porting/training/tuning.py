@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from ..errors import Problem, Unsupported
 from ..inputs import whole_number
 from ..network import Input, Network
-from ..optimizers import Optimizer
 from .arguments import (
     Check,
     check_settings,
@@ -31,6 +30,7 @@ from .callback import Callback, listed
 from .callbacks import Checkpoint, ProgressBar
 from .data import Arrays, Batch, Batches, Outputs, as_batches
 from .loop import History, Run, class_weighted, evaluate, whole_step
+from .optimizers import Optimizer
 from .tally import in_keras_order
 from .trainer import Settings, Trainer
 

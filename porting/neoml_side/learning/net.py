@@ -26,9 +26,9 @@ from ...errors import Mismatch, Problem, Unsupported
 from ...layers import RULES, Rule
 from ...network import Array, Network, TensorRef
 from ...operations import MovingStatistics
-from ...optimizers import Optimizer, State
 from ...training.gradients import Gradient, Slices, total
 from ...training.moving_statistics import followed, moments
+from ...training.optimizers import Optimizer, State
 from ...training.parameters import Theta
 from ..graph import Graph, Node, Parameter
 from ..plan import Plan, plan_network

@@ -7,8 +7,8 @@ from typing import Optional, Protocol
 
 from ...engine import Learner
 from ...network import Array, Network, TensorRef
-from ...optimizers import Optimizer
 from ...training.gradients import Gradient
+from ...training.optimizers import Optimizer
 from ...training.parameters import Theta
 from ..sized import BySize, Sizes, bytes_of, planned, planned_at, sizes_of
 from .loss_bridge import Derivative

@@ -28,7 +28,7 @@ from typing import Any, Optional, Protocol
 import numpy as np
 
 from ...network import Array
-from ...optimizers import SCALE, SGD, Adam, Optimizer, State
+from ...training.optimizers import SCALE, SGD, Adam, Optimizer, State
 from ...training.parameters import Theta
 from ..graph import Node
 from ..runtime.archive_format import Reader, blob_record, counted, find_once, short, text

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
@@ -20,9 +20,8 @@ from ...archive.folder import open_plain, path_of
 from ...archive.hashing import sha256_of_file
 from ...archive.limits import LIMITS, Limits
 from ...engine import Engine
-from ...engine_factory import make_engine
 from ...errors import BadArchive, Problem, Unsupported
-from ...layers import RULES, Rule
+from ...layers import Rule
 from ...network import Array, Call, Input, Network, TensorRef
 from ...preprocessing.engine import FrontedEngine
 from ...preprocessing.front import Front, make_step
@@ -38,6 +37,7 @@ from .network import network_path, read_stored, write_stored
 __all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
 
 
+MakeEngine = Callable[[Network, Optional[str], Any, Mapping[str, Rule]], Engine]
 # NeoML counts an archive's bytes in 31 bits; its layers' own records need little.
 LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
 # Bytes that are free on a disk that has not been filled.
@@ -142,6 +142,7 @@ def load_net(
     engine: Optional[str],
     device: Any,
     rules: Mapping[str, Rule],
+    make_engine: MakeEngine,
     *,
     trust: bool = False,
     limits: Limits = LIMITS,
@@ -153,6 +154,7 @@ def load_net(
         engine: ``neoml`` or None.
         device: see `porting.load`.
         rules: those of text functions count; a stored net holds its layers.
+        make_engine: `porting.engine_factory.make_engine`, for the network that lies beside the archive.
         trust: load the archive although its hash is another. Only for archives whose origin is known: a damaged
             or hostile one can crash the process.
         limits: caps on the description.
@@ -165,7 +167,7 @@ def load_net(
         what = "a stored NeoML net runs in NeoML only"
         raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
     description = read_description(path, limits)
-    stored = StoredEngine(path, description, device or "cpu", trust, rules, limits)
+    stored = StoredEngine(path, description, device or "cpu", rules, make_engine, trust, limits)
     own = functions_in(rules)
     steps = tuple(make_step(call, layer, own) for call, layer in description.preprocessing)
     if not steps:
@@ -199,8 +201,9 @@ class StoredEngine(Engine):
         path: Path,
         description: StoredDescription,
         device: Any,
+        rules: Mapping[str, Rule],
+        make_engine: MakeEngine,
         trust: bool = False,
-        rules: Mapping[str, Rule] = RULES,
         limits: Limits = LIMITS,
     ) -> None:
         self.path = path
@@ -215,6 +218,7 @@ class StoredEngine(Engine):
         self.description = description
         self.trust = trust
         self.rules = rules
+        self._make_engine = make_engine
         self.limits = limits
         self._pool = NetPool(self._load, self._forked, 1 if description.archive_bytes > LARGE_WEIGHTS else None)
         self.check_terminals()
@@ -294,7 +298,7 @@ class StoredEngine(Engine):
         except OSError as error:
             what = f"cannot be read: {error.strerror or error}"
             raise BadArchive(Problem(str(arrays), what, "store the net again")) from error
-        return network, make_engine(network, "neoml", self.device, self.rules)
+        return network, self._make_engine(network, "neoml", self.device, self.rules)
 
     def _only_predicts(self, what: str, way_out: str) -> Unsupported:
         told = f"the stored net {what}: it predicts, and does nothing else"
