@@ -136,7 +136,7 @@ def lint(session: nox.Session) -> None:
     run(session, neoml, "-m", "ruff", "check", ".")
     run(session, neoml, "-m", "ruff", "format", "--check", ".")
     run(session, neoml, "-m", "mypy")
-    run(session, neoml, "-m", "importlinter.cli", "lint")
+    run(session, str(Path(neoml).with_name("lint-imports")))
 
 
 @nox.session
