@@ -9,7 +9,8 @@ from typing import Any, Optional
 
 from ..operations import Operations, Tensor, Weight
 from .activation_layers import masked_softmax
-from .products import project, sizes_of
+from .products import project
+from .reshaped import sizes_of
 from .rule import LayerView, rule
 
 Masks = Optional[Sequence[Optional[Tensor]]]

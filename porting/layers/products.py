@@ -5,32 +5,16 @@ from __future__ import annotations
 from math import prod
 from typing import Optional
 
-from ..network import Shape
 from ..operations import Operations, Tensor, Weight
 from .activations import activation
 from .merging import or_of_masks
-from .rule import LayerView, Refusal, rule
+from .reshaped import kept
+from .rule import LayerView, rule
 from .scaling import unit_norm
 
-__all__ = ["project", "sizes_of"]
+__all__ = ["project"]
 
 LETTERS = "abcdefghijkl"
-
-
-def sizes_of(shape: Shape) -> list[int]:
-    """A shape to reshape to, its open axis as -1.
-
-    Raises:
-        Refusal: there are several.
-    """
-    if list(shape).count(None) > 1:
-        raise Refusal(f"axes of shape {tuple(shape)} with several open sizes", "fix all but one of them in the Input")
-    return [-1 if size is None else size for size in shape]
-
-
-def kept(shape: Shape) -> list[Optional[int]]:
-    """Sizes to reshape to, where axes in front stay as they are; an only open one as -1, which asks less."""
-    return [*sizes_of(shape)] if list(shape).count(None) < 2 else list(shape)
 
 
 def project(x: Tensor, kernel: Weight, bias: Optional[Weight], ops: Operations, contracted: int = 1) -> Tensor:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from ..operations import Operations, Tensor, Weight
-from .rule import LayerView, only_tensor, rule
+from .reshaped import kept
+from .rule import LayerView, Refusal, only_tensor, rule
 from .wrappers import apply_held
 
 __all__ = ["centered", "group_normalize", "layer_normalize", "rms_normalize", "unit_norm", "variance_of"]
@@ -87,8 +88,10 @@ def group_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 def group_normalize(x: Tensor, axis: int, groups: int, epsilon: float, ops: Operations) -> Tensor:
     """Mean 0 and variance 1 over all axes of a row but the groups."""
-    sizes = [-1 if size is None else size for size in x.shape[1:]]
-    grouped = ops.reshape(x, (*sizes[: axis - 1], groups, sizes[axis - 1] // groups, *sizes[axis:]))
+    sizes, channels = kept(x.shape[1:]), x.shape[axis] or 0
+    if None in sizes[axis:]:
+        raise Refusal(f"several open sizes, and one of them behind axis {axis} of the groups", "fix them in the Input")
+    grouped = ops.reshape(x, (*sizes[: axis - 1], groups, channels // groups, *sizes[axis:]))
     over = [one for one in range(1, len(x.shape) + 1) if one != axis]
     return ops.reshape(layer_normalize(grouped, over, epsilon, None, None, ops), sizes)
 
