@@ -30,6 +30,21 @@ REFUSED = {
     "convolution_recurrent/conv_lstm2d_open": "the time of shape",
     "resizing/resizing_open": "has an open size",
     "resizing/upsampling2d_open_bilinear": "has an open size",
+    **dict.fromkeys(
+        (
+            "open_sizes/center_crop",
+            "open_sizes/resize",
+            "open_sizes/resizing_to_one_aspect",
+            "open_sizes/u_net",
+            "open_sizes/upsampling_bicubic",
+            "open_sizes/upsampling_bilinear",
+        ),
+        "has an open size",
+    ),
+    **{f"open_sizes/adaptive_{kind}{axes}d": "depend on its size" for kind in ("average", "max") for axes in (1, 2)},
+    "open_sizes/attention_over_pictures": "several open sizes",
+    "open_sizes/conv_lstm": "the time of shape",
+    "open_sizes/depth_to_space": "its size is needed",
 }
 IMPORTED = {"__future__", "argparse", "collections", "itertools", "json", "math", "numpy", "pathlib", "sys", "typing"}
 # Every so many of the cases that an engine takes, and some with settings of their own: a dtype, a largest value of 0.
