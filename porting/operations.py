@@ -33,7 +33,7 @@ class Weight:
     """A weight with its full name (``dense/kernel``), in Keras' orientation unless it was arranged otherwise.
 
     Attributes:
-        name: ``layer/weight``.
+        name: ``layer/weight``; empty for a fixed array, which is nobody's weight and never learns.
         value: the array.
         undo: brings an array that is arranged as `value` back to Keras' orientation; None where they are the same.
     """
@@ -41,6 +41,11 @@ class Weight:
     name: str
     value: Array
     undo: Optional[Callable[[Array], Array]] = None
+
+    @classmethod
+    def fixed(cls, value: Array) -> Weight:
+        """An array that stands where a weight may."""
+        return cls("", np.asarray(value, np.float32))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -159,8 +164,18 @@ class PositionOperations(Protocol):
     def argmax(self, x: Tensor, axis: int) -> Tensor:
         """Where the largest value stands (the first of equal ones), int32; the axis is dropped."""
 
-    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Tensor:
-        """numpy's function of that name, where nothing else here expresses it; few engines have it."""
+    def array_function(
+        self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
+    ) -> Tensor:
+        """numpy's function of that name (``sort``, ``linalg.inv``), where nothing else here expresses it.
+
+        Few engines have it. Of a function with several results `part` says which.
+        """
+
+    def fourier(
+        self, real: Tensor, imaginary: Optional[Tensor], axis: int, inverse: bool = False, kept: Optional[int] = None
+    ) -> tuple[Tensor, Tensor]:
+        """numpy's fft or ifft along an axis, real and imaginary part; of the first `kept` places where it is given."""
 
 
 class ScalingOperations(Protocol):

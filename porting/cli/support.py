@@ -35,6 +35,7 @@ FAMILIES = {
     "products": "products",
     "shaping": "shapes",
     "resizing": "images, padding and cropping",
+    "spectrograms": "sound",
     "wrappers": "wrappers",
     "categories": "text and categories",
     "applications": "of keras.applications",
@@ -43,7 +44,11 @@ FAMILIES = {
     "operation_composed": "operations: formulas",
     "operation_windows": "operations: windows",
     "operation_images": "operations: images",
-    "operation_arrays": "operations: numpy only",
+    "operation_patches": "operations: patches and filters",
+    "operation_fourier": "operations: Fourier transforms",
+    "operation_losses": "operations: cross-entropies",
+    "operation_arrays": "operations: arrays",
+    "operation_algebra": "operations: linear algebra",
 }
 # What weights before a layer do not learn through in NeoML: a refusal there, by name. Frozen, everything runs.
 NOT_LEARNING = {
@@ -64,6 +69,9 @@ NOT_LEARNING = {
     "SeparableConv2D": "not dilated",
     "SpectralNormalization": "no",
     "Softmax": "not with a mask that is spread over other axes",
+    **dict.fromkeys(("ops.Argsort", "ops.Cumprod", "ops.Median", "ops.Prod", "ops.Sort", "ops.TakeAlongAxis"), "no"),
+    **dict.fromkeys(("ops.Cos", "ops.Sin", "ops.Tan", "ops.TopK"), "no"),
+    **dict.fromkeys(("ops.Erfinv", "ops.HSVToRGB", "ops.RGBToHSV"), "no"),
     "ops.Ceil": "no",
     "ops.DivideNoNan": "no",
     "ops.Erf": "no",

@@ -11,10 +11,14 @@ from . import (
     core,
     merging,
     normalization,
+    operation_algebra,
     operation_arrays,
     operation_composed,
+    operation_fourier,
     operation_images,
     operation_layers,
+    operation_losses,
+    operation_patches,
     operation_shapes,
     operation_windows,
     pooling,
@@ -23,6 +27,7 @@ from . import (
     resizing,
     scaling,
     shaping,
+    spectrograms,
     wrappers,
 )
 from .apply import apply_call, context_of, find_rule

@@ -7,8 +7,10 @@ from typing import Any, Optional
 from ..operations import Operations, Tensor
 from .activations import apply_activation
 from .convolution import as_configured, channels_last, padding, steps
-from .recurrent import flat_states, mask_of_sequence
+from .recurrent import RUNNERS, flat_states, mask_of_sequence
 from .rule import LayerView, Refusal, rule
+
+SILENT = ("filters", "kernel_size", "unit_forget_bias", "unroll", "zero_output_for_mask")
 
 
 @rule(
@@ -16,19 +18,21 @@ from .rule import LayerView, Refusal, rule
     "ConvLSTM2D",
     "ConvLSTM3D",
     mask=mask_of_sequence,
-    irrelevant=(
-        "filters",
-        "kernel_size",
-        "unit_forget_bias",
-        "unroll",
-        "zero_output_for_mask",
-    ),
     note="NeoML needs a time of fixed size; without masks",
 )
 def conv_lstm(
     layer: LayerView, sequences: Tensor, ops: Operations, mask: Optional[Tensor] = None, initial_state: Any = None
 ) -> Any:
+    output, states = run_conv_lstm(layer, sequences, ops, mask, initial_state)
+    return [output, *states] if layer.config["return_state"] else output
+
+
+def run_conv_lstm(
+    layer: LayerView, sequences: Tensor, ops: Operations, mask: Optional[Tensor], initial_state: Any
+) -> tuple[Tensor, list[Tensor]]:
+    """Its output, of every step or the last, and its last states."""
     config = layer.config
+    layer.irrelevant("return_state", *SILENT)
     if any([config.get("dropout"), config.get("recurrent_dropout")]) and ops.training:
         raise layer.refuse("dropout inside a ConvLSTM is not handled in training", "use Dropout before it")
     if config.get("stateful"):
@@ -43,7 +47,10 @@ def conv_lstm(
         states = step(layer, inputs[at], states, ops)
         outputs.append(as_configured(layer, states[0], ops))
     result = in_time(outputs, ops) if config["return_sequences"] else outputs[-1]
-    return [result, *(as_configured(layer, state, ops) for state in states)] if config["return_state"] else result
+    return result, [as_configured(layer, state, ops) for state in states]
+
+
+RUNNERS.update(dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), run_conv_lstm))
 
 
 def input_gates(layer: LayerView, sequences: Tensor, ops: Operations) -> list[Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..operations import Operations, Tensor, Weight
-from .operation_kinds import Apply, as_float, axes_of, only_arrays, promoted
+from .operation_kinds import COMPOSED, Apply, as_float, axes_of, only_arrays, operation, promoted
 from .rule import LayerView
 
 
@@ -68,12 +68,12 @@ def cross(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.array_function("cross", [as_float(x, ops) for x in (x1, x2)], **axes)
 
 
-@only_arrays("TakeAlongAxis")
+@operation("TakeAlongAxis", note=COMPOSED, neoml="partly")
 def take_along_axis(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
     return ops.array_function("take_along_axis", [x, indices], axis=layer.config["axis"])
 
 
-@only_arrays("TopK")
+@operation("TopK", note=COMPOSED, neoml="partly")
 def top_k(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     """The largest values of the last axis in falling order, and their places; of equal values the first ones."""
     if not layer.config["sorted"]:
@@ -92,29 +92,65 @@ def linspace(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor
     return ops.array_function("linspace", [as_float(start, ops), as_float(stop, ops)], dtype=dtype, **given)
 
 
-@only_arrays("Quantile")
+@only_arrays("Logspace", "Geomspace")
+def growing(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
+    name = layer.class_name.rpartition(".")[2].lower()
+    given = {key: layer.config[key] for key in ("num", "endpoint", "axis", "base") if key in layer.config}
+    dtype = np.dtype(layer.config["dtype"] or "float32")
+    return ops.array_function(name, [as_float(start, ops), as_float(stop, ops)], dtype=dtype, **given)
+
+
+@only_arrays("Quantile", "Percentile", "Nanquantile", "Nanpercentile")
 def quantile(layer: LayerView, x: Any, q: Any, ops: Operations) -> Tensor:
+    name = layer.class_name.rpartition(".")[2].lower()
     if isinstance(q, (Tensor, Weight)) or layer.config["axis"] is None:
-        raise layer.refuse("quantile takes one number here, and axes by name", "call it once for each")
+        raise layer.refuse(f"{name} takes one number here, and axes by name", "call it once for each")
     given = {"method": layer.config["method"], "keepdims": layer.config["keepdims"]}
-    return ops.array_function("quantile", [as_float(x, ops), q], axis=tuple(axes_of(layer, x)), **given)
+    return ops.array_function(name, [as_float(x, ops), q], axis=tuple(axes_of(layer, x)), **given)
 
 
-@only_arrays("LeftShift", "RightShift")
-def shift(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
-    name = {"ops.LeftShift": "left_shift", "ops.RightShift": "right_shift"}[layer.class_name]
-    return ops.array_function(name, [x, y])
+UNDETERMINED = {
+    "Argpartition": ("the order within the parts of argpartition is not determined", "use argsort"),
+    "LuFactor": ("LU factors are not handled", "use solve, or qr"),
+    "UnravelIndex": ("Keras with TensorFlow counts the places of unravel_index otherwise than numpy", "use // and %"),
+}
 
 
-BITS = {"BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor"}
-
-
-def of_bits(name: str) -> Apply:
-    def apply(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
-        return ops.array_function(name, [x, y])
+def undetermined(what: str, way_out: str) -> Apply:
+    def apply(layer: LayerView, *x: Any, ops: Operations) -> Tensor:
+        raise layer.refuse(what, way_out)
 
     return apply
 
 
-for class_name, function in BITS.items():
-    only_arrays(class_name)(of_bits(function))
+for class_name, reason in UNDETERMINED.items():
+    operation(class_name, note=reason[0], neoml="refused")(undetermined(*reason))
+
+
+OF_INTEGERS = {
+    "BitwiseAnd": "bitwise_and",
+    "BitwiseInvert": "invert",
+    "BitwiseLeftShift": "left_shift",
+    "BitwiseNot": "invert",
+    "BitwiseOr": "bitwise_or",
+    "BitwiseRightShift": "right_shift",
+    "BitwiseXor": "bitwise_xor",
+    "Gcd": "gcd",
+    "Lcm": "lcm",
+    "LeftShift": "left_shift",
+    "RightShift": "right_shift",
+}
+
+
+def of_integers(name: str) -> Apply:
+    def of_one(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+        return ops.array_function(name, [x])
+
+    def of_both(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
+        return ops.array_function(name, [x, y])
+
+    return of_one if name == "invert" else of_both
+
+
+for class_name, function in OF_INTEGERS.items():
+    only_arrays(class_name)(of_integers(function))

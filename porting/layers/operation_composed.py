@@ -11,7 +11,7 @@ import numpy as np
 
 from ..operations import Operations, Tensor, Weight
 from .operation_kinds import Apply, as_float, as_kind, axes_of, kind_of, known, operation, promoted, whole
-from .operation_layers import logaddexp
+from .operation_layers import logaddexp, snake
 from .products import LETTERS
 from .rule import LayerView
 
@@ -151,6 +151,77 @@ def is_in(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
     return ops.logical_not(found) if layer.config["invert"] else found
 
 
+@operation("SearchSorted")
+def search_sorted(layer: LayerView, sorted_sequence: Any, values: Tensor, ops: Operations) -> Tensor:
+    """How many of the sorted numbers come before a value."""
+    if not isinstance(sorted_sequence, Weight):
+        raise layer.refuse("a search in numbers that the network computes is not handled", "give a constant")
+    before = "greater" if layer.config["side"] == "left" else "greater_equal"
+    passed = [
+        ops.cast(ops.compare(as_float(values, ops), number, before), "float32")
+        for number in as_numbers(layer, sorted_sequence)
+    ]
+    return ops.cast(sum_of(passed, ops), "int32")
+
+
+@operation("InTopK")
+def in_top_k(layer: LayerView, targets: Tensor, predictions: Tensor, ops: Operations) -> Tensor:
+    """Whether fewer than k classes are predicted above the target's."""
+    classes = ops.constant(np.arange(known(predictions, 1), dtype=np.float32)[None])
+    spread = ops.repeat(ops.expand_dims(as_float(targets, ops), 1), known(predictions, 1), 1)
+    own = ops.where(ops.compare(spread, classes, "equal"), predictions, 0.0)
+    above = ops.compare(predictions, ops.reduce(own, "sum", (1,), keepdims=True), "greater")
+    return ops.compare(ops.reduce(ops.cast(above, "float32"), "sum", (1,)), float(layer.config["k"]), "less")
+
+
+# Giles 2012, Approximating the erfinv function: coefficients of w − 2.5 and of √w − 3, the highest first.
+NEAR = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503)
+NEAR_END = (-0.00417768164, 0.246640727, 1.50140941)
+FAR = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613)
+FAR_END = (0.00943887047, 1.00167406, 2.83297682)
+
+
+@operation("Erfinv")
+def inverse_of_erf(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """TensorFlow computes it from (x + 1) / 2, and this rounding decides near 1 and −1."""
+    x = ops.add(ops.add(as_float(x, ops), 1.0), -1.0)
+    inner = ops.multiply(ops.subtract(1.0, x), ops.add(x, 1.0))
+    w = ops.unary(ops.unary(inner, "log"), "negative")
+    near = polynomial(ops.add(w, -2.5), (*NEAR, *NEAR_END), ops)
+    far = polynomial(ops.add(ops.unary(ops.maximum(w, 5.0), "sqrt"), -3.0), (*FAR, *FAR_END), ops)
+    return ops.multiply(ops.where(ops.compare(w, 5.0, "less"), near, far), x)
+
+
+def polynomial(x: Tensor, coefficients: Sequence[float], ops: Operations) -> Tensor:
+    highest, *others = coefficients
+    result = ops.multiply(x, highest)
+    for coefficient in others[:-1]:
+        result = ops.multiply(ops.add(result, coefficient), x)
+    return ops.add(result, others[-1])
+
+
+@operation("Ldexp")
+def ldexp(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
+    """x1 · 2^x2."""
+    if isinstance(x2, Weight):
+        return ops.multiply(as_float(x1, ops), replace(x2, value=np.exp2(x2.value.astype(np.float32))))
+    return ops.multiply(as_float(x1, ops), ops.unary(as_float(x2, ops), "exp2"))
+
+
+@operation("SaturateCast")
+def saturate_cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Cut to what the dtype holds, or to the float32 next inside of it, then cast."""
+    name = layer.config["dtype"]
+    dtype = np.dtype(name)
+    if dtype.kind not in "iu" or kind_of(x) != "float":
+        return ops.cast(x, name)
+    limits = np.iinfo(dtype)
+    low, high = np.float32(limits.min), np.float32(limits.max)
+    if float(high) > limits.max:
+        high = np.nextafter(high, np.float32(0))
+    return ops.cast(ops.minimum(ops.maximum(x, float(low)), float(high)), name)
+
+
 def as_numbers(layer: LayerView, x: Any) -> list[float]:
     """The numbers of a constant, few enough to compare with each."""
     values = x.value.reshape(-1).tolist() if isinstance(x, Weight) else x
@@ -225,11 +296,33 @@ def cut(layer: LayerView, inputs: Tensor, start_indices: Any, ops: Operations) -
 
 
 def across_rows(name: str, way_out: str) -> Apply:
-    def apply(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    def apply(layer: LayerView, *x: Any, ops: Operations) -> Tensor:
         raise layer.refuse(f"{name} mixes the rows of a batch", way_out)
 
     return apply
 
 
-operation("Vstack")(across_rows("vstack", "use concatenate with axis=1"))
-operation("Flipud")(across_rows("flipud", "use flip with axis=1"))
+WAYS_OUT = {
+    "AllClose": "use isclose",
+    "Bincount": "use sum of one_hot",
+    "Corrcoef": "use einsum",
+    "Diag": "multiply by a constant eye",
+    "Diagflat": "multiply by a constant eye",
+    "Flipud": "use flip with axis=1",
+    "Histogram": "use digitize and one_hot",
+    "Kron": "use einsum",
+    "Meshgrid": "use repeat, one axis at a time",
+    "Outer": "use einsum",
+    "PSNR": "use mean and log10 over the other axes",
+    "Scatter": "use one_hot",
+    "ScatterUpdate": "use slice_update, or where",
+    "SegmentMax": "use where",
+    "SegmentMin": "use where",
+    "SegmentProd": "use where",
+    "SegmentSum": "use matmul with one_hot",
+    "Vdot": "use einsum",
+    "Vsplit": "use split with axis=1",
+    "Vstack": "use concatenate with axis=1",
+}
+for class_name, way_out in WAYS_OUT.items():
+    operation(class_name)(across_rows(snake(class_name), way_out))

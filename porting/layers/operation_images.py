@@ -27,6 +27,42 @@ def rgb_to_grayscale(layer: LayerView, images: Tensor, ops: Operations) -> Tenso
     return as_configured(layer, grey, ops)
 
 
+@operation("HSVToRGB")
+def hsv_to_rgb(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
+    """Each colour is a hat over the circle of hues, see tf.image.hsv_to_rgb."""
+    x = channels_last(layer, images, ops)
+    hue, saturation, value = (ops.slice(x, -1, at, at + 1) for at in range(3))
+    turned = ops.multiply(hue, 6.0)
+    red = ops.add(ops.unary(ops.add(turned, -3.0), "abs"), -1.0)
+    green, blue = (ops.subtract(2.0, ops.unary(ops.add(turned, -middle), "abs")) for middle in (2.0, 4.0))
+    made = []
+    for colour in (red, green, blue):
+        cut = ops.minimum(ops.maximum(colour, 0.0), 1.0)
+        made.append(ops.multiply(ops.add(ops.multiply(ops.add(cut, -1.0), saturation), 1.0), value))
+    return as_configured(layer, ops.concatenate(made, -1), ops)
+
+
+@operation("RGBToHSV")
+def rgb_to_hsv(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
+    """See tf.image.rgb_to_hsv: the hue lies beside the strongest colour."""
+    x = channels_last(layer, images, ops)
+    red, green, blue = (ops.slice(x, -1, at, at + 1) for at in range(3))
+    value = ops.reduce(x, "max", (3,), keepdims=True)
+    spread = ops.subtract(value, ops.reduce(x, "min", (3,), keepdims=True))
+    grey = ops.logical_not(ops.compare(spread, 0.0, "greater"))
+    norm = ops.unary(ops.multiply(ops.where(grey, 1.0, spread), 6.0), "reciprocal")
+    hues = [
+        ops.add(ops.multiply(ops.subtract(one, other), norm), third / 3)
+        for third, (one, other) in enumerate(((green, blue), (blue, red), (red, green)))
+    ]
+    strongest = [ops.compare(colour, value, "equal") for colour in (red, green)]
+    hue = ops.where(strongest[0], hues[0], ops.where(strongest[1], hues[1], hues[2]))
+    hue = ops.where(grey, 0.0, ops.where(ops.compare(hue, 0.0, "less"), ops.add(hue, 1.0), hue))
+    lit = ops.compare(value, 0.0, "greater")
+    saturation = ops.where(lit, ops.divide(spread, ops.where(lit, value, 1.0)), 0.0)
+    return as_configured(layer, ops.concatenate([hue, saturation, value], -1), ops)
+
+
 @operation("CropImages", "PadImages")
 def with_borders(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
     """Two of the three of size, border before and border behind are given for each axis."""

@@ -9,6 +9,7 @@ from ..operations import Operations, Tensor, Weight
 from .rule import LayerView, Refusal, rule
 
 __all__ = [
+    "COMPOSED",
     "Apply",
     "as_float",
     "as_kind",
@@ -24,6 +25,9 @@ __all__ = [
 ]
 
 Apply = Callable[..., Any]
+
+# What NeoML compares or multiplies one by one.
+COMPOSED = "NeoML composes it over one axis of known size, up to 1024 steps; 256 for products"
 
 
 def operation(*names: str, note: str = "", neoml: str = "exact") -> Callable[[Apply], Apply]:

@@ -16,6 +16,7 @@ from ..operations import Operand, Operations, Tensor, Weight
 from .activations import ELEMENTWISE, sparsemax
 from .attention import Heads, attend, both, causal_mask
 from .operation_kinds import (
+    COMPOSED,
     Apply,
     as_float,
     as_kind,
@@ -55,7 +56,8 @@ UNARY = [
     "Tanh",
     "Trunc",
 ]
-WITHOUT_LAYERS = ["Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt", "Cos", "Sin", "Tan"]
+WITHOUT_LAYERS = ["Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt"]
+WAVES = ["Cos", "Sin", "Tan"]
 # These keep integers.
 KEEPING = {"Absolute": "abs", "Abs": "abs", "Negative": "negative", "Sign": "sign", "Square": "square"}
 ACTIVATIONS = {
@@ -66,8 +68,10 @@ ACTIVATIONS = {
     "HardSigmoid": (),
     "HardSilu": (),
     "HardTanh": (),
+    "Mish": (),
     "LeakyRelu": ("negative_slope",),
     "LogSigmoid": (),
+    "ReLU": ("negative_slope", "max_value", "threshold"),
     "Relu": (),
     "Relu6": (),
     "Selu": (),
@@ -86,6 +90,8 @@ UNCHANGED = ("Copy", "StopGradient", "ConvertToTensor", "Identity", "Array")
 
 
 def snake(name: str) -> str:
+    """``HardTanh`` as ``hard_tanh``; of `keras.activations` ``ReLU`` is ``relu``."""
+    name = {"ReLU": "Relu"}.get(name, name)
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
@@ -110,6 +116,10 @@ def activation(name: str, settings: Sequence[str]) -> Apply:
 
 for class_name in UNARY:
     operation(class_name)(unary(class_name.lower(), keeps_integers=False))
+for class_name in WAVES:
+    operation(class_name, note="in NeoML of |x| < 6.5e6, NaN beyond", neoml="partly")(
+        unary(class_name.lower(), keeps_integers=False)
+    )
 for class_name in WITHOUT_LAYERS:
     only_arrays(class_name)(unary(class_name.lower(), keeps_integers=False))
 for class_name, function in KEEPING.items():
@@ -370,11 +380,11 @@ def average(layer: LayerView, x: Tensor, ops: Operations, weights: Any = None) -
 @operation("Moments")
 def moments(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     layer.irrelevant("synchronized")
-    axes, keepdims = [axis % len(x.shape) for axis in layer.config["axes"]], layer.config["keepdims"]
+    axes, keepdims = [axis % len(x.shape) for axis in as_list(layer.config["axes"])], layer.config["keepdims"]
     return [ops.reduce(x, "mean", axes, keepdims), variance_of(x, axes, ops, keepdims)]
 
 
-@only_arrays("Prod", "Median")
+@operation("Prod", "Median", note=COMPOSED, neoml="partly")
 def prod_or_median(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
     layer.irrelevant("dtype")
@@ -429,7 +439,7 @@ def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
 
 
-@only_arrays("Sort", "Argsort", "Cumprod")
+@operation("Sort", "Argsort", "Cumprod", note=COMPOSED, neoml="partly")
 def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
     layer.irrelevant("dtype")

@@ -154,14 +154,66 @@ def fliplr(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("Tril", "Triu")
 def triangle(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    rank, k = len(x.shape), layer.config["k"]
-    if rank < 3:
-        raise layer.refuse("a triangle over the batch axis is not handled")
-    rows, columns = ops.positions(x, rank - 2), ops.positions(x, rank - 1)
-    name = "greater_equal" if layer.class_name == "ops.Tril" else "less_equal"
-    kept = ops.compare(ops.add(rows, float(k)), columns, name)
-    result = ops.where(kept, as_float(x, ops), 0.0)
+    result = triangular(as_float(x, ops), layer.config["k"], layer.class_name == "ops.Tril", ops)
     return whole(result, [x], ops) if kind_of(x) == "int" else result
+
+
+def triangular(x: Tensor, k: int, lower: bool, ops: Operations) -> Tensor:
+    """Matrices with zeros above their k-th diagonal, or below it."""
+    rank = len(x.shape)
+    if rank < 3:
+        raise Refusal("a triangle over the batch axis is not handled", "put the batch in front of the matrices")
+    rows, columns = ops.positions(x, rank - 2), ops.positions(x, rank - 1)
+    kept = ops.compare(ops.add(rows, float(k)), columns, "greater_equal" if lower else "less_equal")
+    return ops.where(kept, x, 0.0)
+
+
+@operation("Diagonal")
+def diagonal(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return diagonal_of(layer, x, ops)
+
+
+@operation("Trace")
+def trace(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    found = diagonal_of(layer, x, ops)
+    total = ops.reduce(found, "sum", (len(found.shape) - 1,))
+    return whole(total, [x], ops) if kind_of(x) == "int" else total
+
+
+def diagonal_of(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """The diagonal over two axes as the last axis: every (columns + 1)th value of the matrix in one row."""
+    rank, offset = len(x.shape), layer.config["offset"]
+    first, second = (layer.config[key] % rank for key in ("axis1", "axis2"))
+    if 0 in (first, second):
+        raise layer.refuse("a diagonal over the batch axis mixes the rows of a batch", "name other axes")
+    others = [axis for axis in range(rank) if axis not in (first, second)]
+    rows, columns = known(x, first), known(x, second)
+    x = ops.transpose(x, [*others, first, second])
+    x = ops.reshape(x, [*(-1 if size is None else size for size in x.shape[1:-2]), rows * columns])
+    start = offset if offset >= 0 else -offset * columns
+    count = min(rows + min(offset, 0), columns - max(offset, 0))
+    return ops.slice(x, rank - 2, start, start + (count - 1) * (columns + 1) + 1, columns + 1)
+
+
+@operation("SliceUpdate")
+def slice_update(layer: LayerView, inputs: Tensor, start_indices: Any, updates: Tensor, ops: Operations) -> Tensor:
+    """The tensor with a box of it replaced: one axis after the other goes on in what stood there."""
+    starts = start_indices.value.tolist() if isinstance(start_indices, Weight) else start_indices
+    if any(isinstance(start, Tensor) for start in starts) or starts[0] != 0:
+        raise layer.refuse("an update at places that the data decide, or of some rows of a batch", "use where")
+    _, (inputs, updates) = promoted([inputs, updates], ops, "bool")
+    for axis in reversed(range(1, len(inputs.shape))):
+        start, end = starts[axis], starts[axis] + known(updates, axis)
+        around = inputs
+        for before in range(1, axis):
+            around = ops.slice(around, before, starts[before], starts[before] + known(updates, before))
+        parts = [updates]
+        if start:
+            parts = [ops.slice(around, axis, 0, start), *parts]
+        if end < known(inputs, axis):
+            parts.append(ops.slice(around, axis, end, None))
+        updates = ops.concatenate(parts, axis) if len(parts) > 1 else updates
+    return updates
 
 
 @operation("Diff")
@@ -272,6 +324,12 @@ def take(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
 
 def filled(layer: LayerView, x: Tensor, value: Any, ops: Operations) -> Tensor:
     return ops.cast(ops.full_like(x, float(value)), layer.config.get("dtype") or x.dtype)
+
+
+@operation("EmptyLike")
+def empty_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Zeros: what TensorFlow makes of it."""
+    return filled(layer, x, 0, ops)
 
 
 @operation("OnesLike")

@@ -141,6 +141,17 @@ def run_recurrent(
     return (x if config["return_sequences"] else last), states
 
 
+# How the layers of a class run one way, where they are no plain cell: (layer, x, ops, mask, initial_state).
+Runner = Callable[[LayerView, Tensor, Operations, Optional[Tensor], Any], tuple[Tensor, Tensors]]
+RUNNERS: dict[str, Runner] = {}
+
+
+def run_one_way(
+    layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor], initial_state: Any
+) -> tuple[Tensor, Tensors]:
+    return RUNNERS.get(layer.class_name, run_recurrent)(layer, x, ops, mask, initial_state)
+
+
 def flat_states(states: Any) -> Tensors:
     if states is None:
         return []
@@ -173,6 +184,13 @@ def recurrent(
     return [output, *states] if layer.config["return_state"] else output
 
 
+@rule("LSTMCell", "GRUCell", "SimpleRNNCell", mask="stop", note="called on one step and its states")
+def cell_alone(layer: LayerView, inputs: Tensor, states: Any, ops: Operations) -> list[Tensor]:
+    cell = CELLS[layer.class_name](layer)
+    _, output, made = ops.recurrent(cell, ops.expand_dims(inputs, 1), initial_state=flat_states(states))
+    return [output, *made]
+
+
 def mask_of_both(layer: LayerView, x: Any, mask: Any, ops: Operations) -> Any:
     mask = flat_states(mask)[0] if isinstance(mask, (list, tuple)) else mask
     if not layer.config["layer"]["config"]["return_sequences"]:
@@ -199,8 +217,8 @@ def bidirectional(
     forward_layer = layer.inner("layer", "forward_layer")
     backward_layer = layer.inner("backward_layer")
     half = len(initial_state) // 2 if initial_state else 0
-    forward, forward_states = run_recurrent(forward_layer, sequences, ops, mask, (initial_state or [])[:half])
-    backward, backward_states = run_recurrent(backward_layer, sequences, ops, mask, (initial_state or [])[half:])
+    forward, forward_states = run_one_way(forward_layer, sequences, ops, mask, (initial_state or [])[:half])
+    backward, backward_states = run_one_way(backward_layer, sequences, ops, mask, (initial_state or [])[half:])
     if forward_layer.config["return_sequences"]:
         backward = ops.flip(backward, 1)
     mode = layer.config["merge_mode"]

@@ -33,6 +33,9 @@ def blob_array(array: Array, layout: str) -> Array:
     return np.ascontiguousarray(array.transpose(order)).reshape(shape)
 
 
+Unpack = Callable[[Array], Iterable[tuple[str, Any, Array]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Parameter:
     """What a NeoML layer is given in one of its slots, and how to read Keras' weights back from there.
@@ -47,8 +50,17 @@ class Parameter:
 
     pack: Callable[[], Array]
     weights: tuple[Weight, ...] = ()
-    unpack: Optional[Callable[[Array], Iterable[tuple[str, Any, Array]]]] = None
+    unpack: Optional[Unpack] = None
     exact: bool = True
+
+    def __post_init__(self) -> None:
+        named = tuple(weight for weight in self.weights if weight.name)
+        if len(named) == len(self.weights):
+            return
+        unpack = self.unpack
+        object.__setattr__(self, "weights", named)
+        if unpack is not None:
+            object.__setattr__(self, "unpack", _of_weights(unpack) if named else None)
 
     @classmethod
     def fixed(cls, array: Array, layout: str) -> Parameter:
@@ -63,6 +75,11 @@ class Parameter:
             (weight,),
             lambda slot: [(weight.name, ..., weight.in_keras(unpack(slot)))],
         )
+
+
+def _of_weights(unpack: Unpack) -> Unpack:
+    """Without what was packed of fixed arrays, which have no names."""
+    return lambda slot: [part for part in unpack(slot) if part[0]]
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Optional
 
 import numpy as np
 
+from .transforms import fourier
 from .values import Operand, Value, array_of
 
 __all__ = ["PositionOperations"]
@@ -31,10 +33,20 @@ class PositionOperations:
     def argmax(self, x: Value, axis: int) -> Value:
         return Value(np.argmax(x.value, axis).astype(np.int32))
 
-    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Value:
+    def array_function(
+        self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
+    ) -> Value:
         if name in ("sort", "argsort"):
             arguments["kind"] = "stable"  # equal values keep their order, as TensorFlow has it
         with np.errstate(all="ignore"):
             arrays = [x if isinstance(x, (int, float)) else array_of(x) for x in operands]
-            made = np.asarray(getattr(np, name)(*arrays, **arguments))
+            result = attrgetter(name)(np)(*arrays, **arguments)
+        made = np.asarray(result if part is None else result[part])
         return Value(made.astype(np.float32) if made.dtype == np.float64 else made)
+
+    def fourier(
+        self, real: Value, imaginary: Optional[Value], axis: int, inverse: bool = False, kept: Optional[int] = None
+    ) -> tuple[Value, Value]:
+        given = None if imaginary is None else imaginary.value
+        made = fourier(real.value, given, axis, inverse, kept)
+        return Value(made[0]), Value(made[1])

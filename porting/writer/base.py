@@ -58,6 +58,8 @@ class StatementBase:
         return number(float(x))
 
     def _weight(self, weight: Weight) -> str:
+        if not weight.name:
+            return self._constant(weight.value)
         kept = self.weights.get(weight.name)
         if kept is weight.value:
             return self.trace.keep(weight.name, weight.value)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..checking import tolerance
 from ..network import Array
-from ..numpy_side import activations
+from ..numpy_side import activations, transforms
 from ..numpy_side.activations import elu, hard_sigmoid, sigmoid, softplus
 from ..text import hashes, lookup
 
@@ -405,6 +405,7 @@ HELPERS: dict[str, tuple[str, set[str]]] = {
     "needed_tolerance": source_parts(tolerance)["needed_tolerance"],
     "hash_bins": source_parts(lookup)["hash_bins"],
     **source_parts(activations),
+    **source_parts(transforms),
     **source_parts(hashes),
     **source_parts(sys.modules[__name__]),
 }

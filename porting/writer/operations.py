@@ -322,14 +322,29 @@ class StatementOperations(WindowStatements):
         node = self.trace.add(f"np.argmax({{0}}, {axis}).astype(np.int32)", [x.node], hint="largest")
         return Traced(node, self._values("argmax", x, axis))
 
-    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Traced:
-        values = self._values("array_function", name, list(operands), **arguments)
+    def array_function(
+        self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
+    ) -> Traced:
+        values = self._values("array_function", name, list(operands), part=part, **arguments)
         places = [f"{{{at}}}" for at in range(len(operands))]
-        places += [f"{key}={plain(part)}" for key, part in arguments.items()]
+        places += [f"{key}={plain(value)}" for key, value in arguments.items()]
+        result = f"np.{name}({', '.join(places)})" + ("" if part is None else f"[{part}]")
         cast = f".astype(np.{values[0].dtype})" if values[0].value.dtype.kind in "fi" else ""
-        code = f"np.asarray(np.{name}({', '.join(places)})){cast}"
         codes = [repr(one) if isinstance(one, int) else self._code(one) for one in operands]
-        return Traced(self.trace.add(code, codes, hint=name), values)
+        hint = name.rpartition(".")[2]
+        return Traced(self.trace.add(f"np.asarray({result}){cast}", codes, hint=hint), values)
+
+    def fourier(
+        self, real: Traced, imaginary: Optional[Traced], axis: int, inverse: bool = False, kept: Optional[int] = None
+    ) -> tuple[Traced, Traced]:
+        made = self._values("fourier", real, imaginary, axis, inverse, kept)
+        parts = [real.node, *([] if imaginary is None else [imaginary.node])]
+        more = [*(["inverse=True"] if inverse else []), *([] if kept is None else [f"kept={kept}"])]
+        code = ", ".join(["{0}", "None" if imaginary is None else "{1}", str(axis), *more])
+        items = ("real", "imaginary")
+        call = self.trace.add(f"fourier({code})", parts, hint="transform", helpers=["fourier"], items=items)
+        first, second = (self.trace.add(f"{{0}}.{name}", [call], hint=name) for name in items)
+        return Traced(first, tuple(one[0] for one in made)), Traced(second, tuple(one[1] for one in made))
 
     def normalize(
         self, x: Traced, axes: Sequence[int], epsilon: float, gamma: Optional[Weight], beta: Optional[Weight]

@@ -24,7 +24,27 @@ def with_states(keras: Any) -> Any:
     return keras.Model(film, [first, second])
 
 
+def both_ways(keras: Any) -> Any:
+    """Every output and state of both directions."""
+    film = keras.Input((3, 4, 4, 2))
+    inner = keras.layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True, return_state=True)
+    made = keras.layers.Bidirectional(inner, merge_mode=None)(film)
+    again = keras.layers.Bidirectional(keras.layers.ConvLSTM2D(2, 3, padding="same"))(film, initial_state=made[2:])
+    return keras.Model(film, [*made, again])
+
+
 CASES = [
+    Case("bidirectional_with_states", both_ways),
+    *(
+        Case(
+            f"bidirectional_{merge}",
+            layer("Bidirectional", layer("ConvLSTM2D", 2, 2, return_sequences=merge != "ave"), merge_mode=merge),
+            INPUTS[2],
+        )
+        for merge in ("concat", "sum", "ave", "mul")
+    ),
+    Case("bidirectional_lines", layer("Bidirectional", layer("ConvLSTM1D", 2, 2)), INPUTS[1]),
+    Case("bidirectional_volumes", layer("Bidirectional", layer("ConvLSTM3D", 1, 2, strides=2)), INPUTS[3]),
     *(
         Case(f"conv_lstm{axes}d_{name}", layer(f"ConvLSTM{axes}D", 3, 2, **arguments), inputs)
         for axes, inputs in INPUTS.items()

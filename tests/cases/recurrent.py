@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.cases import Case, layer
@@ -184,7 +185,25 @@ def shared_three_times(keras: Any) -> Any:
     return keras.Model(ids, layers.GRU(2)(shared(shared(shared(x)))))
 
 
+def cell_alone(kind: str) -> Callable[[Any], Any]:
+    """A cell called on one step after the other, its states handed on by hand."""
+
+    def build(keras: Any) -> Any:
+        cell = getattr(keras.layers, kind)(3)
+        sequence = keras.Input((4, 2))
+        states = [keras.Input((3,)) for _ in range(2 if kind == "LSTMCell" else 1)]
+        carried: Any = states
+        outputs = []
+        for at in range(4):
+            output, carried = cell(sequence[:, at], carried)
+            outputs.append(output)
+        return keras.Model([sequence, *states], [*outputs, *carried])
+
+    return build
+
+
 CASES = [
+    *(Case(f"{kind}_alone", cell_alone(kind)) for kind in ("LSTMCell", "GRUCell", "SimpleRNNCell")),
     *(case for masked in (False, True) for kind in KINDS for case in cases_of(kind, masked)),
     *(case for masked in (False, True) for case in bidirectional(masked)),
     *(case for masked in (False, True) for case in stacks(masked)),

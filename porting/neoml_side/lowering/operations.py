@@ -19,6 +19,7 @@ from ..graph import Graph, Parameter, Port, blob_array
 from ..values import Wire, canonical
 from . import recurrence, reshaping
 from .activations import activate, linear
+from .array_functions import ArrayOperations
 from .base import BatchMoments
 from .convolutions import ConvolutionOperations
 from .images import ImageOperations
@@ -63,6 +64,7 @@ def vector(weight: Weight) -> Parameter:
 
 
 class NeomlOperations(
+    ArrayOperations,
     ConvolutionOperations,
     ImageOperations,
     LookupOperations,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ...layers.rule import Refusal
 from ..graph import DIMENSIONS, Port
 from ..values import Wire
-from .base import Operand, Part
+from .base import Part
 
 __all__ = ["PositionOperations"]
 
@@ -75,6 +73,3 @@ class PositionOperations(Part):
         highest = self.compare(x, self.reduce(x, "max", (at,), keepdims=True), "equal")
         places = self.where(highest, self.positions(x, at), float(BEYOND))
         return self.cast(self.reduce(places, "min", (at,)), "int32")
-
-    def array_function(self, name: str, operands: Sequence[Operand], **arguments: Any) -> Wire:
-        raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..graph import Graph, Port
 from .activations import difference, greater, keep, linear, product
+from .waves import cos, sin, tan
 
 __all__ = ["LOGARITHMS", "UNARY", "learning_log"]
 
@@ -79,6 +80,7 @@ UNARY: dict[str, Function] = {
     "abs": plain("Abs"),
     "absolute": plain("Abs"),
     "ceil": ceil,
+    "cos": cos,
     "cosh": cosh,
     "erf": plain("Erf"),
     "exp": plain("Exp"),
@@ -91,9 +93,11 @@ UNARY: dict[str, Function] = {
     "round": round_half_even,
     "rsqrt": plain("Power", exponent=-0.5),
     "sign": sign,
+    "sin": sin,
     "sinh": sinh,
     "sqrt": plain("Power", exponent=0.5),
     "square": lambda g, x: g.add("EltwiseMul", keep(g, x), keep(g, x)),
+    "tan": tan,
     "tanh": plain("Tanh"),
     "trunc": trunc,
 }

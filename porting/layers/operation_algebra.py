@@ -1,0 +1,105 @@
+"""Keras' linear algebra, `keras.ops.linalg`, on the matrices that the last two axes hold: the numpy engine runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..operations import Operations, Tensor
+from .operation_kinds import Apply, as_float, known, only_arrays, swapped
+from .operation_shapes import triangular
+from .rule import LayerView
+
+EPSILON = 2.0**-23
+
+
+def of_matrices(name: str) -> Apply:
+    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+        return ops.array_function(f"linalg.{name}", [as_float(x, ops)])
+
+    return apply
+
+
+for class_name in ("Det", "Inv"):
+    only_arrays(class_name)(of_matrices(class_name.lower()))
+
+
+@only_arrays("Cholesky")
+def cholesky(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    factor = ops.array_function("linalg.cholesky", [as_float(x, ops)])
+    return swapped(factor, -1, -2, ops) if layer.config["upper"] else factor
+
+
+@only_arrays("Pinv")
+def pinv(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Singular values below 10 · eps · the longer side, of the largest, count as zeros, see tf.linalg.pinv."""
+    least = layer.config["rcond"]
+    least = 10 * EPSILON * max(known(x, -1), known(x, -2)) if least is None else float(least)
+    return ops.array_function("linalg.pinv", [as_float(x, ops)], rcond=least)
+
+
+@only_arrays("CholeskyInverse")
+def cholesky_inverse(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """The inverse of a matrix whose triangular factor is given."""
+    factor = triangular(as_float(x, ops), 0, not layer.config["upper"], ops)
+    turned = swapped(factor, -1, -2, ops)
+    whole = ops.matmul(turned, factor) if layer.config["upper"] else ops.matmul(factor, turned)
+    return ops.array_function("linalg.inv", [whole])
+
+
+@only_arrays("Logdet")
+def logdet(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.array_function("linalg.slogdet", [as_float(x, ops)], part=1)
+
+
+@only_arrays("Slogdet")
+def slogdet(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
+    return [ops.array_function("linalg.slogdet", [as_float(x, ops)], part=part) for part in (0, 1)]
+
+
+@only_arrays("Qr")
+def qr(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
+    mode = layer.config["mode"]
+    return [ops.array_function("linalg.qr", [as_float(x, ops)], part=part, mode=mode) for part in (0, 1)]
+
+
+@only_arrays("Solve")
+def solve(layer: LayerView, a: Any, b: Any, ops: Operations) -> Tensor:
+    return solution(a, b, ops)
+
+
+@only_arrays("SolveTriangular")
+def solve_triangular(layer: LayerView, a: Any, b: Any, ops: Operations) -> Tensor:
+    return solution(triangular(as_float(a, ops), 0, layer.config["lower"], ops), b, ops)
+
+
+def solution(a: Any, b: Any, ops: Operations) -> Tensor:
+    """Of a x = b, b a matrix or one column less."""
+    a, b = as_float(a, ops), as_float(b, ops)
+    if len(b.shape) == len(a.shape):
+        return ops.array_function("linalg.solve", [a, b])
+    column = ops.array_function("linalg.solve", [a, ops.expand_dims(b, len(b.shape))])
+    return ops.squeeze(column, len(b.shape))
+
+
+@only_arrays("SVD")
+def svd(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    if layer.config["compute_uv"]:
+        raise layer.refuse("the signs of singular vectors are not determined", "use compute_uv=False: the values")
+    layer.irrelevant("full_matrices")
+    return ops.array_function("linalg.svd", [as_float(x, ops)], compute_uv=False)
+
+
+@only_arrays("Eigh", "Eig")
+def eigenvectors(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    raise layer.refuse("the signs of eigenvectors are not determined", "compute what does not hang on their signs")
+
+
+@only_arrays("MatrixRank")
+def matrix_rank(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """How many singular values are above eps · the longer side · the largest of them."""
+    if layer.config.get("tol") is not None or layer.config.get("rtol") is not None:
+        raise layer.refuse("a rank by a tolerance of one's own is not handled", "leave it out")
+    values = ops.array_function("linalg.svd", [as_float(x, ops)], compute_uv=False)
+    last = len(values.shape) - 1
+    least = ops.multiply(ops.reduce(values, "max", (last,), keepdims=True), EPSILON * max(known(x, -1), known(x, -2)))
+    return ops.cast(ops.reduce(ops.cast(ops.compare(values, least, "greater"), "float32"), "sum", (last,)), "int32")
