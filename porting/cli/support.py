@@ -63,7 +63,7 @@ NOT_LEARNING = {
     "Dense": "not with a ReLU layer with a threshold as activation",
     "DepthwiseConv1D": "not dilated",
     "DepthwiseConv2D": "not dilated",
-    "Embedding": "not of ids that are repeated in the network",
+    "Embedding": "not of ids that are repeated or computed in the network",
     "ReLU": "not with a threshold",
     "SeparableConv1D": "not dilated",
     "SeparableConv2D": "not dilated",

@@ -35,7 +35,7 @@ BY_ELEMENT = frozenset(
 BY_AXIS = frozenset({"BatchNormalization", "LayerNormalization", "Softmax", "UnitNormalization"})
 
 
-@rule("TimeDistributed", note="of any layer or model; without NeoML's lookup limits on computed ids")
+@rule("TimeDistributed", note="of any layer or model")
 def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     held = layer.held("layer")
     moving = any(name.startswith(f"{held.name}/") for name in ops.moving)

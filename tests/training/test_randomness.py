@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -11,7 +12,7 @@ import pytest
 import porting
 from porting import optimizers
 from porting.engine_factory import make_engine
-from porting.network import Call, Input, Layer, Network, TensorRef
+from porting.network import Call, Case, Input, Layer, Network, TensorRef
 from porting.training.callbacks import Checkpoint
 
 pytest.importorskip("neoml")
@@ -119,11 +120,19 @@ def test_a_loss_reads_logits_where_keras_does(wrapped: bool, activation: Any) ->
         assert min(net.moved().values()) > 0
 
 
-def test_dropout_that_would_drop_nothing_is_refused() -> None:
+def test_dropout_that_would_drop_nothing_waits_for_the_size() -> None:
     dropout = Layer("dropout", "Dropout", {"rate": RATE, "seed": None, "noise_shape": None})
     net = chain(dropout, Layer("turn", "Permute", {"dims": [2, 1]}), dense("dense", 3), shape=(3, None))
     with pytest.raises(porting.Unsupported, match="dropout: would drop nothing"):
         net.compile("sgd", "mse")
+    given = np.ones((2, 3, 5), np.float32)
+
+    def loss(seed: int) -> float:
+        labels = np.zeros((2, 5, 2), np.float32)
+        return of_open_sizes(net, given).train_on_batch(given, labels, loss="mse", seed=seed)["loss"]
+
+    assert loss(1) == loss(1)
+    assert loss(1) != loss(2)
 
 
 def simple_rnn(**settings: Any) -> porting.PortedNetwork:
@@ -267,7 +276,15 @@ def test_dropout_with_a_noise_shape_drops_the_same_places_along_an_axis() -> Non
     assert close(kept.astype(float), 1 - RATE, float(np.sqrt(RATE * (1 - RATE))))
 
 
-def test_noise_over_open_sizes_is_refused() -> None:
+def of_open_sizes(net: porting.PortedNetwork, given: np.ndarray) -> porting.PortedNetwork:
+    """The network with a reference, of which it takes a size that is open."""
+    network = replace(net.network, cases=(Case("one", {"x": given}, {}),))
+    return porting.PortedNetwork(network, make_engine(network, "neoml", None))
+
+
+def test_noise_over_open_sizes_is_drawn_for_the_size_that_comes() -> None:
+    net = of_open_sizes(noisy(NOISE_LAYERS["noise"], None), MANY)
+    np.testing.assert_array_equal(seen(net, MANY), seen(noisy(NOISE_LAYERS["noise"], 4), MANY))
     with pytest.raises(porting.Unsupported, match="only the rows may be open"):
         noisy(NOISE_LAYERS["noise"], None).compile("sgd", "mse")
 
