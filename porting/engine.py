@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional, Protocol
 
 from .errors import Problem, Unsupported
 from .layers import Rule
-from .network import Array, Call, Network, TensorRef
+from .network import Array, Call, Network, Shape, TensorRef
 
 if TYPE_CHECKING:
     from .preprocessing.front import Front
@@ -139,6 +139,10 @@ class Engine(ABC):
     def has_whole(self) -> bool:
         """Whether `whole` has the rest at hand."""
         return False
+
+    def declared_shapes(self) -> Mapping[str, Shape]:
+        """By name, the shapes of what the net reads, where it is for one size only; nothing where it is for any."""
+        return {}
 
     @property
     def dnn(self) -> Any:

@@ -204,6 +204,10 @@ class Network:
         """The network's output tensors, in the order of `outputs`."""
         return tuple(tensors_in(self.outputs))
 
+    def made_outputs(self) -> set[TensorRef]:
+        """The output tensors that calls make; the others are inputs."""
+        return {ref for call in self.calls for ref in call.refs()} & set(self.output_refs())
+
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``."""
         return {

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import numpy as np
-
 from .archive import write_network
-from .checking import Report, check_network
+from .checking import Report, RunVerdict, check_network
+from .checking.judging import Judge
+from .checking.runs import check_runs, compare_engines
 from .engine import Engine
 from .engine_factory import make_engine
 from .errors import Mismatch, Problem
 from .explaining import Explanation, explain_row
 from .inputs import batch_size_of, check_inputs, whole_number
 from .layers import RULES, Rule
-from .network import Array, Case, Network, TensorRef, map_tensors
+from .network import Array, Case, Network, map_tensors
+from .predicting import Progress, run_batches
 from .training.arguments import file_path
 from .training.tuning import Tunable
 
 __all__ = ["PortedNetwork"]
-
-Progress = Callable[[int, int, str], None]
 
 
 class PortedNetwork(Tunable):
@@ -70,25 +69,13 @@ class PortedNetwork(Tunable):
             Mismatch: inputs of another count, name, shape or dtype, empty, or with ids out of range.
         """
         arrays = self._checked(inputs)
-        rows = batch_size_of(arrays)
         size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
         if verbose and progress is None:
             progress = _show
         workers = whole_number("threads", threads if threads is not None else os.cpu_count() or 1)
         refs = list(dict.fromkeys(self.network.output_refs()))
-        spans = [(start, min(start + size, rows)) for start in range(0, rows, size)]
-
-        def run(span: tuple[int, int]) -> dict[TensorRef, Array]:
-            return self.engine.run({name: array[slice(*span)] for name, array in arrays.items()}, refs)
-
-        outputs: dict[TensorRef, list[Array]] = {ref: [] for ref in refs}
-        for (_, stop), made in zip(spans, _in_order(run, spans, workers)):
-            for ref in refs:
-                outputs[ref].append(made[ref])
-            if progress is not None:
-                progress(stop, rows, "rows")
-        joined = {ref: parts[0] if len(parts) == 1 else np.concatenate(parts) for ref, parts in outputs.items()}
-        return map_tensors(self.network.outputs, joined.__getitem__)
+        made = run_batches(self.engine, arrays, refs, size, workers, progress)
+        return map_tensors(self.network.outputs, made.__getitem__)
 
     def predict_on_batch(self, inputs: Any) -> Any:
         """What `predict` returns for one batch, in one run, as Keras' ``predict_on_batch``.
@@ -139,7 +126,19 @@ class PortedNetwork(Tunable):
         Returns:
             The report; ``report.ok`` is the verdict, ``str(report)`` shows it, ``report.raise_if_bad()`` raises.
         """
-        return check_network(self._referenced(), self.engine, tolerance, progress)
+        archive = self.engine if self.engine.is_partial else None
+        report = check_network(self._referenced(), self.engine, tolerance, progress)
+        if archive is not None:
+            report.runs = [*self._check_archive(archive, tolerance), *report.runs]
+        return report
+
+    def _check_archive(self, archive: Engine, tolerance: Optional[float]) -> list[RunVerdict]:
+        """A stored net's archive against the outputs of Keras' that were stored with it."""
+        judge = Judge(self.network, archive.rules, tolerance)
+        if self.network.made_outputs() <= self.network.cases[0].outputs.keys():
+            return check_runs(self.network, archive, judge, "from the archive ")
+        why = "it was stored by an older porting, without Keras' outputs: store it again"
+        return [RunVerdict("from the archive", why=f"not compared: {why}")]
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read from what runs."""
@@ -198,7 +197,10 @@ class PortedNetwork(Tunable):
 
         if shape is not None:
             self._complete()
-        return store_net(self.network, self.engine, Path(path), overwrite, with_network, shape)
+        # What is stored is compared with references, and those of Keras fit its own weights.
+        network = self.network if self._trainer is None else self._referenced()
+        prove = partial(compare_engines, network)
+        return store_net(network, self.engine, Path(path), prove, overwrite, with_network, shape)
 
 
 def with_references(network: Network, rules: Mapping[str, Rule] = RULES) -> Network:
@@ -216,14 +218,3 @@ def _show(done: int, whole: int, what: str) -> None:
     """One line on standard error; on a terminal it grows."""
     if done == whole or sys.stderr.isatty():
         print(f"\r{done}/{whole} {what}", end="\n" if done == whole else "", file=sys.stderr, flush=True)
-
-
-def _in_order(
-    run: Callable[[tuple[int, int]], Mapping[TensorRef, Array]], spans: list[tuple[int, int]], workers: int
-) -> Iterator[Mapping[TensorRef, Array]]:
-    """Results in the order of the spans, computed by up to `workers` threads."""
-    if workers == 1 or len(spans) == 1:
-        yield from map(run, spans)
-        return
-    with ThreadPoolExecutor(min(workers, len(spans))) as pool:
-        yield from pool.map(run, spans)

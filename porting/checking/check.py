@@ -14,11 +14,11 @@ import numpy as np
 
 from ..engine import Engine
 from ..errors import PortingError
-from ..layers import RULES
 from ..network import Array, Call, Case, Network, TensorRef
-from .tolerance import TOLERANCE, Allowance, Outcome, allowance_alone, allowance_in_chain, compare, difference
-from .verdicts import Evidence, LayerVerdict, Report
-from .witness import Witness
+from .judging import Judge
+from .runs import check_runs
+from .tolerance import difference
+from .verdicts import Evidence, LayerVerdict, Report, RunVerdict
 
 __all__ = ["check_network"]
 
@@ -49,8 +49,7 @@ class _Check:
         self.network = network
         self.engine = engine
         self.report = report
-        self.tolerance = report.tolerance
-        self.witness = Witness(network, getattr(engine, "rules", RULES))
+        self.judge = Judge(network, engine.rules, report.tolerance)
         self.verdicts = {
             call.name: LayerVerdict(call.name, network.layers[call.layer].class_name) for call in network.calls
         }
@@ -71,11 +70,27 @@ class _Check:
                 progress(number + 1, len(self.network.calls), call.name)
         for case in self.network.cases:
             self.check_chain(case)
-        if self.witness.asked:
-            self.report.notes.append(
-                "the references hold no noise: where more than "
-                f"{TOLERANCE:.0e} was needed, it was measured in numpy ({self.witness.asked} tensors)"
-            )
+        self.check_weights()
+        if self.network.cases:
+            self.report.runs += check_runs(self.network, self.engine, self.judge)
+        self.report.notes += self.judge.remarks()
+
+    def check_weights(self) -> None:
+        """Compare what is read back from what runs with what was saved, to the bit."""
+        try:
+            live = self.engine.weights()
+        except PortingError as error:
+            self.report.runs.append(RunVerdict("with its weights", why=str(error.problems[0]), bad=True))
+            return
+        for call in self.network.calls:
+            layer, verdict = self.network.layers[call.layer], self.verdicts[call.name]
+            for name, array in layer.weights.items():
+                found = live.get(f"{layer.name}/{name}")
+                same = found is not None and equal_bits(found, array)
+                verdict.weights = same and verdict.weights is not False
+                if not same:
+                    what = "is missing" if found is None else difference(found, array)
+                    verdict.accuse(f"weight {name!r}, read back from what runs: {what}")
 
     def check_alone(self, call: Call, case: Case, verdict: LayerVerdict) -> None:
         tensors = {ref: _tensor(case, ref) for ref in call.reads()}
@@ -89,7 +104,7 @@ class _Check:
             verdict.fail_alone(f"{len(outputs)} outputs instead of {call.outputs}")
             return
         for ref, got, mask in zip(call.refs(), outputs, kept):
-            outcome = self.compared(case, ref, got, call)
+            outcome = self.judge.alone(call, case, ref, got)
             verdict.note_alone(outcome)
             if not outcome.agrees:
                 want = case.outputs[ref]
@@ -107,28 +122,22 @@ class _Check:
         for call in self.network.calls:
             verdict = self.verdicts[call.name]
             for ref in call.refs():
-                outcome = self.compared(case, ref, made[ref], None)
+                outcome = self.judge.chain(case, ref, made[ref])
                 verdict.note_chain(outcome)
                 if not outcome.agrees:
                     where = f"{case.name}, {ref}, in the chain"
                     want = case.outputs[ref]
                     verdict.accuse(f"{where}: {difference(made[ref], want)}", Evidence(where, made[ref], want))
 
-    def compared(self, case: Case, ref: TensorRef, got: Array, alone: Optional[Call]) -> Outcome:
-        """A tensor of a call alone, or of the chain, against its reference."""
-        want = case.outputs[ref]
-        if self.tolerance is not None:
-            return compare(got, want, Allowance(self.tolerance))
-        noise = case.noise.get(ref)
-        if noise is not None:
-            if alone is None:
-                return compare(got, want, allowance_in_chain(noise.chain))
-            return compare(got, want, allowance_alone(self.network.layers[alone.layer], noise.alone))
-        outcome = compare(got, want, Allowance(TOLERANCE))
-        if outcome.agrees or not np.isfinite(outcome.needed):
-            return outcome
-        measured = self.witness.chain(case, ref) if alone is None else self.witness.alone(alone, case, ref)
-        return compare(got, want, allowance_in_chain(measured))
+
+def equal_bits(one: Array, other: Array) -> bool:
+    """Whether two arrays are the same to the bit, NaN and the sign of zero included."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype.kind in "OUS":
+        return bool((one == other).all())
+    whole = np.dtype(f"u{one.dtype.itemsize}")
+    return np.array_equal(np.ascontiguousarray(one).view(whole), np.ascontiguousarray(other).view(whole))
 
 
 def compare_masks(verdict: LayerVerdict, got: Optional[Array], want: Optional[Array], where: str) -> None:

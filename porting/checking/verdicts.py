@@ -156,24 +156,34 @@ class RunVerdict:
     """What came of one way in which `predict` runs a net.
 
     Attributes:
-        name: ``in one batch``, ``row by row`` …
-        outcome: the network's outputs against the references; None where nothing was compared.
+        name: ``in one batch``, ``row by row in two threads`` …
+        outcome: the network's outputs against the references; None where they were not the measure.
         why: for a departure, the first difference; or why nothing was compared.
         bad: whether it departs.
+        compared: whether anything was compared.
     """
 
     name: str
     outcome: Optional[Outcome] = None
     why: str = ""
     bad: bool = False
+    compared: bool = False
 
     @property
     def ok(self) -> bool:
-        return not self.bad and (self.outcome is None or self.outcome.agrees)
+        return not self.bad
+
+    @property
+    def tried(self) -> bool:
+        return self.bad or self.compared or self.outcome is not None
+
+    def accuse(self, why: str) -> None:
+        """It departs; the first reason is kept."""
+        self.bad, self.why = True, self.why or why
 
     def to_json(self) -> dict[str, Any]:
         needed, allowed = (None, None) if self.outcome is None else (self.outcome.needed, self.outcome.allowed)
-        named = {"run": self.name, "ok": self.ok, "compared": self.outcome is not None}
+        named = {"run": self.name, "ok": self.ok, "tried": self.tried}
         return {**named, "needed": _number(needed), "allowed": _number(allowed), "why": self.why}
 
 
@@ -327,10 +337,10 @@ class Report:
         unshown = [f"{layer.call} {what}" for layer in self.layers for what in layer.unshown or ()]
         if unshown:
             found.append(f"weights that nothing shows: {_names(unshown)}")
-        agree = [run.name for run in self.runs if run.ok and run.outcome is not None]
+        agree = [run.name for run in self.runs if run.ok and run.tried]
         if agree:
-            found.append(f"predict agrees with Keras {', '.join(agree)}")
-        found += [f"predict {run.name}: {run.why}" for run in self.runs if run.outcome is None or not run.ok]
+            found.append(f"predict agrees {', '.join(agree)}")
+        found += [f"predict {run.name}: {run.why}" for run in self.runs if not run.ok or not run.tried]
         return found + self.notes
 
 

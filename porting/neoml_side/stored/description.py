@@ -32,10 +32,15 @@ from .network import PARTS, check_stored_network, describe_network
 __all__ = ["StoredDescription", "description_path", "read_description"]
 
 FORMAT = "porting stored net"
-VERSION = 3
+VERSION = 4
 STRINGS = "str"
 LARGEST_ID = 1 << 31
 _LAYOUT = re.compile(r"(?!.*(.).*\1)[LBSHWDC]{1,7}\Z")
+
+
+def network_version(version: int) -> int:
+    """The version of the saved network's format that a description of a version speaks of its network in."""
+    return 1 if version < 4 else 2
 
 
 def description_path(path: Path) -> Path:
@@ -56,7 +61,8 @@ class StoredDescription:
             source's.
         outputs: the structure that `predict` returns.
         whole: the sketch of the network that the net was built from; None where it was not stored.
-        version: of the format; 1 knows no `whole`, and 2 no sinks that tell of ids.
+        version: of the format; 1 knows no `whole`, 2 no sinks that tell of ids, and 3 no outputs of Keras' and no
+            noise.
     """
 
     name: str
@@ -91,7 +97,9 @@ class StoredDescription:
         if plain.problems:
             raise bad_archive(plain.problems)
         if self.version > 1:
-            described["network"] = None if self.whole is None else describe_network(self.whole, limits)
+            described["network"] = (
+                None if self.whole is None else describe_network(self.whole, limits, network_version(self.version))
+            )
         return canonical.encode(described)
 
 
@@ -150,7 +158,9 @@ def check_whole(description: StoredDescription, limits: Limits) -> list[Problem]
     """All problems of the network that a net was built from, beside those of its values."""
     if description.whole is None:
         return []
-    kept = [TensorRef(call.name) for call, _ in description.preprocessing]
+    kept = {TensorRef(call.name) for call, _ in description.preprocessing}
+    if description.version > 3:
+        kept |= description.whole.made_outputs()
     return check_stored_network(description.whole, kept, limits)
 
 
@@ -196,7 +206,8 @@ class _StoredDecoder(Decoder):
 
     def whole(self, parts: Mapping[str, Any]) -> Network:
         """The network's sketch; its name, inputs and outputs are the net's."""
-        shared = {key: parts[key] for key in ("format", "version", "name", "inputs", "outputs")}
+        shared = {key: parts[key] for key in ("format", "name", "inputs", "outputs")}
+        shared["version"] = network_version(parts["version"])
         return self.network({**shared, **self.record(parts["network"], "network", *PARTS)})
 
     def terminal(self, value: Any, kind: str) -> Terminal:

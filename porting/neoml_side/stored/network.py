@@ -2,7 +2,8 @@
 
 NeoML's archive holds no settings of Keras' layers, and not every weight as Keras has it: normalisations are folded
 into other layers. So what trains, checks or saves a stored net reads the network here. Its cases have their inputs and
-masks and what texts became, and no other references: those can be computed.
+masks, what texts became, and the network's outputs, which the archive is compared with; no other references: those can
+be computed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from ...archive.sketch import Slot, describe_sketch, in_order, sketch_of, slots,
 from ...errors import Problem
 from ...network import Network, TensorRef
 
-__all__ = ["PARTS", "check_stored_network", "describe_network", "network_path", "read_stored", "write_stored"]
+__all__ = [
+    "PARTS",
+    "check_stored_network",
+    "describe_network",
+    "network_path",
+    "read_stored",
+    "write_stored",
+]
 
 # What a description says of the network beside what it says of the net.
 PARTS = ("origin", "calls", "layers", "cases")
@@ -49,7 +57,11 @@ def write_stored(path: Path, network: Network, kept: Iterable[TensorRef], limits
     """
     wanted = frozenset(kept)
     cases = tuple(
-        replace(case, outputs={ref: array for ref, array in case.outputs.items() if ref in wanted})
+        replace(
+            case,
+            outputs={ref: array for ref, array in case.outputs.items() if ref in wanted},
+            noise={ref: noise for ref, noise in case.noise.items() if ref in wanted},
+        )
         for case in network.cases
     )
     ordered = in_order(replace(network, cases=cases))
@@ -87,11 +99,11 @@ def check_stored_network(sketch: Network, kept: Iterable[TensorRef], limits: Lim
     return check_sketch(sketch, limits, list(kept))
 
 
-def describe_network(sketch: Network, limits: Limits) -> Mapping[str, Any]:
+def describe_network(sketch: Network, limits: Limits, version: int) -> Mapping[str, Any]:
     """What a description says of the network.
 
     Raises:
         BadArchive: listing every setting that JSON does not hold.
     """
-    described = describe_sketch(with_member_names(in_order(sketch)), limits)
+    described = describe_sketch(with_member_names(in_order(sketch)), limits, version)
     return {part: described[part] for part in PARTS}

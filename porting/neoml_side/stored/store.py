@@ -22,7 +22,7 @@ from ...archive.limits import LIMITS, Limits
 from ...engine import Engine
 from ...errors import BadArchive, Problem, Unsupported
 from ...layers import Rule
-from ...network import Array, Call, Input, Network, TensorRef
+from ...network import Array, Call, Input, Network, Shape, TensorRef
 from ...preprocessing.engine import FrontedEngine
 from ...preprocessing.front import Front, make_step
 from ...text.functions import functions_in
@@ -37,6 +37,7 @@ from .network import network_path, read_stored, write_stored
 __all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
 
 
+Prove = Callable[[Engine, Engine], None]
 MakeEngine = Callable[[Network, Optional[str], Any, Mapping[str, Rule]], Engine]
 # NeoML counts an archive's bytes in 31 bits; its layers' own records need little.
 LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
@@ -45,9 +46,19 @@ SPARE = 1 << 20
 
 
 def store_net(
-    network: Network, engine: Engine, path: Path, overwrite: bool, with_network: bool, shape: Any = None
+    network: Network,
+    engine: Engine,
+    path: Path,
+    prove: Prove,
+    overwrite: bool,
+    with_network: bool,
+    shape: Any = None,
 ) -> Path:
-    """Write archive, arrays and description; see `PortedNetwork.store`."""
+    """Write archive, arrays and description; see `PortedNetwork.store`.
+
+    `prove` is given an engine over what was written and one over the live net before anything takes its place, and
+    raises where they differ.
+    """
     # An engine without a net says so before anything is looked at.
     engine.terminals()
     path_of(path)
@@ -74,8 +85,9 @@ def store_net(
                 os.fsync(file.fileno())
             description = _description_of(network, engine, size, digest)
             if with_network and network.cases:
-                steps = [TensorRef(call.name) for call, _ in description.preprocessing]
-                description = replace(description, whole=write_stored(kept, network, steps, LIMITS))
+                wanted = network.made_outputs().union(TensorRef(call.name) for call, _ in description.preprocessing)
+                description = replace(description, whole=write_stored(kept, network, wanted, LIMITS))
+            prove(_opened(written, description, engine), engine)
             with open(text, "xb") as target:
                 target.write(description.encoded())
                 target.flush()
@@ -90,6 +102,16 @@ def store_net(
     except (OSError, RuntimeError) as error:
         raise BadArchive(Problem(str(path), f"cannot be written: {error}", "check the folder and the disk")) from error
     return path
+
+
+def _opened(path: Path, description: StoredDescription, engine: Engine) -> Engine:
+    """An engine for what was just written, behind the front of the engine that it was written from."""
+    stored = StoredEngine(path, description, engine.device, engine.rules, _no_whole)
+    return stored if engine.front is None else FrontedEngine(engine.front, stored, stored.network)
+
+
+def _no_whole(network: Network, engine: Optional[str], device: Any, rules: Mapping[str, Rule]) -> Engine:
+    raise AssertionError("what was just written is run and nothing else")
 
 
 def _write_archive(dnn: Any, path: Path, weights: int) -> None:
@@ -261,6 +283,9 @@ class StoredEngine(Engine):
 
     def terminals(self) -> tuple[list[Terminal], list[Terminal]]:
         return self.sources, self.sinks
+
+    def declared_shapes(self) -> Mapping[str, Shape]:
+        return {one.name: one.shape for one in self.sources}
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The sinks, for checked inputs by name. Raises Mismatch as `NeomlEngine.run` does."""

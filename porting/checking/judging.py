@@ -1,0 +1,61 @@
+"""How close is close enough: a tensor of a network against its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Optional
+
+import numpy as np
+
+from ..layers import Rule
+from ..network import Array, Call, Case, Network, TensorRef
+from .tolerance import TOLERANCE, Allowance, Outcome, allowance_alone, allowance_in_chain, compare
+from .witness import Witness
+
+__all__ = ["Judge"]
+
+
+class Judge:
+    """Compares tensors with their references.
+
+    Attributes:
+        tolerance: what is allowed everywhere; None: what float32 can hold.
+        witness: measures noise where the references hold none.
+    """
+
+    def __init__(self, network: Network, rules: Mapping[str, Rule], tolerance: Optional[float]) -> None:
+        self.network = network
+        self.tolerance = tolerance
+        self.witness = Witness(network, rules)
+
+    def alone(self, call: Call, case: Case, ref: TensorRef, got: Array) -> Outcome:
+        """An output of a call on Keras' own inputs."""
+        want, noise = case.outputs[ref], case.noise.get(ref)
+        if noise is not None and self.tolerance is None:
+            return compare(got, want, allowance_alone(self.network.layers[call.layer], noise.alone))
+        outcome = self._plainly(got, want)
+        return outcome if self._is_final(outcome) else self._forgiven(got, want, self.witness.alone(call, case, ref))
+
+    def chain(self, case: Case, ref: TensorRef, got: Array) -> Outcome:
+        """A tensor that the network made of the case's inputs."""
+        want, noise = case.outputs[ref], case.noise.get(ref)
+        if noise is not None and self.tolerance is None:
+            return compare(got, want, allowance_in_chain(noise.chain))
+        outcome = self._plainly(got, want)
+        return outcome if self._is_final(outcome) else self._forgiven(got, want, self.witness.chain(case, ref))
+
+    def remarks(self) -> list[str]:
+        """What is to be said of the noise."""
+        if not self.witness.asked:
+            return []
+        what = f"where more than {TOLERANCE:.0e} was needed, it was measured in numpy ({self.witness.asked} tensors)"
+        return [f"the references hold no noise: {what}"]
+
+    def _plainly(self, got: Array, want: Array) -> Outcome:
+        return compare(got, want, Allowance(TOLERANCE if self.tolerance is None else self.tolerance))
+
+    def _is_final(self, outcome: Outcome) -> bool:
+        return self.tolerance is not None or outcome.agrees or not np.isfinite(outcome.needed)
+
+    def _forgiven(self, got: Array, want: Array, noise: tuple[float, float]) -> Outcome:
+        return compare(got, want, allowance_in_chain(noise))

@@ -1,0 +1,125 @@
+"""The net that predicts is the net that is proved: what `predict` runs, against the references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..engine import Engine
+from ..errors import Mismatch, PortingError, Problem
+from ..inputs import batch_size_of
+from ..network import Array, Case, Network, TensorRef
+from ..predicting import run_batches
+from .judging import Judge
+from .tolerance import difference
+from .verdicts import RunVerdict
+
+__all__ = ["check_runs", "compare_engines"]
+
+# Rows of a case that are also run one by one.
+MOST_ROWS = 4
+
+
+def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> list[RunVerdict]:
+    """Run the engine as `predict` does: in one batch, a second time, and row by row in two threads.
+
+    Args:
+        network: its cases have references for its outputs.
+        engine: what predicts.
+        judge: compares.
+        of: what is run, in words before the way it is run (``from the archive ``).
+    """
+    refs = [ref for ref in dict.fromkeys(network.output_refs()) if all(ref in case.outputs for case in network.cases)]
+    cases = [case for case in network.cases if _fits(case, engine)]
+    several = [case for case in cases if batch_size_of(case.inputs) > 1]
+    once, again = RunVerdict(f"{of}in one batch"), RunVerdict(f"{of}a second time")
+    by_rows = RunVerdict(f"{of}row by row in two threads")
+    if not refs or not cases:
+        once.why = "no reference fits it" if refs else "no output has a reference"
+        return [once]
+    first: dict[str, dict[TensorRef, Array]] = {}
+    for case in cases:
+        made = _run(case, engine, refs, batch_size_of(case.inputs), 1, once)
+        first[case.name] = made
+        _judge(made, case, judge, once)
+    _compare_runs(_run(cases[0], engine, refs, batch_size_of(cases[0].inputs), 1, again), first[cases[0].name], again)
+    why = _rows_belong_together(network, engine)
+    if why or not several:
+        by_rows.why = f"not tried: {why or 'no reference has several rows'}"
+    else:
+        # The first of several rows, and the last, which the user's samples are.
+        for case in {one.name: _head(one) for one in (several[0], several[-1])}.values():
+            _judge(_run(case, engine, refs, 1, 2, by_rows), case, judge, by_rows)
+    return [once, again, by_rows]
+
+
+def compare_engines(network: Network, stored: Engine, live: Engine) -> None:
+    """Run an engine over what was stored beside the one that it was stored from, on every case that fits.
+
+    Raises:
+        Mismatch: they do not give the same, to the bit.
+    """
+    refs = list(dict.fromkeys(network.output_refs()))
+    problems = []
+    for case in network.cases:
+        if not _fits(case, stored):
+            continue
+        wanted, found = live.run(case.inputs, refs), stored.run(case.inputs, refs)
+        for ref in refs:
+            if not np.array_equal(found[ref], wanted[ref], equal_nan=wanted[ref].dtype.kind == "f"):
+                what = f"gives {case.name}, {ref}: {difference(found[ref], wanted[ref])}"
+                problems.append(Problem(f"the archive of {network.name}", what, "report it, please"))
+    if problems:
+        raise Mismatch(problems)
+
+
+def _fits(case: Case, engine: Engine) -> bool:
+    """Whether a case has the sizes that an engine for one size takes."""
+    for name, shape in engine.declared_shapes().items():
+        array = case.inputs.get(name, case.outputs.get(TensorRef(name)))
+        if array is not None and any(size not in (None, has) for size, has in zip(shape[1:], array.shape[1:])):
+            return False
+    return True
+
+
+def _rows_belong_together(network: Network, engine: Engine) -> str:
+    """Why rows cannot be run apart from each other; nothing where they can."""
+    if engine.front is not None and engine.front.pads_to_longest:
+        return "texts are padded to the longest of their batch"
+    if any(one.shape[0] is not None for one in network.inputs):
+        return "the network declares its batch size"
+    return ""
+
+
+def _head(case: Case) -> Case:
+    """A case's first rows."""
+    inputs = {name: array[:MOST_ROWS] for name, array in case.inputs.items()}
+    return replace(case, inputs=inputs, outputs={ref: array[:MOST_ROWS] for ref, array in case.outputs.items()})
+
+
+def _run(
+    case: Case, engine: Engine, refs: Sequence[TensorRef], size: int, workers: int, verdict: RunVerdict
+) -> dict[TensorRef, Array]:
+    try:
+        return run_batches(engine, case.inputs, refs, size, workers)
+    except PortingError as error:
+        verdict.accuse(f"{case.name}: {error.problems[0]}")
+        return {}
+
+
+def _judge(made: dict[TensorRef, Array], case: Case, judge: Judge, verdict: RunVerdict) -> None:
+    for ref, got in made.items():
+        outcome = judge.chain(case, ref, got)
+        verdict.outcome = outcome.or_worse(verdict.outcome)
+        if not outcome.agrees:
+            verdict.accuse(f"{case.name}, {ref}: {difference(got, case.outputs[ref])}")
+
+
+def _compare_runs(made: dict[TensorRef, Array], before: dict[TensorRef, Array], verdict: RunVerdict) -> None:
+    """The same run gives the same bits."""
+    for ref, got in made.items():
+        if ref in before and not np.array_equal(got, before[ref], equal_nan=got.dtype.kind == "f"):
+            verdict.accuse(f"{ref}: {difference(got, before[ref])}")
+    verdict.compared = bool(made)

@@ -1,0 +1,101 @@
+"""Faults planted one at a time into running ports: found, and at the right place. See `faults`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import porting
+from porting.archive import read_network
+from porting.checking import check_network
+from porting.engine_factory import make_engine
+from porting.neoml_side.stored import store
+from tests.checking.faults import FAULTS
+
+SAVED = Path(__file__).parent.parent.parent / "saved_weights"
+ENGINES = ("numpy", "neoml")
+FOLDERS = sorted({fault.folder for fault in FAULTS.values()})
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_without_a_fault_nothing_departs(folder: str, engine: str) -> None:
+    network = read_network(SAVED / folder)
+    report = check_network(network, make_engine(network, engine, None))
+    assert report.proved, str(report)
+    assert all(run.ok and run.tried for run in report.runs)
+    assert [layer.weights for layer in report.layers] == [
+        True if network.layers[call.layer].weights else None for call in network.calls
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_found_where_they_are(name: str, engine: str) -> None:
+    fault = FAULTS[name]
+    network = read_network(SAVED / fault.folder)
+    report = check_network(network, fault.plant(network, engine))
+    assert not report.ok
+    first = report.first_departure
+    if fault.layer is not None:
+        assert first is not None
+        assert (first.call, first.status) == (fault.layer, "departs")
+        assert fault.why in first.why
+    else:
+        assert first is None
+        run = next(run for run in report.runs if not run.ok)
+        assert run.name == fault.run
+        assert fault.why in run.why
+        assert run.name in report.headline()
+        with pytest.raises(porting.Mismatch, match=run.name):
+            report.raise_if_bad()
+
+
+def test_a_live_weight_that_was_changed_is_found() -> None:
+    """As NeoML's own user may: through ``net.dnn``, after everything was built."""
+    net = porting.load(SAVED / "tutorial", engine="neoml")
+    layer = next(one for name, one in net.dnn.layers.items() if hasattr(one, "get_embeddings"))
+    table = layer.get_embeddings(0)
+    values = table.asarray(copy=True, keep_dims=True)
+    values[...] += 1e-3
+    from porting.neoml_side.runtime.build import blob_of
+
+    layer.set_embeddings(0, blob_of(net.engine.math_engine, values))
+    report = net.check()
+    assert report.first_departure is not None
+    assert (report.first_departure.call, report.first_departure.weights) == ("embedding", False)
+    assert not report.runs[0].ok
+
+
+def test_what_is_stored_is_run_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, other = (porting.load(SAVED / "tutorial", engine="neoml") for _ in range(2))
+    other.train_on_batch(
+        dict(net.network.cases[0].inputs),
+        [array * 0 for array in net.predict(net.network.cases[0].inputs)],
+        loss="mse",
+        optimizer="sgd",
+    )
+    true = store._write_archive
+    monkeypatch.setattr(store, "_write_archive", lambda dnn, path, weights: true(other.engine.dnn, path, weights))
+    with pytest.raises(porting.Mismatch, match="the archive of tutorial"):
+        net.store(tmp_path / "net.neoml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stored_archive_is_compared_with_keras(tmp_path: Path) -> None:
+    net = porting.load(SAVED / "tutorial", engine="neoml")
+    report = porting.load(net.store(tmp_path / "net.neoml")).check()
+    assert report.ok
+    assert [run.name for run in report.runs if run.tried][:3] == [
+        "from the archive in one batch",
+        "from the archive a second time",
+        "from the archive row by row in two threads",
+    ]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_older_stored_net_says_what_it_cannot_prove(version: int) -> None:
+    report = porting.load(SAVED.parent / "tests" / "golden" / f"stored-v{version}" / "tutorial.neoml").check()
+    assert report.ok
+    assert any("stored by an older porting" in remark for remark in report.remarks())
