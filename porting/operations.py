@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Protocol, Union, runtime_checkable
+from typing import Any, Optional, Protocol, TypeVar, Union, runtime_checkable
 
 import numpy as np
 
@@ -19,11 +19,14 @@ __all__ = [
     "Cell",
     "ConvolutionOperations",
     "Draw",
+    "EngineOperations",
     "ImageOperations",
     "MovingStatistics",
     "Operand",
+    "OperandOf",
     "Operations",
     "Tensor",
+    "TrainingOperations",
     "Weight",
 ]
 
@@ -68,6 +71,9 @@ class Weight:
         return shaped if self.undo is None else self.undo(shaped)
 
 
+Same = TypeVar("Same")
+
+
 @runtime_checkable
 class Tensor(Protocol):
     """A value on its way through an engine.
@@ -84,10 +90,13 @@ class Tensor(Protocol):
     def dtype(self) -> str: ...
     @property
     def mask(self) -> Optional[Tensor]: ...
-    def with_mask(self, mask: Any) -> Tensor: ...
+    def with_mask(self: Same, mask: Any) -> Same: ...
 
 
-Operand = Union[Tensor, Weight, float]
+# An engine's own kind of tensor.
+T = TypeVar("T", bound=Tensor)
+OperandOf = Union[T, Weight, float]
+Operand = OperandOf[Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,52 +159,52 @@ class MovingStatistics:
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 
 
-class PositionOperations(Protocol):
+class PositionOperations(Protocol[T]):
     """Operations that know where along an axis a value stands."""
 
-    def full_like(self, x: Tensor, value: float) -> Tensor:
+    def full_like(self, x: T, value: float) -> T:
         """A float tensor of the shape of `x` that holds one number, whatever `x` holds."""
 
-    def positions(self, x: Tensor, axis: int) -> Tensor:
+    def positions(self, x: T, axis: int) -> T:
         """0, 1, … along an axis of `x`, as floats; every other axis is 1 (the batch may be kept)."""
 
-    def cumsum(self, x: Tensor, axis: int, reverse: bool = False) -> Tensor: ...
+    def cumsum(self, x: T, axis: int, reverse: bool = False) -> T: ...
 
-    def argmax(self, x: Tensor, axis: int) -> Tensor:
+    def argmax(self, x: T, axis: int) -> T:
         """Where the largest value stands (the first of equal ones), int32; the axis is dropped."""
 
     def array_function(
-        self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
-    ) -> Tensor:
+        self, name: str, operands: Sequence[OperandOf[T]], part: Optional[int] = None, **arguments: Any
+    ) -> T:
         """numpy's function of that name (``sort``, ``linalg.inv``), where nothing else here expresses it.
 
         Few engines have it. Of a function with several results `part` says which.
         """
 
     def fourier(
-        self, real: Tensor, imaginary: Optional[Tensor], axis: int, inverse: bool = False, kept: Optional[int] = None
-    ) -> tuple[Tensor, Tensor]:
+        self, real: T, imaginary: Optional[T], axis: int, inverse: bool = False, kept: Optional[int] = None
+    ) -> tuple[T, T]:
         """numpy's fft or ifft along an axis, real and imaginary part; of the first `kept` places where it is given."""
 
 
-class ScalingOperations(Protocol):
+class ScalingOperations(Protocol[T]):
     """Normalisation over axes of each row."""
 
     def normalize(
-        self, x: Tensor, axes: Sequence[int], epsilon: float, gamma: Optional[Weight], beta: Optional[Weight]
-    ) -> Tensor:
+        self, x: T, axes: Sequence[int], epsilon: float, gamma: Optional[Weight], beta: Optional[Weight]
+    ) -> T:
         """(x − mean) / √(variance + epsilon) · gamma + beta, mean and variance over `axes`.
 
         gamma and beta have the sizes of `axes`, in the order of `axes`.
         """
 
 
-class ConvolutionOperations(Protocol):
+class ConvolutionOperations(Protocol[T]):
     """Convolutions over (batch, *sizes, features) of one, two or three sizes; lists hold a number for each size."""
 
     def convolution(
         self,
-        x: Tensor,
+        x: T,
         kernel: Weight,
         bias: Optional[Weight] = None,
         *,
@@ -203,24 +212,24 @@ class ConvolutionOperations(Protocol):
         padding: str,
         dilation: Sequence[int],
         groups: int = 1,
-    ) -> Tensor:
+    ) -> T:
         """Kernel (*window, in / groups, filters); `padding` is ``valid``, ``same`` or ``causal``."""
 
     def depthwise_convolution(
         self,
-        x: Tensor,
+        x: T,
         kernel: Weight,
         bias: Optional[Weight] = None,
         *,
         strides: Sequence[int],
         padding: str,
         dilation: Sequence[int],
-    ) -> Tensor:
+    ) -> T:
         """Kernel (*window, in, multiplier); channel c gives the channels c · multiplier + m."""
 
     def transposed_convolution(
         self,
-        x: Tensor,
+        x: T,
         kernel: Weight,
         bias: Optional[Weight] = None,
         *,
@@ -228,31 +237,31 @@ class ConvolutionOperations(Protocol):
         padding: str,
         output_padding: Optional[Sequence[int]],
         dilation: Sequence[int],
-    ) -> Tensor:
+    ) -> T:
         """Kernel (*window, filters, in): the gradient of the convolution with that kernel."""
 
 
-class ImageOperations(Protocol):
+class ImageOperations(Protocol[T]):
     """Pools, margins and fixed maps along axes of (batch, *sizes, features)."""
 
-    def pool(self, x: Tensor, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Tensor:
+    def pool(self, x: T, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> T:
         """``max`` or ``mean`` of every window over the sizes; what ``same`` pads does not count."""
 
-    def pad(self, x: Tensor, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
+    def pad(self, x: T, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> T:
         """Grow each axis after the batch by (before, after); below 0 cut it."""
 
-    def upsample(self, x: Tensor, times: Sequence[int]) -> Tensor:
+    def upsample(self, x: T, times: Sequence[int]) -> T:
         """Repeat every step of each axis after the batch, as numpy's repeat does."""
 
-    def resample(self, x: Tensor, axis: int, matrix: Array) -> Tensor:
+    def resample(self, x: T, axis: int, matrix: Array) -> T:
         """Multiply a fixed matrix (new size, size) along an axis."""
 
-    def scale_and_shift(self, x: Tensor, scale: Optional[Array], shift: Optional[Array], axis: int) -> Tensor:
+    def scale_and_shift(self, x: T, scale: Optional[Array], shift: Optional[Array], axis: int) -> T:
         """x · scale + shift with fixed vectors along an axis."""
 
     def batch_normalization(
         self,
-        x: Tensor,
+        x: T,
         mean: Weight,
         variance: Weight,
         gamma: Optional[Weight] = None,
@@ -260,136 +269,148 @@ class ImageOperations(Protocol):
         *,
         epsilon: float,
         axis: int,
-    ) -> Tensor:
+    ) -> T:
         """(x − mean) / sqrt(variance + epsilon) · gamma + beta along an axis, with fixed statistics."""
+
+    def time_to_batch(self, x: T) -> T:
+        """(batch, time, …) to (batch · time, …)."""
+
+    def batch_to_time(self, x: T, like: T) -> T:
+        """Undo `time_to_batch`: the batch and time of `like`, the other axes of `x`."""
+
+
+class TrainingOperations(Protocol[T]):
+    """What a net that learns can besides.
+
+    Attributes:
+        moving: stored statistics that follow those of the batches, by ``layer/weight``.
+    """
+
+    moving: Collection[str]
+
+    def dropout(self, x: T, rate: float, whole_features: bool = False) -> T:
+        """Zeros at random, the rest divided by 1 − rate.
+
+        With `whole_features` a feature is zero at every place of a row or at none.
+        """
+
+    def drawn(self, shape: Shape, draw: Draw) -> T:
+        """What a function of numpy's generator and a shape draws anew in every step.
+
+        `shape` has None in front, for the rows of a batch.
+        """
 
     def normalize_batch(
         self,
-        x: Tensor,
+        x: T,
         statistics: MovingStatistics,
         gamma: Optional[Weight] = None,
         beta: Optional[Weight] = None,
         *,
         epsilon: float,
         axis: int,
-        mask: Optional[Tensor] = None,
+        mask: Optional[T] = None,
         by_steps: bool = False,
-    ) -> Tensor:
+    ) -> T:
         """`batch_normalization` with the mean and variance of this batch, over all axes but one; the statistics move.
 
-        Asked for only where they are among `Operations.moving`. The mask has every axis but the last; what it takes out
+        Asked for only where they are among `moving`. The mask has every axis but the last; what it takes out
         is normalised too, but does not count. With `by_steps`, and then without a mask, every place along axis 1 has a
         mean and variance of its own, and the statistics move once for each.
         """
 
-    def time_to_batch(self, x: Tensor) -> Tensor:
-        """(batch, time, …) to (batch · time, …)."""
 
-    def batch_to_time(self, x: Tensor, like: Tensor) -> Tensor:
-        """Undo `time_to_batch`: the batch and time of `like`, the other axes of `x`."""
-
-
-class Operations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations, Protocol):
+class EngineOperations(
+    ConvolutionOperations[T], ImageOperations[T], PositionOperations[T], ScalingOperations[T], Protocol[T]
+):
     """The operations of an engine. Shapes below leave the batch axis out where it does not matter.
 
     Attributes:
-        training: what is built is to learn: layers do what they do in training.
-        moving: stored statistics that follow those of the batches, by ``layer/weight``; none outside training.
+        training: what is there besides where the net is to learn, and layers do what they do in training; None at
+            inference.
     """
 
-    training: bool
-    moving: Collection[str]
+    @property
+    def training(self) -> Optional[TrainingOperations[T]]: ...
 
     # values
-    def constant(self, value: Array) -> Tensor:
+    def constant(self, value: Array) -> T:
         """An array that is no weight; its first axis stands for the batch and may be 1."""
 
-    def cast(self, x: Operand, dtype: str) -> Tensor: ...
+    def cast(self, x: OperandOf[T], dtype: str) -> T: ...
 
-    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Tensor:
+    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> T:
         """What a function of arrays makes of tensors (or lists of them), where the engine can call one."""
 
     # linear maps
-    def dense(self, x: Tensor, kernel: Weight, bias: Optional[Weight] = None) -> Tensor:
+    def dense(self, x: T, kernel: Weight, bias: Optional[Weight] = None) -> T:
         """(…, n) · (n, units) + (units,)."""
 
-    def embedding(self, ids: Tensor, table: Weight) -> Tensor:
+    def embedding(self, ids: T, table: Weight) -> T:
         """Rows of (vocabulary, width) for ids of any shape."""
 
-    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Tensor:
+    def matmul(self, a: OperandOf[T], b: OperandOf[T], transpose_b: bool = False) -> T:
         """numpy's matmul of operands of two axes or more; `transpose_b` swaps the last two of `b` first."""
 
-    def einsum(self, equation: str, operands: Sequence[Operand]) -> Tensor:
+    def einsum(self, equation: str, operands: Sequence[OperandOf[T]]) -> T:
         """numpy's einsum of tensors and weights."""
 
     # element by element
-    def activation(self, x: Tensor, name: str, **arguments: Any) -> Tensor:
+    def activation(self, x: T, name: str, **arguments: Any) -> T:
         """A function of `keras.activations` without an axis, with Keras 3's argument names."""
 
-    def add(self, a: Operand, b: Operand) -> Tensor: ...
-    def subtract(self, a: Operand, b: Operand) -> Tensor: ...
-    def multiply(self, a: Operand, b: Operand) -> Tensor: ...
-    def divide(self, a: Operand, b: Operand) -> Tensor: ...
-    def maximum(self, a: Operand, b: Operand) -> Tensor: ...
-    def minimum(self, a: Operand, b: Operand) -> Tensor: ...
-    def unary(self, x: Tensor, name: str) -> Tensor:
+    def add(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
+    def subtract(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
+    def multiply(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
+    def divide(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
+    def maximum(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
+    def minimum(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
+    def unary(self, x: T, name: str) -> T:
         """numpy's function of that name: exp, log, abs, negative, square, sqrt, rsqrt, reciprocal …"""
 
-    def power(self, x: Tensor, exponent: float) -> Tensor:
+    def power(self, x: T, exponent: float) -> T:
         """numpy's power with a fixed exponent."""
 
     # comparisons and logic; bool tensors
-    def compare(self, a: Operand, b: Operand, name: str) -> Tensor:
+    def compare(self, a: OperandOf[T], b: OperandOf[T], name: str) -> T:
         """equal, not_equal, less, less_equal, greater, greater_equal."""
 
-    def logical_and(self, a: Tensor, b: Tensor) -> Tensor: ...
-    def logical_or(self, a: Tensor, b: Tensor) -> Tensor: ...
-    def logical_not(self, a: Tensor) -> Tensor: ...
-    def where(self, condition: Tensor, a: Operand, b: Operand) -> Tensor: ...
-
-    def dropout(self, x: Tensor, rate: float, whole_features: bool = False) -> Tensor:
-        """Zeros at random, the rest divided by 1 − rate; asked for only where `training` is true.
-
-        With `whole_features` a feature is zero at every place of a row or at none.
-        """
-
-    def drawn(self, shape: Shape, draw: Draw) -> Tensor:
-        """What a function of numpy's generator and a shape draws anew in every step, where `training` is true.
-
-        `shape` has None in front, for the rows of a batch.
-        """
+    def logical_and(self, a: T, b: T) -> T: ...
+    def logical_or(self, a: T, b: T) -> T: ...
+    def logical_not(self, a: T) -> T: ...
+    def where(self, condition: T, a: OperandOf[T], b: OperandOf[T]) -> T: ...
 
     # over axes
-    def reduce(self, x: Tensor, name: str, axes: Sequence[int], keepdims: bool = False) -> Tensor:
+    def reduce(self, x: T, name: str, axes: Sequence[int], keepdims: bool = False) -> T:
         """sum, mean, max, min; any, all for bool tensors."""
 
-    def softmax(self, x: Tensor, axes: Sequence[int], log: bool = False) -> Tensor: ...
+    def softmax(self, x: T, axes: Sequence[int], log: bool = False) -> T: ...
 
     # shapes; axes count the batch as 0
-    def reshape(self, x: Tensor, shape: Sequence[Optional[int]]) -> Tensor:
+    def reshape(self, x: T, shape: Sequence[Optional[int]]) -> T:
         """`shape` without the batch; one -1 at most. None, in front only, for axes that stay as they are."""
 
-    def transpose(self, x: Tensor, axes: Sequence[int]) -> Tensor: ...
-    def expand_dims(self, x: Tensor, axis: int) -> Tensor: ...
-    def squeeze(self, x: Tensor, axis: int) -> Tensor: ...
-    def repeat(self, x: Tensor, times: int, axis: int) -> Tensor:
+    def transpose(self, x: T, axes: Sequence[int]) -> T: ...
+    def expand_dims(self, x: T, axis: int) -> T: ...
+    def squeeze(self, x: T, axis: int) -> T: ...
+    def repeat(self, x: T, times: int, axis: int) -> T:
         """Every step of an axis repeated, as `numpy.repeat` does with one number."""
 
-    def concatenate(self, xs: Sequence[Tensor], axis: int) -> Tensor: ...
-    def flip(self, x: Tensor, axis: int) -> Tensor: ...
-    def slice(self, x: Tensor, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Tensor: ...
+    def concatenate(self, xs: Sequence[T], axis: int) -> T: ...
+    def flip(self, x: T, axis: int) -> T: ...
+    def slice(self, x: T, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> T: ...
 
     # recurrence
     def recurrent(
         self,
         cell: Cell,
-        x: Tensor,
+        x: T,
         *,
-        initial_state: Optional[Sequence[Tensor]] = None,
-        mask: Optional[Tensor] = None,
+        initial_state: Optional[Sequence[T]] = None,
+        mask: Optional[T] = None,
         go_backwards: bool = False,
         zero_output_for_mask: bool = False,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+    ) -> tuple[T, T, list[T]]:
         """Run a cell over (batch, time, features).
 
         Returns the outputs of every step in processing order (batch, time, units), the output of
@@ -398,3 +419,7 @@ class Operations(ConvolutionOperations, ImageOperations, PositionOperations, Sca
         repeats the one before (zeros at the start), or is zero with `zero_output_for_mask`. See
         `keras.backend.rnn`.
         """
+
+
+# As rules see them: they know of tensors no more than `Tensor` says.
+Operations = EngineOperations[Tensor]

@@ -16,6 +16,7 @@ def layer_scale(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 def stochastic_depth(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """In training rows are left out whole."""
     rate = layer.config["drop_path_rate"]
-    if not ops.training or not rate:
+    training = ops.training
+    if training is None or not rate:
         return x
-    return drop(x, (x.shape[0], *[1] * (len(x.shape) - 1)), rate, ops)
+    return drop(x, (x.shape[0], *[1] * (len(x.shape) - 1)), rate, ops, training)

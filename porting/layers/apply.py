@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ..errors import PortingError, Problem, Unsupported
 from ..network import Call, Constant, Layer, Network, Shape, TensorRef, map_tensors
-from ..operations import Operations, Tensor
+from ..operations import EngineOperations, T, Tensor
 from .rule import RULES, Context, LayerView, Refusal, Rule
 from .weight_shapes import check_weight_shapes
 
@@ -44,10 +44,10 @@ def find_rule(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Rule:
 def apply_call(
     call: Call,
     layer: Layer,
-    tensors: Mapping[TensorRef, Tensor],
-    ops: Any,
+    tensors: Mapping[TensorRef, T],
+    ops: EngineOperations[T],
     context: Optional[Context] = None,
-) -> list[Tensor]:
+) -> list[T]:
     """Apply a call's layer to its tensors.
 
     Args:
@@ -73,10 +73,12 @@ def apply_call(
         raise Unsupported(Problem(where, refusal.what, refusal.way_out)) from refusal
     except PortingError:
         raise
-    except Exception as error:  # a configuration or sizes that the rule was not made for
+    except FAILURES as error:  # a configuration or sizes that the rule was not made for
         raise Unsupported(Problem(where, _failure(error), _WAY_OUT)) from error
 
 
+# What a rule raises over a configuration that it was not made for.
+FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _WAY_OUT = (
     "is its configuration as Keras writes it, and do its inputs fit together? For a rule of your own see the "
     "error that caused this one"
@@ -94,14 +96,14 @@ def _apply(
     found: Rule,
     call: Call,
     layer: Layer,
-    tensors: Mapping[TensorRef, Tensor],
-    ops: Any,
+    tensors: Mapping[TensorRef, T],
+    ops: EngineOperations[T],
     context: Context,
     where: str,
-) -> list[Tensor]:
+) -> list[T]:
     view = LayerView(layer, context)
     if call.unmasked:
-        bare: dict[TensorRef, Tensor] = {ref: tensors[ref].with_mask(None) for ref in call.unmasked}
+        bare: dict[TensorRef, T] = {ref: tensors[ref].with_mask(None) for ref in call.unmasked}
         tensors = {**tensors, **bare}
     inputs = [_value(argument, tensors, view, ops) for argument in call.inputs]
     arguments = {
@@ -114,7 +116,7 @@ def _apply(
     given = {**dict(zip(found.inputs, inputs)), **arguments}
     previous_mask = _populate_masks(found, given, context.dialect)
     result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
-    outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+    outputs: list[T] = list(result) if isinstance(result, (list, tuple)) else [result]
     if call.outputs and len(outputs) != call.outputs:
         raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")
     masks = _output_masks(found, view, inputs, previous_mask, ops, outputs)
@@ -147,7 +149,7 @@ def shapes_of(value: Any) -> Iterator[Shape]:
         yield value.shape
 
 
-def _value(argument: Any, tensors: Mapping[TensorRef, Tensor], view: LayerView, ops: Operations) -> Any:
+def _value(argument: Any, tensors: Mapping[TensorRef, T], view: LayerView, ops: EngineOperations[T]) -> Any:
     if isinstance(argument, Constant):
         weight = view.weight(argument.weight)
         # What an operation computes with has no batch in front; what a layer is called on has.
@@ -201,7 +203,7 @@ def _populate_masks(found: Rule, given: dict[str, Any], dialect: int) -> Any:
 
 
 def _output_masks(
-    found: Rule, view: LayerView, inputs: list[Any], previous: Any, ops: Operations, outputs: list[Tensor]
+    found: Rule, view: LayerView, inputs: list[Any], previous: Any, ops: EngineOperations[T], outputs: list[T]
 ) -> list[Optional[Tensor]]:
     if found.mask == "stop":
         return [None] * len(outputs)
@@ -216,6 +218,6 @@ def _output_masks(
     return [*listed, *[None] * len(outputs)][: len(outputs)]
 
 
-def with_masks(tensors: list[Tensor], masks: list[Optional[Tensor]]) -> list[Tensor]:
+def with_masks(tensors: list[T], masks: list[Optional[Tensor]]) -> list[T]:
     """The tensors carrying these masks and no others."""
     return [tensor if tensor.mask is mask else tensor.with_mask(mask) for tensor, mask in zip(tensors, masks)]

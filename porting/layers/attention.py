@@ -47,7 +47,7 @@ def causal_mask(query: Tensor, value: Tensor, axis: int, ops: Operations) -> Ten
 def dropped(layer: LayerView, weights: Tensor, ops: Operations) -> Tensor:
     """The layer's dropout, for nets that learn."""
     rate = layer.config.get("dropout")
-    return ops.dropout(weights, rate) if rate and ops.training else weights
+    return ops.training.dropout(weights, rate) if rate and ops.training else weights
 
 
 # ---- Attention and AdditiveAttention: one head without projections

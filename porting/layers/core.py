@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Any, Optional
 
 from ..network import Shape
-from ..operations import Operations, Tensor
+from ..operations import Operations, Tensor, TrainingOperations
 from .activations import activation
 from .rule import LayerView, rule
 
@@ -52,23 +52,24 @@ def reversible_embedding(layer: LayerView, x: Tensor, ops: Operations, reverse: 
 def dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("data_format", "noise_shape")
     rate = layer.config["rate"]
-    if not ops.training or not rate:
+    training = ops.training
+    if training is None or not rate:
         return x
     if layer.config.get("data_format") == "channels_first":
         raise layer.refuse("channels_first is not handled in training", "leave it at its default")
     if layer.config.get("noise_shape") is not None:
-        return drop(x, noise_shape(layer, x), rate, ops)
-    return ops.dropout(x, rate, whole_features=layer.class_name != "Dropout")
+        return drop(x, noise_shape(layer, x), rate, ops, training)
+    return training.dropout(x, rate, whole_features=layer.class_name != "Dropout")
 
 
-def drop(x: Tensor, shape: Shape, rate: float, ops: Operations) -> Tensor:
+def drop(x: Tensor, shape: Shape, rate: float, ops: Operations, training: TrainingOperations[Tensor]) -> Tensor:
     """Dropout of what `shape` tells apart: along an axis of 1 the same places are dropped."""
-    return ops.multiply(x, ops.multiply(kept_places(shape, rate, ops), 1 / (1 - rate)))
+    return ops.multiply(x, ops.multiply(kept_places(shape, rate, training), 1 / (1 - rate)))
 
 
-def kept_places(shape: Shape, rate: float, ops: Operations) -> Tensor:
+def kept_places(shape: Shape, rate: float, training: TrainingOperations[Tensor]) -> Tensor:
     """Ones, and at this rate zeros."""
-    return ops.drawn(shape, lambda generator, sizes: generator.random(sizes) >= rate)
+    return training.drawn(shape, lambda generator, sizes: generator.random(sizes) >= rate)
 
 
 def noise_shape(layer: LayerView, x: Tensor) -> Shape:
@@ -82,27 +83,30 @@ def noise_shape(layer: LayerView, x: Tensor) -> Shape:
 @rule("GaussianNoise")
 def gaussian_noise(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     deviation = layer.config["stddev"]
-    if not ops.training or not deviation:
+    training = ops.training
+    if training is None or not deviation:
         return x
-    return ops.add(x, ops.drawn(x.shape, lambda generator, shape: generator.normal(0, deviation, shape)))
+    return ops.add(x, training.drawn(x.shape, lambda generator, shape: generator.normal(0, deviation, shape)))
 
 
 @rule("GaussianDropout")
 def gaussian_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rate = layer.config["rate"]
-    if not ops.training or not rate:
+    training = ops.training
+    if training is None or not rate:
         return x
     deviation = sqrt(rate / (1 - rate))
-    return ops.multiply(x, ops.drawn(x.shape, lambda generator, shape: generator.normal(1, deviation, shape)))
+    return ops.multiply(x, training.drawn(x.shape, lambda generator, shape: generator.normal(1, deviation, shape)))
 
 
 @rule("AlphaDropout")
 def alpha_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("noise_shape")
     rate = layer.config["rate"]
-    if not ops.training or not rate:
+    training = ops.training
+    if training is None or not rate:
         return x
-    kept = kept_places(noise_shape(layer, x), rate, ops)
+    kept = kept_places(noise_shape(layer, x), rate, training)
     scale = ((1 - rate) * (1 + rate * DROPPED_SELU**2)) ** -0.5
     # scale · (x · kept + dropped · (1 − kept) − dropped · rate)
     raised = ops.multiply(ops.subtract(x, DROPPED_SELU), kept)

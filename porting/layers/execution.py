@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Optional
+from typing import Optional
 
 from ..errors import Problem, Unsupported
 from ..network import Call, Network, TensorRef
-from ..operations import Tensor
+from ..operations import EngineOperations, T
 from . import RULES, Rule, apply_call, context_of
 
 __all__ = ["last_uses", "walk"]
-
-Stand = Callable[[TensorRef], Optional[Tensor]]
 
 
 def last_uses(network: Network, wanted: Iterable[TensorRef]) -> dict[str, list[TensorRef]]:
@@ -31,14 +29,14 @@ def last_uses(network: Network, wanted: Iterable[TensorRef]) -> dict[str, list[T
 
 def walk(
     network: Network,
-    ops: Any,
-    inputs: Mapping[TensorRef, Tensor],
+    ops: EngineOperations[T],
+    inputs: Mapping[TensorRef, T],
     rules: Mapping[str, Rule] = RULES,
     *,
-    stand_in: Optional[Stand] = None,
+    stand_in: Optional[Callable[[TensorRef], T]] = None,
     before: Optional[Callable[[Call], None]] = None,
     wanted: Optional[Iterable[TensorRef]] = None,
-) -> dict[TensorRef, Tensor]:
+) -> dict[TensorRef, T]:
     """Apply every call in order.
 
     Args:
@@ -57,7 +55,7 @@ def walk(
     Raises:
         Unsupported: listing every problem of every call.
     """
-    tensors: dict[TensorRef, Tensor] = dict(inputs)
+    tensors: dict[TensorRef, T] = dict(inputs)
     drops = {} if wanted is None else last_uses(network, wanted)
     context = context_of(network, rules)
     problems: list[Problem] = []
@@ -66,7 +64,7 @@ def walk(
         if before is not None:
             before(call)
         try:
-            outputs: list[Any] = list(apply_call(call, network.layers[call.layer], tensors, ops, context))
+            outputs = apply_call(call, network.layers[call.layer], tensors, ops, context)
         except Unsupported as error:
             problems += error.problems
             first = first or error

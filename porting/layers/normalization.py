@@ -7,7 +7,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ..network import Array
-from ..operations import MovingStatistics, Operations, Tensor, Weight
+from ..operations import MovingStatistics, Operations, Tensor, TrainingOperations, Weight
 from .rule import LayerView, rule
 
 # keras.backend.epsilon()
@@ -27,14 +27,18 @@ RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_mean_weight", "renorm_
 )
 def batch_normalization(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     mean, variance = layer.weight("moving_mean"), layer.weight("moving_variance")
-    if mean.name in ops.moving:
-        return by_each_batch(layer, x, ops, mask)
+    if ops.training is not None and mean.name in ops.training.moving:
+        return by_each_batch(layer, x, ops.training, mask)
     axis, epsilon = one_axis(layer), layer.config["epsilon"]
     return ops.batch_normalization(x, mean, variance, *learnt(layer), epsilon=epsilon, axis=axis)
 
 
 def by_each_batch(
-    layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None, by_steps: bool = False
+    layer: LayerView,
+    x: Tensor,
+    training: TrainingOperations[Tensor],
+    mask: Optional[Tensor] = None,
+    by_steps: bool = False,
 ) -> Tensor:
     """BatchNormalization in training; `by_steps` applied to each step of `x`, one after the other."""
     config, axis = layer.config, one_axis(layer)
@@ -50,7 +54,7 @@ def by_each_batch(
     statistics = MovingStatistics(mean, variance, config["momentum"], unbiased=fused)
     axis = axis + 1 if by_steps and axis >= 0 else axis
     options = {"epsilon": config["epsilon"], "axis": axis, "mask": mask, "by_steps": by_steps}
-    return ops.normalize_batch(x, statistics, *learnt(layer), **options)
+    return training.normalize_batch(x, statistics, *learnt(layer), **options)
 
 
 def one_axis(layer: LayerView) -> int:

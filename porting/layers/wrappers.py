@@ -38,10 +38,10 @@ BY_AXIS = frozenset({"BatchNormalization", "LayerNormalization", "Softmax", "Uni
 @rule("TimeDistributed", note="of any layer or model")
 def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     held = layer.held("layer")
-    moving = any(name.startswith(f"{held.name}/") for name in ops.moving)
+    moving = any(name.startswith(f"{held.name}/") for name in (ops.training.moving if ops.training else ()))
     if moving and layer.dialect == 3:
-        if mask is None and held.class_name == "BatchNormalization":
-            return by_each_batch(layer.inner("layer"), x, ops, by_steps=True)
+        if ops.training is not None and mask is None and held.class_name == "BatchNormalization":
+            return by_each_batch(layer.inner("layer"), x, ops.training, by_steps=True)
         return step_by_step(layer, held, x, ops, mask)
     found = layer.context.rules.get(held.class_name)
     heeds_masks = found is not None and "mask" in found.arguments

@@ -49,7 +49,7 @@ def observed_shape(network: Network, ref: TensorRef) -> Shape:
     return (None, *(sizes[0] if len(set(sizes)) == 1 else None for sizes in list(zip(*shapes))[1:]))
 
 
-def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Optional[Wire]:
+def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Wire:
     shape = observed_shape(network, ref)
     array = next((case.outputs[ref] for case in network.cases if ref in case.outputs), None)
     dtype = "float32" if array is None or array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32"
@@ -100,7 +100,7 @@ def _plan(
         graph.scope = call.name
 
     tensors = walk(network, ops, inputs, rules, stand_in=lambda ref: _stand_in(network, graph, ref), before=enter)
-    return Plan(graph, tensors, ops)  # type: ignore[arg-type]
+    return Plan(graph, tensors, ops)
 
 
 def _source(ops: NeomlOperations, given: Input, layout: Optional[str]) -> Wire:

@@ -72,7 +72,7 @@ class NumpyEngine(Engine):
             raise Mismatch([Problem(f"inputs {shapes}", str(one), way_out) for one in error.problems]) from error
         if refs is None:
             refs = [ref for call in self.network.calls for ref in call.refs()]
-        return {ref: tensors[ref].value for ref in refs}  # type: ignore[attr-defined]
+        return {ref: tensors[ref].value for ref in refs}
 
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
@@ -81,8 +81,8 @@ class NumpyEngine(Engine):
         values = {ref: _value(array, masks.get(ref)) for ref, array in tensors.items()}
         layer = self.network.layers[call.layer]
         outputs = apply_call(call, layer, values, self.ops, context_of(self.network, self.rules))
-        kept = [None if output.mask is None else output.mask.value for output in outputs]  # type: ignore[attr-defined]
-        return [output.value for output in outputs], kept  # type: ignore[attr-defined]
+        kept = [None if output.mask is None else output.mask.value for output in outputs]
+        return [output.value for output in outputs], kept
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation."""

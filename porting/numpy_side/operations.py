@@ -37,8 +37,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         id_limits: by watched input, the size of the smallest table that its values pick rows from.
     """
 
-    training = False
-    moving: frozenset[str] = frozenset()
+    training = None
 
     def __init__(self) -> None:
         self.watched: dict[str, Array] = {}
@@ -99,9 +98,6 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def minimum(self, a: Operand, b: Operand) -> Value:
         return self._binary(np.minimum, a, b)
-
-    def dropout(self, x: Value, rate: float, whole_features: bool = False) -> Value:
-        return x
 
     def unary(self, x: Value, name: str) -> Value:
         with np.errstate(all="ignore"):

@@ -34,8 +34,7 @@ RELU = {"negative_slope": 0, "max_value": None, "threshold": 0}
 class StatementOperations(WindowStatements):
     """`porting.operations.Operations` whose tensors are expressions."""
 
-    training = False
-    moving: frozenset[str] = frozenset()
+    training = None
 
     # values
 
@@ -135,9 +134,6 @@ class StatementOperations(WindowStatements):
 
     def minimum(self, a: Operand, b: Operand) -> Traced:
         return self._binary("smallest", self._values("minimum", a, b), a, b, "np.minimum({0}, {1})", ATOM)
-
-    def dropout(self, x: Traced, rate: float, whole_features: bool = False) -> Traced:
-        return x
 
     def unary(self, x: Traced, name: str) -> Traced:
         values = self._values("unary", x, name)

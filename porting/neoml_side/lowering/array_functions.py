@@ -30,7 +30,7 @@ class ArrayOperations(Part):
         composed = COMPOSED.get(name)
         if composed is None:
             raise Refusal(f"NeoML has no layer for {name}", WAY_OUT)
-        if self.training:
+        if self.in_training:
             raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
         return composed(self, name, operands, **arguments)
 

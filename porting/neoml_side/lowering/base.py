@@ -37,7 +37,7 @@ class Part(ABC):
     """The operations that parts may use of the whole; `NeomlOperations` gives them."""
 
     graph: Graph
-    training: bool
+    in_training: bool
     moments: list[BatchMoments]
 
     @abstractmethod

@@ -127,7 +127,7 @@ class ConvolutionOperations:
     """`porting.operations.ConvolutionOperations` over a `Graph`."""
 
     graph: Graph
-    training: bool
+    in_training: bool
 
     def convolution(
         self,
@@ -140,11 +140,11 @@ class ConvolutionOperations:
         dilation: Sizes,
         groups: int = 1,
     ) -> Wire:
-        learns_zeros = self.training and any(step > 1 for step in dilation)
+        learns_zeros = self.in_training and any(step > 1 for step in dilation)
         if groups > 1 and kernel.shape[-2] == 1 and len(strides) <= PLANE and not learns_zeros:
             return self._channelwise(x, kernel, bias, strides, padding, dilation)
         image, native, shape = self._prepared(x, kernel.shape[:-2], strides, padding, dilation)
-        if set(kernel.shape[:-2]) == {1} and max(strides) > 1 and len(strides) <= PLANE and not self.training:
+        if set(kernel.shape[:-2]) == {1} and max(strides) > 1 and len(strides) <= PLANE and not self.in_training:
             image, strides = self._thinned(image, strides), (1,) * len(strides)
         if groups == 1:
             port = self._convolve(image.port, kernel, bias, None, strides, native, dilation)
@@ -236,7 +236,7 @@ class ConvolutionOperations:
         return self.graph.add("ConcatChannels", *made)
 
     def _refuse_zeros(self, slot: Slot, what: str) -> None:
-        if self.training and slot.has_zeros:
+        if self.in_training and slot.has_zeros:
             raise Refusal(f"{what} is built with zeros in its kernel, which NeoML would train", "train it in Keras")
 
     # ---- channel by channel

@@ -88,7 +88,7 @@ class ImageOperations(Part):
     def _pool(self, image: Port, name: str, window: Sizes, strides: Sizes) -> Port:
         kind = "MaxPooling" if name == "max" else "MeanPooling"
         # The gradient of NeoML's MaxPooling is wrong for windows higher than 1, that of MaxPooling3D is right.
-        axes = 3 if len(window) == 3 or (self.training and name == "max") else 2
+        axes = 3 if len(window) == 3 or (self.in_training and name == "max") else 2
         ones = (1,) * (axes - len(window))
         return self.graph.add(
             f"{kind}3D" if axes == 3 else kind,
@@ -104,7 +104,7 @@ class ImageOperations(Part):
         ones = self.filled(image, 1.0)
         grown = spatial(pad(ones, [*amounts, (0, 0)]), len(window))
         part = self._pool(grown.port, "mean", window, strides)
-        if not self.training:
+        if not self.in_training:
             return self.graph.add("EltwiseDiv", pooled, part)
         inverse = self.graph.add("Power", part, exponent=-1.0)
         kept = self.graph.add("LeakyReLU", pooled, alpha=1.0)
@@ -152,9 +152,9 @@ class ImageOperations(Part):
 
     def _per_channel(self, x: Wire, axis: int, parameters: dict[str, Parameter]) -> Wire:
         """A factor, and a number to add, for each place along an axis."""
-        if self.training and x.rank > IMAGE_RANK:
+        if self.in_training and x.rank > IMAGE_RANK:
             return self._with_places_as_one(x, axis, lambda flat: self._per_channel(flat, 2, parameters))
-        x = as_float(x).require({axis: "C"}, others="HW" if self.training else "HWSL")
+        x = as_float(x).require({axis: "C"}, others="HW" if self.in_training else "HWSL")
 
         def scaled(port: Port) -> Port:
             return self.graph.add(
@@ -167,7 +167,7 @@ class ImageOperations(Part):
             )
 
         # Where it learns, each channel of each image costs as much as some twenty numbers.
-        learns = self.training and any(one.weights for one in parameters.values())
+        learns = self.in_training and any(one.weights for one in parameters.values())
         as_one_image = learns and x.rank < IMAGE_RANK and None not in x.shape[1:]
         return x.made(in_rows(x, "W", scaled) if as_one_image else scaled(x.port), dtype="float32")
 
@@ -209,7 +209,7 @@ class ImageOperations(Part):
     ) -> Wire:
         at = x.axis(axis)
         deviation = np.sqrt(variance.value.astype(np.float32) + np.float32(epsilon))
-        if not self.training:
+        if not self.in_training:
             scale = 1 / deviation if gamma is None else gamma.value / deviation
             shift = -mean.value * scale if beta is None else beta.value - mean.value * scale
             weights = tuple(one for one in (gamma, beta, mean, variance) if one is not None)

@@ -79,7 +79,7 @@ class LookupOperations(Part):
         if ids.ids_from is None:
             ids, outside = self._within(ids, table)
         fed: list[tuple[str, str]] = []
-        if self.training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
+        if self.in_training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
             ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
         if ids.dtype != "int32":
             ids = self.cast(ids, "int32")

@@ -77,7 +77,7 @@ class NeomlOperations(
 
     Attributes:
         graph: where the nodes go.
-        training: build for learning: only layers whose gradients are right.
+        in_training: build for learning: only layers whose gradients are right.
         moving: stored statistics that follow those of the batches.
         moments: the tensors that they follow.
         gathered: lookups, in a net that learns, whose rows the host picks.
@@ -89,7 +89,7 @@ class NeomlOperations(
         self, graph: Optional[Graph] = None, training: bool = False, moving: Collection[str] = frozenset()
     ) -> None:
         self.graph = graph or Graph()
-        self.training = training
+        self.in_training = training
         self.moving = moving
         self.moments: list[BatchMoments] = []
         self.whole_numbers: set[int] = set()
@@ -97,6 +97,11 @@ class NeomlOperations(
         self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}
         self.gathered: list[Gathering] = []
         self.draws: dict[str, tuple[Wire, Draw]] = {}
+
+    @property
+    def training(self) -> Optional[NeomlOperations]:
+        """See `porting.operations.EngineOperations.training`."""
+        return self if self.in_training else None
 
     # ---- where tensors come from
 
@@ -152,7 +157,7 @@ class NeomlOperations(
         return Wire(shape, "float32", partner.layout, self._parameter(x, own), self.graph)
 
     def _parameter(self, weight: Weight, layout: str) -> Port:
-        if self.training:
+        if self.in_training:
             return learnt_tensor(self.graph, weight, layout)
         value = np.asarray(weight.value)
         moved = Parameter.of(
@@ -226,9 +231,9 @@ class NeomlOperations(
     def activation(self, x: Wire, name: str, **arguments: Any) -> Wire:
         x = self._floating(x)
         steps = name in STEPS or (name == "relu" and arguments.get("threshold"))
-        if self.training and steps and learns(x):
+        if self.in_training and steps and learns(x):
             raise Refusal(f"{name} with a threshold has no gradient in NeoML", "freeze what stands before it")
-        return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.training))
+        return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.in_training))
 
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
         """Two tensors in one layout and of one size."""
@@ -240,7 +245,7 @@ class NeomlOperations(
         if not _broadcasts(left, right):
             return left, right
         shape = tuple(_joined(p, q) for p, q in zip(left.shape, right.shape))
-        if self.training:
+        if self.in_training:
             return self._spread_both(left, right, shape)
         port = self.graph.add("Broadcast", left.port, right.port, outputs=2)
         return (
@@ -250,10 +255,10 @@ class NeomlOperations(
 
     def _eltwise(self, kind: str, a: Operand, b: Operand) -> Wire:
         left, right = self._pair(a, b)
-        if kind == "EltwiseMul" and self.training:
+        if kind == "EltwiseMul" and self.in_training:
             left, right = in_product_order(left, right)
         port = self.graph.add(kind, left.port, right.port)
-        if kind == "EltwiseMul" and self.training:
+        if kind == "EltwiseMul" and self.in_training:
             port = safe_product(self.graph, port, left.port)
         return left.made(port, dtype="float32")
 
@@ -281,7 +286,7 @@ class NeomlOperations(
             return self._scaled(a, 1.0 / b, 0.0)
         if isinstance(a, (int, float)):
             return self.multiply(self.unary(self._wire(b), "reciprocal"), a)
-        if self.training:
+        if self.in_training:
             divisor = self._operand(b, a) if isinstance(a, Wire) else self._wire(b)
             return self.multiply(a, self.unary(divisor, "reciprocal"))
         return self._eltwise("EltwiseDiv", a, b)
@@ -293,7 +298,7 @@ class NeomlOperations(
             a = self._floating(self._wire(a))
             b = self.filled(a, float(b))
         left, right = self._pair(a, b)
-        if self.training:
+        if self.in_training:
             return larger(self, left, right)
         # Not EltwiseMax: behind a Source, and in a large net everywhere, it reads memory of the run before.
         less = self.graph.add("Less", left.port, right.port)
@@ -309,7 +314,7 @@ class NeomlOperations(
 
     def filled(self, x: Wire, value: float) -> Wire:
         """A tensor of the shape of `x` that holds one number, whatever `x` holds."""
-        if self.training:  # a comparison has no gradient, not even none
+        if self.in_training:  # a comparison has no gradient, not even none
             # A ReLU below 0 passes no gradient on, were it infinite; times 0 would make it NaN.
             zero = self.graph.add("ReLU", linear(self.graph, x.port, 0.0, -1.0))
             return x.made(linear(self.graph, zero, 1.0, value))
@@ -318,9 +323,9 @@ class NeomlOperations(
 
     def unary(self, x: Wire, name: str) -> Wire:
         x = self._floating(x)
-        if name == "square" and self.training:
+        if name == "square" and self.in_training:
             return self.multiply(x, x)
-        if name in LOGARITHMS and self.training:
+        if name in LOGARITHMS and self.in_training:
             return x.made(learning_log(self.graph, x.port, *LOGARITHMS[name]))
         made = UNARY.get(name)
         if made is None:
@@ -346,7 +351,7 @@ class NeomlOperations(
             right = self.filled(left, float(b))
         else:
             left, right = self._pair(wire, b)
-        places = (wire, b) if self.training else ()
+        places = (wire, b) if self.in_training else ()
         whole = bool(places) and all(isinstance(x, Wire) and id(x.port.node) in self.whole_numbers for x in places)
         return self._compare_floats(left, right, name, whole)
 
@@ -382,7 +387,7 @@ class NeomlOperations(
         yes_wire, no_wire = self._pair(yes, no)
         chosen, yes_wire = self._pair(replace(condition, dtype="float32"), yes_wire)
         chosen, no_wire = self._pair(chosen, no_wire)
-        if self.training:
+        if self.in_training:
             kept = self.multiply(chosen, yes_wire)
             return self.add(kept, self.multiply(self._scaled(chosen, -1.0, 1.0), no_wire))
         flag = self.graph.add("Cast", chosen.port, output_type="int")
@@ -392,7 +397,7 @@ class NeomlOperations(
     # ---- over axes
 
     def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
-        if self.training and name == "max" and x.dtype == "float32" and 0 not in {x.axis(axis) for axis in axes}:
+        if self.in_training and name == "max" and x.dtype == "float32" and 0 not in {x.axis(axis) for axis in axes}:
             made = largest(self, x, axes)
             for axis in sorted((x.axis(axis) for axis in axes), reverse=True):
                 made = made if keepdims else self.squeeze(made, axis)

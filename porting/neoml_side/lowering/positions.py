@@ -47,7 +47,7 @@ class PositionOperations(Part):
         for other in range(1, x.rank):
             if other != axis and x.shape[other] != 1:
                 x = self.reduce(x, "max", (other,), keepdims=True)
-        if self.training:  # a cut has a gradient, but a batch of one would have to be spread again
+        if self.in_training:  # a cut has a gradient, but a batch of one would have to be spread again
             return x
 
         def exchanged(port: Port) -> Port:

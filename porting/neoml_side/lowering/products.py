@@ -139,7 +139,7 @@ class ProductOperations(Part):
     def _by_weight(self, x: Wire, weight: Weight, transpose: bool) -> Wire:
         if len(weight.shape) == 1:
             return self.squeeze(self.dense(x, weight.arranged(shape=(-1, 1))), -1)
-        lookup = self._lookup_of(weight) if transpose and not self.training else None
+        lookup = self._lookup_of(weight) if transpose and not self.in_training else None
         if lookup is not None and x.rank in TIED:
             return self._by_table(x, weight, lookup)
         return self.dense(x, weight.arranged((1, 0)) if transpose else weight)

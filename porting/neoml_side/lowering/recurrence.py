@@ -87,7 +87,7 @@ def recurrent(
     zero_output: bool,
 ) -> tuple[Wire, Wire, list[Wire]]:
     """See `Operations.recurrent`."""
-    xs, kept = dropped(ops, cell, x.to("BLC")) if ops.training else ([x.to("BLC")], [])
+    xs, kept = dropped(ops, cell, x.to("BLC")) if ops.in_training else ([x.to("BLC")], [])
     if not is_native(cell, bool(initial)) or len(xs) > 1 or kept:
         return stepwise(ops, cell, xs, kept, initial, mask, go_backwards, zero_output)
     (x,) = xs
