@@ -130,6 +130,7 @@ TAKEN = [
     Taken("reduce", (3, 4), lambda ops, x, y: ops.reduce(x, "max", (1,), keepdims=True)),
     Taken("reduce", (3, 4), lambda ops, x, y: ops.reduce(x, "sum", (1, 2))),
     Taken("reduce", (3,), lambda ops, x, y: [ops.reduce(x, "any", (1,)), ops.reduce(x, "all", (2,))], "b"),
+    Taken("fourier", (3, 4), lambda ops, x, y: [*ops.fourier(x, None, 2), *ops.fourier(x, y, 2, inverse=True)]),
     Taken("softmax", (2, 3, 4, 5), lambda ops, x, y: [ops.softmax(x, (-1,)), ops.softmax(x, (1,))]),
     Taken("softmax", (3, 4), lambda ops, x, y: [ops.softmax(x, (1, 2)), ops.softmax(x, (1,), log=True)]),
     Taken("reshape", (2, 3, 4), lambda ops, x, y: ops.reshape(x, (-1, last(x)))),
