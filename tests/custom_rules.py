@@ -36,3 +36,9 @@ def tied_logits(layer, x, ops):
 @porting.rule("PlainlyNamed")
 def plainly_named(layer, x, ops):
     return ops.matmul(x, layer.weight("kernel"))
+
+
+@porting.rule("tests>leaky_and_capped")
+def leaky_and_capped(layer, x, ops):
+    """A rule for a function: what a layer's registered activation means."""
+    return ops.minimum(ops.activation(x, "leaky_relu", negative_slope=0.1), 0.5)

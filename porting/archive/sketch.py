@@ -300,7 +300,8 @@ class Plain:
         if isinstance(value, (list, tuple)):
             return [self.argument(part, where, depth + 1) for part in value]
         if isinstance(value, Mapping):
-            return {"dict": self.arguments(value, where, depth + 1)}
+            self.keys(value, where)  # their order is what the model returns them in
+            return {"dict": {str(key): self.argument(part, where, depth + 2) for key, part in value.items()}}
         return self.scalar(value, where)
 
     def arguments(self, mapping: Mapping[Any, Any], where: str, depth: int = 0) -> dict[str, Any]:

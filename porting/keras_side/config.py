@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..errors import Problem
+from .functions import OwnFunction, OwnFunctions, describe_function, stand_ins
 from .keras_api import Front
+from .layers import parts_of
 
 __all__ = ["describe_config"]
 
 # Keys that say how Keras finds a class or builds a layer again, not what it does.
 BUILDING_KEYS = frozenset({"build_config", "compile_config", "build_input_shape"})
+# Settings of Keras' own layers that declare the input in front of them.
+DECLARING_KEYS = frozenset({"batch_input_shape", "batch_shape", "input_shape"})
 
 # Where Keras' operations are, some of which have the names of layers.
 OPERATIONS = ("keras.src.ops", "keras.ops")
@@ -26,19 +31,56 @@ LONGEST_BEGINNING = 2000
 
 def describe_config(operation: Any, where: str, front: Front, problems: list[Problem]) -> dict[str, Any]:
     """An operation's config as JSON values. What cannot be said in JSON is added to `problems`."""
+    with stand_ins(operation, front) as functions:
+        try:
+            config = _config_of(operation, front)
+        except NotImplementedError:
+            way_out = "give the class a get_config() that returns its arguments"
+            problems.append(Problem(where, "cannot describe itself: it has no get_config()", way_out))
+            return {}
+        except Exception as error:  # the class is a user's own, and may raise anything
+            what = f"cannot describe itself: its get_config() fails with {type(error).__name__}: {str(error)[:200]}"
+            problems.append(Problem(where, what, "mend get_config(): it returns the arguments of __init__ as a dict"))
+            return {}
+    if front.is_builtin(operation):
+        config = {key: value for key, value in config.items() if key not in DECLARING_KEYS}
+    return _Describer(where, problems, front, functions).settings(config, "")
+
+
+def _config_of(operation: Any, front: Front) -> dict[str, Any]:
+    """The config; without regularizers and the like, which change no output, where one of them fails to describe itself.
+
+    Raises:
+        Exception: whatever the operation's ``get_config()`` raises.
+    """
     try:
-        config = front.get_config(operation)
-    except NotImplementedError:
-        way_out = "give the class a get_config() that returns its arguments"
-        problems.append(Problem(where, "cannot describe itself: it has no get_config()", way_out))
-        return {}
-    return _Describer(where, problems).settings(config, "")
+        return front.get_config(operation)
+    except Exception:
+        with _without_beginnings(operation, front):
+            return front.get_config(operation)
+
+
+@contextmanager
+def _without_beginnings(operation: Any, front: Front) -> Iterator[None]:
+    parts = list(parts_of(operation, front)) if front.is_layer(operation) else []
+    hidden = [
+        (vars(part), key, value) for part in parts for key, value in vars(part).items() if key.endswith(BEGINNINGS)
+    ]
+    for attributes, key, _ in hidden:
+        attributes[key] = None
+    try:
+        yield
+    finally:
+        for attributes, key, value in hidden:
+            attributes[key] = value
 
 
 class _Describer:
-    def __init__(self, where: str, problems: list[Problem]) -> None:
+    def __init__(self, where: str, problems: list[Problem], front: Front, functions: OwnFunctions) -> None:
         self.where = where
         self.problems = problems
+        self.front = front
+        self.functions = functions
 
     def problem(self, what: str, way_out: str) -> None:
         self.problems.append(Problem(self.where, what, way_out))
@@ -53,7 +95,7 @@ class _Describer:
 
     def beginning(self, value: Any) -> Any:
         """How weights begin or are trained. It changes no output, so no array and no function is asked of it."""
-        quiet = _Describer(self.where, [])
+        quiet = _Describer(self.where, [], self.front, {})
         described = quiet.value(value, "")
         if quiet.problems or len(str(described)) > LONGEST_BEGINNING:
             name = value.get("class_name") if isinstance(value, Mapping) else type(value).__name__
@@ -61,6 +103,9 @@ class _Describer:
         return described
 
     def value(self, value: Any, key: str) -> Any:
+        own = self.own_function(value)
+        if own is not None:
+            return describe_function(own, self.where, key, self.front, self.problems, describe_config)
         if value is None or isinstance(value, (bool, int, str)):
             return value
         if isinstance(value, np.generic):
@@ -83,6 +128,13 @@ class _Describer:
             "return numbers, strings, lists and dicts from get_config()",
         )
         return None
+
+    def own_function(self, value: Any) -> OwnFunction | None:
+        """The function of a user's own that stands at a place of the config."""
+        if isinstance(value, Mapping) and value.get("class_name") == "function":
+            value = value["config"]
+        name = value if isinstance(value, str) else getattr(value, "__name__", None)
+        return self.functions.get(str(name))
 
     def number(self, value: float, key: str) -> Any:
         if not math.isfinite(value):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem
-from ..network import Argument, Call, Constant, Input, TensorRef
+from ..network import Argument, Call, Constant, Input, TensorRef, tensors_in
 from .keras_api import Front, History, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 
@@ -91,7 +91,21 @@ class _Walk:
         self.graph.inputs = tuple(self.input(tensor) for tensor in found.inputs)
         self.call_names.update(given.name for given in self.graph.inputs)
         self.graph.outputs = self.unfold(found, "", [given.ref for given in self.graph.inputs])
+        self.leave_out_what_no_output_needs()
         return self.graph
+
+    def leave_out_what_no_output_needs(self) -> None:
+        """A nested model makes all of its outputs, the model around it may use one."""
+        needed = {ref.call for ref in tensors_in(self.graph.outputs)}
+        kept = []
+        for step in reversed(self.graph.steps):
+            if step.call.name in needed:
+                kept.append(step)
+                needed.update(ref.call for ref in (*tensors_in((step.args, step.kwargs)), *step.implied))
+        self.graph.steps = kept[::-1]
+        used = {step.call.layer for step in kept}
+        self.graph.layers = {name: layer for name, layer in self.graph.layers.items() if name in used}
+        self.graph.constants = {name: held for name, held in self.graph.constants.items() if name in used}
 
     def problem(self, where: str, what: str, way_out: str = "") -> None:
         problem = Problem(where, what, way_out)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..network import Array
 from .dialects import in_keras_3
-from .keras_api import Front, History, ModelGraph, NodeView, to_strings
+from .keras_api import Front, History, ModelGraph, NodeView, registered_name, to_strings
 from .tensorflow_functions import TensorFlowFunction, translate
 
 __all__ = ["Front2"]
@@ -132,6 +132,9 @@ class Front2(Front):
 
     def is_keras_name(self, class_name: str) -> bool:
         return hasattr(self.keras.layers, class_name)
+
+    def registered_function(self, function: Any) -> str | None:
+        return registered_name(function, self.keras.utils.get_registered_name)
 
     def run_model(self, model: Any, inputs: list[Any]) -> Any:
         return model(self.tf.nest.pack_sequence_as(model._nested_inputs, inputs), training=False)

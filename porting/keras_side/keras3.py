@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
 from ..network import Array
-from .keras_api import Front, History, ModelGraph, NodeView, to_strings
+from .keras_api import Front, History, ModelGraph, NodeView, registered_name, to_strings
 
 __all__ = ["Front3"]
 
@@ -28,6 +29,15 @@ class Front3(Front):
         module = __import__(backend)
         found[backend] = str(getattr(module, "__version__", ""))
         return found
+
+    def get_config(self, operation: Any) -> dict[str, Any]:
+        try:
+            return super().get_config(operation)
+        except NotImplementedError:
+            # Keras notes the arguments of a layer without get_config() where all are plain values, which no policy is.
+            if not self.is_builtin(operation) or _takes_settings(operation):
+                raise
+            return {"name": operation.name, "trainable": operation.trainable, "dtype": operation.dtype_policy.name}
 
     def is_symbolic(self, value: Any) -> bool:
         return isinstance(value, self.keras.KerasTensor)
@@ -133,9 +143,18 @@ class Front3(Front):
     def is_keras_name(self, class_name: str) -> bool:
         return hasattr(self.keras.layers, class_name)
 
+    def registered_function(self, function: Any) -> str | None:
+        return registered_name(function, self.keras.saving.get_registered_name)
+
     def run_model(self, model: Any, inputs: list[Any]) -> Any:
         functional = model._functional if isinstance(model, self.keras.Sequential) else model
         return model(self.keras.tree.pack_sequence_as(functional._inputs_struct, inputs), training=False)
+
+
+def _takes_settings(layer: Any) -> bool:
+    """Whether a layer's class has arguments of its own."""
+    kinds = [parameter.kind for parameter in inspect.signature(type(layer).__init__).parameters.values()][1:]
+    return any(kind is not inspect.Parameter.VAR_KEYWORD for kind in kinds)
 
 
 def _view(node: Any) -> NodeView:

@@ -1,14 +1,14 @@
 """What the front end asks of Keras' internals, in one place for each generation of Keras.
 
 Everything else in `keras_side` is written against this class. `front_of` gives the right one for a model:
-Keras 3 of any backend here, Keras 2 and tf_keras in `front2`.
+Keras 3 of any backend here, Keras 2 and tf_keras in `keras2`.
 """
 
 from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,7 @@ class Front(ABC):
     """Keras as the exporter sees it; the methods that differ between generations are in the subclasses."""
 
     dialect = 3
+    keras: Any
 
     @abstractmethod
     def versions(self) -> dict[str, str]: ...
@@ -164,6 +165,32 @@ class Front(ABC):
     def call(self, operation: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         return operation(*args, **kwargs)
 
+    def is_known_activation(self, function: Any) -> bool:
+        """Whether a function is one of `keras.activations` itself, whatever its name is."""
+        return any(function is known for known in vars(self.keras.activations).values())
+
+    @abstractmethod
+    def registered_function(self, function: Any) -> str | None:
+        """The name that a function is registered under, ``package>name``; None where it is not."""
+
+    def shapes_made(self, layer: Any) -> list[tuple[int | None, ...]]:
+        """The shapes that a layer's calls in graphs give; none for a layer that another one holds."""
+        return [tuple(self.flatten(node.outputs)[0].shape) for node in layer._inbound_nodes]
+
+    def input_tensor(self, shape: tuple[int | None, ...]) -> Any:
+        """A new symbolic tensor of that shape behind the batch."""
+        return self.keras.Input(shape, name="x")
+
+    def model_between(self, inputs: Any, outputs: Any) -> Any:
+        """The functional model between symbolic tensors."""
+        return self.keras.Model(inputs, outputs, name="traced")
+
     @abstractmethod
     def run_model(self, model: Any, inputs: list[Any]) -> Any:
         """The model's own outputs at inference."""
+
+
+def registered_name(function: Any, name_of: Callable[[Any], str]) -> str | None:
+    """What Keras' registry calls a function; None where it is not in it."""
+    name = name_of(function) if inspect.isfunction(function) else None
+    return name if name != getattr(function, "__name__", None) else None

@@ -92,7 +92,7 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[
 def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:
     """Refuse what TensorFlow answers to a window longer than its input: uninitialised memory, not always an error."""
     layer, given = step.operation, step.args[0] if step.args else None
-    windowed = hasattr(layer, "kernel_size") or hasattr(layer, "pool_size")
+    windowed = front.is_builtin(layer) and (hasattr(layer, "kernel_size") or hasattr(layer, "pool_size"))
     if windowed and not hasattr(layer, "cell") and isinstance(given, TensorRef):
         expected = front.shape_made(layer, values[given])
         if expected != tuple(made.shape):

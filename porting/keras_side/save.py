@@ -13,7 +13,7 @@ from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
 from .graph import Graph, walk
 from .keras_api import Front
-from .layers import check_layer, id_limit, is_code
+from .layers import check_layer, id_limit, is_code, parts_of
 from .run import MaskLostError, Progress
 from .samples import find_needs, name_samples
 from .text import preprocessing_config, preprocessing_weights
@@ -73,6 +73,8 @@ def describe(model: Any, samples: Any = None, *, name: str | None = None, progre
 
 
 def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progress, front: Front) -> Network:
+    # Keras 3 builds a layer that is another's activation as it first runs.
+    unbuilt = [part for layer in graph.layers.values() for part in parts_of(layer, front) if not _is_built(part, front)]
     weights = collect_weights(graph, front)
     layers = _describe_layers(graph, front, weights)
     if graph.problems:
@@ -84,6 +86,8 @@ def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progr
     recorder = Recorder(model, graph, front, needs, progress, variables)
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
+    if unbuilt:
+        layers = _describe_layers(graph, front, collect_weights(graph, front))
     return Network(
         name=name,
         inputs=graph.inputs,
@@ -97,6 +101,10 @@ def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progr
 
 def _silent(done: int, total: int, text: str) -> None:
     pass
+
+
+def _is_built(part: Any, front: Front) -> bool:
+    return not front.is_layer(part) or bool(part.built)
 
 
 def check_is_graph(model: Any, front: Front) -> None:

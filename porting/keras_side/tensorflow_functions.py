@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TensorFlowFunction", "translate"]
+__all__ = ["TensorFlowFunction", "translate", "understand"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,15 @@ class _Meaning:
     tensors: tuple[str, ...] = ("x",)
     settings: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     instead: Mapping[str, _Meaning] = field(default_factory=dict)
+
+    def config(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The operation's config, as the function's arguments say it."""
+        made = {}
+        for key, (name, default) in self.settings.items():
+            value = arguments.get(name)
+            value = default if value is None else value
+            made[key] = getattr(value, "name", value)
+        return made
 
 
 _PAIR = ("x", "y")
@@ -139,10 +148,7 @@ class TensorFlowFunction:
         self._names = meaning.tensors
         self.tensors = tuple(_tensor(arguments.pop(name), name) for name in meaning.tensors)
         self._rest = arguments
-        self.config = {"name": layer.name}
-        for key, (name, default) in meaning.settings.items():
-            value = arguments.get(name, default)
-            self.config[key] = getattr(value, "name", value)
+        self.config = {"name": layer.name, **meaning.config(arguments)}
 
     def call(self, *tensors: Any) -> Any:
         return self._layer(**dict(zip(self._names, tensors)), **self._rest)
@@ -152,24 +158,44 @@ class TensorFlowFunction:
 
 def translate(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TensorFlowFunction | None:
     """The operation that a function layer applies; None where Keras 3 has none of that name here."""
-    meaning = FUNCTIONS.get(str(layer.get_config().get("function")))
-    if meaning is None:
-        return None
+    name = str(layer.get_config().get("function"))
     parameters = inspect.signature(layer.call).parameters
     arguments = {**dict(zip(parameters, args)), **kwargs}
-    if meaning.class_name == "GetItem":
+    if name == "__operators__.getitem":
         names = list(arguments)
         arguments = {"tensor": arguments[names[0]], "slice_spec": arguments[names[1]]}
-    chosen = [name for name in meaning.instead if arguments.get(name) is True]
+    meaning = _meaning(name, arguments)
+    return None if meaning is None else TensorFlowFunction(layer, meaning, arguments)
+
+
+def understand(name: str, arguments: Mapping[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
+    """A TensorFlow function's Keras 3 operation, its tensors and its config; None where none is known here."""
+    meaning = _meaning(name, arguments)
+    if meaning is None:
+        return None
+    tensors = tuple(_tensor(arguments[parameter], parameter) for parameter in meaning.tensors)
+    return meaning.class_name, tensors, meaning.config(arguments)
+
+
+def _meaning(name: str, arguments: Mapping[str, Any]) -> _Meaning | None:
+    """What a function means with these arguments; None where one of them is not understood."""
+    meaning = FUNCTIONS.get(name)
+    if meaning is None:
+        return None
+    chosen = [parameter for parameter in meaning.instead if arguments.get(parameter) is True]
     if chosen:
         meaning = meaning.instead[chosen[0]]
-    known = {*chosen, *meaning.tensors, *(name for name, _ in meaning.settings.values())}
+    known = {*chosen, *meaning.tensors, *(parameter for parameter, _ in meaning.settings.values())}
     if not set(meaning.tensors) <= set(arguments):
         return None
-    rest = {name: value for name, value in arguments.items() if name not in known}
-    if any(name != "name" and value not in (None, False, "CONSTANT") for name, value in rest.items()):
+    rest = {parameter: value for parameter, value in arguments.items() if parameter not in known}
+    if any(parameter != "name" and not _is_default(value) for parameter, value in rest.items()):
         return None
-    return TensorFlowFunction(layer, meaning, arguments)
+    return meaning
+
+
+def _is_default(value: Any) -> bool:
+    return value is None or (isinstance(value, (bool, int, float, str)) and value in (0, "CONSTANT"))
 
 
 def _tensor(value: Any, name: str) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from collections.abc import Mapping
+from typing import Any
 
+from ..network import Layer
 from ..operations import Operations, Tensor
-from .rule import LayerView, Refusal, rule
+from .apply import rule_for
+from .rule import LayerView, Refusal, only_tensor, rule
+from .wrappers import apply_held
 
 __all__ = ["ELEMENTWISE", "activation", "activation_named", "apply_activation"]
 
@@ -58,17 +62,35 @@ def activation_named(value: Any) -> tuple[str, dict[str, Any]]:
         if value in OTHER_DEFINITIONS:
             return OTHER_DEFINITIONS[value]
         return SYNONYMS.get(value, value), {}
-    if isinstance(value, dict) and isinstance(value.get("class_name"), str):
-        if value["class_name"] == "function" and isinstance(value.get("config"), str):
-            return activation_named(value["config"])
-    raise Refusal(f"activation {value!r} is not handled", "use a function of keras.activations, or give a rule")
+    if isinstance(value, Mapping) and value["class_name"] == "function" and ">" not in value["config"]:
+        return activation_named(value["config"])
+    name = value["config"] if value["class_name"] == "function" else value["config"].get("name", value["class_name"])
+    raise Refusal(f"activation {name!r} is not handled here", "use a function of keras.activations by its name")
 
 
-def apply_activation(value: Any, x: Tensor, ops: Operations, layer: Optional[LayerView] = None) -> Tensor:
-    """Apply the activation that a config value names: a function of `keras.activations`, or a layer."""
-    if isinstance(value, dict) and value.get("class_name") not in (None, "function"):
-        return _activation_layer(value, x, ops, layer)
-    name, arguments = activation_named(value)
+def activation(layer: LayerView, x: Tensor, ops: Operations, key: str = "activation") -> Tensor:
+    """Apply the activation under a key of the layer's config.
+
+    It is a function of `keras.activations`, a layer, a registered function, which has a rule or comes with its
+    operations, or the operations of another function as a functional model.
+    """
+    value = layer.config[key]
+    if not isinstance(value, Mapping):
+        return apply_activation(value, x, ops)
+    if value["class_name"] != "function":
+        return only_tensor(apply_held(layer.held(key), [x], ops, layer.context)[0])
+    if ">" not in value["config"]:
+        return apply_activation(value["config"], x, ops)
+    function = Layer(f"{layer.name}/{key}", value["config"], {})
+    if "operations" in value and rule_for(function, layer.context.rules) is None:
+        described = value["operations"]
+        function = Layer(function.name, described["class_name"], described["config"])
+    return only_tensor(apply_held(function, [x], ops, layer.context)[0])
+
+
+def apply_activation(name: str, x: Tensor, ops: Operations) -> Tensor:
+    """Apply a function of `keras.activations`."""
+    name, arguments = activation_named(name)
     if name == "linear":
         return x
     if name in ("softmax", "log_softmax"):
@@ -82,7 +104,7 @@ def apply_activation(value: Any, x: Tensor, ops: Operations, layer: Optional[Lay
     if name == "sparsemax":
         return sparsemax(x, ops)
     if name not in ELEMENTWISE:
-        raise Refusal(f"activation {value!r} is not handled", "use a function of keras.activations, or give a rule")
+        raise Refusal(f"activation {name!r} is not handled", "use a function of keras.activations, or give a rule")
     return ops.activation(x, name, **arguments)
 
 
@@ -105,23 +127,6 @@ def sparsemax(x: Tensor, ops: Operations) -> Tensor:
     total = ops.reduce(ops.where(support, running, 0.0), "sum", (rank - 1,), keepdims=True)
     size = ops.reduce(ops.cast(support, "float32"), "sum", (rank - 1,), keepdims=True)
     return ops.activation(ops.subtract(x, ops.divide(ops.add(total, -1.0), size)), "relu")
-
-
-def _activation_layer(value: dict[str, Any], x: Tensor, ops: Operations, layer: Optional[LayerView]) -> Tensor:
-    from ..network import Layer
-    from .apply import find_rule
-
-    inner = Layer(str(value.get("config", {}).get("name", "activation")), value["class_name"], value.get("config", {}))
-    view = LayerView(inner, layer.context if layer is not None else None)
-    found = find_rule(inner, view.context.rules)
-    result: Tensor = found.apply(view, x, ops=ops)
-    view.check_read(found.irrelevant)
-    return result
-
-
-def activation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    """Apply the layer's own ``activation``."""
-    return apply_activation(layer.config["activation"], x, ops, layer)
 
 
 @rule("Activation")

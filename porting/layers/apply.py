@@ -16,7 +16,7 @@ from ..operations import EngineOperations, T, Tensor
 from .rule import RULES, Context, LayerView, Refusal, Rule
 from .weight_shapes import check_weight_shapes
 
-__all__ = ["apply_call", "context_of", "find_rule", "with_masks"]
+__all__ = ["apply_call", "context_of", "find_rule", "rule_for", "with_masks"]
 
 
 def context_of(network: Network, rules: Mapping[str, Rule] = RULES) -> Context:
@@ -30,14 +30,20 @@ def find_rule(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Rule:
     Raises:
         Unsupported: there is none.
     """
+    found = rule_for(layer, rules)
+    if found is None:
+        way_out = f'write one: @porting.rule("{layer.class_name}") in a file given as rules, see docs/custom_layers.md'
+        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", "no rule for this layer", way_out))
+    return found
+
+
+def rule_for(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Optional[Rule]:
+    """The rule for a layer's class, or for a function's name; None where there is none."""
     found = rules.get(layer.class_name)
     if found is None and ">" in layer.class_name:
         # A rule of the user's own may leave the package out; Keras' class of that name is another class.
         found = rules.get(layer.class_name.rpartition(">")[2])
         found = None if found is not None and found.is_builtin else found
-    if found is None:
-        way_out = f'write one: @porting.rule("{layer.class_name}") in a file given as rules, see docs/custom_layers.md'
-        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", "no rule for this layer", way_out))
     return found
 
 

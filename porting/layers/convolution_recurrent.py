@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..operations import Operations, Tensor
-from .activations import apply_activation
+from .activations import activation
 from .convolution import as_configured, channels_last, padding, steps
 from .recurrent import RUNNERS, flat_states, mask_of_sequence
 from .rule import LayerView, Refusal, rule
@@ -76,7 +76,7 @@ def step(layer: LayerView, inputs: Tensor, states: list[Tensor], ops: Operations
     """Hidden and carry state after one step; there are none before the first, which begins from zeros."""
 
     def active(x: Tensor, key: str) -> Tensor:
-        return apply_activation(layer.config[key], x, ops, layer)
+        return channels_last(layer, activation(layer, as_configured(layer, x, ops), ops, key), ops)
 
     kernel = layer.weight("recurrent_kernel")
     gates = inputs

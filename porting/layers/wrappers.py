@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from ..network import Call, Layer, TensorRef, tensors_in
 from ..operations import Operations, Tensor
+from .apply import apply_call
 from .normalization import by_each_batch
 from .rule import RULES, Context, LayerView, Refusal, only_tensor, rule
 
@@ -69,6 +70,8 @@ def step_by_step(layer: LayerView, held: Layer, x: Tensor, ops: Operations, mask
 
 def takes_steps_alone(held: Layer) -> bool:
     """Whether the layer does the same to every step as it is, so that time need not be moved into the batch."""
+    if isinstance(held.config.get("activation"), Mapping):
+        return False
     return held.class_name in BY_ELEMENT or (held.class_name in BY_AXIS and held.config["axis"] in (-1, [-1], (-1,)))
 
 
@@ -103,8 +106,6 @@ def apply_held(held: Layer, inputs: list[Tensor], ops: Operations, context: Cont
 def apply_one(
     call: Call, layer: Layer, tensors: Mapping[TensorRef, Tensor], ops: Operations, context: Context
 ) -> list[Tensor]:
-    from .apply import apply_call
-
     if layer.class_name in MODELS:
         inputs = [tensors[ref] for ref in tensors_in(call.inputs)]
         return apply_held(layer, inputs, ops, context)
@@ -179,6 +180,8 @@ def argument_of(described: Any) -> Any:
     if isinstance(described, Mapping):
         if described.get("class_name") == "__keras_tensor__":
             return ref_of(*described["config"]["keras_history"])
+        if described.get("class_name") == "__slice__":
+            return slice(*(argument_of(described["config"][key]) for key in ("start", "stop", "step")))
         return {key: argument_of(part) for key, part in described.items()}
     return tuple(map(argument_of, described)) if isinstance(described, list) else described
 

@@ -236,7 +236,7 @@ def test_lambdas_and_the_like_are_listed_all_at_once():
 
 
 def my_activation(x):
-    return x
+    return x if x[0, 0] > 0 else -x
 
 
 class Dense(layers.Layer):

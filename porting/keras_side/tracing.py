@@ -1,0 +1,90 @@
+"""Python code as the Keras operations that it calls on symbolic tensors.
+
+Keras 3's operations, called on a KerasTensor, become nodes of its graph; Keras 2 does that with TensorFlow's functions.
+Over Keras 3, TensorFlow's functions are handed to Keras' operations of the same meaning while `trace` runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .keras_api import Front
+from .tensorflow_functions import understand
+
+__all__ = ["Untraceable", "trace"]
+
+
+class Untraceable(Exception):
+    """The code asks of a symbolic tensor what only numbers have; says what."""
+
+
+def trace(function: Callable[..., Any], front: Front, *args: Any, **kwargs: Any) -> Any:
+    """What a function returns for symbolic tensors, whose graph then holds the operations that it called.
+
+    The code runs as it is, side effects included.
+
+    Args:
+        function: Python code of a user's own.
+        front: the Keras of the tensors.
+        args: its arguments, symbolic tensors among them.
+        kwargs: likewise.
+
+    Raises:
+        Untraceable: whatever the function raises, in words.
+    """
+    unknown: list[str] = []
+    try:
+        with _recording(front, unknown):
+            return function(*args, **kwargs)
+    except Exception as error:  # whatever a user's code makes of a tensor without numbers
+        what = f"it calls tf.{unknown[-1]}, which has no operation of Keras here" if unknown else _first_line(error)
+        raise Untraceable(what) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+@contextmanager
+def _recording(front: Front, unknown: list[str]) -> Iterator[None]:
+    """TensorFlow's functions become Keras 3's operations; those without one are noted."""
+    if front.dialect != 3 or front.versions()["backend"] != "tensorflow":
+        yield
+        return
+    dispatch = importlib.import_module("tensorflow.python.util.dispatch")
+    dispatcher = _dispatcher(dispatch.GlobalOpDispatcher, front, unknown)
+    dispatch._GLOBAL_DISPATCHERS.append(dispatcher)
+    try:
+        yield
+    finally:
+        dispatch._GLOBAL_DISPATCHERS.remove(dispatcher)
+
+
+def _dispatcher(base: type, front: Front, unknown: list[str]) -> Any:
+    """What TensorFlow asks where a function does not take its arguments: a function of Keras tensors."""
+    exports = importlib.import_module("tensorflow.python.util.tf_export")
+
+    class KerasOperations(base):  # type: ignore[misc]
+        def handle(self, function: Any, args: Any, kwargs: Any) -> Any:
+            if not any(front.is_symbolic(leaf) for leaf in front.flatten((args, kwargs))):
+                return self.NOT_SUPPORTED
+            name = str(exports.get_canonical_name_for_symbol(function, add_prefix_to_v1_names=True))
+            bound = inspect.signature(function).bind(*args, **kwargs)
+            bound.apply_defaults()
+            understood = understand(name, bound.arguments)
+            if understood is None:
+                unknown.append(name)
+                return self.NOT_SUPPORTED
+            return _keras_operation(*understood)
+
+    return KerasOperations()
+
+
+def _keras_operation(class_name: str, tensors: Any, config: dict[str, Any]) -> Any:
+    operations = importlib.import_module("keras.src.ops")
+    return getattr(operations, class_name)(**config).symbolic_call(*tensors)
