@@ -48,7 +48,7 @@ def describe_config(operation: Any, where: str, front: Front, problems: list[Pro
 
 
 def _config_of(operation: Any, front: Front) -> dict[str, Any]:
-    """The config; without regularizers and the like, which change no output, where one of them fails to describe itself.
+    """The config; without regularizers and the like, which change no output, where one fails to describe itself.
 
     Raises:
         Exception: whatever the operation's ``get_config()`` raises.

@@ -35,9 +35,11 @@ class Front3(Front):
             return super().get_config(operation)
         except NotImplementedError:
             # Keras notes the arguments of a layer without get_config() where all are plain values, which no policy is.
-            if not self.is_builtin(operation) or _takes_settings(operation):
+            settings = _settings(operation)
+            if not self.is_builtin(operation) or not settings <= vars(operation).keys():
                 raise
-            return {"name": operation.name, "trainable": operation.trainable, "dtype": operation.dtype_policy.name}
+            base = {"name": operation.name, "trainable": operation.trainable, "dtype": operation.dtype_policy.name}
+            return {**base, **{name: getattr(operation, name) for name in settings}}
 
     def is_symbolic(self, value: Any) -> bool:
         return isinstance(value, self.keras.KerasTensor)
@@ -151,10 +153,10 @@ class Front3(Front):
         return model(self.keras.tree.pack_sequence_as(functional._inputs_struct, inputs), training=False)
 
 
-def _takes_settings(layer: Any) -> bool:
-    """Whether a layer's class has arguments of its own."""
-    kinds = [parameter.kind for parameter in inspect.signature(type(layer).__init__).parameters.values()][1:]
-    return any(kind is not inspect.Parameter.VAR_KEYWORD for kind in kinds)
+def _settings(layer: Any) -> set[str]:
+    """The arguments that a layer's class has of its own."""
+    parameters = list(inspect.signature(type(layer).__init__).parameters.values())[1:]
+    return {one.name for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD}
 
 
 def _view(node: Any) -> NodeView:
