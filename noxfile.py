@@ -31,6 +31,7 @@ ENVIRONMENTS = {
     "numpy": ["-e", ".", "pytest>=8"],
     "jax": ["-e", ".[cli,test]", "keras>=3.15", "jax[cpu]", "h5py>=3.8"],
     "torch": ["-e", ".[cli,test]", "keras>=3.15", "torch", "h5py>=3.8"],
+    "both": ["-e", ".[keras,neoml,test]"],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
 }
 QUIET = {
@@ -113,6 +114,7 @@ def tests(session: nox.Session) -> None:
     keras, neoml, numpy = (environment(session, name) for name in ("keras", "neoml", "numpy"))
     run(session, keras, "-m", "tests.record", str(RECORDED))
     run(session, keras, "-m", "tests.whole_networks", str(RECORDED.with_name("whole")))
+    run(session, keras, "-m", "tests.generated.record", str(RECORDED.with_name("generated")))
     run(session, keras, "-m", "tests.training.record", str(RECORDED.with_name("recorded-training")))
     run(
         session,
@@ -145,6 +147,12 @@ def whole_networks(session: nox.Session) -> None:
     keras, neoml = environment(session, "keras"), environment(session, "neoml")
     run(session, keras, "-m", "tests.whole_networks", str(ROOT / "out" / "whole"), *session.posargs)
     run(session, neoml, "-m", "pytest", "tests/test_whole_networks.py")
+
+
+@nox.session
+def generated(session: nox.Session) -> None:
+    """Random networks against Keras in both engines: the seeds given after --, as 0:1000 (the default)."""
+    run(session, environment(session, "both"), "-m", "tests.generated.compare", *(session.posargs or ["0:1000"]))
 
 
 @nox.session
