@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from porting.keras_side.samples import Need, find_needs, make_inputs, name_samples
+from porting.keras_side.needs import Need, find_needs
+from porting.keras_side.samples import make_inputs, name_samples
 from porting.network import Call, Constant, Input, Layer, TensorRef
 
 IDS = Input("ids", (None, None), "int32")

@@ -14,19 +14,51 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Case, TensorRef
 from .graph import Graph, refs_of
 from .keras_api import Front
+from .layers import parts_of
+from .needs import Need
 from .noise import Variables, with_noise
 from .run import MaskLostError, Progress, check_outputs, record
-from .samples import GENTLENESS, Need, make_inputs
+from .samples import GENTLENESS, PADDINGS, make_inputs, make_texts, stretched
 
-__all__ = ["Recorder", "open_axes", "warn_of_insensitive"]
+__all__ = ["Probe", "Recorder", "open_axes", "warn_of_insensitive"]
 
 log = logging.getLogger(__name__)
 
-# (batch, length): all paddings at once, one row, the shortest pair, one step.
-TARGETS = ((5, 6), (1, 9), (3, 2), (2, 1))
+
+@dataclass(frozen=True)
+class Probe:
+    """A run that is to become a case.
+
+    Attributes:
+        batch: rows.
+        length: of open axes.
+        paddings: of the rows, one after the other.
+        seed: see `make_inputs`.
+        smaller: the batch where this one would hold many numbers; 0 leaves it out.
+    """
+
+    batch: int
+    length: int = 1
+    paddings: Sequence[str] = PADDINGS
+    seed: int = 0
+    smaller: int | None = None
+
+
+# All paddings at once; one padded row; the shortest pair, its last step padded throughout; many rows of one step; long.
+TARGETS = (
+    Probe(5, 6),
+    Probe(1, 9, ("right",)),
+    Probe(3, 2, ("right",), seed=5),
+    Probe(33, 1, smaller=2),
+    Probe(2, 40, ("none", "holes"), smaller=0),
+)
 # Lengths for networks that cannot take the ones above.
 FURTHER_LENGTHS = (*range(3, 25), 32, 33, 48, 64, 65, 96, 100, 128, 224, 256)
-FIXED_BATCHES = (5, 1, 2)
+FIXED = (Probe(5), Probe(1, paddings=("right",)), Probe(33, seed=3, smaller=2))
+# Layers that go through the steps one by one, beside those that return sequences.
+LOOPS = frozenset({"TimeDistributed"})
+# A case may hold so many numbers and still be cheap.
+CHEAP = 100_000
 # Above this many numbers a row, fewer rows are recorded.
 LARGE_ROW = 1_000_000
 INSENSITIVE = 1e-5
@@ -44,9 +76,13 @@ class Recorder:
         progress: told of each recorded case.
         variables: by layer name, the variables that it computes with.
         errors: what Keras raised at sizes that do not fit.
+        not_finite: where Keras computed NaN or infinity.
+        left_out: what was tried and is no reference, in words.
         spread: open axes are given sizes of their own.
+        gentlest: index into `GENTLENESS` of the hardest inputs that are tried.
         unmasked: by call, the tensors that reach it without the mask that they were made with.
         ranks: of every tensor, as the last case has it.
+        row_size: numbers in a row of one step, as the first case has it.
     """
 
     model: Any
@@ -56,39 +92,43 @@ class Recorder:
     progress: Progress
     variables: Variables = field(default_factory=dict)
     errors: list[Exception] = field(default_factory=list)
+    not_finite: list[Problem] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     spread: bool = False
+    gentlest: int = 0
     unmasked: dict[str, tuple[TensorRef, ...]] = field(default_factory=dict)
     ranks: dict[TensorRef, int] = field(default_factory=dict)
+    row_size: float = 0.0
 
     def record_all(self, samples: Mapping[str, Array] | None = None) -> tuple[Case, ...]:
-        """All cases, `samples` as one more.
+        """All cases, those of `samples` last.
 
         Raises:
-            Unsupported: the network runs at no size, or its numbers are not finite.
-            Mismatch: the recorded calls do not give the model's own outputs.
+            Unsupported: the network runs at no size, or its numbers are nowhere finite.
+            Mismatch: the recorded calls do not give the model's own outputs, or it does not run on the samples.
         """
         self._open_what_is_open()
-        cases = self._cases()
-        if not cases:
-            raise Unsupported(self._does_not_run())
-        if len(cases) == 1:
-            cases += self._other_values(cases[0])
+        cases: list[Case] = []
+        for gentlest in range(len(GENTLENESS)):
+            self.gentlest = gentlest
+            cases = self._cases(further=samples is None)
+            if cases:
+                break
+        cases += self._texts() if cases else []
         if samples is not None:
-            cases.append(self._checked(self._recorded("samples", samples)))
+            cases += self._of_samples(samples, bool(cases))
+        if not cases:
+            raise Unsupported(self.not_finite[:1] or self._does_not_run())
+        if self.left_out:
+            log.warning("left out of the references: %s", "; ".join(dict.fromkeys(self.left_out)))
         return tuple(cases)
 
-    def _other_values(self, only: Case) -> list[Case]:
-        """The one size that the network runs at, with other values."""
-        batch = len(next(iter(only.inputs.values())))
-        log.warning("references at batch %d only: a wrong port may pass at others", batch)
-        case = None if open_axes(self.needs) else self._case(batch, 1, seed=1)
-        return [] if case is None else [case]
-
-    def _cases(self) -> list[Case]:
+    def _cases(self, further: bool) -> list[Case]:
+        """Cases of invented inputs; `further`: at further lengths too."""
         declared = self._declared_batch()
         if declared is not None:
             return self._declared_batch_cases(declared)
-        return self._open_cases() if open_axes(self.needs) else self._fixed_cases()
+        return self._open_cases(further) if open_axes(self.needs) else self._fixed_cases()
 
     def _open_what_is_open(self) -> None:
         """Open the sizes that a model took from the data it was built on, where it runs at others."""
@@ -113,45 +153,53 @@ class Recorder:
         else:
             self.needs = before
 
-    def _open_cases(self) -> list[Case]:
-        self.spread = open_axes(self.needs) > 1 and self._runs(2, 5, spread=True)
-        targets = list(TARGETS)
+    def _open_cases(self, further: bool) -> list[Case]:
+        self.spread = open_axes(self.needs) > 1 and self._runs(2, 6, spread=True)
+        targets = TARGETS if self._grows_with_length() else TARGETS[:-1]
         cases = []
-        for done, (batch, length) in enumerate(targets):
-            self.progress(done, len(targets), f"batch {batch}, length {length}")
-            case = self._case(batch, length)
-            if case is not None:
-                cases.append((length, case))
-        for length in FURTHER_LENGTHS:
-            lengths = {length for length, _ in cases}
+        for done, probe in enumerate(targets):
+            self.progress(done, len(targets), f"batch {probe.batch}, length {probe.length}")
+            cases += [(probe, case) for case in self._sized(probe)]
+        for length in FURTHER_LENGTHS if further else ():
+            lengths = {probe.length for probe, _ in cases}
             if len(lengths) >= 2:
                 break
-            case = self._case(2 if lengths else 5, length)
-            if case is not None:
-                cases.append((length, case))
-                one = self._case(1, length)
-                cases += [(length, one)] if one is not None else []
-        self._tell_lengths(sorted({length for length, _ in cases}))
+            for batch in (2 if lengths else 5, 1):
+                cases += [(Probe(batch, length), case) for case in self._sized(Probe(batch, length))]
+                if not cases:
+                    break
+        if len(cases) == 1:
+            ((probe, _),) = cases
+            cases += [(probe, case) for case in self._sized(replace(probe, seed=probe.seed + 1))]
+        if further:
+            self._tell_lengths(sorted({probe.length for probe, _ in cases}))
         return [case for _, case in cases]
 
+    def _grows_with_length(self) -> bool:
+        """Whether long inputs are cheap: no picture that grows both ways, no loop over steps."""
+        if any(need.input.shape[1:].count(None) > 1 for need in self.needs):
+            return False
+        parts = [part for layer in self.graph.layers.values() for part in parts_of(layer, self.front)]
+        return not any(hasattr(part, "return_sequences") or type(part).__name__ in LOOPS for part in parts)
+
     def _tell_lengths(self, lengths: Sequence[int]) -> None:
-        refused = sorted({length for _, length in TARGETS} - set(lengths))
+        refused = sorted({probe.length for probe in TARGETS if probe.smaller != 0} - set(lengths))
         if lengths and refused:
             log.warning("the network does not run at length %s; references at %s", _join(refused), _join(lengths))
         if len(lengths) == 1:
             log.warning("references at one length only (%d): a wrong port may pass at others", lengths[0])
 
     def _fixed_cases(self) -> list[Case]:
-        first = self._case(1, 1)
-        batches: Sequence[int] = FIXED_BATCHES
-        if first is not None and sum(array.size for array in first.outputs.values()) > LARGE_ROW:
-            batches = (2, 1)
+        one = self._sized(FIXED[1])
+        large = self.row_size > LARGE_ROW
         made = []
-        for done, batch in enumerate(batches):
-            self.progress(done, len(batches), f"batch {batch}")
-            case = first if batch == 1 else self._case(batch, 1)
-            if case is not None:
-                made.append(case)
+        for done, probe in enumerate((Probe(2), FIXED[1]) if large else FIXED):
+            self.progress(done, len(FIXED), f"batch {probe.batch}")
+            made += one if probe.batch == 1 else self._sized(probe)
+        if len(made) == 1:
+            batch = len(next(iter(made[0].inputs.values())))
+            log.warning("references at batch %d only: a wrong port may pass at others", batch)
+            made += self._sized(Probe(batch, seed=1))
         return made
 
     def _declared_batch(self) -> int | None:
@@ -162,13 +210,56 @@ class Recorder:
     def _declared_batch_cases(self, batch: int) -> list[Case]:
         log.warning("the network runs at its declared batch size %d only", batch)
         sizes = ((6, 0), (9, 0), (2, 0)) if open_axes(self.needs) else ((1, 0), (1, 1))
-        cases = [self._case(batch, length, seed) for length, seed in sizes]
-        return [case for case in cases if case is not None]
+        return [case for length, seed in sizes for case in self._sized(Probe(batch, length, seed=seed))]
+
+    def _sized(self, probe: Probe) -> list[Case]:
+        """The probe's case, with fewer rows where it would hold many numbers; none where it does not run."""
+        if probe.smaller is not None and self.row_size * probe.batch * probe.length > CHEAP:
+            if not probe.smaller:
+                return []
+            probe = replace(probe, batch=probe.smaller)
+        case = self._case(probe)
+        if case is None:
+            return []
+        if not self.row_size:
+            self.row_size = sum(array.size for array in case.outputs.values()) / (probe.batch * probe.length)
+        return [case]
+
+    def _texts(self) -> list[Case]:
+        """One more case, where texts go in: of every hard one."""
+        made = make_texts(self.needs, TARGETS[0].length)
+        if made is None or self._declared_batch() is not None:
+            return []
+        case = self._tried("texts", made)
+        return [] if case is None else [case]
+
+    def _of_samples(self, samples: Mapping[str, Array], has_others: bool) -> list[Case]:
+        """A user's samples, and the same of further sizes."""
+        rows = len(next(iter(samples.values())))
+        open_sizes = any(size is None for need in self.needs for size in need.input.shape[1:])
+        if self.row_size * rows > LARGE_ROW:
+            rows = max(2, int(LARGE_ROW // self.row_size))
+        try:
+            case = self._finite("samples", stretched(samples, self.needs, rows, 0))
+        except (MaskLostError, Mismatch, Unsupported):
+            raise
+        except Exception as error:
+            what = f"the model does not run on them: {_reason(error)}"
+            raise Mismatch(Problem("samples", what, "give inputs that model.predict takes")) from error
+        found = [] if case is None else [case]
+        fixed = self._declared_batch()
+        if open_sizes:
+            made = self._tried("samples, a step longer", stretched(samples, self.needs, fixed or 2, 1))
+            found += [] if made is None else [made]
+        if not has_others and len(found) == 1:
+            again = self._tried("samples, the last alone", stretched(samples, self.needs, fixed or 1, 0))
+            found += [] if again is None else [again]
+        return found
 
     def _runs(self, batch: int, length: int, spread: bool) -> bool:
         try:
             inputs = make_inputs(self.needs, batch, length, spread)
-            record(self.graph, self.front, "", inputs)
+            record(self.graph, self.front, "", inputs, one_size=spread)
         except MaskLostError:
             raise
         except Exception as error:
@@ -176,37 +267,63 @@ class Recorder:
             return False
         return True
 
-    def _case(self, batch: int, length: int, seed: int = 0) -> Case | None:
+    def _case(self, probe: Probe) -> Case | None:
         """The case of that size with the hardest inputs that keep its numbers finite; None where it does not run."""
-        case = None
-        for gentleness, word in enumerate(GENTLENESS):
-            inputs = make_inputs(self.needs, batch, length, self.spread and length > 1, gentleness, seed)
-            name = self._name(batch, length, seed, word if gentleness else "")
-            try:
-                case = self._recorded(name, inputs)
-                if all(_finite(array) for array in case.outputs.values()):
-                    return self._checked(case)
-            except (MaskLostError, Mismatch, Unsupported):
-                raise
-            except Exception as error:
-                self.errors.append(error)
-                return None
-        assert case is not None
-        raise Unsupported(list(self._not_finite(case)))
+        spread = self.spread and probe.length > 1
+        for gentleness in range(self.gentlest, len(GENTLENESS)):
+            settings = (gentleness, probe.seed, probe.paddings)
+            inputs = make_inputs(self.needs, probe.batch, probe.length, spread, *settings)
+            failed = len(self.errors)
+            case = self._tried(self._name(probe, GENTLENESS[gentleness] if gentleness else ""), inputs, spread)
+            if case is None and len(self.errors) > failed and spread:
+                spread = False
+                inputs = make_inputs(self.needs, probe.batch, probe.length, spread, *settings)
+                failed = len(self.errors)
+                case = self._tried(self._name(probe, GENTLENESS[gentleness] if gentleness else ""), inputs)
+            if case is not None or len(self.errors) > failed:
+                return case
+        return None
 
-    def _recorded(self, name: str, inputs: Mapping[str, Array]) -> Case:
-        case, unmasked = record(self.graph, self.front, name, inputs)
+    def _tried(self, name: str, inputs: Mapping[str, Array], spread: bool = False) -> Case | None:
+        """The case, without the rows of which Keras makes NaN; None where none is left, or Keras raises."""
+        try:
+            return self._finite(name, inputs, spread)
+        except (MaskLostError, Mismatch, Unsupported):
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            return None
+
+    def _finite(self, name: str, inputs: Mapping[str, Array], spread: bool = False) -> Case | None:
+        case = self._recorded(name, inputs, spread)
+        good = finite_rows(case)
+        if good.all():
+            return self._checked(case)
+        if good.any() and self._declared_batch() is None:
+            rows = f"{int((~good).sum())} of {len(good)} rows"
+            fewer = self._recorded(f"{name}, without {rows}", {key: one[good] for key, one in inputs.items()}, spread)
+            if finite_rows(fewer).all():
+                self.left_out.append(f"{rows} of {name}, of which Keras makes NaN or infinity")
+                return self._checked(fewer)
+        if all(_finite(case.outputs[ref]) for ref in refs_of(self.graph.outputs) if ref in case.outputs):
+            return self._checked(case)
+        self.not_finite += self._where_not_finite(case)
+        self.left_out.append(f"{name}, of which Keras makes NaN or infinity")
+        return None
+
+    def _recorded(self, name: str, inputs: Mapping[str, Array], spread: bool = False) -> Case:
+        case, unmasked = record(self.graph, self.front, name, inputs, one_size=spread)
         for call, refs in unmasked.items():
             self.unmasked[call] = tuple(dict.fromkeys((*self.unmasked.get(call, ()), *refs)))
         return case
 
-    def _name(self, batch: int, length: int, seed: int, gentle: str) -> str:
-        parts = [f"batch {batch}"]
+    def _name(self, probe: Probe, gentle: str) -> str:
+        parts = [f"batch {probe.batch}"]
         if open_axes(self.needs):
-            parts.append(f"length {length}")
+            parts.append(f"length {probe.length}")
         if any(need.pads or need.is_mask for need in self.needs):
             parts.append("padded")
-        parts += [f"values {seed + 1}"] if seed else []
+        parts += [f"values {probe.seed + 1}"] if probe.seed else []
         parts += [gentle] if gentle else []
         return ", ".join(parts)
 
@@ -223,12 +340,10 @@ class Recorder:
         check_outputs(case, self.model, self.graph, self.front)
         return with_noise(case, self.graph, self.front, self.variables)
 
-    def _not_finite(self, case: Case) -> Iterator[Problem]:
+    def _where_not_finite(self, case: Case) -> Iterator[Problem]:
         for ref, array in case.outputs.items():
             if not _finite(array):
-                way_out = (
-                    "give real inputs with samples=…" if self.errors else "make its numbers finite: check the weights"
-                )
+                way_out = "give real inputs with samples=…, or make its numbers finite: check the weights"
                 yield Problem(str(ref), f"Keras itself computes NaN or infinity here ({case.name})", way_out)
                 return
 
@@ -249,6 +364,18 @@ def _reason(error: Exception | None) -> str:
 def open_axes(needs: Sequence[Need]) -> int:
     """How many axes differ from run to run; a text is an open axis of words."""
     return sum(size is None for need in needs for size in need.input.shape[1:]) + sum(need.sentences for need in needs)
+
+
+def finite_rows(case: Case) -> Array:
+    """Which rows of a case have finite numbers in all of its tensors."""
+    rows = len(next(iter(case.inputs.values())))
+    good = np.ones(rows, bool)
+    for array in (*case.inputs.values(), *case.outputs.values()):
+        if array.dtype.kind in "fc" and array.shape[:1] == (rows,):
+            good &= np.isfinite(array.reshape(rows, -1)).all(axis=1)
+        elif not _finite(array):
+            good[:] = False
+    return good
 
 
 def _finite(array: Array) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem
-from ..network import Argument, Call, Constant, Input, TensorRef, tensors_in
+from ..network import Argument, Call, Constant, Input, Shape, TensorRef, tensors_in
 from .keras_api import Front, History, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 
@@ -31,6 +31,7 @@ class Step:
         args: its positional arguments, tensors as `TensorRef`.
         kwargs: its other arguments.
         implied: the tensors whose masks Keras must hand on to this call by itself.
+        shapes: of the tensors that it is given, None where open.
     """
 
     call: Call
@@ -38,6 +39,7 @@ class Step:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     implied: tuple[TensorRef, ...] = ()
+    shapes: Mapping[TensorRef, Shape] = field(default_factory=dict)
 
 
 @dataclass
@@ -168,7 +170,8 @@ class _Walk:
             return self.apply_model(node.operation, given, path)
         layer = self.layer_name(node.operation, path)
         implied = tuple(values[self.front.history(tensor)] for tensor in masked)
-        return self.apply_layer(layer, given, node, implied)
+        shapes = {values[self.front.history(one)]: tuple(one.shape) for one in self.symbolic(arguments)}
+        return self.apply_layer(layer, given, node, implied, shapes)
 
     def apply_model(self, model: Any, given: dict[str, Any], path: str) -> list[TensorRef]:
         where = f"{path}{model.name}"
@@ -198,7 +201,12 @@ class _Walk:
         return inputs
 
     def apply_layer(
-        self, layer: str, given: dict[str, Any], node: NodeView, implied: tuple[TensorRef, ...]
+        self,
+        layer: str,
+        given: dict[str, Any],
+        node: NodeView,
+        implied: tuple[TensorRef, ...],
+        shapes: Mapping[TensorRef, Shape],
     ) -> list[TensorRef]:
         operation = node.operation
         where = f"{self.front.class_name(operation)} {layer!r}"
@@ -221,7 +229,7 @@ class _Walk:
             arguments={name: self.argument(value, layer) for name, value in arguments.items()},
             outputs=len(node.outputs),
         )
-        self.graph.steps.append(Step(call, operation, inputs, arguments, implied))
+        self.graph.steps.append(Step(call, operation, inputs, arguments, implied, shapes))
         return list(call.refs())
 
     def stays_at_inference(self, given: Mapping[str, Any]) -> bool:

@@ -20,6 +20,14 @@ Progress = Callable[[int, int, str], None]
 Unmasked = Mapping[str, tuple[TensorRef, ...]]
 # The final outputs of the calls must equal the model's own.
 TOLERANCE = 1e-6
+# Calls that take tensors of sizes that are equal or 1.
+BROADCASTING = frozenset(
+    {
+        *("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"),
+        *("ops.Add", "ops.Divide", "ops.Maximum", "ops.Minimum", "ops.Multiply", "ops.Subtract", "ops.TrueDivide"),
+        "ops.Where",
+    }
+)
 
 
 class MaskLostError(Exception):
@@ -35,8 +43,17 @@ class UnsteadyError(Exception):
     """The model answers the same inputs otherwise each time."""
 
 
-def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -> tuple[Case, Unmasked]:
+def record(
+    graph: Graph, front: Front, name: str, inputs: Mapping[str, Array], one_size: bool = False
+) -> tuple[Case, Unmasked]:
     """Run every call on the outputs of the calls before it, masks carried as Keras carries them.
+
+    Args:
+        graph: what to run.
+        front: its Keras.
+        name: of the case.
+        inputs: by name.
+        one_size: refuse sizes that fit each other only because one is 1 by chance.
 
     Returns:
         The case, and by call the tensors that reached it without the mask that they were made with.
@@ -57,6 +74,8 @@ def record(graph: Graph, front: Front, name: str, inputs: Mapping[str, Array]) -
         lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
         if lost:
             unmasked[step.call.name] = lost
+        if one_size:
+            _check_broadcast(step, values, front)
         for ref, value in zip(step.call.refs(), run_step(step, values, front)):
             if 0 in tuple(value.shape):
                 raise RuntimeError(f"{ref} is empty, of shape {tuple(value.shape)}")
@@ -97,6 +116,22 @@ def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, front:
         expected = front.shape_made(layer, values[given])
         if expected != tuple(made.shape):
             raise RuntimeError(f"{step.call.name} gives the shape {tuple(made.shape)}, it should be {expected}")
+
+
+def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], front: Front) -> None:
+    """Refuse tensors whose open sizes are 1 here and others there: at other lengths they would not fit."""
+    if front.class_name(step.operation) not in BROADCASTING:
+        return
+    rank = max((len(shape) for shape in step.shapes.values()), default=0)
+    for place in range(1, rank):  # from the last axis; the first is the batch
+        sizes = {int(values[ref].shape[-place]) for ref, shape in step.shapes.items() if len(shape) >= place}
+        by_chance = any(
+            shape[-place] is None and values[ref].shape[-place] == 1
+            for ref, shape in step.shapes.items()
+            if len(shape) >= place
+        )
+        if by_chance and len(sizes) > 1:
+            raise RuntimeError(f"{step.call.name} is given the sizes {sorted(sizes)}, of which 1 is broadcast")
 
 
 def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:

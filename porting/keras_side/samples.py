@@ -1,141 +1,54 @@
 """Inputs made to hurt: what a port gets wrong must show in the references.
 
 Where anything masks, a batch holds rows padded on the right, on the left, with holes, and all through. Ids include
-0 and the largest. Numbers are negative, zero, and moderately large. All are made from a fixed seed.
+0 and the largest. Rows of numbers are positive, negative, zero, large and tiny. Texts are enumerated (`hard_texts`).
+All are made from a fixed seed. A user's own samples are read here, and stretched to other sizes.
 """
 
 from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..inputs import check_inputs
-from ..network import Array, Call, Constant, Input, Layer, TensorRef, tensors_in
+from ..network import Array
+from .hard_texts import STRANGE_WORDS, hard_texts
+from .needs import Need
 
-__all__ = ["GENTLENESS", "Need", "find_needs", "make_inputs", "name_samples"]
+__all__ = ["GENTLENESS", "PADDINGS", "make_inputs", "make_texts", "name_samples", "stretched"]
 
-# Calls that hand their input's values on, so what their output must be, their input must be.
-HANDING_ON = frozenset(
-    {
-        "ActivityRegularization",
-        "Dropout",
-        "Flatten",
-        "Identity",
-        "Permute",
-        "RepeatVector",
-        "Reshape",
-        "SpatialDropout1D",
-        "Concatenate",
-        "ZeroPadding1D",
-        "Cropping1D",
-    }
-)
-# Words that references are made of, and what else a text may hold: none of it in any vocabulary.
-MOST_CHOICES = 50
-STRANGE_WORDS = ("Zyzzyva!", "STRASSE", "über", "Ёлка", "don't", "...", "a\u00a0b", "\U0001f600")
 # A folder holds references, not a data set.
 MOST_ROWS = 16
 TEXT_WORDS = 9
 PADDINGS = ("none", "right", "left", "holes", "full")
 # How gentle inputs are made: as hard as can be; no row masked all through; small and positive besides.
 GENTLENESS = ("hard", "no full padding", "small and positive")
-
-
-@dataclass(frozen=True)
-class Need:
-    """What an input must be like.
-
-    Attributes:
-        input: the network's input.
-        ids: values are ids below this number; None where they are not ids.
-        pads: padding is told from the values: ids of 0, or `mask_value`.
-        mask_value: the padding value of numbers.
-        is_mask: the input is itself a mask.
-        choices: texts or numbers of a vocabulary, for an input that a lookup reads.
-        sentences: texts are made of several of them.
-    """
-
-    input: Input
-    ids: int | None = None
-    pads: bool = False
-    mask_value: float = 0.0
-    is_mask: bool = False
-    choices: tuple[Any, ...] = ()
-    sentences: bool = False
-
-
-@dataclass
-class _Trace:
-    origins: dict[TensorRef, frozenset[str]] = field(default_factory=dict)
-    needs: dict[str, Need] = field(default_factory=dict)
-
-    def of(self, argument: Any) -> frozenset[str]:
-        return frozenset().union(*(self.origins.get(ref, frozenset()) for ref in tensors_in(argument)))
-
-    def change(self, names: Iterable[str], **changes: Any) -> None:
-        for name in names:
-            self.needs[name] = replace(self.needs[name], **changes)
-
-    def limit(self, names: Iterable[str], ids: int) -> None:
-        for name in names:
-            known = self.needs[name].ids
-            self.change([name], ids=ids if known is None else min(known, ids))
-
-
-def find_needs(
-    inputs: Sequence[Input], calls: Sequence[Call], layers: Mapping[str, Layer], limits: Mapping[str, int]
-) -> list[Need]:
-    """What each input must be like, from the layers that it reaches.
-
-    Args:
-        inputs: the network's inputs.
-        calls: its calls in running order.
-        layers: its layers by name.
-        limits: for layers whose config does not say it, below which number their ids must be.
-    """
-    trace = _Trace(
-        {given.ref: frozenset({given.name}) for given in inputs}, {given.name: Need(given) for given in inputs}
-    )
-    for call in calls:
-        layer = layers[call.layer]
-        reached = trace.of((call.inputs, call.arguments))
-        if layer.name in limits:
-            trace.limit(reached, limits[layer.name])
-        _take_config(trace, reached, layer.config)
-        if layer.class_name == "ops.Take" and call.inputs and isinstance(call.inputs[0], Constant):
-            trace.limit(reached, len(layer.weights[call.inputs[0].weight]))
-        if "vocabulary" in layer.weights:
-            known = tuple(layer.weights["vocabulary"][:MOST_CHOICES].tolist())
-            if layer.config.get("invert"):
-                known = tuple(range(-1, len(known) + 2))
-            trace.change(reached, choices=known, sentences=layer.class_name == "TextVectorization")
-        for name, argument in call.arguments.items():
-            if "mask" in name:
-                trace.change(trace.of(argument), is_mask=True)
-        if layer.class_name in HANDING_ON or layer.class_name.startswith("ops."):
-            trace.origins.update(dict.fromkeys(call.refs(), reached))
-        elif layer.class_name == "Masking":
-            trace.origins.update(dict.fromkeys(call.refs(), reached))
-            trace.change(reached, pads=True, mask_value=float(layer.config.get("mask_value", 0.0)))
-    return [trace.needs[given.name] for given in inputs]
-
-
-def _take_config(trace: _Trace, reached: Iterable[str], config: Mapping[str, Any]) -> None:
-    for key in ("input_dim", "num_tokens"):
-        if isinstance(config.get(key), int) and ("output_dim" in config or key == "num_tokens"):
-            trace.limit(reached, config[key])
-    if config.get("mask_zero"):
-        trace.change(reached, pads=True)
+# What is made of rows of numbers, one after the other.
+ROW_KINDS: tuple[Callable[[Array], Array], ...] = (
+    lambda row: row,
+    lambda row: 3.0 * row,
+    lambda row: 0.3 * row,
+    lambda row: 0.1 + np.abs(row),
+    lambda row: -0.1 - np.abs(row),
+    np.zeros_like,
+    lambda row: 20.0 * row,
+    lambda row: 1e-3 * row,
+)
 
 
 def make_inputs(
-    needs: Sequence[Need], batch: int, length: int, spread: bool = False, gentleness: int = 0, seed: int = 0
+    needs: Sequence[Need],
+    batch: int,
+    length: int,
+    spread: bool = False,
+    gentleness: int = 0,
+    seed: int = 0,
+    paddings: Sequence[str] = PADDINGS,
 ) -> dict[str, Array]:
     """One batch of inputs.
 
@@ -145,9 +58,11 @@ def make_inputs(
         length: the size of open axes.
         spread: give every open axis a size of its own, from `length` upwards.
         gentleness: index into `GENTLENESS`.
-        seed: for other values of the same kind.
+        seed: for other values of the same kind; other rows of `ROW_KINDS` come first.
+        paddings: of the rows, one after the other; every input begins with another.
     """
     generator = np.random.default_rng([2024, seed, batch, length])
+    kinds = paddings if gentleness == 0 else [kind for kind in paddings if kind != "full"] or ["right"]
     open_axes = 0
     made = {}
     for place, need in enumerate(needs):
@@ -155,38 +70,67 @@ def make_inputs(
         for size in need.input.shape[1:]:
             shape.append(length + (open_axes if spread else 0) if size is None else size)
             open_axes += size is None
-        made[need.input.name] = _make(need, tuple(shape), place, gentleness, generator)
+        kept = _kept((*shape, 1)[:2], [kinds[(row + place) % len(kinds)] for row in range(batch)], generator)
+        made[need.input.name] = _make(need, tuple(shape), kept, gentleness, seed, generator)
     return made
 
 
-def _make(need: Need, shape: tuple[int, ...], place: int, gentleness: int, generator: np.random.Generator) -> Array:
+def _make(
+    need: Need, shape: tuple[int, ...], kept: Array, gentleness: int, seed: int, generator: np.random.Generator
+) -> Array:
     if need.input.dtype == "string":
         return _texts(need, shape, gentleness, generator)
     dtype = np.dtype(need.input.dtype)
-    kept = _kept(shape, place, gentleness, generator)
-    if need.choices:
-        chosen = generator.choice(np.array([*need.choices, max(need.choices) + 1]), shape)
-        return chosen.astype(dtype)
-    if need.is_mask or dtype == np.bool_:
+    if dtype == np.bool_ or (need.is_mask and need.ids is None):
         return np.broadcast_to(_fit(kept, len(shape)), shape).astype(dtype)
-    if need.ids is not None:
-        return _ids(need, shape, kept, generator).astype(dtype)
-    if dtype.kind in "iu":
-        return generator.integers(0, 256 if dtype == np.uint8 else 5, shape).astype(dtype)
-    values = _numbers(shape, gentleness, generator)
+    values = _values(need, shape, dtype, gentleness, seed, generator)
     if need.pads:
-        values = np.where(_fit(kept, len(shape)), np.where(values == need.mask_value, 0.5, values), need.mask_value)
+        inside = np.broadcast_to(_fit(kept, len(shape)), shape)
+        values = np.where(inside, _other_than_padding(need, values, dtype), need.mask_value)
+    if need.ids is not None:
+        values = _with_ends(need, values, generator)
     return values.astype(dtype)
 
 
-def _kept(shape: tuple[int, ...], place: int, gentleness: int, generator: np.random.Generator) -> Array:
-    """Which steps are no padding, (batch, time); every input's rows are padded otherwise than the next's."""
-    batch, time = shape[0], shape[1] if len(shape) > 1 else 1
-    patterns = PADDINGS if gentleness == 0 else PADDINGS[:-1]
-    kept = np.ones((batch, time), bool)
-    for row in range(batch):
-        pattern = patterns[(row + place) % len(patterns)]
-        padded = max(1, time // 3) if time > 1 else 0
+def _values(
+    need: Need, shape: tuple[int, ...], dtype: Any, gentleness: int, seed: int, generator: np.random.Generator
+) -> Array:
+    if need.ids is not None:
+        return generator.integers(min(need.least, need.ids - 1), need.ids, shape)
+    if need.choices:
+        beyond = [] if need.closed or gentleness else [max(need.choices) + 1]
+        return generator.choice(np.array([*need.choices, *beyond]), shape)
+    if dtype.kind in "iu":
+        low, high = need.span or (0, 256 if dtype == np.uint8 else 5)
+        return generator.integers(int(max(low, np.iinfo(dtype).min)), int(high) + (need.span is not None), shape)
+    if need.span is not None:
+        return _in_span(need.span, shape, gentleness, generator)
+    return _numbers(shape, gentleness, seed, generator) * need.deviation + need.mean
+
+
+def _other_than_padding(need: Need, values: Array, dtype: Any) -> Array:
+    """Padding stands nowhere but where it should: ids go one on, numbers are something else."""
+    if need.ids is not None:
+        return np.where(values == need.mask_value, (values + 1) % need.ids, values)
+    return np.where(values == need.mask_value, need.mask_value + 1 if dtype.kind in "iu" else 0.5, values)
+
+
+def _with_ends(need: Need, ids: Array, generator: np.random.Generator) -> Array:
+    """The largest id stands somewhere, and the least where padding says nothing else."""
+    assert need.ids is not None
+    places = generator.permutation(np.flatnonzero(ids != need.mask_value) if need.pads else np.arange(ids.size))
+    ids.flat[places[:1]] = need.ids - 1
+    if not need.pads:
+        ids.flat[places[1:2]] = min(need.least, need.ids - 1)
+    return ids
+
+
+def _kept(shape: Sequence[int], patterns: Sequence[str], generator: np.random.Generator) -> Array:
+    """Which steps are no padding, (batch, time), from a pattern for each row."""
+    time = shape[1]
+    kept = np.ones(tuple(shape), bool)
+    padded = max(1, time // 3) if time > 1 else 0
+    for row, pattern in enumerate(patterns):
         if pattern == "right":
             kept[row, time - padded :] = False
         elif pattern == "left":
@@ -203,41 +147,72 @@ def _fit(kept: Array, rank: int) -> Array:
     return kept[:, 0] if rank == 1 else kept.reshape(*kept.shape, *[1] * (rank - 2))
 
 
+def _numbers(shape: tuple[int, ...], gentleness: int, seed: int, generator: np.random.Generator) -> Array:
+    """Numbers about 0, each row of the next of `ROW_KINDS`, with zeros and a few large ones among them."""
+    if gentleness >= 2:
+        return generator.uniform(0.1, 1.0, shape)
+    values = generator.standard_normal(shape)
+    values[generator.random(shape) < 0.1] = 0.0
+    values = np.where(generator.random(shape) < 0.02, values * 5, values)
+    for row in range(shape[0]):
+        values[row] = ROW_KINDS[(row + seed) % len(ROW_KINDS)](values[row])
+    return values
+
+
+def _in_span(
+    span: tuple[float, float], shape: tuple[int, ...], gentleness: int, generator: np.random.Generator
+) -> Array:
+    """Numbers of a span; rows of it all, of whole numbers, of its two ends, of one end, and of a narrow part."""
+    low, high = span
+    parts = generator.random(shape)
+    for row in range(shape[0] if gentleness < 2 else 0):
+        kind = row % 5
+        if kind == 2:
+            parts[row] = parts[row] < 0.5
+        elif kind == 3:
+            parts[row] = 0.0
+        elif kind == 4:
+            parts[row] = 0.4 + parts[row] / 10
+    values = low + parts * (high - low)
+    values[1::5] = np.round(values[1::5])
+    return values
+
+
 def _texts(need: Need, shape: tuple[int, ...], gentleness: int, generator: np.random.Generator) -> Array:
     """Words of the vocabulary in several cases, strange ones between them; the second text is empty."""
     words = [str(word) for word in need.choices] or ["text"]
-    strange = [] if gentleness else list(STRANGE_WORDS)
+    hard = not gentleness and not need.closed
     texts = np.empty(int(np.prod(shape)), object)
     for place in range(texts.size):
         count = int(generator.integers(1, TEXT_WORDS + 1)) if need.sentences else 1
         chosen = [str(word) for word in generator.choice(words, count)]
-        if strange and (need.sentences or place % 3 == 2):
-            chosen[int(generator.integers(count))] = str(generator.choice(strange))
+        if hard and (need.sentences or place % 3 == 2):
+            chosen[int(generator.integers(count))] = str(generator.choice(STRANGE_WORDS))
         text = " ".join(chosen)
-        texts[place] = "" if place == 1 and not gentleness else text.upper() if place % 4 == 3 else text
+        texts[place] = text if not hard else "" if place == 1 else text.upper() if place % 4 == 3 else text
     return texts.reshape(shape)
 
 
-def _ids(need: Need, shape: tuple[int, ...], kept: Array, generator: np.random.Generator) -> Array:
-    assert need.ids is not None
-    lowest = 1 if need.pads and need.ids > 1 else 0
-    ids = generator.integers(lowest, need.ids, shape)
-    taken = np.broadcast_to(_fit(kept, len(shape)), shape) if need.pads else np.ones(shape, bool)
-    places = generator.permutation(np.flatnonzero(taken))
-    ids.flat[places[:1]] = need.ids - 1
-    if not need.pads:
-        ids.flat[places[1:2]] = 0
-    return np.where(taken, ids, 0)
+def make_texts(needs: Sequence[Need], length: int) -> dict[str, Array] | None:
+    """One batch that holds every hard text; None where no input takes any, or all are texts of a closed vocabulary.
 
-
-def _numbers(shape: tuple[int, ...], gentleness: int, generator: np.random.Generator) -> Array:
-    if gentleness >= 2:
-        return generator.uniform(0.1, 1.0, shape)
-    values = generator.standard_normal(shape)
-    scales = np.resize([1.0, 3.0, 0.3], shape[0]).reshape(-1, *[1] * (len(shape) - 1))
-    values *= scales
-    values[generator.random(shape) < 0.1] = 0.0
-    return np.where(generator.random(shape) < 0.02, values * 5, values)
+    Args:
+        needs: what the inputs must be like.
+        length: the size of open axes.
+    """
+    texts = {
+        need.input.name: hard_texts([str(word) for word in need.choices], need.sentences, need.words)
+        for need in needs
+        if need.input.dtype == "string" and not need.closed
+    }
+    if not texts:
+        return None
+    sizes = {need.input.name: [size or length for size in need.input.shape[1:]] for need in needs}
+    rows = max(-(-len(one) // int(np.prod(sizes[name]))) for name, one in texts.items())
+    made = make_inputs(needs, rows, length)
+    for name, one in texts.items():
+        made[name] = np.resize(np.array(one, object), (rows, *sizes[name]))
+    return made
 
 
 def name_samples(samples: Any, needs: Sequence[Need]) -> dict[str, Array]:
@@ -255,6 +230,18 @@ def name_samples(samples: Any, needs: Sequence[Need]) -> dict[str, Array]:
     limits = {need.input.name: need.ids for need in needs if need.ids is not None}
     arrays = check_inputs(samples, [need.input for need in needs], limits)
     return {name: array[:MOST_ROWS] for name, array in arrays.items()}
+
+
+def stretched(samples: Mapping[str, Array], needs: Sequence[Need], rows: int, further: int) -> dict[str, Array]:
+    """The last rows of samples, with every open axis longer by so many steps: it begins anew where it ends."""
+    made = {}
+    for need in needs:
+        array = samples[need.input.name][-rows:]
+        for axis, size in enumerate(need.input.shape[1:], 1):
+            if size is None:
+                array = array.take(np.arange(array.shape[axis] + further) % array.shape[axis], axis)
+        made[need.input.name] = np.ascontiguousarray(array)
+    return made
 
 
 def _read_npz(path: str | os.PathLike[str], names: set[str]) -> Any:

@@ -14,8 +14,9 @@ from .config import describe_config
 from .graph import Graph, walk
 from .keras_api import Front
 from .layers import check_layer, id_limit, is_code, parts_of
+from .needs import find_needs
 from .run import MaskLostError, Progress
-from .samples import find_needs, name_samples
+from .samples import name_samples
 from .text import preprocessing_config, preprocessing_weights
 from .weights import Weights, collect_weights
 from .which_keras import front_of

@@ -1,0 +1,60 @@
+"""Texts made to hurt, enumerated: every kind of thing that a standardisation, a split or a lookup may get wrong."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Sequence
+
+__all__ = ["STRANGE_WORDS", "hard_texts"]
+
+# What no vocabulary holds.
+STRANGE_WORDS = ("Zyzzyva!", "STRASSE", "über", "Ёлка", "don't", "...", "a\u00a0b", "\U0001f600", "e\u0301", "\u200b")
+NUMBERS = ("0", "7", "2024", "3.14", "-1", "1st", "\u0663", "\uff11")
+# What Python or TensorFlow, or only one of them, takes for space.
+SPACES = (
+    *" \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a",
+    *"\u2028\u2029\u202f\u205f\u3000",
+)
+LONG_WORD = 40
+# Words of a vocabulary, from both of its ends, that come in every case of letters.
+IN_EVERY_CASE = 16
+# Words a row, where the layer keeps all.
+IN_A_ROW = 24
+MOST_ROWS = 48
+
+
+def hard_texts(words: Sequence[str], sentences: bool, kept: int | None) -> list[str]:
+    """Texts for one case; few and long where they are sentences.
+
+    Args:
+        words: of the vocabulary.
+        sentences: a text is split into words.
+        kept: as many words of a text as the layer keeps; None: all.
+    """
+    known = list(words) or ["text"]
+    parts = list(_parts(known))
+    if not sentences:
+        return ["", *parts[: MOST_ROWS * 4]]
+    length = kept or IN_A_ROW
+    # A part is up to three words, of which none may be cut off.
+    step = max(1, length // 2)
+    rows = [" ".join(parts[at : at + step]) for at in range(0, len(parts), step)]
+    too_long = " ".join(known[at % len(known)] for at in range(3 * length))
+    spread = rows if len(rows) <= MOST_ROWS else [rows[at * len(rows) // MOST_ROWS] for at in range(MOST_ROWS)]
+    return ["", " ", too_long, *spread]
+
+
+def _parts(known: Sequence[str]) -> Iterator[str]:
+    """One thing after the other, each with a word of the vocabulary where it could be mistaken for part of one."""
+    ends = dict.fromkeys([*known[: IN_EVERY_CASE // 2], *known[-IN_EVERY_CASE // 2 :]])
+    for word in ends:
+        yield from (word, word.title(), word.upper())
+    yield from (word for word in known if word not in ends)
+    yield from STRANGE_WORDS
+    yield from NUMBERS
+    yield "w" * LONG_WORD
+    beside = (*string.punctuation, *SPACES)
+    for place, mark in enumerate(beside):
+        word, next_word = known[place % len(known)], known[(place + 1) % len(known)]
+        yield f"{word}{mark}{next_word}{mark}"
+    yield from known[-3:]

@@ -1,0 +1,283 @@
+"""What each input of a model must be like, from the layers that read its values as they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..network import Array, Call, Constant, Input, Layer, TensorRef, tensors_in
+
+__all__ = ["Need", "find_needs"]
+
+# Calls that hand their input's values on, so what their output must be, their input must be.
+HANDING_ON = frozenset(
+    {
+        "ActivityRegularization",
+        "Concatenate",
+        "Cropping1D",
+        "Cropping2D",
+        "Cropping3D",
+        "Dropout",
+        "Flatten",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling3D",
+        "Identity",
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "MaxPooling3D",
+        "Permute",
+        "RepeatVector",
+        "Reshape",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "UpSampling1D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+        "ZeroPadding3D",
+    }
+)
+EQUALITIES = frozenset({"ops.Equal", "ops.NotEqual"})
+ORDERS = frozenset({"ops.Greater", "ops.GreaterEqual", "ops.Less", "ops.LessEqual"})
+# Operations whose numbers are others than those they are given: places, counts.
+OTHER_NUMBERS = frozenset(
+    {"ops.Argmax", "ops.Argmin", "ops.Argsort", "ops.SearchSorted", "ops.Bincount", "ops.Digitize"}
+)
+# So many words of a vocabulary, half of them its last.
+MOST_CHOICES = 50
+WHOLE_TEXTS = (None, "None")
+
+
+@dataclass(frozen=True)
+class Need:
+    """What an input must be like.
+
+    Attributes:
+        input: the network's input.
+        ids: values are ids below this number; None where they are not ids.
+        least: the smallest id.
+        pads: padding is told from the values: ids, or numbers, of `mask_value`.
+        mask_value: the padding value.
+        is_mask: the input is itself a mask.
+        choices: texts or numbers of a vocabulary, for an input that a lookup reads.
+        closed: the lookup takes nothing but its vocabulary.
+        sentences: texts are made of several words.
+        words: of a sentence, as many as the layer keeps; None: all.
+        span: the least and the largest number that is expected; None: about 0.
+        mean, deviation: of the numbers that a Normalization expects, for the last axis or for all.
+    """
+
+    input: Input
+    ids: int | None = None
+    least: int = 0
+    pads: bool = False
+    mask_value: float = 0.0
+    is_mask: bool = False
+    choices: tuple[Any, ...] = ()
+    closed: bool = False
+    sentences: bool = False
+    words: int | None = None
+    span: tuple[float, float] | None = None
+    mean: Array | float = 0.0
+    deviation: Array | float = 1.0
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How an input's values came to a call: divided, then moved by numbers from `low` to `high`."""
+
+    divisor: int = 1
+    low: int = 0
+    high: int = 0
+
+
+_Ways = Mapping[str, _Way]
+
+
+@dataclass
+class _Trace:
+    layers: Mapping[str, Layer]
+    ways: dict[TensorRef, _Ways] = field(default_factory=dict)
+    needs: dict[str, Need] = field(default_factory=dict)
+
+    def of(self, argument: Any) -> _Ways:
+        found: dict[str, _Way] = {}
+        for ref in tensors_in(argument):
+            found.update(self.ways.get(ref, {}))
+        return found
+
+    def change(self, names: Iterable[str], **changes: Any) -> None:
+        for name in names:
+            self.needs[name] = replace(self.needs[name], **changes)
+
+    def limit(self, ways: _Ways, rows: int) -> None:
+        """The values pick rows of a table."""
+        for name, way in ways.items():
+            need = self.needs[name]
+            ids = max(1, (rows - way.high) * way.divisor)
+            least = max(0, -way.low) * way.divisor
+            self.change([name], ids=ids if need.ids is None else min(need.ids, ids), least=max(need.least, least))
+
+
+def find_needs(
+    inputs: Sequence[Input], calls: Sequence[Call], layers: Mapping[str, Layer], limits: Mapping[str, int]
+) -> list[Need]:
+    """What each input must be like, from the layers that it reaches.
+
+    Args:
+        inputs: the network's inputs.
+        calls: its calls in running order.
+        layers: its layers by name.
+        limits: for layers whose config does not say it, below which number their ids must be.
+    """
+    trace = _Trace(layers, {one.ref: {one.name: _Way()} for one in inputs}, {one.name: _named(one) for one in inputs})
+    for call in calls:
+        layer = layers[call.layer]
+        reached = trace.of((call.inputs, [one for name, one in call.arguments.items() if "mask" not in name]))
+        if layer.name in limits:
+            trace.limit(reached, limits[layer.name])
+        for config in _configs(layer.config):
+            _take_tables(trace, reached, config)
+        _take_values(trace, reached, call, layer)
+        for name, argument in call.arguments.items():
+            if "mask" in name:
+                trace.change(trace.of(argument), is_mask=True)
+        trace.ways.update(dict.fromkeys(call.refs(), _handed_on(trace, reached, call, layer)))
+    return [trace.needs[given.name] for given in inputs]
+
+
+def _named(given: Input) -> Need:
+    """An input of whole numbers that is called a mask is one, unless a table reads it."""
+    return Need(given, is_mask="mask" in given.name.lower() and given.dtype.startswith(("int", "uint", "bool")))
+
+
+def _configs(config: Any) -> Iterator[Mapping[str, Any]]:
+    """A layer's config and those of the layers inside it: a wrapper's, a model's, a cell's."""
+    if isinstance(config, Mapping):
+        yield config
+        for part in config.values():
+            yield from _configs(part)
+    elif isinstance(config, (list, tuple)):
+        for part in config:
+            yield from _configs(part)
+
+
+def _take_tables(trace: _Trace, reached: _Ways, config: Mapping[str, Any]) -> None:
+    for key, beside in (("input_dim", "output_dim"), ("num_tokens", "num_tokens")):
+        if isinstance(config.get(key), int) and beside in config:
+            trace.limit(reached, config[key])
+    if config.get("mask_zero") is True:
+        trace.change(reached, pads=True, mask_value=0.0)
+
+
+def _take_values(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> None:
+    """What a layer's own values say about the numbers, texts or ids that it is given."""
+    kind, config = layer.class_name, layer.config
+    if kind == "ops.Take" and call.inputs and isinstance(call.inputs[0], Constant):
+        trace.limit(reached, len(layer.weights[call.inputs[0].weight]))
+    elif "vocabulary" in layer.weights:
+        _take_vocabulary(trace, reached, layer)
+    elif kind == "Masking":
+        trace.change(reached, pads=True, mask_value=float(config.get("mask_value", 0.0)))
+    elif kind == "Rescaling":
+        _take_rescaling(trace, reached, config)
+    elif kind == "Normalization" and {"mean", "variance"} <= layer.weights.keys() and not config.get("invert"):
+        mean, variance = (_for_last_axis(layer.weights[name]) for name in ("mean", "variance"))
+        trace.change(reached, mean=mean, deviation=np.sqrt(variance))
+    elif kind == "Discretization":
+        boundaries = layer.weights.get("bin_boundaries", np.array(config.get("bin_boundaries") or (), float))
+        trace.change(reached, choices=_around(boundaries))
+    elif kind == "ops.OneHot" and isinstance(config.get("num_classes"), int):
+        trace.change(reached, choices=tuple(range(config["num_classes"])))
+    elif kind in EQUALITIES | ORDERS:
+        _take_comparison(trace, reached, call, kind)
+    elif kind == "ops.Mod" and (number := _number(call.inputs, layer)) is not None and number[0] > 0:
+        trace.change(reached, span=(0.0, 3.0 * number[0] + 1))
+
+
+def _take_vocabulary(trace: _Trace, reached: _Ways, layer: Layer) -> None:
+    words = layer.weights["vocabulary"].tolist()
+    known = words if len(words) <= MOST_CHOICES else [*words[: MOST_CHOICES // 2], *words[-MOST_CHOICES // 2 :]]
+    if layer.config.get("invert"):
+        known = list(range(-1, len(known) + 2))
+    is_text = layer.class_name == "TextVectorization"
+    trace.change(
+        reached,
+        choices=tuple(known),
+        closed=not is_text and layer.config.get("num_oov_indices", 1) == 0,
+        sentences=is_text and layer.config.get("split") not in WHOLE_TEXTS,
+        words=layer.config.get("output_sequence_length") if is_text else None,
+    )
+
+
+def _take_rescaling(trace: _Trace, reached: _Ways, config: Mapping[str, Any]) -> None:
+    """Numbers that come out between 0, or -1, and 1, where these are larger than those given anyway: pictures."""
+    scale, offset = config.get("scale"), config.get("offset", 0.0)
+    if not isinstance(scale, (int, float)) or not isinstance(offset, (int, float)) or not 0 < scale < 0.1:
+        return
+    low = -1.0 if offset < 0 else 0.0
+    trace.change(reached, span=((low - offset) / scale, (1.0 - offset) / scale))
+
+
+def _take_comparison(trace: _Trace, reached: _Ways, call: Call, kind: str) -> None:
+    """A mask made by hand: what equals the number is padding; of whole numbers also what is not above 0."""
+    number = next((one for one in call.inputs if isinstance(one, (int, float)) and not isinstance(one, bool)), None)
+    if number is None:
+        return
+    whole = [name for name in reached if trace.needs[name].input.dtype.startswith(("int", "uint"))]
+    if kind in EQUALITIES:
+        trace.change(reached, pads=True, mask_value=float(number))
+    elif number in (0, 1):
+        trace.change(whole, pads=True, mask_value=0.0)
+
+
+def _handed_on(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> _Ways:
+    """The inputs whose values are the outputs' values."""
+    kind = layer.class_name
+    if kind in HANDING_ON or kind == "Masking":
+        return reached
+    if not kind.startswith("ops.") or kind in EQUALITIES | ORDERS | OTHER_NUMBERS:
+        return {}
+    number = _number(call.inputs, layer)
+    if number is None:
+        return reached
+    low, high = number
+    if kind in ("ops.Add", "ops.Subtract"):
+        low, high = (low, high) if kind == "ops.Add" else (-high, -low)
+        return {name: replace(way, low=way.low + low, high=way.high + high) for name, way in reached.items()}
+    if kind == "ops.FloorDivide" and low > 0 and not any(way.low or way.high for way in reached.values()):
+        return {name: replace(way, divisor=way.divisor * low) for name, way in reached.items()}
+    return {} if kind in ("ops.Multiply", "ops.FloorDivide", "ops.Mod", "ops.TrueDivide", "ops.Divide") else reached
+
+
+def _number(inputs: Sequence[Any], layer: Layer) -> tuple[int, int] | None:
+    """The least and the largest of the whole numbers that a call computes a tensor with; None where there are none."""
+    if len(inputs) != 2 or not isinstance(inputs[0], TensorRef):
+        return None
+    other = inputs[1]
+    if isinstance(other, int) and not isinstance(other, bool):
+        return other, other
+    if isinstance(other, Constant):
+        array = layer.weights.get(other.weight)
+        if array is not None and array.dtype.kind in "iu" and array.size:
+            return int(array.min()), int(array.max())
+    return None
+
+
+def _for_last_axis(statistic: Array) -> Array | float:
+    """A Normalization's statistic by places of the last axis; its mean where it knows more axes, or none."""
+    if statistic.ndim and statistic.size == statistic.shape[-1]:
+        return statistic.reshape(-1).astype(np.float64)
+    return float(statistic.mean())
+
+
+def _around(boundaries: Array) -> tuple[float, ...]:
+    """Numbers on, between and beyond boundaries."""
+    if not boundaries.size:
+        return ()
+    edges = np.sort(boundaries.astype(np.float64).reshape(-1))[:MOST_CHOICES]
+    return tuple(float(one) for one in (*edges, *(edges[1:] + edges[:-1]) / 2, edges[0] - 1, edges[-1] + 1))
