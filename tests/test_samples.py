@@ -1,10 +1,13 @@
 """Inputs made to hurt, without Keras."""
 
+import string
+
 import numpy as np
 import pytest
 
+from porting.keras_side.hard_texts import SPACES, STRANGE_WORDS, hard_texts
 from porting.keras_side.needs import Need, find_needs
-from porting.keras_side.samples import make_inputs, name_samples
+from porting.keras_side.samples import ROW_KINDS, make_inputs, make_texts, name_samples, stretched
 from porting.network import Call, Constant, Input, Layer, TensorRef
 
 IDS = Input("ids", (None, None), "int32")
@@ -15,7 +18,7 @@ def need(shape=(None, None), dtype="float32", **settings):
 
 
 def made(wanted, batch=5, length=6, **options):
-    return make_inputs([wanted], batch, length, **options)["x"]
+    return make_inputs([wanted], batch, length, **options)[wanted.input.name]
 
 
 @pytest.mark.parametrize("ids", [1, 2, 1000])
@@ -108,6 +111,71 @@ def test_the_smallest_table_counts():
     assert needs_of([IDS], (Layer("c", "CategoryEncoding", {"num_tokens": 6}), [IDS.ref]))[0].ids == 6
 
 
+EMBEDDING = {"class_name": "Embedding", "config": {"input_dim": 7, "output_dim": 2, "mask_zero": True}}
+MODEL = {"class_name": "Functional", "config": {"layers": [{"class_name": "Dense", "config": {}}, EMBEDDING]}}
+
+
+@pytest.mark.parametrize("held", [EMBEDDING, MODEL])
+@pytest.mark.parametrize("wrapper", ["TimeDistributed", "Bidirectional", "tests>Mine"])
+def test_ids_are_known_inside_whatever_holds_the_table(wrapper, held):
+    (found,) = needs_of([IDS], (Layer("w", wrapper, {"layer": held}), [IDS.ref]))
+    assert (found.ids, found.pads) == (7, True)
+
+
+RECKONED = {
+    "ops.Add": (2, lambda ids: ids + 2),
+    "ops.Subtract": (1, lambda ids: ids - 1),
+    "ops.FloorDivide": (10, lambda ids: ids // 10),
+    "ops.Mod": (7, lambda ids: ids % 7),
+}
+
+
+@pytest.mark.parametrize("name", RECKONED)
+@pytest.mark.parametrize("mask_zero", [False, True])
+def test_ids_that_are_reckoned_with_first_stay_within_the_table(name, mask_zero):
+    number, reckon = RECKONED[name]
+    embedding = Layer("e", "Embedding", {"input_dim": 7, "output_dim": 2, "mask_zero": mask_zero})
+    (found,) = needs_of([IDS], (Layer("r", name), [IDS.ref, number]), (embedding, [TensorRef("r")]))
+    looked_up = reckon(made(found, batch=33))
+    assert looked_up.max() == 6
+    assert looked_up.min() == (2 if name == "ops.Add" else 0)
+
+
+def test_ids_with_an_offset_for_each_column_stay_within_the_table():
+    shift = Layer("r", "ops.Add", weights={"constant": np.array([0, 10, 30])})
+    embedding = Layer("e", "Embedding", {"input_dim": 60, "output_dim": 2})
+    (found,) = needs_of([IDS], (shift, [IDS.ref, Constant("constant")]), (embedding, [TensorRef("r")]))
+    assert found.ids == 30
+
+
+@pytest.mark.parametrize("comparison", ["ops.NotEqual", "ops.Equal", "ops.Greater"])
+def test_ids_that_also_make_a_mask_are_ids(comparison):
+    """Transformers and masks by hand: the mask is made of the ids, which are no mask themselves."""
+    steps = [
+        (Layer("e", "Embedding", {"input_dim": 50, "output_dim": 2}), [IDS.ref]),
+        (Layer("m", comparison), [IDS.ref, 0]),
+        (Layer("l", "LSTM"), [TensorRef("e")], {"mask": TensorRef("m")}),
+    ]
+    (found,) = needs_of([IDS], *steps)
+    assert (found.ids, found.pads, found.is_mask) == (50, True, False)
+    values = made(found)
+    assert len(np.unique(values)) > 10
+    assert not values[4].any()
+
+
+def test_padding_may_have_another_number():
+    values = made(need(dtype="int32", ids=9, pads=True, mask_value=1.0))
+    assert (values[4] == 1).all()
+    assert (values[0] != 1).all()
+
+
+def test_an_input_called_a_mask_is_one_unless_it_is_looked_up():
+    mask = Input("padding_mask", (None, None), "int32")
+    assert needs_of([mask])[0].is_mask
+    found = needs_of([mask], (Layer("e", "Embedding", EMBEDDING["config"]), [mask.ref]))[0]
+    assert made(found).max() == 6
+
+
 def test_masks_are_told_from_the_argument_that_they_reach():
     mask = Input("m", (None, None), "int32")
     step = (Layer("l", "LSTM"), [IDS.ref], {"mask": TensorRef("m"), "initial_state": (Constant("constant"),)})
@@ -119,6 +187,83 @@ def test_masking_says_its_value():
     x = Input("x", (None, None, 2))
     (found,) = needs_of([x], (Layer("m", "Masking", {"mask_value": -2}), [x.ref]))
     assert (found.pads, found.mask_value) == (True, -2.0)
+
+
+X = Input("x", (None, 4))
+
+
+def test_rows_are_positive_negative_zero_large_and_tiny():
+    rows = made(need((None, 50)), batch=len(ROW_KINDS))
+    sizes = np.abs(rows).max(axis=1)
+    assert (rows > 0).all(axis=1).any()
+    assert (rows < 0).all(axis=1).any()
+    assert (rows == 0).all(axis=1).any()
+    assert sizes.max() > 20
+    assert 0 < sizes[sizes > 0].min() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("layer", "low", "high"),
+    [
+        (Layer("r", "Rescaling", {"scale": 1 / 255, "offset": 0.0}), 0, 255),
+        (Layer("r", "Rescaling", {"scale": 1 / 127.5, "offset": -1.0}), 0, 255),
+        (Layer("r", "Discretization", {"bin_boundaries": [10.0, 20.0, 90.0]}), 9, 92),
+        (Layer("r", "ops.OneHot", {"num_classes": 6}), 0, 6),
+    ],
+)
+def test_numbers_are_those_that_the_first_layer_expects(layer, low, high):
+    values = made(needs_of([X], (layer, [X.ref]))[0], batch=33)
+    assert (values.min(), values.max()) == pytest.approx((low, high))
+
+
+def test_numbers_have_the_statistics_of_a_normalization():
+    layer = Layer(
+        "n", "Normalization", {}, {"mean": np.array([[0.0, 50.0, 0.0, -900.0]]), "variance": np.full((1, 4), 4.0)}
+    )
+    values = made(needs_of([X], (layer, [X.ref]))[0], batch=33)
+    np.testing.assert_allclose(values.mean(axis=0), [0, 50, 0, -900], atol=8)
+
+
+def test_texts_hold_every_hard_thing():
+    words = [f"word{number}" for number in range(100)]
+    texts = hard_texts(words, sentences=True, kept=None)
+    together = "\n".join(texts)
+    assert len(texts) < 25
+    assert all(mark in together for mark in (*string.punctuation, *SPACES, *STRANGE_WORDS))
+    for word in ("word0", "word99"):
+        assert {word, word.title(), word.upper()} <= set(together.split())
+    assert any(len(word) == 40 for word in together.split())
+    assert "" in texts
+
+
+def test_texts_are_longer_than_what_is_kept_of_them():
+    texts = hard_texts(["a", "b"], sentences=True, kept=5)
+    assert max(len(text.split()) for text in texts) >= 15
+    assert len(texts) <= 60
+
+
+def test_one_word_texts_fill_their_columns():
+    need_of_words = need((None, 3), "string", choices=("red", "green"))
+    texts = make_texts([need_of_words], 6)["x"]
+    assert texts.shape[1] == 3
+    assert {"red", "Red", "RED", "green", ""} <= set(texts.ravel())
+
+
+def test_a_closed_vocabulary_gets_its_own_words_only():
+    closed = need((None, 3), "string", choices=("red", "green"), closed=True)
+    assert set(made(closed, batch=33).ravel()) == {"red", "green"}
+    assert make_texts([closed], 6) is None
+    numbers = needs_of(
+        [IDS], (Layer("l", "IntegerLookup", {"num_oov_indices": 0}, {"vocabulary": np.array([3, 9])}), [IDS.ref])
+    )
+    assert set(made(numbers[0]).ravel()) == {3, 9}
+
+
+def test_samples_are_stretched_along_open_axes_only():
+    needs = [Need(Input("x", (None, None, 2)))]
+    rows = np.arange(12.0).reshape(2, 3, 2)
+    longer = stretched({"x": rows}, needs, 1, 2)["x"]
+    np.testing.assert_array_equal(longer, rows[1:, [0, 1, 2, 0, 1]])
 
 
 def test_samples_are_cut_to_a_few_rows():

@@ -171,7 +171,9 @@ def _take_tables(trace: _Trace, reached: _Ways, config: Mapping[str, Any]) -> No
         if isinstance(config.get(key), int) and beside in config:
             trace.limit(reached, config[key])
     if config.get("mask_zero") is True:
-        trace.change(reached, pads=True, mask_value=0.0)
+        for name, way in reached.items():
+            if way.low == way.high <= 0:
+                trace.change([name], pads=True, mask_value=float(-way.low * way.divisor))
 
 
 def _take_values(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> None:

@@ -148,6 +148,100 @@ def test_numbers_that_keras_cannot_take_are_made_gentle():
     assert all((case.inputs["x"] > 0).all() for case in network.cases)
 
 
+def test_a_mean_by_hand_loses_the_rows_without_words_only():
+    given = ids()
+    kept = ops.cast(ops.not_equal(given, 0), "float32")
+    summed = ops.sum(layers.Embedding(9, 4)(given) * ops.expand_dims(kept, -1), axis=1)
+    network = describe(keras.Model(given, summed / ops.sum(kept, axis=1, keepdims=True)))
+    first = network.cases[0].inputs["ids"]
+    assert "without 1 of 5 rows" in network.cases[0].name
+    assert first.max() == 8
+    assert (first == 0).any()
+
+
+def test_a_probe_without_finite_numbers_is_left_out(caplog):
+    given = keras.Input((1,), name="x")
+    model = keras.Model(given, ops.log(given + 0.05))
+    with caplog.at_level(logging.WARNING):
+        network = describe(model)
+    assert all(np.isfinite(array).all() for case in network.cases for array in case.outputs.values())
+    assert "left out of the references" in caplog.text
+
+
+@pytest.mark.parametrize("build", [layers.Cropping1D(200), layers.Conv1D(2, 300)], ids=["crop", "kernel"])
+def test_samples_alone_are_enough(build):
+    given = keras.Input((None, 2), name="x")
+    model = keras.Model(given, build(given))
+    with pytest.raises(Unsupported, match=r"give samples=…"):
+        describe(model)
+    rows = np.random.default_rng(0).normal(size=(2, 450, 2)).astype("float32")
+    cases = describe(model, rows).cases
+    assert {case.inputs["x"].shape[1] for case in cases} == {450, 451}
+
+
+def test_samples_of_a_fixed_size_make_two_cases():
+    given = keras.Input((3,), name="x")
+    model = keras.Model(given, ops.log(given - 100.0))
+    cases = describe(model, np.random.default_rng(0).uniform(101, 102, (4, 3))).cases
+    assert [len(case.inputs["x"]) for case in cases] == [4, 1]
+
+
+def test_samples_on_which_the_model_does_not_run_are_refused():
+    given = keras.Input((None, 2), name="x")
+    with pytest.raises(Mismatch, match="the model does not run on them"):
+        describe(keras.Model(given, layers.Conv1D(2, 30)(given)), np.zeros((2, 20, 2)))
+
+
+def test_lengths_that_only_broadcasting_lets_run_are_not_made():
+    given = [keras.Input((None, 2), name=name) for name in "abc"]
+    pooled = [layers.MaxPooling1D(4)(one) for one in given]
+    network = describe(keras.Model(given, layers.Add()(pooled)))
+    for case in network.cases:
+        assert len({case.outputs[ref(f"{call.name}:0")].shape for call in network.calls}) == 1
+
+
+@pytest.mark.parametrize("inside", ["Embedding", "model"])
+def test_ids_inside_time_distributed_are_ids(inside):
+    chars = keras.Input((8,))
+    word = keras.Model(chars, layers.Flatten()(layers.Embedding(50, 3)(chars)))
+    given = keras.Input((None, 8), name="ids")
+    layer = layers.TimeDistributed(word if inside == "model" else layers.Embedding(50, 3))
+    values = np.concatenate([case.inputs["ids"].ravel() for case in describe(keras.Model(given, layer(given))).cases])
+    assert (values.min(), values.max()) == (0, 49)
+    np.testing.assert_array_equal(values, np.trunc(values))
+
+
+def test_ids_that_also_make_a_mask_are_recorded_as_ids():
+    given = ids()
+    mask = ops.not_equal(given, 0)[:, None]
+    x = layers.Embedding(40, 4)(given)
+    network = describe(keras.Model(given, layers.MultiHeadAttention(1, 4)(x, x, attention_mask=mask)))
+    assert network.cases[0].inputs["ids"].max() == 39
+
+
+def test_lookups_without_unknown_words_are_recorded():
+    given = keras.Input((2,), dtype="string", name="words")
+    lookup = layers.StringLookup(vocabulary=["red", "green"], num_oov_indices=0)
+    network = describe(keras.Model(given, lookup(given)))
+    assert {word for case in network.cases for word in case.inputs["words"].ravel()} == {"red", "green"}
+
+
+def test_hard_texts_are_a_case_of_their_own():
+    given = keras.Input((1,), dtype="string", name="text")
+    vectorize = layers.TextVectorization(vocabulary=["good", "bad"], output_sequence_length=6)
+    (texts,) = [case for case in describe(keras.Model(given, vectorize(given))).cases if case.name == "texts"]
+    assert any("GOOD" in text for text in texts.inputs["text"].ravel())
+
+
+def test_many_rows_and_many_steps_are_recorded_where_they_are_cheap():
+    given = ids()
+    network = describe(keras.Model(given, layers.Embedding(6, 3)(given)))
+    shapes = {case.inputs["ids"].shape for case in network.cases}
+    assert {(33, 1), (2, 40)} <= shapes
+    wide = describe(keras.Model(given, layers.Embedding(6, 4000)(given)))
+    assert {case.inputs["ids"].shape for case in wide.cases} == {(5, 6), (1, 9), (3, 2), (2, 1)}
+
+
 def test_nan_in_the_model_itself_is_refused():
     given = keras.Input((3,), name="x")
     model = keras.Model(given, layers.Dense(2)(given))
