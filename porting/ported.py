@@ -118,16 +118,24 @@ class PortedNetwork(Tunable):
         outputs = {str(ref): array for ref, array in self.engine.run(arrays).items()}
         return explain_row(self.network, self.engine.front, arrays, outputs)
 
-    def check(self, tolerance: Optional[float] = None, progress: Optional[Progress] = None) -> Report:
-        """Compare every layer with the references: alone on Keras' own inputs, and in the chain.
+    def check(
+        self, tolerance: Optional[float] = None, progress: Optional[Progress] = None, weights: bool = False
+    ) -> Report:
+        """Compare every layer with the references, alone and in the chain, and what `predict` runs.
 
-        After training, and for a stored net, the references are computed anew, by the numpy engine.
+        After training, and for a stored net, the references are computed anew, by the numpy engine; a stored net's
+        archive is compared with Keras' own outputs.
+
+        Args:
+            tolerance: t of ``|a − b| ≤ t + t·|b|`` that is allowed everywhere; by default what float32 can hold.
+            progress: called with calls done, calls in all, and the call's name.
+            weights: find the weights that no reference shows, too; takes longer.
 
         Returns:
             The report; ``report.ok`` is the verdict, ``str(report)`` shows it, ``report.raise_if_bad()`` raises.
         """
         archive = self.engine if self.engine.is_partial else None
-        report = check_network(self._referenced(), self.engine, tolerance, progress)
+        report = check_network(self._referenced(), self.engine, tolerance, progress, weights)
         if archive is not None:
             report.runs = [*self._check_archive(archive, tolerance), *report.runs]
         return report

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from porting.archive import read_network, write_network
 from porting.cli.commands import porting
 from porting.network import Network
+from porting.ported import with_references
 from tests.tampering import with_config, with_weight
 
 FOLDER = Path(__file__).parent.parent / "saved_weights" / "tutorial"
@@ -36,6 +37,25 @@ def test_check_says_exact(engine: str, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["ok"] is True
     assert [layer["status"] for layer in report["layers"]] == ["exact"] * 3
+
+
+def test_check_writes_a_page(tmp_path: Path) -> None:
+    code, _ = run("check", FOLDER, "--engine", "numpy", "--html", tmp_path / "report.html")
+    assert code == 0
+    assert "exact: 3 of 3 layers proved" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_check_strict_exits_4_where_not_everything_is_proved(tmp_path: Path) -> None:
+    """The references of a network whose tanh is saturated say nothing of its kernel."""
+    assert run("check", FOLDER, "--engine", "numpy", "--strict")[0] == 0
+    network = with_weight(read_network(FOLDER), "dense", "bias", lambda bias: bias + 1e3)
+    still = saved(with_references(network), tmp_path / "still")
+    code, text = run("check", still, "--engine", "numpy", "--json", tmp_path / "report.json")
+    assert code == 0
+    assert "1 of 3 layers proved" in text
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["ok"], report["proved"], report["counts"]["proved"]) == (True, False, 1)
+    assert run("check", still, "--engine", "numpy", "--strict")[0] == 4
 
 
 def test_check_of_a_wrong_port_exits_1(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from ..errors import PortingError
 from ..network import Array, Call, Case, Network, TensorRef
 from .judging import Judge
 from .runs import check_runs
+from .shown import of_one_value, unshown
 from .tolerance import difference
-from .verdicts import Evidence, LayerVerdict, Report, RunVerdict
+from .verdicts import Evidence, LayerVerdict, Report, RunVerdict, some_names
 
 __all__ = ["check_network"]
 
@@ -26,7 +27,11 @@ Progress = Callable[[int, int, str], None]
 
 
 def check_network(
-    network: Network, engine: Engine, tolerance: Optional[float] = None, progress: Optional[Progress] = None
+    network: Network,
+    engine: Engine,
+    tolerance: Optional[float] = None,
+    progress: Optional[Progress] = None,
+    weights: bool = False,
 ) -> Report:
     """Compare every call of a network with its references, on an engine.
 
@@ -35,10 +40,13 @@ def check_network(
         engine: made for this network.
         tolerance: t of ``|a − b| ≤ t + t·|b|`` that is allowed everywhere; by default what float32 can hold.
         progress: called with calls done, calls in all, and the call's name.
+        weights: find the weights that no reference shows; takes a run of a layer for each slice of its weights.
     """
     made_by = network.origin.get("references")
     report = Report(network.name, engine.name, str(engine.device), tolerance, len(network.cases), made_by)
-    _Check(network, engine, report).run(progress)
+    check = _Check(network, engine, report)
+    check.run(progress)
+    (check.find_unshown if weights else check.find_constant)()
     return report
 
 
@@ -74,6 +82,21 @@ class _Check:
         if self.network.cases:
             self.report.runs += check_runs(self.network, self.engine, self.judge)
         self.report.notes += self.judge.remarks()
+
+    def find_constant(self) -> None:
+        """Note the weights whose order no reference can show."""
+        same = list(of_one_value(self.network))
+        if same:
+            what = "weights of one value throughout, so that their order is not proved"
+            self.report.notes.append(f"{what}: {some_names(same)}")
+
+    def find_unshown(self) -> None:
+        """Note the weights of each layer that nothing shows; those of a layer called twice at its first call."""
+        seen: set[str] = set()
+        for call in self.network.calls:
+            if call.layer not in seen:
+                self.verdicts[call.name].unshown = unshown(self.network, call, self.engine.rules)
+            seen.add(call.layer)
 
     def check_weights(self) -> None:
         """Compare what is read back from what runs with what was saved, to the bit."""

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..network import Array
+from .page import fragment, page
 from .tolerance import Outcome
 
-__all__ = ["Evidence", "LayerVerdict", "Report", "RunVerdict"]
+__all__ = ["Evidence", "LayerVerdict", "Report", "RunVerdict", "some_names"]
 
 # References that vary by less than this many allowances could hide a wrong port.
 SENSITIVE = 20.0
@@ -219,8 +220,8 @@ class Report:
 
     @property
     def proved(self) -> bool:
-        """It is exact, and a wrong port of any layer would have shown."""
-        return self.ok and all(layer.proved for layer in self.layers)
+        """It is exact, and a wrong port of any layer would have shown; so would every weight, where that was tried."""
+        return self.ok and all(layer.proved and not layer.unshown for layer in self.layers)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -284,6 +285,14 @@ class Report:
             "notes": self.remarks(),
         }
 
+    def to_html(self) -> str:
+        """The report as one page of HTML that needs nothing else."""
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return fragment(self)
+
     def __str__(self) -> str:
         return "\n".join([self.headline(), *self.rows(), *self.remarks()])
 
@@ -291,7 +300,8 @@ class Report:
         """In a few words: whether it is exact, and how much was proved."""
         if not self.layers and not self.runs:
             return "NOTHING WAS COMPARED"
-        counted = [f"{count} {status}" for status, count in self.counts.items() if status in STATUSES and count]
+        counts = {status: len(self.having(status)) for status in reversed(STATUSES[1:])}
+        counted = [f"{count} {_said(status, count)}" for status, count in counts.items() if count]
         parts = [f"{self.counts['proved']} of {len(self.layers)} layers proved", *counted]
         if not self.layers:
             parts = ["its outputs agree"] if self.ok else ["its outputs depart"]
@@ -330,13 +340,13 @@ class Report:
             found.append(f"the references were not made by Keras: {self.references}")
         if self.insensitive:
             what = "insensitive (the references hardly vary, a wrong port could hide)"
-            found.append(f"{what}: {_names([layer.call for layer in self.insensitive])}")
+            found.append(f"{what}: {some_names([layer.call for layer in self.insensitive])}")
         if self.ill_conditioned:
             what = "ill-conditioned (Keras' own float32 leaves the answer open, so nothing is proved)"
-            found.append(f"{what}: {_names([layer.call for layer in self.ill_conditioned])}")
+            found.append(f"{what}: {some_names([layer.call for layer in self.ill_conditioned])}")
         unshown = [f"{layer.call} {what}" for layer in self.layers for what in layer.unshown or ()]
         if unshown:
-            found.append(f"weights that nothing shows: {_names(unshown)}")
+            found.append(f"weights that nothing shows: {some_names(unshown)}")
         agree = [run.name for run in self.runs if run.ok and run.tried]
         if agree:
             found.append(f"predict agrees {', '.join(agree)}")
@@ -344,7 +354,12 @@ class Report:
         return found + self.notes
 
 
-def _names(names: Sequence[str]) -> str:
+def _said(status: str, count: int) -> str:
+    """A status of one or of several layers."""
+    return status if count == 1 else status.replace("departs", "depart")
+
+
+def some_names(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -25,7 +25,9 @@ from .tune import tune
 
 __all__ = ["porting"]
 
-STYLES = {"exact": "green", "insensitive": "yellow", "not checked": "yellow"}
+STYLES = {"exact": "green", "insensitive": "yellow", "ill-conditioned": "yellow", "not checked": "yellow"}
+# Of `check --strict`: nothing departs, and not everything is proved.
+NOT_PROVED = 4
 
 
 class Commands(click.Group):
@@ -45,7 +47,7 @@ def porting() -> None:
     """Trained Keras networks, running in NeoML and in plain numpy, proved layer by layer.
 
     Save a network where Keras is, then check, build and use it where NeoML or numpy is. Exit codes: 0 well,
-    1 departs, 2 not supported, 3 not a sound saved network.
+    1 departs, 2 not supported, 3 not a sound saved network, 4 not proved (check --strict).
     """
 
 
@@ -168,8 +170,13 @@ def read_shapes(texts: tuple[str, ...]) -> Any:
 @click.argument("folder", type=FOLDER)
 @engine_option
 @device_option
-@click.option("--tolerance", type=float, help="Allowed t in |a − b| ≤ t + t·|b| [default: 1e-5].")
+@click.option(
+    "--tolerance", type=float, help="Allowed t in |a − b| ≤ t + t·|b| everywhere [default: what float32 can hold]."
+)
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here too.")
+@click.option("--html", "html_file", type=click.Path(dir_okay=False, path_type=Path), help="Write it as a page, too.")
+@click.option("--strict", is_flag=True, help="Exit with 4 where it is exact, but a layer or a weight is not proved.")
+@click.option("--weights", "shown", is_flag=True, help="Find the weights that no reference shows; takes longer.")
 @rules_option
 def check(
     folder: Path,
@@ -177,30 +184,41 @@ def check(
     device: str,
     tolerance: Optional[float],
     json_file: Optional[Path],
+    html_file: Optional[Path],
+    strict: bool,
+    shown: bool,
     rule_files: tuple[str, ...],
 ) -> None:
-    """Compare every layer of FOLDER (or of a stored NeoML net) with its references, alone and in the chain."""
+    """Compare every layer of FOLDER (or of a stored NeoML net) with its references, alone and in the chain.
+
+    What predict runs is compared too, and every weight that is read back.
+    """
     net = api.load(folder, engine, device, rule_files)
     with progress_bar("checking") as report:
-        verdict = net.check(tolerance, report)
+        verdict = net.check(tolerance, report, weights=shown)
     if json_file is not None:
         json_file.write_text(json.dumps(verdict.to_json(), indent=1) + "\n", encoding="utf-8")
+    if html_file is not None:
+        html_file.write_text(verdict.to_html(), encoding="utf-8")
     show_report(verdict)
     if not verdict.ok:
         raise click.exceptions.Exit(Mismatch.exit_code)
+    if strict and not verdict.proved:
+        raise click.exceptions.Exit(NOT_PROVED)
 
 
 def show_report(report: Report) -> None:
     """The report as a table, the first departure on top."""
     screen = console()
-    colour = "green" if report.ok else "red"
+    colour = "red" if not report.ok else "green" if report.proved else "yellow"
     screen.print(f"[{colour}]{escape(report.headline())}[/]")
     table = Table("layer", "class")
-    for column in ("alone", "chain", "varies"):
+    for column in ("alone", "allowed", "chain", "allowed", "varies"):
         table.add_column(column, justify="right")
     table.add_column("verdict")
     for one in report.layers:
-        cells = [f"{value:.1e}" if value is not None else "–" for value in (one.alone, one.chain, one.varies)]
+        numbers = (one.alone, one.allowed, one.chain, one.allowed_in_chain, one.varies)
+        cells = [f"{value:.1e}" if value is not None else "–" for value in numbers]
         style = STYLES.get(one.status, "red")
         table.add_row(escape(one.call), escape(one.class_name), *cells, f"[{style}]{one.status}[/]")
     screen.print(table)
