@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
-from ...network import Array
-from ...operations import MovingStatistics, Weight
+from ...operations import EngineOperations, MovingStatistics, TrainingOperations, Weight
 from ..graph import Graph, Port
 from ..values import Wire
 
-__all__ = ["BatchMoments", "Operand", "Part"]
+__all__ = ["BatchMoments", "Compaction", "Operand", "Part"]
 
 Operand = Union[Wire, Weight, float]
 
@@ -33,12 +32,38 @@ class BatchMoments:
     by_steps: bool = False
 
 
-class Part(ABC):
-    """The operations that parts may use of the whole; `NeomlOperations` gives them."""
+@dataclass(frozen=True)
+class Compaction:
+    """The 0/1 matrices of one mask: (batch, compact step, step).
+
+    Attributes:
+        keep: zero in masked columns: `keep` · x brings the valid steps together.
+        spread: masked columns name the valid step before them.
+    """
+
+    keep: Port
+    spread: Port
+
+
+class Part(EngineOperations[Wire], TrainingOperations[Wire]):
+    """The operations over a `Graph`, as its parts use one another's, and what they share beside the contract.
+
+    Attributes:
+        graph: where the nodes go.
+        in_training: build for learning: only layers whose gradients are right.
+        moments: the tensors that moving statistics follow.
+        compactions: what recurrent layers made of a mask, by the mask and the direction.
+    """
 
     graph: Graph
     in_training: bool
     moments: list[BatchMoments]
+    compactions: dict[tuple[int, int, bool], Compaction]
+
+    @property
+    def training(self) -> Optional[Part]:
+        """See `porting.operations.EngineOperations.training`."""
+        return self if self.in_training else None
 
     @abstractmethod
     def _floating(self, x: Wire) -> Wire: ...
@@ -50,55 +75,7 @@ class Part(ABC):
     def _parameter(self, weight: Weight, layout: str) -> Port: ...
 
     @abstractmethod
-    def constant(self, value: Array) -> Wire: ...
-
-    @abstractmethod
-    def cast(self, x: Operand, dtype: str) -> Wire: ...
-
-    @abstractmethod
-    def dense(self, x: Wire, kernel: Weight, bias: Any = None) -> Wire: ...
-
-    @abstractmethod
-    def add(self, a: Operand, b: Operand) -> Wire: ...
-
-    @abstractmethod
-    def subtract(self, a: Operand, b: Operand) -> Wire: ...
-
-    @abstractmethod
-    def multiply(self, a: Operand, b: Operand) -> Wire: ...
-
-    @abstractmethod
-    def power(self, x: Wire, exponent: float) -> Wire: ...
-
-    @abstractmethod
-    def compare(self, a: Operand, b: Operand, name: str) -> Wire: ...
-
-    @abstractmethod
-    def where(self, condition: Wire, a: Operand, b: Operand) -> Wire: ...
-
-    @abstractmethod
     def filled(self, x: Wire, value: float) -> Wire: ...
 
     @abstractmethod
-    def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire: ...
-
-    @abstractmethod
-    def resample(self, x: Wire, axis: int, matrix: Array) -> Wire: ...
-
-    @abstractmethod
-    def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire: ...
-
-    @abstractmethod
-    def transpose(self, x: Wire, axes: Sequence[int]) -> Wire: ...
-
-    @abstractmethod
-    def expand_dims(self, x: Wire, axis: int) -> Wire: ...
-
-    @abstractmethod
-    def squeeze(self, x: Wire, axis: int) -> Wire: ...
-
-    @abstractmethod
-    def repeat(self, x: Wire, times: int, axis: int) -> Wire: ...
-
-    @abstractmethod
-    def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Wire: ...
+    def plain_reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire: ...

@@ -17,8 +17,9 @@ from ...layers.rule import Refusal
 from ...layers.windows import margins, output_size, transposed_margins, transposed_size
 from ...network import Array
 from ...operations import Weight
-from ..graph import AXES, Graph, Parameter, Port, blob_array
+from ..graph import AXES, Parameter, Port, blob_array
 from ..values import Wire
+from . import base
 from .images import pad, spatial
 
 __all__ = ["ConvolutionOperations", "Slot"]
@@ -123,11 +124,8 @@ def plane(values: Sizes, rest: int) -> tuple[int, ...]:
     return (*values, rest)[:PLANE] if len(values) < PLANE else tuple(values)
 
 
-class ConvolutionOperations:
+class ConvolutionOperations(base.Part):
     """`porting.operations.ConvolutionOperations` over a `Graph`."""
-
-    graph: Graph
-    in_training: bool
 
     def convolution(
         self,

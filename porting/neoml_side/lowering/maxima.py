@@ -7,12 +7,9 @@ of them. With repeated words, or a padded end, whole windows are equal and the p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..values import Wire
-
-if TYPE_CHECKING:
-    from .operations import NeomlOperations
+from .base import Part
 
 __all__ = ["larger", "largest"]
 
@@ -23,7 +20,7 @@ STEEP = 2.0**72
 SHARP = 1e20
 
 
-def larger(ops: NeomlOperations, a: Wire, b: Wire) -> Wire:
+def larger(ops: Part, a: Wire, b: Wire) -> Wire:
     """The larger of two tensors of one shape and layout; where they are equal the first has the gradient.
 
     It is a · (1 − e) + b · e, where e is 1 where b is larger and 0 elsewhere; e has no gradient. NeoML's EltwiseMax
@@ -34,7 +31,7 @@ def larger(ops: NeomlOperations, a: Wire, b: Wire) -> Wire:
     return ops.add(ops.multiply(a, ops.subtract(1.0, second)), ops.multiply(b, second))
 
 
-def largest(ops: NeomlOperations, x: Wire, axes: Sequence[int]) -> Wire:
+def largest(ops: Part, x: Wire, axes: Sequence[int]) -> Wire:
     """The maximum over axes, which stay as 1.
 
     It is m + z with a z of 0 whose derivative by x is e / n less that of m, where e is 1 where x is the maximum m and

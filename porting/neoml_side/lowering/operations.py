@@ -20,7 +20,7 @@ from ..values import Wire, canonical
 from . import recurrence, reshaping
 from .activations import activate, linear
 from .array_functions import ArrayOperations
-from .base import BatchMoments
+from .base import BatchMoments, Compaction
 from .convolutions import ConvolutionOperations
 from .images import ImageOperations
 from .learned_tensors import learnt_tensor, safe_product
@@ -94,14 +94,9 @@ class NeomlOperations(
         self.moments: list[BatchMoments] = []
         self.whole_numbers: set[int] = set()
         self.moves: dict[str, dict[str, int]] = {}
-        self.compactions: dict[tuple[int, int, bool], recurrence.Compaction] = {}
+        self.compactions: dict[tuple[int, int, bool], Compaction] = {}
         self.gathered: list[Gathering] = []
         self.draws: dict[str, tuple[Wire, Draw]] = {}
-
-    @property
-    def training(self) -> Optional[NeomlOperations]:
-        """See `porting.operations.EngineOperations.training`."""
-        return self if self.in_training else None
 
     # ---- where tensors come from
 

@@ -7,8 +7,8 @@ steps then repeat the output before, or are zero. Exact for any mask: right, lef
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Optional
+from dataclasses import replace
+from typing import Optional
 
 import numpy as np
 
@@ -18,11 +18,9 @@ from ...operations import Cell, Weight
 from ..graph import Graph, Parameter, Port, blob_array
 from ..values import Wire
 from .activations import linear
+from .base import Compaction, Part
 from .reshaping import cut, flip
 from .stepwise import run_stepwise
-
-if TYPE_CHECKING:
-    from .operations import NeomlOperations
 
 __all__ = ["Compaction", "recurrent"]
 
@@ -33,20 +31,7 @@ HARD_SIGMOID_SLOPE = 0.5
 LSTM_RECURRENT_ACTIVATIONS = {"sigmoid", "tanh", "linear", "relu", "hard_sigmoid"}
 
 
-@dataclass(frozen=True)
-class Compaction:
-    """The 0/1 matrices of one mask: (batch, compact step, step).
-
-    Attributes:
-        keep: zero in masked columns: `keep` · x brings the valid steps together.
-        spread: masked columns name the valid step before them.
-    """
-
-    keep: Port
-    spread: Port
-
-
-def compaction(ops: NeomlOperations, mask: Wire, go_backwards: bool) -> Compaction:
+def compaction(ops: Part, mask: Wire, go_backwards: bool) -> Compaction:
     """Make the matrices, once for every mask and direction."""
     port = mask.to("BH").port
     key = (id(port.node), port.output, go_backwards)
@@ -68,7 +53,7 @@ def _matrices(g: Graph, m: Port, go_backwards: bool) -> Compaction:
     return Compaction(g.add("EltwiseMul", spread, Port(wide, 2)), spread)
 
 
-def times(ops: NeomlOperations, matrix: Port, x: Wire, transposed: bool = False) -> Wire:
+def times(ops: Part, matrix: Port, x: Wire, transposed: bool = False) -> Wire:
     """matrix · x over the steps of a time-first sequence."""
     g = ops.graph
     if transposed:
@@ -78,7 +63,7 @@ def times(ops: NeomlOperations, matrix: Port, x: Wire, transposed: bool = False)
 
 
 def recurrent(
-    ops: NeomlOperations,
+    ops: Part,
     cell: Cell,
     x: Wire,
     initial: list[Wire],
@@ -108,7 +93,7 @@ def recurrent(
 
 
 def stepwise(
-    ops: NeomlOperations,
+    ops: Part,
     cell: Cell,
     xs: list[Wire],
     kept: list[Wire],
@@ -134,7 +119,7 @@ def stepwise(
     return (flip(sequence, 1) if go_backwards else sequence), last, states
 
 
-def dropped(ops: NeomlOperations, cell: Cell, x: Wire) -> tuple[list[Wire], list[Wire]]:
+def dropped(ops: Part, cell: Cell, x: Wire) -> tuple[list[Wire], list[Wire]]:
     """What training leaves of the inputs and, as factors, of the state: for each gate, or once for all of them."""
     if 1.0 in (cell.dropout, cell.recurrent_dropout):
         raise Refusal("drops all of its inputs or of its state in training", "give a rate below 1")
@@ -148,7 +133,7 @@ def dropped(ops: NeomlOperations, cell: Cell, x: Wire) -> tuple[list[Wire], list
     return xs, kept
 
 
-def _ones(ops: NeomlOperations, x: Wire, units: int) -> Wire:
+def _ones(ops: Part, x: Wire, units: int) -> Wire:
     """(batch, units), for the batch of a sequence."""
     first = ops.squeeze(ops.slice(x, 1, 0, 1), 1).to("BC")
     parameters = {
@@ -159,7 +144,7 @@ def _ones(ops: NeomlOperations, x: Wire, units: int) -> Wire:
     return first.made(port, (first.shape[0], units), "float32", "BC")
 
 
-def _state_of_empty_rows(ops: NeomlOperations, state: Wire, start: Wire, mask: Wire) -> Wire:
+def _state_of_empty_rows(ops: Part, state: Wire, start: Wire, mask: Wire) -> Wire:
     """A row without a valid step keeps its initial state; its computed state is zero."""
     empty = ops.cast(ops.logical_not(ops.reduce(mask, "any", (1,), keepdims=True)), "float32")
     return ops.add(state, ops.multiply(start.to(state.layout), empty.to(state.layout)))
@@ -190,7 +175,7 @@ def is_native(cell: Cell, starts: bool = False) -> bool:
     return (name, arguments) == ("relu", {}) and not starts
 
 
-def native(ops: NeomlOperations, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
+def native(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
     """The layer's outputs at every step in time order: h, and c for an LSTM."""
     build = {"lstm": _lstm, "gru": _gru, "simple_rnn": _simple_rnn}[cell.kind]
     starts = [state.to("BC") for state in initial]
@@ -201,7 +186,7 @@ def _sequence(x: Wire, port: Port, units: int) -> Wire:
     return x.made(port, (*x.shape[:2], units), "float32", "BLC")
 
 
-def _lstm(ops: NeomlOperations, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
+def _lstm(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
     gate, arguments = cell.recurrent_activation
     scale = 1.0
     if gate == "hard_sigmoid":
@@ -254,7 +239,7 @@ def lstm_parameters(cell: Cell, scale: float) -> dict[str, Parameter]:
     return parameters
 
 
-def _gru(ops: NeomlOperations, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
+def _gru(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
     forward = flip(x, 1) if go_backwards else x
     port = ops.graph.add(
         "Gru",
@@ -301,7 +286,7 @@ def _gru_bias(cell: Cell, part: slice) -> Parameter:
     )
 
 
-def _simple_rnn(ops: NeomlOperations, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
+def _simple_rnn(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
     port = ops.graph.add(
         "Irnn",
         x.port,
