@@ -60,7 +60,6 @@ class Engine(ABC):
         default_batch_size: rows a run, where the user names none.
         rules: rules by class name that the network's layers are applied by.
         front: the preprocessing that it runs in Python first; None where there is none.
-        wide_inputs: inputs whose whole numbers may be larger than any id.
         hangs_on_sizes: why one net does not serve every size; None where it does.
         is_partial: it has a part of the network only, and `whole` may give the rest.
     """
@@ -69,7 +68,6 @@ class Engine(ABC):
     default_batch_size: int
     rules: Mapping[str, Rule]
     front: Optional[Front] = None
-    wide_inputs: Collection[str] = ()
     hangs_on_sizes: Optional[Unsupported] = None
     is_partial: bool = False
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
 
+from .dtypes import is_whole, limits
 from .errors import Mismatch, Problem, Unsupported
 from .network import Array, Input
 
 __all__ = ["batch_size_of", "by_name", "check_inputs", "whole_number"]
-
-INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 
 
 def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
@@ -47,25 +46,23 @@ def check_inputs(
     given: Any,
     inputs: Sequence[Input],
     id_limits: Optional[Mapping[str, int]] = None,
-    wide: Collection[str] = (),
 ) -> dict[str, Array]:
-    """Inputs as arrays by name: float32, int32 or bool, C-contiguous, of the network's shapes.
+    """Inputs as arrays by name, of the network's dtypes and shapes, C-contiguous.
 
     Args:
         given: an array, a list in model order, or a dict by name.
         inputs: the network's inputs.
         id_limits: for inputs whose values pick rows of a table, the number of rows.
-        wide: inputs of whole numbers that are given as int64.
 
     Raises:
         Mismatch: every input that is empty, of another shape or kind, or out of range, with value and limit.
     """
-    limits = id_limits or {}
+    below = id_limits or {}
     arrays: dict[str, Array] = {}
     problems: list[Problem] = []
     for one in inputs:
         try:
-            arrays[one.name] = _checked(one, by_name(given, inputs)[one.name], limits.get(one.name), one.name in wide)
+            arrays[one.name] = _checked(one, by_name(given, inputs)[one.name], below.get(one.name))
         except _BadInput as bad:
             problems.append(Problem(f"input {one.name!r}", str(bad)))
         except _BadTexts as bad:
@@ -98,7 +95,7 @@ class _BadTexts(Exception):
         self.problems = error.problems
 
 
-def _checked(one: Input, value: Any, limit: Optional[int], wide: bool) -> Array:
+def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
     if one.dtype == "string":
         return _texts(one, value)
     array = _array(value)
@@ -107,17 +104,17 @@ def _checked(one: Input, value: Any, limit: Optional[int], wide: bool) -> Array:
     _check_shape(one, array)
     if one.dtype == "bool":
         return np.ascontiguousarray(array, np.bool_)
-    if one.dtype.startswith(("int", "uint")):
+    if is_whole(one.dtype):
         array = _whole(array)
-        _check_ids(array, limit, INT64 if wide else INT32)
-        if wide:
-            return np.ascontiguousarray(array, np.int64)
-        return np.ascontiguousarray(array, np.int32)
+        _check_range(array, *limits(one.dtype), "value")
+        if limit is not None:
+            _check_range(array, 0, limit - 1, "id")
+        return np.ascontiguousarray(array, one.dtype)
     if limit is not None:
         _check_finite(array)
-        _check_ids(np.trunc(array), limit)
+        _check_range(np.trunc(array), 0, limit - 1, "id")
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, np.float32)
+        return np.ascontiguousarray(array, one.dtype)
 
 
 def _texts(one: Input, value: Any) -> Array:
@@ -174,14 +171,12 @@ def _whole(array: Array) -> Array:
     return array
 
 
-def _check_ids(array: Array, limit: Optional[int], kind: Any = INT32) -> None:
-    low, high = (kind.min, kind.max) if limit is None else (0, limit - 1)
+def _check_range(array: Array, low: int, high: int, word: str) -> None:
     if array.dtype.kind == "b":
         return
     smallest, largest = array.min(), array.max()
     if _exact(smallest) < low or _exact(largest) > high:
         worst = smallest if _exact(smallest) < low else largest
-        word = "value" if limit is None else "id"
         raise _BadInput(f"holds {word} {worst}, outside {low} … {high}")
 
 

@@ -3,6 +3,9 @@
 Operations are named and shaped as numpy and Keras name and shape them: the batch is axis 0,
 features are the last axis, axes may be negative. They never look at masks unless a mask is
 handed to them. A scalar or a `Weight` may stand where a tensor is added, multiplied or compared.
+
+Operands of several dtypes meet in that of `keras.backend.result_type`. Whole numbers are computed in their own dtype
+and wrap as it does, as in TensorFlow; a function of floats is given floats by its rule.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any, Optional, Protocol, TypeVar, Union, runtime_checkable
 
 import numpy as np
 
+from .dtypes import result_type
 from .network import Array, Shape
 
 __all__ = [
@@ -28,6 +32,8 @@ __all__ = [
     "Tensor",
     "TrainingOperations",
     "Weight",
+    "dtype_of",
+    "promoted_type",
 ]
 
 
@@ -80,7 +86,7 @@ class Tensor(Protocol):
 
     Attributes:
         shape: Keras' shape, the batch in front; None where only a run will tell.
-        dtype: ``float32``, ``int32``, ``bool``.
+        dtype: as Keras names it: ``float32``, ``int32``, ``uint8``, ``bool``.
         mask: bool tensor of shape ``(batch, time)``, or None.
     """
 
@@ -97,6 +103,31 @@ class Tensor(Protocol):
 T = TypeVar("T", bound=Tensor)
 OperandOf = Union[T, Weight, float]
 Operand = OperandOf[Tensor]
+
+
+def dtype_of(x: Operand) -> Any:
+    """An operand's dtype for `result_type`; Python's own type of a number."""
+    if isinstance(x, Weight):
+        return x.value.dtype.name
+    if isinstance(x, (bool, np.bool_)):
+        return "bool"
+    if isinstance(x, (int, float)):
+        return int if isinstance(x, int) else float
+    return str(x.dtype)
+
+
+def promoted_type(*operands: Operand, numbers: str = "weak") -> str:
+    """The dtype in which operands meet.
+
+    Args:
+        operands: tensors, weights and numbers.
+        numbers: ``weak`` take the dtype of what they meet; ``typed`` are int32 and float32, which some of Keras'
+            operations make of them first.
+    """
+    dtypes = [dtype_of(one) for one in operands]
+    if numbers == "typed":
+        dtypes = [{int: "int32", float: "float32"}.get(one, one) for one in dtypes]
+    return result_type(*dtypes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -357,7 +388,10 @@ class EngineOperations(
 
     # element by element
     def activation(self, x: T, name: str, **arguments: Any) -> T:
-        """A function of `keras.activations` without an axis, with Keras 3's argument names."""
+        """A function of `keras.activations` without an axis, with Keras 3's argument names.
+
+        relu, relu6 and threshold keep whole numbers; the others make floats.
+        """
 
     def add(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
     def subtract(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
@@ -365,6 +399,9 @@ class EngineOperations(
     def divide(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
     def maximum(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
     def minimum(self, a: OperandOf[T], b: OperandOf[T]) -> T: ...
+    def whole_division(self, a: OperandOf[T], b: OperandOf[T], name: str) -> T:
+        """``floor_divide`` or ``mod`` of whole numbers, rounded down; 0 may not be a divisor."""
+
     def unary(self, x: T, name: str) -> T:
         """numpy's function of that name: exp, log, abs, negative, square, sqrt, rsqrt, reciprocal …"""
 
@@ -382,7 +419,7 @@ class EngineOperations(
 
     # over axes
     def reduce(self, x: T, name: str, axes: Sequence[int], keepdims: bool = False) -> T:
-        """sum, mean, max, min; any, all for bool tensors."""
+        """sum, mean, max, min in the dtype of `x`; any, all for bool tensors."""
 
     def softmax(self, x: T, axes: Sequence[int], log: bool = False) -> T: ...
 

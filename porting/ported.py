@@ -86,8 +86,7 @@ class PortedNetwork(Tunable):
         return self.predict(inputs, batch_size=batch_size_of(self._checked(inputs)), threads=1)
 
     def _checked(self, inputs: Any) -> dict[str, Array]:
-        engine = self.engine
-        return check_inputs(inputs, self.network.inputs, engine.id_limits, engine.wide_inputs)
+        return check_inputs(inputs, self.network.inputs, self.engine.id_limits)
 
     def layer_outputs(self, inputs: Any) -> dict[str, Array]:
         """Every layer's output for the inputs, in one run, by ``layer:output`` (``lstm:0``).

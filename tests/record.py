@@ -111,7 +111,7 @@ def record_one(folder: Path, key: str) -> str:
         keras.utils.clear_session()
         model = build(case)
         randomise(model, zlib.crc32(key.encode()), case.scale)
-        samples = long_samples(case, model)
+        samples = case.samples or long_samples(case, model)
         porting.save(model, target, samples=samples, overwrite=True, name=key.replace("/", "-"))
     except Exception as error:
         return f"{key}: {type(error).__name__}: {error}"

@@ -40,10 +40,10 @@ TINIEST = 1e-37
 def needed_tolerance(got: Array, want: Array) -> float:
     """The smallest t with ``|got − want| ≤ t + t·|want|`` everywhere; infinite where no t will do.
 
-    Infinite: other shapes, another kind of dtype, NaN or infinity in other places. For bool and whole numbers
-    any difference is infinite.
+    Infinite: other shapes, another dtype, NaN or infinity in other places. For bool and whole numbers any difference
+    is infinite.
     """
-    if got.shape != want.shape or got.dtype.kind.replace("u", "i") != want.dtype.kind.replace("u", "i"):
+    if got.shape != want.shape or not same_dtype(got, want):
         return float("inf")
     if want.dtype.kind != "f":
         return 0.0 if np.array_equal(got, want) else float("inf")
@@ -56,11 +56,16 @@ def needed_tolerance(got: Array, want: Array) -> float:
     return float(np.max(np.abs(a[finite] - b[finite]) / (1.0 + np.abs(b[finite]))))
 
 
+def same_dtype(got: Array, want: Array) -> bool:
+    """Whether two arrays are of one dtype; strings may be of any length."""
+    return got.dtype == want.dtype or (got.dtype.kind in "OUS" and got.dtype.kind == want.dtype.kind)
+
+
 def difference(got: Array, want: Array) -> str:
     """In words, what is wrong first: shape, dtype, NaN, numbers."""
     if got.shape != want.shape:
         return f"shape {got.shape} instead of {want.shape}"
-    if got.dtype.kind.replace("u", "i") != want.dtype.kind.replace("u", "i"):
+    if not same_dtype(got, want):
         return f"dtype {got.dtype} instead of {want.dtype}"
     if want.dtype.kind == "f" and not np.array_equal(np.isnan(got), np.isnan(want)):
         return "NaN in other places"
@@ -163,7 +168,7 @@ def compare(got: Array, want: Array, allowance: Allowance) -> Outcome:
     unit = 1.0 + np.abs(wanted[finite]) if want.dtype.kind == "f" else np.ones(want.size)
     least = float((allowed[finite] / unit).min(initial=UNBOUNDED))
     needed = needed_tolerance(got, want)
-    if np.isinf(needed) and want.dtype.kind != "f" and got.shape == want.shape and got.dtype.kind in "iub":
+    if np.isinf(needed) and want.dtype.kind != "f" and got.shape == want.shape and same_dtype(got, want):
         needed = float(np.abs(got.astype(np.float64) - wanted).max(initial=0.0))
     if needed == 0 or np.isinf(needed):
         return Outcome(needed, least, tells, unmoved)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
+from ..dtypes import is_float
 from ..errors import PortingError, Problem, Unsupported
 from ..network import Call, Constant, Layer, Network, Shape, TensorRef, map_tensors
 from ..operations import EngineOperations, T, Tensor
@@ -162,7 +163,16 @@ def _value(argument: Any, tensors: Mapping[TensorRef, T], view: LayerView, ops: 
         return weight if view.class_name.startswith("ops.") else ops.constant(weight.value)
     if isinstance(argument, (tuple, list)):
         return [_value(part, tensors, view, ops) for part in argument]
-    return map_tensors(argument, tensors.__getitem__)
+    if view.class_name.startswith("ops."):
+        return map_tensors(argument, tensors.__getitem__)
+    return map_tensors(argument, lambda ref: autocast(tensors[ref], ops))
+
+
+def autocast(x: Tensor, ops: Operations) -> Tensor:
+    """Keras' layers, unlike its operations, are given floats as float32."""
+    if not is_float(x.dtype) or x.dtype == "float32":
+        return x
+    return ops.cast(x, "float32").with_mask(x.mask)
 
 
 def _check_arguments(found: Rule, inputs: list[Any], arguments: Mapping[str, Any], where: str) -> None:

@@ -125,4 +125,4 @@ def features_differ(layer: LayerView, x: Tensor, mask: Any, ops: Operations) -> 
 @rule("Masking", mask=features_differ)
 def masking(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kept = ops.reduce(ops.compare(x, layer.config["mask_value"], "not_equal"), "any", (-1,), keepdims=True)
-    return ops.where(kept, x, 0.0)
+    return ops.where(kept, x, 0)

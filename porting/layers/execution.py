@@ -45,7 +45,7 @@ def walk(
         inputs: the input tensors by ``name:0``.
         rules: rules by class name.
         stand_in: gives a tensor for an output of a call that cannot be applied, so that the walk finds every
-            problem; without it the first one ends the walk.
+            problem, a result of another dtype than Keras' too; without it the first one ends the walk.
         before: told each call before it is applied.
         wanted: keep only these tensors and drop the others as soon as nobody reads them; None keeps all.
 
@@ -65,6 +65,8 @@ def walk(
             before(call)
         try:
             outputs = apply_call(call, network.layers[call.layer], tensors, ops, context)
+            if stand_in is not None:
+                check_dtypes(network, call, outputs)
         except Unsupported as error:
             problems += error.problems
             first = first or error
@@ -77,6 +79,24 @@ def walk(
     if problems:
         raise Unsupported(_without_repeats(problems)) from first
     return tensors
+
+
+def check_dtypes(network: Network, call: Call, outputs: Iterable[Tensor]) -> None:
+    """Refuse a call whose results have another dtype than the references show. Raises Unsupported."""
+    if not network.cases:
+        return
+    shown = network.cases[0].outputs
+    problems = [
+        Problem(
+            f"{network.layers[call.layer].class_name} {call.name!r}",
+            f"gives {output.dtype} here and {shown[ref].dtype} in Keras",
+            "cast its inputs to one dtype, float32 or int32, where the model is built",
+        )
+        for ref, output in zip(call.refs(), outputs)
+        if ref in shown and shown[ref].dtype.kind in "biuf" and output.dtype != shown[ref].dtype.name
+    ]
+    if problems:
+        raise Unsupported(problems)
 
 
 def _without_repeats(problems: list[Problem]) -> list[Problem]:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, Optional
 
+from ..dtypes import is_whole
 from ..operations import Operations, Tensor
 from .rule import LayerView, rule
+
+NARROW = ("int8", "int16", "uint8", "uint16")
 
 
 def or_of_masks(layer: LayerView, xs: Any, masks: Any, ops: Operations) -> Optional[Tensor]:
@@ -35,12 +38,6 @@ def fold(name: str) -> Callable[[Sequence[Tensor], Operations], Tensor]:
     return folded
 
 
-def in_dtype_of(result: Tensor, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    """Whole numbers merge into whole numbers, where an engine made floats of them."""
-    dtypes = {x.dtype for x in xs}
-    return result if not all(dtype.startswith(("int", "uint")) for dtype in dtypes) else ops.cast(result, xs[0].dtype)
-
-
 def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
     """Keras merges tensors of different rank by giving the smaller one axes of 1 after the batch."""
     while len(a.shape) < len(b.shape):
@@ -52,12 +49,12 @@ def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
 
 @rule("Add", mask=or_of_masks)
 def add(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return in_dtype_of(fold("add")(xs, ops), xs, ops)
+    return fold("add")(xs, ops)
 
 
 @rule("Subtract", mask=or_of_masks)
 def subtract(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return in_dtype_of(fold("subtract")(xs, ops), xs, ops)
+    return fold("subtract")(xs, ops)
 
 
 def masks_in_merge(layer: LayerView, xs: Sequence[Tensor]) -> list[Optional[Tensor]]:
@@ -74,24 +71,29 @@ def masks_in_merge(layer: LayerView, xs: Sequence[Tensor]) -> list[Optional[Tens
 def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     """A masked step counts as 1, and as 0 where every factor is masked."""
     masks = masks_in_merge(layer, xs)
-    kept = [x if mask is None else ops.where(ops.expand_dims(mask, -1), x, 1.0) for x, mask in zip(xs, masks)]
+    kept = [x if mask is None else ops.where(ops.expand_dims(mask, -1), x, 1) for x, mask in zip(xs, masks)]
     product = fold("multiply")(kept, ops)
     given = [mask for mask in masks if mask is not None]
     if len(given) < len(masks):
-        return in_dtype_of(product, xs, ops)
-    return ops.where(ops.expand_dims(reduce(ops.logical_or, given), -1), product, 0.0)
+        return product
+    return ops.where(ops.expand_dims(reduce(ops.logical_or, given), -1), product, 0)
 
 
 @rule("Average", mask=or_of_masks)
 def average(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return ops.multiply(fold("add")(xs, ops), 1.0 / len(xs))
+    total = fold("add")(xs, ops)
+    if not is_whole(total.dtype):
+        return ops.multiply(total, 1.0 / len(xs))
+    # TensorFlow's own quotient, which makes float64 of whole numbers of 32 bits and more.
+    wide = "float32" if total.dtype in NARROW else "float64"
+    return ops.cast(ops.divide(ops.cast(total, wide), float(len(xs))), wide)
 
 
 def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, name: str) -> Tensor:
     """A masked step of one tensor gives way to the other's."""
     masks = masks_in_merge(layer, xs)
     if all(mask is None for mask in masks):
-        return in_dtype_of(fold(name)(xs, ops), xs, ops)
+        return fold(name)(xs, ops)
     output, output_mask = xs[0], masks[0]
     for x, mask in zip(xs[1:], masks[1:]):
         if mask is not None:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_float, limits, sum_type
 from ..operations import Operations, Tensor, Weight
-from .operation_kinds import COMPOSED, Apply, as_float, axes_of, only_arrays, operation, promoted
+from .operation_kinds import (
+    COMPOSED,
+    Apply,
+    as_float,
+    as_number,
+    axes_of,
+    in_dtype,
+    only_arrays,
+    operation,
+    promoted,
+)
 from .rule import LayerView
+
+# Of whole numbers these make whole numbers.
+KEEPING = ("nanmax", "nanmin")
+SUMS = ("nansum", "nanprod")
 
 
 def elementwise(name: str) -> Apply:
@@ -20,7 +36,8 @@ def elementwise(name: str) -> Apply:
 
 def of_two(name: str) -> Apply:
     def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        return ops.array_function(name, promoted([x1, x2], ops)[1])
+        dtype, operands = promoted([x1, x2], ops)
+        return ops.cast(ops.array_function(name, operands), dtype)
 
     return apply
 
@@ -28,17 +45,19 @@ def of_two(name: str) -> Apply:
 def without_nan(name: str) -> Apply:
     def apply(layer: LayerView, x: Any, ops: Operations) -> Tensor:
         axis = None if layer.config["axis"] is None else tuple(axes_of(layer, x))
-        return ops.array_function(name, [as_float(x, ops)], axis=axis, keepdims=layer.config["keepdims"])
+        dtype = x.dtype if name in KEEPING else sum_type(x.dtype) if name in SUMS else as_float(x, ops).dtype
+        found = ops.array_function(name, [in_dtype(x, dtype, ops)], axis=axis, keepdims=layer.config["keepdims"])
+        return ops.cast(found, dtype)
 
     return apply
 
 
 def along_one_axis(name: str) -> Apply:
     def apply(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-        layer.irrelevant("dtype")
         kept = {"keepdims": True} if layer.config.get("keepdims") else {}
-        found = ops.array_function(name, [as_float(x, ops)], axis=layer.config["axis"], **kept)
-        return ops.cast(found, "int32") if "arg" in name else found
+        x = as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops)
+        found = ops.array_function(name, [x], axis=layer.config["axis"], **kept)
+        return ops.cast(found, "int32" if "arg" in name else x.dtype)
 
     return apply
 
@@ -47,7 +66,24 @@ for class_name, function in {"Angle": "angle", "I0": "i0", "Signbit": "signbit",
     only_arrays(class_name)(elementwise(function))
 for class_name in ("Isneginf", "Isposinf"):
     only_arrays(class_name)(elementwise(class_name.lower()))
-for class_name in ("Fmax", "Fmin", "Fmod", "Nextafter"):
+
+
+@operation("Fmod", note="in NeoML of integers only", neoml="partly")
+def remainder_towards_zero(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    dtype, (a, b) = promoted([x1, x2], ops, "typed")
+    if is_float(dtype):
+        return ops.array_function("fmod", [a, b])
+    rest = ops.whole_division(size_of(as_number(a, ops), ops), size_of(as_number(b, ops), ops), "mod")
+    return ops.multiply(ops.unary(as_number(a, ops), "sign"), rest)
+
+
+def size_of(x: Any, ops: Operations) -> Any:
+    if isinstance(x, Weight):
+        return replace(x, value=np.abs(x.value))
+    return ops.unary(x, "abs") if isinstance(x, Tensor) else abs(x)
+
+
+for class_name in ("Fmax", "Fmin", "Nextafter"):
     only_arrays(class_name)(of_two(class_name.lower()))
 for class_name in ("Nanmax", "Nanmean", "Nanmedian", "Nanmin", "Nanprod", "Nanstd", "Nansum", "Nanvar"):
     only_arrays(class_name)(without_nan(class_name.lower()))
@@ -55,9 +91,12 @@ for class_name in ("Nanargmax", "Nanargmin", "Nancumprod", "Nancumsum"):
     only_arrays(class_name)(along_one_axis(class_name.lower()))
 
 
-@only_arrays("NanToNum")
+@operation("NanToNum", note="NeoML has no layer for it", neoml="refused", mask="own")
 def nan_to_num(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     config = layer.config
+    if not is_float(x.dtype):
+        layer.irrelevant("nan", "posinf", "neginf")
+        return x
     given = {"nan": config["nan"], "posinf": config["posinf"], "neginf": config["neginf"]}
     return ops.array_function("nan_to_num", [as_float(x, ops)], **given)
 
@@ -65,7 +104,7 @@ def nan_to_num(layer: LayerView, x: Any, ops: Operations) -> Tensor:
 @only_arrays("Cross")
 def cross(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     axes = {key: layer.config[key] for key in ("axisa", "axisb", "axisc", "axis")}
-    return ops.array_function("cross", [as_float(x, ops) for x in (x1, x2)], **axes)
+    return ops.array_function("cross", promoted([x1, x2], ops)[1], **axes)
 
 
 @operation("TakeAlongAxis", note=COMPOSED, neoml="partly")
@@ -78,7 +117,8 @@ def top_k(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     """The largest values of the last axis in falling order, and their places; of equal values the first ones."""
     if not layer.config["sorted"]:
         raise layer.refuse("top_k with sorted=False promises no order", "use sorted=True")
-    order = ops.array_function("argsort", [ops.unary(as_float(x, ops), "negative")], axis=-1)
+    falling = ops.unary(x, "negative") if is_float(x.dtype) else ops.subtract(sum(limits(x.dtype)), x)
+    order = ops.array_function("argsort", [falling], axis=-1)
     places = ops.cast(ops.slice(order, len(x.shape) - 1, 0, layer.config["k"]), "int32")
     return [ops.array_function("take_along_axis", [x, places], axis=-1), places]
 
@@ -127,30 +167,44 @@ for class_name, reason in UNDETERMINED.items():
     operation(class_name, note=reason[0], neoml="refused")(undetermined(*reason))
 
 
-OF_INTEGERS = {
+BITS = {
     "BitwiseAnd": "bitwise_and",
-    "BitwiseInvert": "invert",
-    "BitwiseLeftShift": "left_shift",
-    "BitwiseNot": "invert",
     "BitwiseOr": "bitwise_or",
-    "BitwiseRightShift": "right_shift",
     "BitwiseXor": "bitwise_xor",
     "Gcd": "gcd",
     "Lcm": "lcm",
-    "LeftShift": "left_shift",
-    "RightShift": "right_shift",
 }
+SHIFTS = ("LeftShift", "RightShift", "BitwiseLeftShift", "BitwiseRightShift")
 
 
-def of_integers(name: str) -> Apply:
-    def of_one(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-        return ops.array_function(name, [x])
+def of_bits(name: str) -> Apply:
+    def apply(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
+        dtype, operands = promoted([x, y], ops, "typed")
+        return ops.cast(ops.array_function(name, operands), dtype)
 
-    def of_both(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
-        return ops.array_function(name, [x, y])
-
-    return of_one if name == "invert" else of_both
+    return apply
 
 
-for class_name, function in OF_INTEGERS.items():
-    only_arrays(class_name)(of_integers(function))
+for class_name, function in BITS.items():
+    only_arrays(class_name)(of_bits(function))
+
+
+@only_arrays("BitwiseInvert", "BitwiseNot")
+def invert(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.array_function("invert", [x])
+
+
+@only_arrays(*SHIFTS)
+def shift(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
+    """TensorFlow shifts by at least 0, and by less than the bits that there are."""
+    name = "left_shift" if "Left" in layer.class_name else "right_shift"
+    dtype, (x, y) = promoted([x, y], ops)
+    most = np.iinfo(dtype).bits - 1
+    clipped = min(max(y, 0), most) if isinstance(y, int) else within(y, most, ops)
+    return ops.array_function(name, [x, clipped])
+
+
+def within(y: Any, most: int, ops: Operations) -> Any:
+    if isinstance(y, Weight):
+        return replace(y, value=np.clip(y.value, 0, most))
+    return ops.minimum(ops.maximum(y, 0), most)

@@ -9,9 +9,10 @@ from typing import Any, Optional
 
 import numpy as np
 
+from ..dtypes import is_float
 from ..operations import Operations, Tensor, Weight
-from .operation_kinds import Apply, as_float, as_kind, axes_of, kind_of, known, operation, promoted, whole
-from .operation_layers import logaddexp, snake
+from .operation_kinds import Apply, as_bool, as_float, axes_of, known, operation, promoted
+from .operation_layers import logaddexp, snake, spread_number
 from .products import LETTERS
 from .rule import LayerView
 
@@ -19,14 +20,14 @@ from .rule import LayerView
 MOST_COMPARED = 64
 
 
-@operation("Conj", "Conjugate", "Real")
+@operation("Conj", "Conjugate", "Real", mask="own")
 def real(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return x
 
 
 @operation("Imag")
 def imaginary(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.full_like(x, 0.0)
+    return ops.cast(ops.full_like(x, 0.0), x.dtype)
 
 
 @operation("Isreal")
@@ -67,9 +68,12 @@ def heaviside(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
 
 @operation("Isclose")
 def is_close(layer: LayerView, x1: Any, x2: Any, ops: Operations, rtol: float = 1e-5, atol: float = 1e-8) -> Tensor:
+    dtype, (a, b) = promoted([x1, x2], ops, "typed")
+    if not is_float(dtype):
+        layer.irrelevant("equal_nan")
+        return ops.compare(a, b, "equal")
     if layer.config["equal_nan"]:
         raise layer.refuse("isclose with equal_nan=True is not handled", "leave it out")
-    a, b = as_float(x1, ops), as_float(x2, ops)
     if isinstance(b, Weight):
         allowed: Any = replace(b, value=np.abs(b.value) * np.float32(rtol) + np.float32(atol))
     else:
@@ -80,8 +84,7 @@ def is_close(layer: LayerView, x1: Any, x2: Any, ops: Operations, rtol: float = 
 @operation("Ptp")
 def peak_to_peak(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axes, keepdims = axes_of(layer, x), layer.config["keepdims"]
-    found = ops.subtract(*(ops.reduce(x, name, axes, keepdims) for name in ("max", "min")))
-    return whole(found, [x], ops) if kind_of(x) == "int" else found
+    return ops.subtract(*(ops.reduce(x, name, axes, keepdims) for name in ("max", "min")))
 
 
 @operation("Norm")
@@ -118,33 +121,33 @@ def inner(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
         raise layer.refuse("inner of two tensors pairs the rows of a batch with each other", "use einsum or Dot")
     left, right = LETTERS[: len(x1.shape)], LETTERS[len(x1.shape) :][: len(x2.shape) - 1]
     equation = f"{left},{right}{left[-1]}->{left[:-1]}{right}"
-    return ops.einsum(equation, [as_float(x1, ops), x2])
+    return ops.cast(ops.einsum(equation, [as_float(x1, ops), as_float(x2, ops)]), promoted([x1, x2], ops)[0])
 
 
 @operation("Select")
 def select(
     layer: LayerView, condlist: Sequence[Any], choicelist: Sequence[Any], ops: Operations, default: Any = 0
 ) -> Tensor:
-    kind, (result, *choices) = promoted([default, *choicelist], ops)
+    dtype, (result, *choices) = promoted([default, *choicelist], ops)
     for condition, choice in reversed(list(zip(condlist, choices))):
         if not isinstance(result, Tensor) and not isinstance(choice, Tensor):
-            result = ops.add(ops.full_like(condition, 0.0), result)
-        result = ops.where(as_kind(condition, "bool", ops), choice, result)
-    return whole(result, choicelist, ops) if kind == "int" else result
+            result = spread_number(result, condition, dtype, ops)
+        result = ops.where(as_bool(condition, ops), choice, result)
+    return result
 
 
 @operation("Digitize")
 def digitize(layer: LayerView, x: Tensor, bins: Any, ops: Operations) -> Tensor:
     """How many bins begin at or below a value."""
     edges = as_numbers(layer, bins)
-    reached = [ops.cast(ops.compare(as_float(x, ops), edge, "greater_equal"), "float32") for edge in edges]
+    reached = [ops.cast(ops.compare(x, edge, "greater_equal"), "float32") for edge in edges]
     return ops.cast(sum_of(reached, ops), "int32")
 
 
 @operation("IsIn")
 def is_in(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
     layer.irrelevant("assume_unique")
-    same = [ops.compare(as_float(x1, ops), number, "equal") for number in as_numbers(layer, x2)]
+    same = [ops.compare(x1, number, "equal") for number in as_numbers(layer, x2)]
     found = same[0]
     for one in same[1:]:
         found = ops.logical_or(found, one)
@@ -157,10 +160,7 @@ def search_sorted(layer: LayerView, sorted_sequence: Any, values: Tensor, ops: O
     if not isinstance(sorted_sequence, Weight):
         raise layer.refuse("a search in numbers that the network computes is not handled", "give a constant")
     before = "greater" if layer.config["side"] == "left" else "greater_equal"
-    passed = [
-        ops.cast(ops.compare(as_float(values, ops), number, before), "float32")
-        for number in as_numbers(layer, sorted_sequence)
-    ]
+    passed = [ops.cast(ops.compare(values, number, before), "float32") for number in as_numbers(layer, sorted_sequence)]
     return ops.cast(sum_of(passed, ops), "int32")
 
 
@@ -213,7 +213,7 @@ def saturate_cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """Cut to what the dtype holds, or to the float32 next inside of it, then cast."""
     name = layer.config["dtype"]
     dtype = np.dtype(name)
-    if dtype.kind not in "iu" or kind_of(x) != "float":
+    if dtype.kind not in "iu" or not is_float(x.dtype):
         return ops.cast(x, name)
     limits = np.iinfo(dtype)
     low, high = np.float32(limits.min), np.float32(limits.max)
@@ -222,12 +222,12 @@ def saturate_cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.cast(ops.minimum(ops.maximum(x, float(low)), float(high)), name)
 
 
-def as_numbers(layer: LayerView, x: Any) -> list[float]:
+def as_numbers(layer: LayerView, x: Any) -> list[Any]:
     """The numbers of a constant, few enough to compare with each."""
     values = x.value.reshape(-1).tolist() if isinstance(x, Weight) else x
     if not isinstance(values, (list, tuple)) or not 0 < len(values) <= MOST_COMPARED:
         raise layer.refuse(f"only constants of 1 … {MOST_COMPARED} numbers are compared with", "use fewer")
-    return [float(value) for value in values]
+    return list(values)
 
 
 def sum_of(xs: Sequence[Tensor], ops: Operations) -> Tensor:
@@ -257,8 +257,7 @@ def multi_hot(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
 
 @operation("Dstack")
 def stack_in_depth(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    _, tensors = promoted(xs, ops, "bool")
-    return ops.concatenate([x if len(x.shape) > 2 else ops.expand_dims(x, 2) for x in tensors], 2)
+    return ops.concatenate([x if len(x.shape) > 2 else ops.expand_dims(x, 2) for x in xs], 2)
 
 
 @operation("ArraySplit", "Hsplit", "Dsplit")
@@ -271,7 +270,7 @@ def split(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     return [ops.slice(x, axis, start, end) for start, end in zip([0, *where], [*where, size])]
 
 
-@operation("Rot90")
+@operation("Rot90", mask="own")
 def quarter_turns(layer: LayerView, array: Tensor, ops: Operations) -> Tensor:
     rank = len(array.shape)
     first, second = (axis % rank for axis in layer.config["axes"])

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..operations import Operations, Tensor, Weight
-from .rule import LayerView, Refusal, rule
+from ..dtypes import is_float, is_whole
+from ..operations import Operations, Tensor, Weight, dtype_of, promoted_type
+from .rule import LayerView, MaskOf, Refusal, rule
 
 __all__ = [
     "COMPOSED",
     "Apply",
+    "as_bool",
     "as_float",
-    "as_kind",
+    "as_number",
     "axes_of",
+    "in_dtype",
     "kind_of",
     "known",
     "only_arrays",
@@ -21,7 +25,6 @@ __all__ = [
     "promoted",
     "squeezed",
     "swapped",
-    "whole",
 ]
 
 Apply = Callable[..., Any]
@@ -30,9 +33,12 @@ Apply = Callable[..., Any]
 COMPOSED = "NeoML composes it over one axis of known size, up to 1024 steps; 256 for products"
 
 
-def operation(*names: str, note: str = "", neoml: str = "exact") -> Callable[[Apply], Apply]:
-    """Register a rule for Keras operations by their class names in `keras.ops`."""
-    return rule(*(f"ops.{name}" for name in names), mask="stop", note=note, neoml=neoml)
+def operation(*names: str, note: str = "", neoml: str = "exact", mask: MaskOf = "stop") -> Callable[[Apply], Apply]:
+    """Register a rule for Keras operations by their class names in `keras.ops`.
+
+    With the mask ``own``, an operation that hands its tensor on untouched hands its mask on.
+    """
+    return rule(*(f"ops.{name}" for name in names), mask=mask, note=note, neoml=neoml)
 
 
 def only_arrays(*names: str) -> Callable[[Apply], Apply]:
@@ -40,46 +46,42 @@ def only_arrays(*names: str) -> Callable[[Apply], Apply]:
     return operation(*names, note="NeoML has no layer for it", neoml="refused")
 
 
-# ---- dtypes: Keras promotes bool to int to float, and a Python number takes the kind that it has
+# ---- dtypes
 
 
 def kind_of(x: Any) -> str:
     """``bool``, ``int`` or ``float``."""
-    if isinstance(x, Weight):
-        name = x.value.dtype.name
-    elif isinstance(x, Tensor):
-        name = x.dtype
-    else:
-        name = type(x).__name__
-    return "bool" if name == "bool" else "int" if name.startswith(("int", "uint")) else "float"
+    dtype = promoted_type(x)
+    return "bool" if dtype == "bool" else "int" if is_whole(dtype) else "float"
 
 
-def as_kind(x: Any, kind: str, ops: Operations) -> Any:
-    """A tensor of another kind cast to it; numbers and weights as they are."""
+def in_dtype(x: Any, dtype: str, ops: Operations) -> Any:
+    """A tensor or a weight in another dtype; a number takes that of what it meets."""
     if isinstance(x, (bool, int, float)):
-        return float(x) if kind == "float" else int(x)
-    if kind_of(x) == kind or not isinstance(x, Tensor):
+        return float(x) if is_float(dtype) else int(x)
+    if dtype_of(x) == dtype:
         return x
-    return ops.cast(x, {"int": "int32", "float": "float32", "bool": "bool"}[kind])
+    return replace(x, value=x.value.astype(dtype)) if isinstance(x, Weight) else ops.cast(x, dtype)
 
 
 def as_float(x: Any, ops: Operations) -> Any:
-    return as_kind(x, "float", ops)
+    """Whole numbers and truths as float32."""
+    return in_dtype(x, "float32" if kind_of(x) != "float" else dtype_of(x), ops)
 
 
-def whole(result: Tensor, like: Sequence[Any], ops: Operations) -> Tensor:
-    """The result as integers, where an engine made floats of them."""
-    if kind_of(result) == "int":
-        return result
-    dtype = next((x.dtype for x in like if isinstance(x, Tensor) and kind_of(x) == "int"), "int32")
-    return ops.cast(result, dtype)
+def as_bool(x: Any, ops: Operations) -> Any:
+    return x if isinstance(x, (bool, int, float, Weight)) else in_dtype(x, "bool", ops)
 
 
-def promoted(xs: Sequence[Any], ops: Operations, least: str = "int") -> tuple[str, list[Any]]:
-    """The operands in the kind of the widest of them, and that kind."""
-    order = ("bool", "int", "float")
-    kind = max((*(kind_of(x) for x in xs), least), key=order.index)
-    return kind, [as_kind(x, kind, ops) for x in xs]
+def as_number(x: Any, ops: Operations) -> Any:
+    """Truths as int32."""
+    return in_dtype(x, "int32", ops) if kind_of(x) == "bool" else x
+
+
+def promoted(xs: Sequence[Any], ops: Operations, numbers: str = "weak") -> tuple[str, list[Any]]:
+    """The dtype in which operands meet (see `promoted_type`), and the operands in it."""
+    dtype = promoted_type(*xs, numbers=numbers)
+    return dtype, [in_dtype(x, dtype, ops) for x in xs]
 
 
 def axes_of(layer: LayerView, x: Tensor) -> list[int]:

@@ -12,15 +12,18 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..operations import Operand, Operations, Tensor, Weight
+from ..dtypes import is_float, is_whole, limits, sum_type
+from ..operations import Operand, Operations, Tensor, Weight, promoted_type
 from .activations import ELEMENTWISE, sparsemax
 from .attention import Heads, attend, both, causal_mask
 from .operation_kinds import (
     COMPOSED,
     Apply,
+    as_bool,
     as_float,
-    as_kind,
+    as_number,
     axes_of,
+    in_dtype,
     kind_of,
     known,
     only_arrays,
@@ -28,7 +31,6 @@ from .operation_kinds import (
     promoted,
     squeezed,
     swapped,
-    whole,
 )
 from .products import LETTERS
 from .rule import LayerView
@@ -49,17 +51,19 @@ UNARY = [
     "Log1p",
     "Log2",
     "Reciprocal",
-    "Round",
     "Rsqrt",
     "Sinh",
     "Sqrt",
     "Tanh",
-    "Trunc",
 ]
 WITHOUT_LAYERS = ["Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt"]
 WAVES = ["Cos", "Sin", "Tan"]
-# These keep integers.
-KEEPING = {"Absolute": "abs", "Abs": "abs", "Negative": "negative", "Sign": "sign", "Square": "square"}
+# These keep whole numbers.
+KEEPING = {"Negative": "negative", "Sign": "sign", "Square": "square"}
+# These hand on what has no sign, or no fraction.
+HANDING_ON = {"Absolute": "abs", "Abs": "abs", "Trunc": "trunc"}
+# Of whole numbers these make whole numbers.
+STEPS = ("Relu", "Relu6", "Threshold")
 ACTIVATIONS = {
     "Celu": ("alpha",),
     "Elu": ("alpha",),
@@ -86,7 +90,7 @@ ACTIVATIONS = {
     "TanhShrink": (),
     "Threshold": ("threshold", "default_value"),
 }
-UNCHANGED = ("Copy", "StopGradient", "ConvertToTensor", "Identity", "Array")
+UNCHANGED = ("Copy", "StopGradient", "Identity")
 
 
 def snake(name: str) -> str:
@@ -95,44 +99,76 @@ def snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-def unary(name: str, keeps_integers: bool) -> Apply:
+def of_floats(name: str) -> Apply:
     def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        decimals = layer.config.get("decimals")
-        if decimals:
-            return ops.multiply(ops.unary(ops.multiply(as_float(x, ops), 10.0**decimals), name), 10.0**-decimals)
-        if keeps_integers and kind_of(x) == "int":
-            return whole(ops.unary(x, name), [x], ops)
         return ops.unary(as_float(x, ops), name)
 
     return apply
 
 
+def of_numbers(name: str) -> Apply:
+    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+        return ops.unary(as_number(x, ops), name)
+
+    return apply
+
+
+def handing_on(name: str) -> Apply:
+    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+        untouched = kind_of(x) != "float" if name == "trunc" else limits_of(x)[0] == 0
+        return x if untouched else ops.unary(x, name)
+
+    return apply
+
+
+def limits_of(x: Tensor) -> tuple[float, float]:
+    return (-np.inf, np.inf) if is_float(x.dtype) else limits(x.dtype)
+
+
 def activation(name: str, settings: Sequence[str]) -> Apply:
     def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        return ops.activation(as_float(x, ops), name, **{key: layer.config[key] for key in settings})
+        given = x if is_whole(x.dtype) and layer.class_name[4:] in STEPS else as_float(x, ops)
+        return ops.activation(given, name, **{key: layer.config[key] for key in settings})
 
     return apply
 
 
 for class_name in UNARY:
-    operation(class_name)(unary(class_name.lower(), keeps_integers=False))
+    operation(class_name)(of_floats(class_name.lower()))
 for class_name in WAVES:
-    operation(class_name, note="in NeoML of |x| < 6.5e6, NaN beyond", neoml="partly")(
-        unary(class_name.lower(), keeps_integers=False)
-    )
+    operation(class_name, note="in NeoML of |x| < 6.5e6, NaN beyond", neoml="partly")(of_floats(class_name.lower()))
 for class_name in WITHOUT_LAYERS:
-    only_arrays(class_name)(unary(class_name.lower(), keeps_integers=False))
+    only_arrays(class_name)(of_floats(class_name.lower()))
 for class_name, function in KEEPING.items():
-    operation(class_name)(unary(function, keeps_integers=True))
+    operation(class_name)(of_numbers(function))
+for class_name, function in HANDING_ON.items():
+    operation(class_name, mask="own")(handing_on(function))
 for class_name, wanted in ACTIVATIONS.items():
     assert snake(class_name) in ELEMENTWISE
     operation(class_name)(activation(snake(class_name), wanted))
 
 
+@operation("Round", mask="own")
+def rounded(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    decimals = layer.config.get("decimals") or 0
+    if is_whole(x.dtype) and decimals >= 0:
+        return x
+    if not decimals:
+        return ops.unary(x, "round")
+    result = ops.divide(ops.unary(ops.multiply(as_float(x, ops), 10.0**decimals), "round"), 10.0**decimals)
+    return ops.cast(result, x.dtype)
+
+
 @operation(*UNCHANGED)
 def unchanged(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    layer.irrelevant("dtype", "sparse", "ragged")
     return x
+
+
+@operation("Array", "Cast", "ConvertToTensor", mask="own")
+def cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """What has the dtype already is handed on, its mask too."""
+    layer.irrelevant("sparse", "ragged")
+    return in_dtype(x, layer.config.get("dtype") or x.dtype, ops)
 
 
 # ---- two operands
@@ -156,17 +192,15 @@ COMPARISONS = {
 
 def binary(name: str) -> Apply:
     def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        kind, (a, b) = promoted([x1, x2], ops)
-        result = getattr(ops, name)(a, b)
-        return whole(result, [x1, x2], ops) if kind == "int" else result
+        result: Tensor = getattr(ops, name)(x1, x2)
+        return result
 
     return apply
 
 
 def comparison(name: str) -> Apply:
     def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        _, (a, b) = promoted([x1, x2], ops)
-        return ops.compare(a, b, name)
+        return ops.compare(x1, x2, name)
 
     return apply
 
@@ -185,19 +219,17 @@ def divide(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
 @operation("Power", note="in NeoML with a fixed exponent or a fixed positive base", neoml="partly")
 def power(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """Whole powers of few factors are products; √ and its reciprocal are themselves."""
+    dtype, (a, b) = promoted([x1, x2], ops)
     if isinstance(x2, (int, float)):
         named = {0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal", 2: "square"}.get(x2)
-        if named and (kind_of(x1) == "float" or isinstance(x2, float)):
-            return ops.unary(as_float(x1, ops), named)
+        if named and is_float(dtype):
+            return ops.unary(a, named)
         if float(x2).is_integer() and 1 <= x2 <= 16:
-            kind, (x, _) = promoted([x1, x2], ops)
-            result = power_of(x, int(x2), ops)
-            return whole(result, [x1], ops) if kind == "int" else result
-        if kind_of(x1) == "float" or isinstance(x2, float):
-            return ops.power(as_float(x1, ops), float(x2))
-    if isinstance(x1, (int, float)) and x1 > 0 and kind_of(x2) == "float":
-        return ops.unary(ops.multiply(x2, log(x1)), "exp")
-    _, (a, b) = promoted([x1, x2], ops)
+            return power_of(a, int(x2), ops)
+        if is_float(dtype):
+            return ops.power(a, float(x2))
+    if isinstance(x1, (int, float)) and x1 > 0 and is_float(dtype):
+        return ops.unary(ops.multiply(b, log(x1)), "exp")
     return ops.array_function("power", [a, b])
 
 
@@ -218,8 +250,8 @@ def turned(layer: LayerView, x: Any, ops: Operations) -> Tensor:
 @operation("Hypot")
 def hypot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     squares = [
-        replace(x, value=x.value**2) if isinstance(x, Weight) else ops.unary(as_float(x, ops), "square")
-        for x in (x1, x2)
+        replace(x, value=np.square(x.value)) if isinstance(x, Weight) else ops.unary(x, "square")
+        for x in (as_float(x1, ops), as_float(x2, ops))
     ]
     return ops.unary(ops.add(*squares), "sqrt")
 
@@ -252,13 +284,11 @@ WHOLE_DIVISION = {"FloorDivide": "floor_divide", "Mod": "mod"}
 
 def whole_division(name: str) -> Apply:
     def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        kind, operands = promoted([x1, x2], ops)
-        if kind == "float":
-            return ops.array_function(name, operands)
-        # Whole numbers that float32 holds have an exact quotient or one well away from whole numbers.
-        a, b = (as_float(x, ops) for x in operands)
-        quotient = ops.unary(ops.divide(a, b), "floor")
-        return whole(quotient if name == "floor_divide" else ops.subtract(a, ops.multiply(quotient, b)), [x1, x2], ops)
+        # Only the remainder makes tensors of numbers first.
+        dtype, (a, b) = promoted([x1, x2], ops, "typed" if name == "mod" else "weak")
+        if is_float(dtype):
+            return ops.array_function(name, [a, b])
+        return ops.whole_division(as_number(a, ops), as_number(b, ops), name)
 
     return apply
 
@@ -274,51 +304,59 @@ def arctan2(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
 
 @only_arrays("Isnan", "Isinf", "Isfinite")
 def state_of_numbers(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-    return ops.array_function(layer.class_name.rpartition(".")[2].lower(), [x])
+    return ops.array_function(layer.class_name.rpartition(".")[2].lower(), [as_float(x, ops)])
 
 
 @operation("LogicalAnd")
 def logical_and(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    return ops.logical_and(as_kind(x1, "bool", ops), as_kind(x2, "bool", ops))
+    return ops.logical_and(truths(x1, x2, ops), truths(x2, x1, ops))
 
 
 @operation("LogicalOr")
 def logical_or(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    return ops.logical_or(as_kind(x1, "bool", ops), as_kind(x2, "bool", ops))
+    return ops.logical_or(truths(x1, x2, ops), truths(x2, x1, ops))
 
 
 @operation("LogicalXor")
 def logical_xor(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    a, b = (as_float(as_kind(x, "bool", ops), ops) for x in (x1, x2))
-    return ops.compare(a, b, "not_equal")
+    return ops.compare(truths(x1, x2, ops), truths(x2, x1, ops), "not_equal")
+
+
+def truths(x: Any, beside: Any, ops: Operations) -> Tensor:
+    """An operand as a tensor of truths; a constant is spread over the operand beside it."""
+    if isinstance(x, Weight):
+        x = ops.add(ops.full_like(beside, 0.0), replace(x, value=(x.value != 0).astype(np.float32)))
+    elif isinstance(x, (bool, int, float)):
+        x = ops.full_like(beside, float(bool(x)))
+    return in_dtype(x, "bool", ops)
 
 
 @operation("LogicalNot")
 def logical_not(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-    return ops.logical_not(as_kind(x, "bool", ops))
+    return ops.logical_not(as_bool(x, ops))
 
 
 @operation("Where")
 def where(layer: LayerView, condition: Tensor, ops: Operations, x1: Any = None, x2: Any = None) -> Tensor:
     if x1 is None or x2 is None:
         raise layer.refuse("the places of nonzero values have a shape that only a run tells", "give where both values")
-    kind, (a, b) = promoted([x1, x2], ops)
+    dtype, (a, b) = promoted([x1, x2], ops)
     if isinstance(condition, Weight):
-        ones = replace(condition, value=condition.value.astype(np.float32))
-        beside = next(x for x in (a, b) if isinstance(x, Tensor))
-        condition = ops.compare(ops.add(ops.full_like(beside, 0.0), ones), 0.5, "greater")
+        condition = truths(condition, next(x for x in (a, b) if isinstance(x, Tensor)), ops)
+    condition = as_bool(condition, ops)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        a = ops.add(ops.full_like(condition, 0.0), a)
-    result = ops.where(as_kind(condition, "bool", ops), a, b)
-    return whole(result, [x1, x2], ops) if kind == "int" else result
+        a = spread_number(a, condition, dtype, ops)
+    return ops.where(condition, a, b)
+
+
+def spread_number(x: Any, like: Tensor, dtype: str, ops: Operations) -> Tensor:
+    """A number or a constant as a tensor of the shape of another."""
+    return ops.add(ops.cast(ops.full_like(like, 0.0), dtype), x)
 
 
 @operation("Clip")
 def clip(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    limits = [layer.config["x_min"], layer.config["x_max"]]
-    kind, (x, low, high) = promoted([x, *limits], ops)
-    result = ops.minimum(ops.maximum(x, low), high)
-    return whole(result, [x], ops) if kind == "int" else result
+    return ops.minimum(ops.maximum(as_number(x, ops), layer.config["x_min"]), layer.config["x_max"])
 
 
 # ---- over axes
@@ -329,15 +367,14 @@ REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Amax": "max", "Min": 
 def reduction(name: str) -> Apply:
     def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
         initial = layer.config.get("initial")
-        kind = "float" if name == "mean" else "int" if name == "sum" and kind_of(x) == "bool" else kind_of(x)
-        x = as_kind(x, kind, ops)
+        x = as_float(x, ops) if name == "mean" else ops.cast(x, sum_type(x.dtype)) if name == "sum" else x
         result = ops.reduce(x, name, axes_of(layer, x), layer.config["keepdims"])
         if initial is not None:
             bound = {"max": ops.maximum, "min": ops.minimum, "sum": ops.add}.get(name)
             if bound is None:
                 raise layer.refuse(f"{name} with an initial value is not handled", "leave it out")
             result = bound(result, initial)
-        return whole(result, [x], ops) if kind == "int" else result
+        return result
 
     return apply
 
@@ -349,7 +386,7 @@ for class_name, function in REDUCTIONS.items():
 @operation("Any", "All")
 def any_or_all(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
-    return ops.reduce(as_kind(x, "bool", ops), name, axes_of(layer, x), layer.config["keepdims"])
+    return ops.reduce(as_bool(x, ops), name, axes_of(layer, x), layer.config["keepdims"])
 
 
 @operation("Var", "Std")
@@ -361,8 +398,7 @@ def variance(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("CountNonzero")
 def count_nonzero(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    counted = ops.cast(as_kind(x, "bool", ops), "int32")
-    return whole(ops.reduce(counted, "sum", axes_of(layer, x)), [counted], ops)
+    return ops.reduce(ops.cast(as_bool(x, ops), "int32"), "sum", axes_of(layer, x))
 
 
 @operation("Average")
@@ -387,9 +423,10 @@ def moments(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
 @operation("Prod", "Median", note=COMPOSED, neoml="partly")
 def prod_or_median(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
-    layer.irrelevant("dtype")
+    dtype = layer.config.get("dtype") or (sum_type(x.dtype) if name == "prod" else "float32")
     axis = None if layer.config["axis"] is None else tuple(axes_of(layer, x))
-    return ops.array_function(name, [as_float(x, ops)], axis=axis, keepdims=layer.config["keepdims"])
+    made = ops.array_function(name, [in_dtype(x, dtype, ops)], axis=axis, keepdims=layer.config["keepdims"])
+    return ops.cast(made, dtype)
 
 
 @operation("Logsumexp")
@@ -422,11 +459,9 @@ def glu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("Cumsum")
 def cumsum(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    layer.irrelevant("dtype")
     if layer.config["axis"] is None:
         raise layer.refuse("a running sum over all axes and the batch is not handled", "name one axis")
-    result = ops.cumsum(x, layer.config["axis"])
-    return whole(result, [x], ops) if kind_of(x) == "int" else result
+    return ops.cumsum(as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops), layer.config["axis"])
 
 
 @operation("Argmax", "Argmin")
@@ -434,16 +469,21 @@ def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = layer.config["axis"]
     if axis is None:
         raise layer.refuse("a place within all axes and the batch is not handled", "name one axis")
-    x = as_float(x, ops)
-    found = ops.argmax(x if layer.class_name == "ops.Argmax" else ops.unary(x, "negative"), axis)
+    x = as_number(x, ops)
+    if layer.class_name == "ops.Argmin":
+        # The largest number less x falls as x grows, and does not overflow.
+        x = ops.unary(x, "negative") if is_float(x.dtype) else ops.subtract(sum(limits(x.dtype)), x)
+    found = ops.argmax(x, axis)
     return ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
 
 
 @operation("Sort", "Argsort", "Cumprod", note=COMPOSED, neoml="partly")
 def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
-    layer.irrelevant("dtype")
-    return ops.array_function(name, [x], axis=layer.config["axis"])
+    if name == "cumprod":
+        x = as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops)
+    found = ops.array_function(name, [x], axis=layer.config["axis"])
+    return ops.cast(found, "int32" if name == "argsort" else x.dtype)
 
 
 @operation("Normalize")
@@ -474,16 +514,26 @@ def rms_norm(layer: LayerView, x: Tensor, ops: Operations, scale: Optional[Opera
 # ---- products
 
 
+# Only these whole numbers are multiplied as such, and only by tensordot.
+WIDE = ("int32", "int64")
+
+
+def product_type(*operands: Any) -> str:
+    """The dtype of a product: Keras computes those of whole numbers in float32, and of int8 in int32."""
+    dtype = promoted_type(*operands)
+    return "int32" if dtype == "int8" else dtype
+
+
 @operation("Matmul")
 def matmul(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    return ops.matmul(as_float(x1, ops), as_float(x2, ops))
+    return ops.cast(ops.matmul(as_float(x1, ops), as_float(x2, ops)), product_type(x1, x2))
 
 
 @operation("Dot")
 def dot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     if isinstance(x2, Tensor):
         raise layer.refuse("dot of two tensors mixes the rows of a batch", "use matmul or the Dot layer")
-    return ops.matmul(as_float(x1, ops), x2)
+    return ops.cast(ops.matmul(as_float(x1, ops), as_float(x2, ops)), promoted_type(x1, x2))
 
 
 @operation("Tensordot")
@@ -499,7 +549,8 @@ def tensordot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     summed = {left[one] for one in first}
     output = [one for one in (*left, *right) if one not in summed]
     equation = f"{''.join(left)},{''.join(right)}->{''.join(output)}"
-    return ops.einsum(equation, [as_float(x1, ops), as_float(x2, ops)])
+    dtype, exact = promoted([x1, x2], ops)
+    return ops.cast(ops.einsum(equation, exact if dtype in WIDE else [as_float(x, ops) for x in exact]), dtype)
 
 
 def as_list(axes: Any) -> list[int]:
@@ -525,11 +576,12 @@ def dot_product_attention(
         causal = ops.expand_dims(causal, 1)
     times = known(query, 2) // known(key, 2)
     shared = [ops.repeat(x, times, axis=2) for x in (key, value)]
-    allowed = both([None if mask is None else as_kind(mask, "bool", ops), causal], ops)
+    allowed = both([None if mask is None else as_bool(mask, ops), causal], ops)
     output, _ = attend(layer, Heads(3, [1]), [query, *shared], allowed, True, ops, scale)
     return output
 
 
 @operation("Einsum")
 def einsum(layer: LayerView, *operands: Any, ops: Operations) -> Tensor:
-    return ops.einsum(layer.config["subscripts"], [as_float(x, ops) for x in operands])
+    made = ops.einsum(layer.config["subscripts"], [as_float(x, ops) for x in operands])
+    return ops.cast(made, product_type(*operands))

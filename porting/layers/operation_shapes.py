@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import sum_type
 from ..operations import Operations, Tensor, Weight
 from .merging import same_rank
-from .operation_kinds import as_float, axes_of, kind_of, known, operation, promoted, squeezed, swapped, whole
+from .operation_kinds import as_float, axes_of, in_dtype, known, operation, squeezed, swapped
 from .rule import LayerView, Refusal
 
 # More places than this are picked by a matrix of zeros and ones.
@@ -83,8 +84,7 @@ def concatenate(layer: LayerView, xs: Sequence[Any], ops: Operations) -> Tensor:
         raise layer.refuse(f"a concatenation over axis {axis} mixes the rows of a batch", "name another axis")
     if not all(isinstance(x, Tensor) for x in xs):
         raise layer.refuse("a concatenation with a constant is not handled", "make it an input")
-    _, tensors = promoted(xs, ops, "bool")
-    return ops.concatenate(tensors, axis)
+    return ops.concatenate(xs, axis)
 
 
 @operation("Append")
@@ -96,8 +96,7 @@ def append(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
 @operation("Stack")
 def stack(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     axis = layer.config["axis"] % (len(xs[0].shape) + 1)
-    _, tensors = promoted(xs, ops, "bool")
-    return ops.concatenate([ops.expand_dims(x, axis) for x in tensors], axis)
+    return ops.concatenate([ops.expand_dims(x, axis) for x in xs], axis)
 
 
 @operation("Unstack")
@@ -154,8 +153,7 @@ def fliplr(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("Tril", "Triu")
 def triangle(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    result = triangular(as_float(x, ops), layer.config["k"], layer.class_name == "ops.Tril", ops)
-    return whole(result, [x], ops) if kind_of(x) == "int" else result
+    return triangular(x, layer.config["k"], layer.class_name == "ops.Tril", ops)
 
 
 def triangular(x: Tensor, k: int, lower: bool, ops: Operations) -> Tensor:
@@ -165,7 +163,7 @@ def triangular(x: Tensor, k: int, lower: bool, ops: Operations) -> Tensor:
         raise Refusal("a triangle over the batch axis is not handled", "put the batch in front of the matrices")
     rows, columns = ops.positions(x, rank - 2), ops.positions(x, rank - 1)
     kept = ops.compare(ops.add(rows, float(k)), columns, "greater_equal" if lower else "less_equal")
-    return ops.where(kept, x, 0.0)
+    return ops.where(kept, x, False if x.dtype == "bool" else 0)
 
 
 @operation("Diagonal")
@@ -176,8 +174,7 @@ def diagonal(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 @operation("Trace")
 def trace(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     found = diagonal_of(layer, x, ops)
-    total = ops.reduce(found, "sum", (len(found.shape) - 1,))
-    return whole(total, [x], ops) if kind_of(x) == "int" else total
+    return ops.reduce(ops.cast(found, sum_type(x.dtype)), "sum", (len(found.shape) - 1,))
 
 
 def diagonal_of(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
@@ -201,7 +198,7 @@ def slice_update(layer: LayerView, inputs: Tensor, start_indices: Any, updates: 
     starts = start_indices.value.tolist() if isinstance(start_indices, Weight) else start_indices
     if any(isinstance(start, Tensor) for start in starts) or starts[0] != 0:
         raise layer.refuse("an update at places that the data decide, or of some rows of a batch", "use where")
-    _, (inputs, updates) = promoted([inputs, updates], ops, "bool")
+    updates = in_dtype(updates, inputs.dtype, ops)
     for axis in reversed(range(1, len(inputs.shape))):
         start, end = starts[axis], starts[axis] + known(updates, axis)
         around = inputs
@@ -216,13 +213,13 @@ def slice_update(layer: LayerView, inputs: Tensor, start_indices: Any, updates: 
     return updates
 
 
-@operation("Diff")
+@operation("Diff", mask="own")
 def diff(layer: LayerView, a: Tensor, ops: Operations) -> Tensor:
     axis = layer.config["axis"] % len(a.shape)
-    result = a
     for _ in range(layer.config["n"]):
-        result = ops.subtract(ops.slice(result, axis, 1, None), ops.slice(result, axis, 0, -1))
-    return whole(result, [a], ops) if kind_of(a) == "int" else result
+        later, earlier = ops.slice(a, axis, 1, None), ops.slice(a, axis, 0, -1)
+        a = ops.compare(later, earlier, "not_equal") if a.dtype == "bool" else ops.subtract(later, earlier)
+    return a
 
 
 @operation("Roll")
@@ -255,8 +252,7 @@ def pad(layer: LayerView, x: Tensor, ops: Operations, constant_values: float = 0
         return x
     if mode != "constant":
         raise layer.refuse(f"pad mode {mode!r} is not handled", "use mode 'constant', 'reflect' or 'symmetric'")
-    result = ops.pad(as_float(x, ops), amounts[1:], float(constant_values or 0.0))
-    return whole(result, [x], ops) if kind_of(x) == "int" else result
+    return ops.pad(x, amounts[1:], constant_values or 0)
 
 
 def mirrored(x: Tensor, axis: int, before: int, behind: int, beyond: int, ops: Operations) -> Tensor:
@@ -315,7 +311,7 @@ def take(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
         return picked(x, axis, indices, ops)
     places = [int(at) % known(x, axis) for at in (indices.value if isinstance(indices, Weight) else indices)]
     if len(places) > MOST_PIECES:
-        return ops.resample(x, axis, np.eye(known(x, axis), dtype=np.float32)[places])
+        return ops.cast(ops.resample(x, axis, np.eye(known(x, axis), dtype=np.float32)[places]), x.dtype)
     return ops.concatenate([ops.slice(x, axis, at, at + 1) for at in places], axis)
 
 
@@ -347,11 +343,6 @@ def full_like(layer: LayerView, x: Tensor, fill_value: Any, ops: Operations) -> 
     if not isinstance(fill_value, (int, float)):
         raise layer.refuse("full_like with a tensor is not handled", "add it to zeros_like")
     return filled(layer, x, fill_value, ops)
-
-
-@operation("Cast")
-def cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.cast(x, layer.config["dtype"])
 
 
 @operation("OneHot")

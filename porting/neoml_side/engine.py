@@ -160,7 +160,7 @@ class NeomlEngine(Engine):
             Mismatch: numbers that are not finite, or sizes that do not fit the net or each other.
         """
         small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
-        check_inputs_of_net(inputs, self.least_sizes if small else {}, self.id_limits)
+        check_inputs_of_net(inputs, self.least_sizes if small else {})
         sizes = sizes_of(self.network, inputs)
         if self.hangs_on_sizes is None and sizes not in self._by_size:
             try:
@@ -191,7 +191,8 @@ class NeomlEngine(Engine):
         feeds: dict[str, tuple[Array, Wire]] = {}
         wires: dict[TensorRef, Wire] = {}
         for ref in dict.fromkeys(call.reads()):
-            wires[ref] = _fed(ops, str(ref), tensors[ref], feeds)
+            fed = _fed(ops, str(ref), tensors[ref], feeds)
+            wires[ref] = replace(fed, bounds=self.plan.tensors[ref].bounds)
             if ref in masks:
                 wires[ref] = wires[ref].with_mask(_fed(ops, f"{ref} mask", masks[ref], feeds))
         graph.scope = call.name
@@ -241,7 +242,7 @@ def weight_bytes(network: Network) -> int:
 
 
 def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[Array, Wire]]) -> Wire:
-    dtype = "bool" if array.dtype == bool else "int32" if array.dtype.kind in "iu" else "float32"
+    dtype = "float32" if array.dtype.kind not in "biu" else array.dtype.name
     shape = (None, *array.shape[1:])
     if dtype == "bool":
         wire = Wire(shape, dtype, canonical(array.ndim), ops.graph.add("Source", name=name), ops.graph)

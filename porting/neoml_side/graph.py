@@ -181,6 +181,8 @@ class Graph:
         sinks: port by the name under which NeoML gives it out.
         ids_below: by source, the size of the smallest table that its values pick rows from.
         guards: by the name under which it is read; with each lookup that a sink needs its guard is a sink too.
+        ids_known: `ids_below` as known beforehand; None while nodes are laid out only to find it.
+        unproved: whether the nodes would be others, were `ids_known`.
     """
 
     def __init__(self) -> None:
@@ -188,6 +190,8 @@ class Graph:
         self.sinks: dict[str, Port] = {}
         self.ids_below: dict[str, int] = {}
         self.guards: dict[str, Guard] = {}
+        self.ids_known: Optional[Mapping[str, int]] = {}
+        self.unproved = False
         self.scope = ""
 
     def add(

@@ -52,7 +52,7 @@ def observed_shape(network: Network, ref: TensorRef) -> Shape:
 def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Wire:
     shape = observed_shape(network, ref)
     array = next((case.outputs[ref] for case in network.cases if ref in case.outputs), None)
-    dtype = "float32" if array is None or array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32"
+    dtype = "float32" if array is None or array.dtype.kind not in "biu" else array.dtype.name
     layout = canonical(len(shape), dtype)
     wire = Wire(shape, dtype, layout, graph.add("Source", name=f"stand-in {ref}"), graph, ids_from=frozenset())
     masks = [case.masks[ref] for case in network.cases if ref in case.masks]
@@ -78,7 +78,7 @@ def plan_network(
     Raises:
         Unsupported: with every problem of every call.
     """
-    first = _plan(network, rules, training, moving, {})
+    first = _plan(network, rules, training, moving, {}, None)
     layouts: dict[str, str] = {}
     for one in network.inputs:
         moves = first.ops.moves.get(one.name, {})
@@ -86,13 +86,20 @@ def plan_network(
             wire = first.tensors[one.ref]
             if len(wire.layout) > 1 and wire.layout[1] == "H":
                 layouts[one.name] = "BL" + wire.layout[2:]
-    return _plan(network, rules, training, moving, layouts) if layouts else first
+    again = layouts or first.graph.unproved
+    return _plan(network, rules, training, moving, layouts, first.graph.ids_below) if again else first
 
 
 def _plan(
-    network: Network, rules: Mapping[str, Rule], training: bool, moving: Collection[str], layouts: Mapping[str, str]
+    network: Network,
+    rules: Mapping[str, Rule],
+    training: bool,
+    moving: Collection[str],
+    layouts: Mapping[str, str],
+    ids_known: Optional[Mapping[str, int]],
 ) -> Plan:
     graph = Graph()
+    graph.ids_known = None if ids_known is None else dict(ids_known)
     ops = NeomlOperations(graph, training, moving)
     inputs = {one.ref: _source(ops, one, layouts.get(one.name)) for one in network.inputs}
 

@@ -7,11 +7,12 @@ what has no place. Planning builds nothing and takes milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ..dtypes import holds
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, Network
 from .graph import Graph, Node
@@ -30,8 +31,6 @@ __all__ = [
 LeastSizes = Mapping[str, Sequence[int]]
 # No input has as many steps.
 MANY = 1 << 62
-# The largest whole number up to which float32 holds them all.
-EXACT = 1 << 24
 _TAKE_ANY_SIZE = frozenset({"MaxPooling", "MeanPooling", "MaxPooling3D", "MeanPooling3D", "SubSequence"})
 
 
@@ -112,17 +111,15 @@ def _least(
     return good
 
 
-def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes, ids: Collection[str] = ()) -> None:
+def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
     """Refuse what NeoML would answer with garbage.
 
     Args:
-        arrays: float32, int32 or bool by input.
+        arrays: by input, of its dtype.
         least: by input, the least sizes; inputs that are not in it take any.
-        ids: inputs that pick rows of a table; whole numbers of others are computed with.
 
     Raises:
-        Mismatch: numbers that are not finite, whole numbers that float32 does not hold, or sizes below the least, by
-            input.
+        Mismatch: numbers that are not finite, whole numbers beyond int32, or sizes below the least, by input.
     """
     problems = []
     for name, array in arrays.items():
@@ -130,10 +127,10 @@ def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes, ids: Col
             worst = array[~np.isfinite(array)].flat[0]
             way_out = "give finite numbers; engine='numpy' computes with such ones as Keras does"
             problems.append(Problem(f"input {name!r}", f"holds {worst}, of which NeoML makes other numbers", way_out))
-        if array.dtype.kind == "i" and name not in ids:
-            worst = max(int(array.max()), -int(array.min()))
-            if worst > EXACT:
-                what = f"holds {worst} or its negative; NeoML computes in float32, exactly up to {EXACT}"
+        if array.dtype.name in ("int64", "uint32", "uint64"):
+            least_held, largest = int(array.min()), int(array.max())
+            if not holds("int32", least_held, largest):
+                what = f"holds numbers from {least_held} to {largest}; those of NeoML are int32"
                 problems.append(Problem(f"input {name!r}", what, "give smaller numbers, or use engine='numpy'"))
         for axis, size in enumerate(least.get(name, ())):
             if array.shape[axis] < size:

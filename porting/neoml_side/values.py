@@ -15,20 +15,30 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Optional
 
+from ..dtypes import INT32, is_whole, limits
 from ..layers.rule import Refusal
 from ..network import Shape
 from .graph import AXES, DIMENSIONS, Graph, Guard, Port
 
-__all__ = ["Terminal", "Wire", "canonical", "free_letter", "is_ascending", "swaps"]
+__all__ = ["EXACT", "Range", "Terminal", "Wire", "canonical", "free_letter", "holds_exactly", "is_ascending", "swaps"]
 
 CANONICAL = {1: "B", 2: "BC", 3: "BHC", 4: "BHWC", 5: "BHWDC", 6: "BSHWDC"}
 IDS = {1: "B", 2: "BH", 3: "BHW", 4: "BHWD", 5: "BSHWD"}
 MOST_AXES = 6
+# The largest whole number up to which float32 holds them all.
+EXACT = 2**24
+# The least and the largest that whole numbers may be.
+Range = tuple[int, int]
+
+
+def holds_exactly(found: Range) -> bool:
+    """Whether float32 holds all whole numbers within a range."""
+    return found[0] >= -EXACT and found[1] <= EXACT
 
 
 def canonical(rank: int, dtype: str = "float32") -> str:
     """The layout in Keras' element order; ids leave the channels free for a lookup."""
-    table = IDS if dtype == "int32" and rank in IDS else CANONICAL
+    table = IDS if is_whole(dtype) and rank in IDS else CANONICAL
     if rank not in table:
         raise Refusal(f"a tensor of rank {rank} does not fit a NeoML blob", f"keep tensors to rank {MOST_AXES}")
     return table[rank]
@@ -80,7 +90,7 @@ class Wire:
 
     Attributes:
         shape: Keras' shape, None where only a run will tell.
-        dtype: ``float32``, ``int32``, or ``bool`` (0 or 1 in a float blob).
+        dtype: as Keras names it. Whole numbers lie in an int32 blob, ``bool`` as 0 or 1 in a float blob.
         layout: the blob dimension of each axis.
         port: where the blob comes from.
         graph: the graph that the port belongs to.
@@ -90,6 +100,7 @@ class Wire:
         flipped: the wire that this one is the reverse of, and along which axis.
         on_move: told ``(origin, layout, wanted layout)`` when a tensor close to an input must be moved.
         forms: ports of the same tensor by layout.
+        bounds: within what its whole numbers lie, where more is known than their dtype says.
     """
 
     shape: Shape
@@ -103,6 +114,7 @@ class Wire:
     flipped: Optional[tuple[Wire, int]] = None
     on_move: Optional[Callable[[str, str, str], None]] = None
     forms: dict[str, Port] = field(default_factory=dict)
+    bounds: Optional[Range] = None
 
     def __post_init__(self) -> None:
         self.forms.setdefault(self.layout, self.port)
@@ -113,6 +125,23 @@ class Wire:
     @property
     def rank(self) -> int:
         return len(self.shape)
+
+    @property
+    def is_whole(self) -> bool:
+        return is_whole(self.dtype)
+
+    @property
+    def range(self) -> Range:
+        """Within what its whole numbers lie; inputs beyond int32 are refused, and so is what may be."""
+        if self.bounds is not None:
+            return self.bounds
+        low, high = limits(self.dtype)
+        return max(low, INT32[0]), min(high, INT32[1])
+
+    @property
+    def blob_dtype(self) -> str:
+        """``int32`` or ``float32``; ``bool`` where floats hold truths."""
+        return "int32" if self.is_whole else self.dtype
 
     def axis(self, axis: int) -> int:
         """The axis counted from the front."""
@@ -176,7 +205,8 @@ class Terminal:
     """A source or a sink of a stored net: Keras' shape and dtype, and where its axes lie in the blob.
 
     Attributes:
-        shape, dtype, layout: as a wire has them.
+        shape, layout: as a wire has them.
+        dtype: of the blob, ``bool`` where floats hold truths.
         keras_dtype: of the network's input, or of the wire.
         ids_below: ids must be at least 0 and below this; None for what is no id. A sink that has it tells which of the
             ids that the net computes are not: 1, else 0.
@@ -200,7 +230,7 @@ class Terminal:
         ids_below: Optional[int] = None,
         at_least: Sequence[int] = (),
     ) -> Terminal:
-        return cls(name, wire.shape, wire.dtype, wire.layout, keras_dtype, ids_below, tuple(at_least))
+        return cls(name, wire.shape, wire.blob_dtype, wire.layout, keras_dtype, ids_below, tuple(at_least))
 
     @classmethod
     def of_guard(cls, name: str, guard: Guard) -> Terminal:

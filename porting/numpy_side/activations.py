@@ -10,7 +10,10 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["ACTIVATIONS", "activate", "sigmoid"]
+__all__ = ["ACTIVATIONS", "KEEP_WHOLE", "activate", "sigmoid"]
+
+# Of whole numbers they make whole numbers.
+KEEP_WHOLE = frozenset({"linear", "relu", "relu6", "threshold"})
 
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946

@@ -55,7 +55,7 @@ class ImageOperations:
     """`porting.operations.ImageOperations` on arrays."""
 
     def pool(self, x: Value, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Value:
-        return Value(pool(floating(x), name, window, strides, padding))
+        return Value(pool(x.value if name == "max" else floating(x), name, window, strides, padding))
 
     def pad(self, x: Value, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
         return Value(padded(x.value, amounts, value))

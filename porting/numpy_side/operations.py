@@ -8,16 +8,17 @@ from typing import Any, Optional
 
 import numpy as np
 
+from ..dtypes import is_float
 from ..errors import Mismatch, Problem
 from ..network import Array
-from ..operations import Cell, Weight
-from .activations import activate, erf
+from ..operations import Cell, Weight, promoted_type
+from .activations import KEEP_WHOLE, activate, erf
 from .convolutions import ConvolutionOperations
 from .images import ImageOperations
 from .positions import PositionOperations
 from .recurrence import run_cell
 from .scaling import ScalingOperations
-from .values import Operand, Value, array_of
+from .values import Operand, Value, alike, array_in, floating
 
 __all__ = ["NumpyOperations", "Value"]
 
@@ -47,7 +48,8 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.asarray(value))
 
     def cast(self, x: Operand, dtype: str) -> Value:
-        return Value(array_of(x).astype(dtype))
+        with np.errstate(invalid="ignore"):
+            return Value(array_in(x, dtype))
 
     def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Value:
         def arrays(given: Any) -> Any:
@@ -56,7 +58,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.asarray(function(*map(arrays, inputs))))
 
     def dense(self, x: Value, kernel: Weight, bias: Optional[Weight] = None) -> Value:
-        y = self._floating(x) @ kernel.value
+        y = floating(x) @ kernel.value
         return Value(y if bias is None else y + bias.value)
 
     def embedding(self, ids: Value, table: Weight) -> Value:
@@ -71,14 +73,14 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(table.value[rows])
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:
-        right = array_of(b)
-        return Value(np.matmul(array_of(a), right.swapaxes(-1, -2) if transpose_b else right))
+        left, right = alike(a, b)
+        return Value(np.matmul(left, right.swapaxes(-1, -2) if transpose_b else right))
 
     def einsum(self, equation: str, operands: Sequence[Operand]) -> Value:
-        return Value(np.einsum(equation, *map(array_of, operands), optimize=True))
+        return Value(np.einsum(equation, *alike(*operands), optimize=True))
 
     def activation(self, x: Value, name: str, **arguments: Any) -> Value:
-        return Value(activate(self._floating(x), name, arguments))
+        return Value(activate(x.value if name in KEEP_WHOLE else floating(x), name, arguments))
 
     def add(self, a: Operand, b: Operand) -> Value:
         return self._binary(np.add, a, b)
@@ -90,8 +92,17 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return self._binary(np.multiply, a, b)
 
     def divide(self, a: Operand, b: Operand) -> Value:
+        dtype = promoted_type(a, b)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self._binary(np.divide, a, b)
+            left, right = (array_in(x, dtype if is_float(dtype) else "float32") for x in (a, b))
+            return Value(np.divide(left, right))
+
+    def whole_division(self, a: Operand, b: Operand, name: str) -> Value:
+        left, right = alike(a, b)
+        if not right.all():
+            raise Mismatch(Problem(name, "divides whole numbers by 0, which Keras refuses", "give other divisors"))
+        with np.errstate(over="ignore"):
+            return Value(np.asarray(getattr(np, name)(left, right)))
 
     def maximum(self, a: Operand, b: Operand) -> Value:
         return self._binary(np.maximum, a, b)
@@ -105,10 +116,10 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def power(self, x: Value, exponent: float) -> Value:
         with np.errstate(all="ignore"):
-            return Value(np.power(self._floating(x), np.float32(exponent)))
+            return Value(np.power(floating(x), np.float32(exponent)))
 
     def compare(self, a: Operand, b: Operand, name: str) -> Value:
-        return self._binary(getattr(np, name), a, b)
+        return Value(np.asarray(getattr(np, name)(*alike(a, b, numbers="typed"))))
 
     def logical_and(self, a: Value, b: Value) -> Value:
         return Value(a.value & b.value)
@@ -120,7 +131,8 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(~a.value)
 
     def where(self, condition: Value, a: Operand, b: Operand) -> Value:
-        return Value(np.where(condition.value, array_of(a, b), array_of(b, a)))
+        chosen, otherwise = alike(a, b)
+        return Value(np.where(condition.value, chosen, otherwise))
 
     def reduce(self, x: Value, name: str, axes: Sequence[int], keepdims: bool = False) -> Value:
         result = getattr(np, name)(x.value, axis=tuple(axes), keepdims=keepdims)
@@ -153,7 +165,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.repeat(x.value, times, axis))
 
     def concatenate(self, xs: Sequence[Value], axis: int) -> Value:
-        return Value(np.concatenate([x.value for x in xs], axis))
+        return Value(np.concatenate(alike(*xs), axis))
 
     def flip(self, x: Value, axis: int) -> Value:
         return Value(np.flip(x.value, axis))
@@ -175,16 +187,9 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     ) -> tuple[Value, Value, list[Value]]:
         initial = [state.value for state in initial_state] if initial_state else None
         masked = None if mask is None else mask.value
-        outputs, last, states = run_cell(cell, self._floating(x), initial, masked, go_backwards, zero_output_for_mask)
+        outputs, last, states = run_cell(cell, floating(x), initial, masked, go_backwards, zero_output_for_mask)
         return Value(outputs), Value(last), [Value(state) for state in states]
 
     @staticmethod
-    def _floating(x: Value) -> Array:
-        return x.value if x.value.dtype.kind == "f" else x.value.astype(np.float32)
-
-    @staticmethod
     def _binary(function: Callable[[Array, Array], Array], a: Operand, b: Operand) -> Value:
-        left, right = array_of(a, b), array_of(b, a)
-        if left.dtype != right.dtype and "f" in (left.dtype.kind + right.dtype.kind):
-            left, right = left.astype(np.float32, copy=False), right.astype(np.float32, copy=False)
-        return Value(np.asarray(function(left, right)))
+        return Value(np.asarray(function(*alike(a, b))))

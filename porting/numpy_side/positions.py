@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
+from ..dtypes import is_whole
+from ..network import Array
+from ..operations import promoted_type
 from .transforms import fourier
-from .values import Operand, Value, array_of
+from .values import Operand, Value, array_in
 
 __all__ = ["PositionOperations"]
 
@@ -39,7 +42,7 @@ class PositionOperations:
         if name in ("sort", "argsort"):
             arguments["kind"] = "stable"  # equal values keep their order, as TensorFlow has it
         with np.errstate(all="ignore"):
-            arrays = [x if isinstance(x, (int, float)) else array_of(x) for x in operands]
+            arrays = [_argument(x, promoted_type(*operands)) for x in operands]
             result = attrgetter(name)(np)(*arrays, **arguments)
         made = np.asarray(result if part is None else result[part])
         return Value(made.astype(np.float32) if made.dtype == np.float64 else made)
@@ -50,3 +53,10 @@ class PositionOperations:
         given = None if imaginary is None else imaginary.value
         made = fourier(real.value, given, axis, inverse, kept)
         return Value(made[0]), Value(made[1])
+
+
+def _argument(x: Operand, dtype: str) -> Union[Array, float]:
+    """An operand as numpy's function takes it; a number among whole numbers is one of them."""
+    if isinstance(x, (int, float)):
+        return array_in(x, dtype) if is_whole(dtype) else x
+    return x.value

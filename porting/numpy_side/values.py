@@ -8,9 +8,9 @@ from typing import Optional, Union
 import numpy as np
 
 from ..network import Array, Shape
-from ..operations import Weight
+from ..operations import Weight, promoted_type
 
-__all__ = ["Operand", "Value", "array_of", "floating"]
+__all__ = ["Operand", "Value", "alike", "array_in", "floating"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +35,18 @@ class Value:
 Operand = Union[Value, Weight, float]
 
 
-def array_of(x: Operand, like: Optional[Operand] = None) -> Array:
-    """The array behind an operand; a number takes the dtype of its partner."""
-    if isinstance(x, (Value, Weight)):
-        return x.value
-    partner = like.value.dtype if isinstance(like, (Value, Weight)) else np.dtype(np.float32)
-    if partner.kind != "f" and not float(x).is_integer():
-        partner = np.dtype(np.float32)
-    return np.asarray(x, partner)
+def array_in(x: Operand, dtype: str) -> Array:
+    """The array behind an operand, in a dtype; a number that does not fit wraps, as in Keras."""
+    array = x.value if isinstance(x, (Value, Weight)) else np.asarray(x)
+    return array.astype(dtype, copy=False)
+
+
+def alike(*operands: Operand, numbers: str = "weak") -> list[Array]:
+    """The arrays behind operands, in the dtype that Keras brings them to."""
+    dtype = promoted_type(*operands, numbers=numbers)
+    return [array_in(one, dtype) for one in operands]
 
 
 def floating(x: Value) -> Array:
-    """The array as float32, where it is not yet floating."""
-    return x.value if x.value.dtype.kind == "f" else x.value.astype(np.float32)
+    """The array as float32, in which Keras' layers compute."""
+    return x.value.astype(np.float32, copy=False)

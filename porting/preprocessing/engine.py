@@ -27,9 +27,6 @@ class FrontedEngine(Engine):
         self.hangs_on_sizes = core.hangs_on_sizes
         self.is_partial = core.is_partial
         self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
-        read = {one.name for one in front.core_inputs}
-        # Whole numbers that are looked up or hashed may be larger than any id.
-        self.wide_inputs = {one.name for one in network.inputs if one.dtype == "int64" and one.name not in read}
 
     @property
     def device(self) -> Any:

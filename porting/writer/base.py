@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from dataclasses import replace
+from typing import Any, Union
 
 import numpy as np
 
+from ..dtypes import is_float
 from ..network import Array
 from ..numpy_side.operations import NumpyOperations
-from ..operations import Weight
+from ..operations import Weight, promoted_type
 from .trace import ATOM, Node, Trace, Traced
 
 __all__ = ["Code", "Operand", "StatementBase", "axis_code", "escape", "literal", "number"]
@@ -47,15 +49,28 @@ class StatementBase:
             for at in range(self.cases)
         )
 
-    def _code(self, x: Operand, like: Optional[Operand] = None) -> Union[Node, str]:
-        """An operand's code; a number takes the kind of its partner."""
+    def _code(self, x: Operand) -> Code:
+        """An operand's code as it is."""
         if isinstance(x, Traced):
             return x.node
+        return self._weight(x) if isinstance(x, Weight) else number(float(x))
+
+    def _code_in(self, x: Operand, dtype: str) -> Code:
+        """An operand's code in a dtype."""
+        if isinstance(x, Traced):
+            return self.cast(x, dtype).node
         if isinstance(x, Weight):
-            return self._weight(x)
-        if isinstance(like, Traced) and not like.is_float and float(x).is_integer():
-            return repr(int(x))
-        return number(float(x))
+            return self._weight(x if x.value.dtype.name == dtype else replace(x, value=x.value.astype(dtype)))
+        if is_float(dtype):
+            return number(float(x))
+        value = np.asarray(x).astype(dtype)
+        # Python's own whole numbers meet these dtypes without changing them, in every numpy.
+        return repr(value.item()) if dtype in ("bool", "int32", "int64") else f"np.{dtype}({value.item()})"
+
+    def _alike(self, *operands: Operand, numbers: str = "weak") -> list[Code]:
+        """The code of operands in the dtype that Keras brings them to."""
+        dtype = promoted_type(*operands, numbers=numbers)
+        return [self._code_in(one, dtype) for one in operands]
 
     def _weight(self, weight: Weight) -> str:
         if not weight.name:
@@ -72,7 +87,7 @@ class StatementBase:
         return self.trace.keep(f"{self.trace.scope}/constant", np.ascontiguousarray(value))
 
     def _floating(self, x: Traced) -> Traced:
-        return x if x.is_float else self.cast(x, "float32")
+        return self.cast(x, "float32")
 
     def _call(self, name: str, x: Traced, *more: str, hint: str = "") -> Node:
         """A call of a helper on one tensor and finished code."""

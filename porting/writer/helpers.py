@@ -238,6 +238,20 @@ def simple_rnn(
     return run_cell(step, project(x, kernel, bias, go_backwards), mask, states, zero_output)
 
 
+def whole_floor_divide(a: Array, b: Array) -> Array:
+    return np.asarray(a // divisor(b))
+
+
+def whole_mod(a: Array, b: Array) -> Array:
+    return np.asarray(a % divisor(b))
+
+
+def divisor(b: Array) -> Array:
+    if not np.all(b):
+        raise ValueError("whole numbers are divided by 0")
+    return b
+
+
 def grow(x: Array, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
     """Grow the axes after the batch by (before, after); below 0 cut them."""
     cuts = (slice(max(-a, 0), size - max(-b, 0)) for size, (a, b) in zip(x.shape[1:], amounts))
@@ -337,7 +351,8 @@ def convolve_transposed(
 def max_pool(x: Array, window: Sequence[int], strides: Sequence[int], padding: str = "valid") -> Array:
     """The largest value of every window over the axes behind the batch."""
     once = [1] * len(window)
-    x = grow(x, [*margins(padding, x.shape[1:-1], window, strides, once), (0, 0)], -np.inf)
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    x = grow(x, [*margins(padding, x.shape[1:-1], window, strides, once), (0, 0)], lowest)
     return np.max([seen for _, seen in windows_over(x, window, strides, once)], axis=0)
 
 
@@ -402,7 +417,7 @@ def source_parts(module: Any) -> dict[str, tuple[str, set[str]]]:
 
 # What stands above comes before the engine's own of that name.
 HELPERS: dict[str, tuple[str, set[str]]] = {
-    "needed_tolerance": source_parts(tolerance)["needed_tolerance"],
+    **{name: source_parts(tolerance)[name] for name in ("needed_tolerance", "same_dtype")},
     "hash_bins": source_parts(lookup)["hash_bins"],
     **source_parts(activations),
     **source_parts(transforms),

@@ -7,7 +7,9 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from ..dtypes import is_whole
 from ..network import Array
+from ..numpy_side.activations import KEEP_WHOLE
 from ..numpy_side.values import Value
 from ..operations import Cell, Weight
 from .base import Code, Operand, axis_code, literal, number
@@ -17,7 +19,7 @@ from .windows import WindowStatements
 
 __all__ = ["StatementOperations"]
 
-SYMBOLS = {"add": ("+", SUM), "subtract": ("-", SUM), "multiply": ("*", PRODUCT), "divide": ("/", PRODUCT)}
+SYMBOLS = {"add": ("+", SUM), "subtract": ("-", SUM), "multiply": ("*", PRODUCT)}
 COMPARISONS = {
     "equal": "==",
     "not_equal": "!=",
@@ -62,7 +64,7 @@ class StatementOperations(WindowStatements):
 
     def embedding(self, ids: Traced, table: Weight) -> Traced:
         values = self._values("embedding", ids, table)
-        whole = self.cast(ids, "int64") if ids.is_float else ids
+        whole = ids if is_whole(ids.dtype) else self.cast(ids, "int64")
         return Traced(self.trace.add("{0}[{1}]", [self._weight(table), whole.node], hint="rows"), values)
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Traced:
@@ -70,14 +72,14 @@ class StatementOperations(WindowStatements):
         code = "{0} @ {1}.swapaxes(-1, -2)" if transpose_b else "{0} @ {1}"
         if transpose_b and isinstance(b, Weight):
             code = "{0} @ {1}.T"
-        operands = [self._code(a), self._code(b)]
+        operands = self._alike(a, b)
         return Traced(self.trace.add(code, operands, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="product"), values)
 
     def einsum(self, equation: str, operands: Sequence[Operand]) -> Traced:
         values = self._values("einsum", equation, list(operands))
         places = ", ".join(f"{{{at}}}" for at in range(len(operands)))
         code = f'np.einsum("{equation}", {places}, optimize=True)'
-        return Traced(self.trace.add(code, [self._code(one) for one in operands], hint="product"), values)
+        return Traced(self.trace.add(code, self._alike(*operands), hint="product"), values)
 
     # element by element
 
@@ -85,33 +87,20 @@ class StatementOperations(WindowStatements):
         values = self._values("activation", x, name, **arguments)
         if name == "linear":
             return x
-        x = self._floating(x)
+        x = x if name in KEEP_WHOLE and is_whole(x.dtype) else self._floating(x)
         if name in PLAIN:
             node = self.trace.add(f"{PLAIN[name]}({{0}})", [x.node], hint=name)
         elif name == "relu" and not any(arguments.get(key) for key in ("negative_slope", "threshold", "max_value")):
             node = self.trace.add("np.maximum({0}, 0)", [x.node], hint=name)
         else:
             node = self._call(name, x, *argument_codes(name, arguments), hint=name)
+            if is_whole(x.dtype):
+                node = self.trace.add(f"{{0}}.astype(np.{x.dtype})", [node], hint=name)
         return Traced(node, values)
 
     def _binary(self, name: str, values: tuple[Any, ...], a: Operand, b: Operand, code: str, binds: int) -> Traced:
-        a, b = self._alike(a, b)
         asks = (COMPARISON, COMPARISON) if binds == ATOM else (binds, binds + 1)
-        operands = [self._code(a, b), self._code(b, a)]
-        return Traced(self.trace.add(code, operands, binds=binds, asks=asks, hint=name), values)
-
-    def _alike(self, a: Operand, b: Operand) -> tuple[Operand, Operand]:
-        """Whole numbers and truths beside floats become floats, as the numpy engine has it."""
-
-        def is_float(x: Operand) -> bool:
-            if isinstance(x, Traced):
-                return x.is_float
-            return x.value.dtype.kind == "f" if isinstance(x, Weight) else not float(x).is_integer()
-
-        if is_float(a) != is_float(b):
-            a = self._floating(a) if isinstance(a, Traced) else a
-            b = self._floating(b) if isinstance(b, Traced) else b
-        return a, b
+        return Traced(self.trace.add(code, self._alike(a, b), binds=binds, asks=asks, hint=name), values)
 
     def _arithmetic(self, name: str, a: Operand, b: Operand) -> Traced:
         symbol, binds = SYMBOLS[name]
@@ -127,7 +116,19 @@ class StatementOperations(WindowStatements):
         return self._arithmetic("multiply", a, b)
 
     def divide(self, a: Operand, b: Operand) -> Traced:
-        return self._arithmetic("divide", a, b)
+        values = self._values("divide", a, b)
+        operands = [self._code_in(one, values[0].dtype) for one in (a, b)]
+        return Traced(self.trace.add("{0} / {1}", operands, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="divide"), values)
+
+    def whole_division(self, a: Operand, b: Operand, name: str) -> Traced:
+        values = self._values("whole_division", a, b, name)
+        operands = self._alike(a, b)
+        if not isinstance(b, Traced):
+            code = "{0} // {1}" if name == "floor_divide" else "{0} % {1}"
+            return Traced(self.trace.add(code, operands, binds=PRODUCT, asks=(PRODUCT, ATOM), hint=name), values)
+        return Traced(
+            self.trace.add(f"whole_{name}({{0}}, {{1}})", operands, hint=name, helpers=[f"whole_{name}"]), values
+        )
 
     def maximum(self, a: Operand, b: Operand) -> Traced:
         return self._binary("largest", self._values("maximum", a, b), a, b, "np.maximum({0}, {1})", ATOM)
@@ -154,8 +155,7 @@ class StatementOperations(WindowStatements):
 
     def compare(self, a: Operand, b: Operand, name: str) -> Traced:
         values = self._values("compare", a, b, name)
-        a, b = self._alike(a, b)
-        operands = [self._code(a, b), self._code(b, a)]
+        operands = self._alike(a, b, numbers="typed")
         code = f"{{0}} {COMPARISONS[name]} {{1}}"
         return Traced(self.trace.add(code, operands, binds=COMPARISON, asks=SUM, hint="mask"), values)
 
@@ -176,9 +176,7 @@ class StatementOperations(WindowStatements):
 
     def where(self, condition: Traced, a: Operand, b: Operand) -> Traced:
         values = self._values("where", condition, a, b)
-        codes = [self._code(a, b), self._code(b, a)]
-        if not isinstance(a, (Traced, Weight)) and not isinstance(b, (Traced, Weight)):
-            codes = [f"np.float32({code})" for code in codes]
+        codes = self._alike(a, b)
         return Traced(self.trace.add("np.where({0}, {1}, {2})", [condition.node, *codes], hint="kept"), values)
 
     # over axes
@@ -232,7 +230,7 @@ class StatementOperations(WindowStatements):
 
     def concatenate(self, xs: Sequence[Traced], axis: int) -> Traced:
         places = ", ".join(f"{{{at}}}" for at in range(len(xs)))
-        node = self.trace.add(f"np.concatenate([{places}], axis={axis})", [x.node for x in xs], hint="joined")
+        node = self.trace.add(f"np.concatenate([{places}], axis={axis})", self._alike(*xs), hint="joined")
         return Traced(node, self._values("concatenate", list(xs), axis))
 
     def flip(self, x: Traced, axis: int) -> Traced:
@@ -325,7 +323,7 @@ class StatementOperations(WindowStatements):
         places = [f"{{{at}}}" for at in range(len(operands))]
         places += [f"{key}={plain(value)}" for key, value in arguments.items()]
         result = f"np.{name}({', '.join(places)})" + ("" if part is None else f"[{part}]")
-        cast = f".astype(np.{values[0].dtype})" if values[0].value.dtype.kind in "fi" else ""
+        cast = "" if values[0].dtype == "bool" else f".astype(np.{values[0].dtype})"
         codes = [repr(one) if isinstance(one, int) else self._code(one) for one in operands]
         hint = name.rpartition(".")[2]
         return Traced(self.trace.add(f"np.asarray({result}){cast}", codes, hint=hint), values)

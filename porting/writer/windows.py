@@ -56,7 +56,8 @@ class WindowStatements(StatementBase):
     def pool(self, x: Traced, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Traced:
         values = self._values("pool", x, name, window, strides, padding)
         more = [str(tuple(window)), str(tuple(strides)), *([] if padding == "valid" else [f'"{padding}"'])]
-        return Traced(self._call(f"{name}_pool", self._floating(x), *more, hint="pooled"), values)
+        given = x if name == "max" else self._floating(x)
+        return Traced(self._call(f"{name}_pool", given, *more, hint="pooled"), values)
 
     def pad(self, x: Traced, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Traced:
         values = self._values("pad", x, amounts, value)

@@ -54,7 +54,6 @@ class Written:
         self.tensors = self._traced(rules)
         self.front, core = split_front(network, functions_in(rules))
         self.id_limits = NumpyEngine(core, rules).id_limits
-        self.wide = self._wide(core)
         self.statements, self.roots = self._statements()
         self.source = self._source()
         self.arrays = {**self.trace.arrays, **self._references()}
@@ -86,11 +85,6 @@ class Written:
         layers = {name: with_functions(layer, functions_in(rules)) for name, layer in network.layers.items()}
         found = walk(replace(network, layers=layers), ops, inputs, rules, stand_in=stand_in, before=enter)
         return {ref: tensor for ref, tensor in found.items() if ref not in inputs}
-
-    def _wide(self, core: Network) -> set[str]:
-        """The inputs of 64 bits: those that are looked up or hashed."""
-        read = {one.name for one in core.inputs}
-        return {one.name for one in self.network.inputs if one.dtype == "int64" and one.name not in read}
 
     def _statements(self) -> tuple[Statements, dict[TensorRef, Traced]]:
         roots: dict[Any, str] = {}
@@ -215,12 +209,11 @@ class Written:
             rest = "".join(f", {size}" for size in one.shape[1:] if size is not None)
             return [f"{name} = np.asarray({name}, object).reshape(-1{rest})"]
         if one.dtype.startswith(("int", "uint")):
-            bits = 64 if one.name in self.wide else 32
             lines = [
                 f"{name} = np.asarray({name})",
-                f"if ({name} != {name}.astype(np.int{bits})).any():",
-                f'    raise ValueError("{name} must hold whole numbers of {bits} bits")',
-                f"{name} = {name}.astype(np.int{bits})",
+                f"if ({name} != {name}.astype(np.{one.dtype})).any():",
+                f'    raise ValueError("{name} must hold whole numbers of {one.dtype}")',
+                f"{name} = {name}.astype(np.{one.dtype})",
             ]
         else:
             lines = [f"{name} = np.asarray({name}, {'bool' if one.dtype == 'bool' else 'np.float32'})"]

@@ -43,6 +43,7 @@ class Case:
         refused: engine to a piece of the refusal that it gives by design.
         scale: of the random weights; smaller where a cell with unbounded gates would grow without end.
         long: rows and steps of one more reference, of ids below 30 or of numbers around 0.5, padded in every way.
+        samples: one more reference, by input.
         rules: the file of rules for its own layers, from the root of the repository.
         tolerance: where float32 itself is worse than the default: with a comment that says why.
     """
@@ -59,6 +60,7 @@ class Case:
     tolerance: Optional[float] = None
     rules: Optional[str] = None
     long: Optional[tuple[int, int]] = None
+    samples: Optional[Mapping[str, Any]] = None
 
 
 def all_cases() -> dict[str, Case]:

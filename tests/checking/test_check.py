@@ -104,6 +104,9 @@ PAIRS: dict[str, tuple[Array, Array, float]] = {
     "another infinity": (np.array([INF]), np.array([-INF]), INF),
     "the same infinity": (np.array([INF]), np.array([INF]), 0.0),
     "whole numbers apart": (np.array([1]), np.array([2]), INF),
+    "whole numbers of another width": (np.array([1], np.int32), np.array([1], np.int64), INF),
+    "whole numbers with a sign": (np.array([1], np.int8), np.array([1], np.uint8), INF),
+    "floats of another width": (np.array([1.0]), np.array([1.0], np.float32), INF),
     "booleans apart": (np.array([True]), np.array([False]), INF),
     "nothing": (np.ones((0, 3)), np.ones((0, 3)), 0.0),
 }

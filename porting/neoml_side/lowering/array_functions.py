@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 import numpy as np
@@ -11,6 +12,7 @@ from ...layers.rule import Refusal
 from ...operations import Weight
 from ..values import Wire
 from .base import Operand, Part
+from .reshaping import through_floats
 
 __all__ = ["ArrayOperations"]
 
@@ -97,16 +99,18 @@ def sort(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
     """What stands at each rank: the one value, or the one place, that has it."""
     given = tensor_of(ops, name, operands)
     at, size = along(ops, name, given, axis, MOST_SORTED)
-    x = ops._floating(given)
+    x = given if given.is_whole else ops._floating(given)
     ranked = ops.expand_dims(ranks(ops, x, at, size), at)
     hits = ops.compare(ranked, counted(size, at, x.rank + 1, ops), "equal")
-    values = ops.expand_dims(x, at)
     if name == "argsort":
-        values = ops.constant(
-            np.arange(size, dtype=np.float32).reshape([1] * (at + 1) + [size] + [1] * (x.rank - at - 1))
-        )
-    found = ops.reduce(ops.where(hits, values, 0.0), "sum", (at + 1,))
-    return ops.cast(found, "int32") if name == "argsort" or given.dtype == "int32" else found
+        places = np.arange(size, dtype=np.float32).reshape([1] * (at + 1) + [size] + [1] * (x.rank - at - 1))
+        return replace(ops.cast(picked(ops, hits, ops.constant(places), at + 1), "int32"), bounds=(0, size - 1))
+    return picked(ops, hits, ops.expand_dims(x, at), at + 1)
+
+
+def picked(ops: Any, hits: Wire, values: Wire, axis: int) -> Wire:
+    """Of each row of an axis the one value that is hit."""
+    return through_floats(values, lambda part: ops.reduce(ops.where(hits, part, 0.0), "sum", (axis,)))
 
 
 def take_along_axis(ops: Any, name: str, operands: Sequence[Operand], axis: int) -> Wire:
@@ -114,17 +118,26 @@ def take_along_axis(ops: Any, name: str, operands: Sequence[Operand], axis: int)
     given, places = ops._wire(operands[0]), operands[1]
     at, size = along(ops, name, given, axis, MOST_SORTED)
     if isinstance(places, Weight):
-        places = ops.constant(places.value)
+        places = replace(ops.constant(places.value), bounds=(int(places.value.min()), int(places.value.max())))
+    low, high = places.range if places.is_whole else (-size, size)
+    if given.is_whole and (low < -size or high >= size):
+        raise Refusal(f"NeoML cannot tell of places of {name} outside of an axis", WAY_OUT)
     places = ops._floating(places)
     places = ops.where(ops.compare(places, 0.0, "less"), ops.add(places, float(size)), places)
     hits = ops.compare(ops.expand_dims(places, at + 1), counted(size, at + 1, given.rank + 1, ops), "equal")
-    found = ops.reduce(ops.where(hits, ops.expand_dims(ops._floating(given), at), 0.0), "sum", (at + 1,))
-    found = ops.divide(found, ops.reduce(ops.cast(hits, "float32"), "sum", (at + 1,)))
-    return ops.cast(found, "int32") if given.dtype == "int32" else found
+    if given.is_whole:
+        return picked(ops, hits, ops.expand_dims(given, at), at + 1)
+    found = picked(ops, hits, ops.expand_dims(ops._floating(given), at), at + 1)
+    return ops.divide(found, ops.reduce(ops.cast(hits, "float32"), "sum", (at + 1,)))
+
+
+def factors_of(ops: Any, name: str, operands: Sequence[Operand]) -> Wire:
+    x = tensor_of(ops, name, operands)
+    return x if x.is_whole else ops._floating(x)
 
 
 def prod(ops: Any, name: str, operands: Sequence[Operand], axis: Any, keepdims: bool = False) -> Wire:
-    x = ops._floating(tensor_of(ops, name, operands))
+    x = factors_of(ops, name, operands)
     at, size = along(ops, name, x, axis, MOST_MULTIPLIED)
     product = ops.slice(x, at, 0, 1)
     for step in range(1, size):
@@ -133,7 +146,7 @@ def prod(ops: Any, name: str, operands: Sequence[Operand], axis: Any, keepdims: 
 
 
 def cumprod(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
-    x = ops._floating(tensor_of(ops, name, operands))
+    x = factors_of(ops, name, operands)
     at, size = along(ops, name, x, axis, MOST_MULTIPLIED)
     products = [ops.slice(x, at, 0, 1)]
     for step in range(1, size):

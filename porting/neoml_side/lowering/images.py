@@ -13,12 +13,12 @@ from ...layers.windows import margins, output_size
 from ...network import Array
 from ...operations import MovingStatistics, Weight
 from ..graph import Parameter, Port, blob_array
-from ..values import Wire, canonical
+from ..values import Wire, canonical, holds_exactly
 from . import steps_as_rows as time_as_batch
 from .base import BatchMoments, Part
 from .batch_statistics import in_rows, normalized, normalized_where
 from .folding import joined
-from .reshaping import as_before, as_float, repeat
+from .reshaping import as_float, as_whole, moved, repeat, through_floats
 
 __all__ = ["ImageOperations", "pad", "spatial"]
 
@@ -40,8 +40,17 @@ def spatial(x: Wire, axes: int) -> Wire:
 
 def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
     """Grow each axis after the batch by (before, after); below 0 cut it."""
-    before = x
-    x = as_float(x)
+
+    def grown(part: Wire, value: float) -> Wire:
+        return pad_floats(part, amounts, value)
+
+    made = through_floats(x, grown, int(value)) if x.is_whole else moved(grown(x, value), x)
+    # Every table has a row 0; of another number nothing is known.
+    bounds = None if value and not x.is_whole else made.bounds
+    return replace(made, mask=None, ids_from=None if value else made.ids_from, bounds=bounds)
+
+
+def pad_floats(x: Wire, amounts: Sequence[tuple[int, int]], value: float) -> Wire:
     for axes in _pairs(x, amounts):
         x = x.require(dict.fromkeys(axes, "HW"))
         deltas = [0, 0, 0, 0]
@@ -54,11 +63,7 @@ def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire
             if (shape[axis] or 1) < 1:
                 raise Refusal(f"{-sum(amounts[axis - 1])} steps are cut from an axis of size {size}")
         x = x.made(x.graph.add("ImageResize", x.port, deltas=deltas, default_value=float(value)), shape)
-    if before.dtype != "int32":
-        return replace(x, dtype=before.dtype, mask=None)
-    grown = as_before(x, before)
-    # Every table has a row 0; of another number nothing is known.
-    return replace(grown, ids_from=None) if value else grown
+    return x
 
 
 def _pairs(x: Wire, amounts: Sequence[tuple[int, int]]) -> list[list[int]]:
@@ -74,6 +79,12 @@ class ImageOperations(Part):
     # ---- pools
 
     def pool(self, x: Wire, name: str, window: Sizes, strides: Sizes, padding: str) -> Wire:
+        if x.is_whole and name == "max":
+            if not holds_exactly(x.range):
+                what = "a pool of whole numbers beyond 2**24, up to which NeoML's pools are exact"
+                raise Refusal(what, "the numpy engine runs this network as it is")
+            made = as_whole(self.pool(as_float(x), name, window, strides, padding))
+            return replace(made, dtype=x.dtype, bounds=x.bounds)
         image = spatial(x, len(window))
         once = (1,) * len(window)
         sizes = image.shape[1:-1]
@@ -121,7 +132,7 @@ class ImageOperations(Part):
             if count == 1:
                 continue
             made = repeat(made, count, axis)
-        return replace(made, ids_from=x.ids_from, mask=None)
+        return replace(moved(made, x), mask=None)
 
     def resample(self, x: Wire, axis: int, matrix: Array) -> Wire:
         """A 1x1 convolution over the axis, which is brought to the channels for it."""

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...dtypes import is_whole
 from ...layers.rule import Refusal
 from ...operations import Weight
 from ..graph import Graph, Guard, Node, Parameter, Port
-from ..values import Wire
+from ..values import Wire, holds_exactly
 from .activations import linear
 from .base import Part
+from .reshaping import as_whole, filled_whole
 
 __all__ = ["Gathering", "LookupOperations"]
 
@@ -76,13 +78,14 @@ class LookupOperations(Part):
         for name in ids.ids_from or ():
             self.graph.ids_below[name] = min(self.graph.ids_below.get(name, table.shape[0]), table.shape[0])
         outside = None
-        if ids.ids_from is None:
-            ids, outside = self._within(ids, table)
+        proved = ids.is_whole and ids.range[0] >= 0 and ids.range[1] < table.shape[0]
+        if ids.ids_from is None and not proved:
+            ids, outside = self._whole_within(ids, table) if ids.is_whole else self._within(ids, table)
         fed: list[tuple[str, str]] = []
         if self.in_training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
             ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
-        if ids.dtype != "int32":
-            ids = self.cast(ids, "int32")
+        if not ids.is_whole:
+            ids = replace(ids, port=self.graph.add("Cast", ids.port, output_type="int"), dtype="int32", forms={})
         ids = ids.require({}, others="HWDSL")
         rows, width = table.shape
         lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
@@ -96,7 +99,16 @@ class LookupOperations(Part):
             self.gathered.append(Gathering(port.node, table, tuple(fed)))
         if outside is not None:
             self.graph.guard(Guard(port.node, outside.port, outside.shape, outside.layout, rows))
-        return ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
+        made = ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
+        return self._whole_rows(made, table) if is_whole(table.value.dtype.name) else made
+
+    def _whole_rows(self, rows: Wire, table: Weight) -> Wire:
+        """Rows of whole numbers, which NeoML keeps as floats."""
+        found = int(table.value.min()), int(table.value.max())
+        if not holds_exactly(found):
+            what = f"table {table.name} holds whole numbers beyond 2**24, up to which NeoML's tables are exact"
+            raise Refusal(what, "the numpy engine runs this network as it is")
+        return replace(as_whole(rows), dtype=table.value.dtype.name, bounds=found)
 
     def _within(self, ids: Wire, table: Weight) -> tuple[Wire, Wire]:
         """Ids that the net computes, 0 for those outside the table, and which these are. NaN is outside; -0.5 is 0."""
@@ -104,8 +116,6 @@ class LookupOperations(Part):
         if rows > MOST_ROWS:
             what = f"its ids are computed inside the network, which NeoML does in float32, and pick of {rows} rows"
             raise Refusal(what, "feed the ids as an input; the numpy engine runs this network as it is")
-        if ids.dtype == "int32":
-            ids = ids.made(self.graph.add("Cast", ids.port, output_type="float"), dtype="float32")
         add = self.graph.add
         # By layers that compare and pick, which take NaN and infinity: products with them would be NaN.
         nothing = add("Cast", add("Less", ids.port, ids.port), output_type="float")
@@ -114,3 +124,12 @@ class LookupOperations(Part):
         kept = add("Where", above, add("Where", below, ids.port, nothing), nothing)
         both = add("EltwiseMul", *(add("Cast", one, output_type="float") for one in (below, above)))
         return ids.made(kept), ids.made(linear(self.graph, both, -1.0, 1.0), dtype="bool")
+
+    def _whole_within(self, ids: Wire, table: Weight) -> tuple[Wire, Wire]:
+        """The same of whole numbers, compared as such."""
+        add, rows = self.graph.add, table.shape[0]
+        nothing = filled_whole(ids, 0)
+        below = add("Less", ids.port, filled_whole(ids, rows).port)
+        both = add("EltwiseMul", below, add("Less", filled_whole(ids, -1).port, ids.port))
+        kept = replace(ids.made(add("Where", both, ids.port, nothing.port)), bounds=(0, rows - 1))
+        return kept, ids.made(add("Cast", add("Not", both), output_type="float"), dtype="bool")

@@ -12,9 +12,10 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from ...dtypes import is_float, is_whole
 from ...layers.rule import Refusal
 from ...network import Array, Input, Shape
-from ...operations import Cell, Draw, Weight
+from ...operations import Cell, Draw, Weight, promoted_type
 from ..graph import Graph, Parameter, Port, blob_array
 from ..values import Wire, canonical
 from . import recurrence, reshaping
@@ -32,13 +33,15 @@ from .reducing import fits, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
 from .unary import LOGARITHMS, UNARY, learning_log
+from .whole_numbers import WholeNumbers
 
 __all__ = ["NeomlOperations"]
 
 Operand = Union[Wire, Weight, float]
-LARGEST_EXACT_INTEGER = 2**24
 # Activations that compare, in NeoML without a gradient.
 STEPS = frozenset({"hard_shrink", "threshold"})
+# Of whole numbers they make whole numbers.
+KEEP_WHOLE = frozenset({"linear", "relu", "relu6", "threshold"})
 
 
 def dense_parameters(kernel: Weight, bias: Optional[Weight], convolution: bool = False) -> dict[str, Parameter]:
@@ -72,6 +75,7 @@ class NeomlOperations(
     PositionOperations,
     ProductOperations,
     ScalingOperations,
+    WholeNumbers,
 ):
     """`porting.operations.Operations` over a `Graph`.
 
@@ -102,14 +106,15 @@ class NeomlOperations(
 
     def source(self, given: Input, layout: Optional[str] = None) -> Wire:
         """The wire of an input of the network."""
-        dtype = "int32" if given.dtype.startswith(("int", "uint")) else given.dtype
-        dtype = "float32" if dtype.startswith("float") else dtype
+        dtype = "float32" if is_float(given.dtype) else given.dtype
         layout = layout or canonical(len(given.shape), dtype)
         port = self.graph.add("Source", name=given.name)
         shape = (None, *given.shape[1:])
-        return Wire(
+        wire = Wire(
             shape, dtype, layout, port, self.graph, None, given.name, frozenset([given.name]), on_move=self._note_move
         )
+        below = (self.graph.ids_known or {}).get(given.name)
+        return wire if below is None else replace(wire, bounds=(0, below - 1))
 
     def drawn(self, shape: Shape, draw: Draw) -> Wire:
         if None in shape[1:]:
@@ -127,13 +132,12 @@ class NeomlOperations(
 
     def constant(self, value: Array) -> Wire:
         value = np.asarray(value)
-        dtype = "bool" if value.dtype == bool else "int32" if value.dtype.kind in "iu" else "float32"
+        dtype = "float32" if value.dtype.kind == "f" else value.dtype.name
         layout = canonical(value.ndim, dtype)
         return Wire(value.shape, dtype, layout, self._data(value, layout, dtype), self.graph)
 
     def _data(self, value: Array, layout: str, dtype: str = "float32", source: Optional[Weight] = None) -> Port:
-        kind = np.int32 if dtype == "int32" else np.float32
-        array = np.asarray(value).astype(kind)
+        array = np.asarray(value).astype(np.int32 if is_whole(dtype) else np.float32)
         blob = Parameter(lambda: blob_array(array, layout), () if source is None else (source,))
         if source is not None:
             blob = replace(blob, unpack=lambda slot: [(source.name, ..., slot.reshape(source.shape))])
@@ -172,14 +176,12 @@ class NeomlOperations(
         wire = self._wire(x)
         if dtype in ("float16", "bfloat16"):
             raise Refusal(f"NeoML has no {dtype}, which rounds", "leave it out; the numpy engine has it")
-        if dtype.startswith("float"):
-            return self._floating(wire) if wire.dtype != "bool" else replace(wire, dtype="float32", mask=None)
+        if is_float(dtype):  # of float64 the engine keeps what float32 holds, and the name
+            return replace(self._floating(wire), dtype=dtype, mask=None)
         if dtype == "bool":
             return wire if wire.dtype == "bool" else self.compare(wire, 0, "not_equal")
-        if dtype.startswith(("int", "uint")):
-            if wire.dtype == "int32":
-                return wire
-            return wire.made(self.graph.add("Cast", wire.port, output_type="int"), dtype="int32")
+        if is_whole(dtype):
+            return wire if wire.dtype == dtype else self.whole_cast(wire, dtype)
         raise Refusal(f"no cast to {dtype}")
 
     def _wire(self, x: Operand) -> Wire:
@@ -188,8 +190,7 @@ class NeomlOperations(
         return x
 
     def _floating(self, x: Wire) -> Wire:
-        if x.dtype == "int32":
-            return x.made(self.graph.add("Cast", x.port, output_type="float"), dtype="float32")
+        x = reshaping.as_float(x)
         return x if x.dtype == "float32" else replace(x, dtype="float32")
 
     # ---- linear maps
@@ -224,6 +225,8 @@ class NeomlOperations(
     # ---- element by element
 
     def activation(self, x: Wire, name: str, **arguments: Any) -> Wire:
+        if x.is_whole and name in KEEP_WHOLE:
+            return x if name == "linear" else self.whole_activation(x, name, **arguments)
         x = self._floating(x)
         steps = name in STEPS or (name == "relu" and arguments.get("threshold"))
         if self.in_training and steps and learns(x):
@@ -233,7 +236,9 @@ class NeomlOperations(
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
         """Two tensors in one layout and of one size."""
         partner = a if isinstance(a, Wire) else self._wire(b)
-        left, right = self._floating(self._operand(a, partner)), self._floating(self._operand(b, partner))
+        return self._spread_pair(*(self._floating(self._operand(x, partner)) for x in (a, b)))
+
+    def _spread_pair(self, left: Wire, right: Wire) -> tuple[Wire, Wire]:
         if left.rank != right.rank:
             raise Refusal(f"tensors of ranks {left.rank} and {right.rank} meet element by element")
         right = right.to(left.layout)
@@ -262,16 +267,22 @@ class NeomlOperations(
         return wire.made(linear(self.graph, wire.port, multiplier, free_term))
 
     def add(self, a: Operand, b: Operand) -> Wire:
+        if is_whole(dtype := promoted_type(a, b)):
+            return self.whole_arithmetic("add", a, b, dtype)
         if isinstance(b, (int, float)):
             return self._scaled(a, 1.0, b)
         return self.add(b, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseSum", a, b)
 
     def subtract(self, a: Operand, b: Operand) -> Wire:
+        if is_whole(dtype := promoted_type(a, b)):
+            return self.whole_arithmetic("subtract", a, b, dtype)
         if isinstance(b, (int, float)):
             return self._scaled(a, 1.0, -b)
         return self._scaled(b, -1.0, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseSub", a, b)
 
     def multiply(self, a: Operand, b: Operand) -> Wire:
+        if is_whole(dtype := promoted_type(a, b)):
+            return self.whole_arithmetic("multiply", a, b, dtype)
         if isinstance(b, (int, float)):
             return self._scaled(a, b, 0.0)
         return self.multiply(b, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseMul", a, b)
@@ -287,6 +298,8 @@ class NeomlOperations(
         return self._eltwise("EltwiseDiv", a, b)
 
     def maximum(self, a: Operand, b: Operand) -> Wire:
+        if is_whole(dtype := promoted_type(a, b)):
+            return self.whole_larger(a, b, dtype)
         if isinstance(a, (int, float)):
             a, b = b, a
         if isinstance(b, (int, float)):
@@ -300,6 +313,8 @@ class NeomlOperations(
         return left.made(self.graph.add("Where", less, right.port, left.port), dtype="float32")
 
     def minimum(self, a: Operand, b: Operand) -> Wire:
+        if is_whole(dtype := promoted_type(a, b)):
+            return self.whole_smaller(a, b, dtype)
         return self.multiply(self.maximum(self._negative(a), self._negative(b)), -1.0)
 
     def _negative(self, x: Operand) -> Operand:
@@ -317,6 +332,8 @@ class NeomlOperations(
         return x.made(linear(self.graph, self.graph.add("Cast", zero, output_type="float"), 1.0, value))
 
     def unary(self, x: Wire, name: str) -> Wire:
+        if x.is_whole:
+            return self.whole_unary(x, name)
         x = self._floating(x)
         if name == "square" and self.in_training:
             return self.multiply(x, x)
@@ -337,10 +354,12 @@ class NeomlOperations(
         if isinstance(a, (int, float)) or (isinstance(a, Weight) and isinstance(b, Wire)):
             return self.compare(b, a, MIRRORED[name])
         wire = self._wire(a)
-        if wire.dtype == "int32" and b == 0 and name in ("equal", "not_equal"):
+        if wire.is_whole and b == 0 and name in ("equal", "not_equal"):
             is_zero = self.graph.add("Cast", self.graph.add("Not", wire.port), output_type="float")
             port = is_zero if name == "equal" else linear(self.graph, is_zero, -1.0, 1.0)
             return wire.made(port, dtype="bool")
+        if is_whole(dtype := promoted_type(a, b, numbers="typed")):
+            return self.whole_compare(wire, b, name, dtype)
         if isinstance(b, (int, float)):
             left = self._floating(wire)
             right = self.filled(left, float(b))
@@ -377,6 +396,8 @@ class NeomlOperations(
         return a.made(linear(self.graph, a.port, -1.0, 1.0), dtype="bool")
 
     def where(self, condition: Wire, a: Operand, b: Operand) -> Wire:
+        if is_whole(dtype := promoted_type(a, b)):
+            return self.whole_where(condition, a, b, dtype)
         like = a if isinstance(a, Wire) else b if isinstance(b, Wire) else condition
         yes, no = (self.filled(self._floating(like), x) if isinstance(x, (int, float)) else x for x in (a, b))
         yes_wire, no_wire = self._pair(yes, no)
@@ -384,14 +405,20 @@ class NeomlOperations(
         chosen, no_wire = self._pair(chosen, no_wire)
         if self.in_training:
             kept = self.multiply(chosen, yes_wire)
-            return self.add(kept, self.multiply(self._scaled(chosen, -1.0, 1.0), no_wire))
-        flag = self.graph.add("Cast", chosen.port, output_type="int")
-        yes_wire, no_wire = yes_wire.to(chosen.layout), no_wire.to(chosen.layout)
-        return chosen.made(self.graph.add("Where", flag, yes_wire.port, no_wire.port), yes_wire.shape)
+            made = self.add(kept, self.multiply(self._scaled(chosen, -1.0, 1.0), no_wire))
+        else:
+            flag = self.graph.add("Cast", chosen.port, output_type="int")
+            yes_wire, no_wire = yes_wire.to(chosen.layout), no_wire.to(chosen.layout)
+            made = chosen.made(self.graph.add("Where", flag, yes_wire.port, no_wire.port), yes_wire.shape)
+        return replace(made, dtype="bool") if dtype == "bool" else made
 
     # ---- over axes
 
     def reduce(self, x: Wire, name: str, axes: Sequence[int], keepdims: bool = False) -> Wire:
+        if x.is_whole and name == "sum":
+            return self.whole_sum(x, axes, keepdims)
+        if x.is_whole and name in ("max", "min"):
+            return self.whole_extreme(x, name, axes, keepdims)
         if self.in_training and name == "max" and x.dtype == "float32" and 0 not in {x.axis(axis) for axis in axes}:
             made = largest(self, x, axes)
             for axis in sorted((x.axis(axis) for axis in axes), reverse=True):
@@ -471,18 +498,22 @@ class NeomlOperations(
         at = first.axis(axis)
         if any(x.rank != first.rank for x in xs):
             raise Refusal(f"tensors of ranks {[x.rank for x in xs]} are joined")
-        integers = all(x.dtype == "int32" for x in xs)
-        floats = [self._floating(x).to(first.layout) for x in xs]
+        if is_whole(dtype := promoted_type(*xs)):
+            parts = [self.cast(x, dtype).to(first.layout) for x in xs]
+        else:
+            parts = [self._floating(x).to(first.layout) for x in xs]
         sizes = [x.shape[at] for x in xs]
         joined = None if None in sizes else sum(size for size in sizes if size is not None)
         shape = [_known(x.shape[i] for x in xs) if i != at else joined for i in range(first.rank)]
-        dtype = "bool" if all(x.dtype == "bool" for x in xs) else "float32"
-        made = first.made(self.graph.add(reshaping.CONCAT[first.layout[at]], *(x.port for x in floats)), shape, dtype)
-        if integers:
-            made = self.cast(made, "int32")
-            if all(x.ids_from is not None for x in xs):
-                made = replace(made, ids_from=frozenset().union(*(x.ids_from or () for x in xs)))
-        return made
+        made = first.made(self.graph.add(reshaping.CONCAT[first.layout[at]], *(x.port for x in parts)), shape, dtype)
+        if not made.is_whole:
+            return made
+        ids = [x.ids_from for x in parts]
+        return replace(
+            made,
+            bounds=(min(x.range[0] for x in parts), max(x.range[1] for x in parts)),
+            ids_from=None if None in ids else frozenset().union(*(one or () for one in ids)),
+        )
 
     def flip(self, x: Wire, axis: int) -> Wire:
         return reshaping.flip(x, axis)

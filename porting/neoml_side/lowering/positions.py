@@ -27,7 +27,8 @@ class PositionOperations(Part):
     whole_numbers: set[int]
 
     def full_like(self, x: Wire, value: float) -> Wire:
-        return self.filled(self._floating(x), value)
+        made = self.filled(self._floating(x), value)
+        return replace(made, bounds=(int(value), int(value))) if float(value).is_integer() else made
 
     def positions(self, x: Wire, axis: int) -> Wire:
         at = x.axis(axis)
@@ -62,14 +63,15 @@ class PositionOperations(Part):
             raise Refusal("a running sum over the batch")
         if x.dtype == "bool":
             x = replace(x, dtype="float32", mask=None)
-        return x.made(self.graph.add("CumSum", x.port, dimension=DIMENSIONS[x.layout[at]], reverse=reverse))
+        port = self.graph.add("CumSum", x.port, dimension=DIMENSIONS[x.layout[at]], reverse=reverse)
+        return self.whole_cumsum(x, at, port) if x.is_whole else x.made(port)
 
     def argmax(self, x: Wire, axis: int) -> Wire:
         at = x.axis(axis)
         if at == 0:
             raise Refusal("the place of the maximum over the batch")
-        x = self._floating(x)
+        x = x if x.is_whole else self._floating(x)
         # NeoML's Argmax takes another than the first of equal values where the axis is the innermost one.
         highest = self.compare(x, self.reduce(x, "max", (at,), keepdims=True), "equal")
         places = self.where(highest, self.positions(x, at), float(BEYOND))
-        return self.cast(self.reduce(places, "min", (at,)), "int32")
+        return replace(self.cast(self.reduce(places, "min", (at,)), "int32"), bounds=(0, (x.shape[at] or BEYOND) - 1))

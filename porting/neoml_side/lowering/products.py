@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from string import ascii_letters
 from typing import Optional, TypeVar
 
+import numpy as np
+
+from ...dtypes import is_whole
 from ...layers.rule import Refusal
-from ...operations import Weight
+from ...operations import Weight, promoted_type
 from ..graph import Node
-from ..values import Wire, canonical
+from ..values import EXACT, Range, Wire, canonical
 from .base import Operand, Part
 
 __all__ = ["ProductOperations"]
@@ -66,11 +69,28 @@ class ProductOperations(Part):
             if len(set(term)) != len(term):
                 raise Refusal(f"einsum {equation!r} takes a diagonal", "the numpy engine runs this network as it is")
         labelled = Labelled(terms[0], operands[0])
+        if is_whole(dtype := promoted_type(*operands)):
+            return self.cast(self._whole_product(equation, terms, output, operands), dtype)
         for number in range(1, len(operands)):
             kept = set(output).union(*terms[number + 1 :])
             labelled = self._contract(labelled, Labelled(terms[number], operands[number]), kept)
         x = self._summed(Labelled(labelled.letters, self._wire(labelled.operand)), set(output))
         return self.transpose(self._wire(x.operand), [x.letters.index(letter) for letter in output])
+
+    def _whole_product(self, equation: str, terms: list[str], output: str, operands: Sequence[Operand]) -> Wire:
+        """A product of whole numbers that float32 is known to hold, with every sum on the way."""
+        sizes = {letter: size for term, one in zip(terms, operands) for letter, size in zip(term, _shape(one))}
+        summed = [sizes[letter] for letter in sizes if letter not in output]
+        largest = prod(max(map(abs, range_of(one))) for one in operands) * prod(size or EXACT for size in summed)
+        if largest > EXACT:
+            what = f"einsum {equation!r} of whole numbers that may pass 2**24, up to which NeoML's products are exact"
+            raise Refusal(what, "the numpy engine runs this network as it is")
+        floats = [
+            self._floating(one) if isinstance(one, Wire) else replace(one, value=one.value.astype(np.float32))
+            for one in operands
+            if isinstance(one, (Wire, Weight))
+        ]
+        return self.einsum(equation, floats)
 
     def _summed(self, x: Labelled, kept: set[str]) -> Labelled:
         """Without the axes that nobody asks for again."""
@@ -193,6 +213,14 @@ class ProductOperations(Part):
         for axis in (-1, -2):
             few = self.reduce(few, "max", (axis,), keepdims=True)
         return self.add(x, self.filled(few, 0.0))
+
+
+def range_of(x: Operand) -> Range:
+    """Within what the whole numbers of an operand lie; of one of truths 0 and 1."""
+    if isinstance(x, Wire):
+        return x.range if x.is_whole else (0, 1)
+    assert isinstance(x, Weight)
+    return int(x.value.min()), int(x.value.max())
 
 
 def _joined(a: Optional[int], b: Optional[int]) -> Optional[int]:

@@ -5,13 +5,13 @@ A blob keeps its seven dimensions, so most of Keras' shape layers only rename wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Optional
 
 from ...layers.rule import Refusal
-from ..graph import AXES, Port
-from ..values import Wire, canonical, free_letter, is_ascending
+from ..graph import AXES, Graph, Port
+from ..values import EXACT, Wire, canonical, free_letter, holds_exactly, is_ascending
 
 __all__ = ["cut", "expand_dims", "flip", "repeat", "reshape", "squeeze"]
 
@@ -25,19 +25,70 @@ CONCAT = {
     "D": "ConcatDepth",
     "C": "ConcatChannels",
 }
+# Whole numbers that float32 does not hold go through layers of floats in halves of 16 bits.
+HALF = 2**16
 
 
 def as_float(x: Wire) -> Wire:
-    if x.dtype != "int32":
+    if not x.is_whole:
         return x
     return x.made(x.graph.add("Cast", x.port, output_type="float"), dtype="float32")
 
 
-def as_before(x: Wire, before: Wire) -> Wire:
-    """Back to the dtype it had; values that were only moved still come from the same inputs."""
-    if before.dtype == "int32" and x.dtype != "int32":
-        x = x.made(x.graph.add("Cast", x.port, output_type="int"), dtype="int32")
-    return replace(x, dtype=before.dtype, ids_from=before.ids_from)
+def as_whole(x: Wire) -> Wire:
+    return x.made(x.graph.add("Cast", x.port, output_type="int"), dtype="int32")
+
+
+def moved(x: Wire, before: Wire) -> Wire:
+    """What holds the values of another tensor, moved: of its dtype, and from the same inputs."""
+    return replace(x, dtype=before.dtype, ids_from=before.ids_from, bounds=before.bounds)
+
+
+def through_floats(x: Wire, move: Callable[..., Wire], *values: int) -> Wire:
+    """What a layer of floats makes that moves values, and adds `values`; whole numbers stay whole and exact."""
+    if not x.is_whole:
+        return moved(move(x, *values), x)
+    found = min((x.range[0], *values)), max((x.range[1], *values))
+    if holds_exactly(found):
+        made = as_whole(move(as_float(x), *values))
+    else:
+        x.graph.unproved = True
+        high, low = halves(x)
+        upper = as_whole(move(as_float(high), *(value // HALF for value in values)))
+        made = joined(x, upper, as_whole(move(as_float(low), *(value % HALF for value in values))))
+    return replace(moved(made, x), bounds=found)
+
+
+def times_plus(g: Graph, x: Port, multiplier: int, free_term: int) -> Port:
+    """multiplier · x + free_term of whole numbers; NeoML's layer has its own two in float32."""
+    if abs(free_term) <= EXACT and abs(multiplier) <= EXACT:
+        return g.add("Linear", x, multiplier=float(multiplier), free_term=float(free_term))
+    high, low = divmod(free_term, HALF)
+    term = g.add("Linear", g.add("Linear", x, multiplier=0.0, free_term=float(high)), multiplier=HALF, free_term=low)
+    return g.add("EltwiseSum", g.add("Linear", x, multiplier=float(multiplier), free_term=0.0), term)
+
+
+def filled_whole(x: Wire, value: int) -> Wire:
+    """A whole number at every place of a tensor of them."""
+    return replace(x.made(times_plus(x.graph, x.port, 0, value)), bounds=(value, value))
+
+
+def halves(x: Wire) -> tuple[Wire, Wire]:
+    """high and low with high · 2¹⁶ + low = x, 0 ≤ low < 2¹⁶."""
+    g = x.graph
+    cut = g.add("EltwiseDiv", x.port, filled_whole(x, HALF).port)
+    rest = g.add("EltwiseSub", x.port, times_plus(g, cut, HALF, 0))
+    below = g.add("Less", rest, times_plus(g, rest, 0, 0))
+    high = x.made(g.add("EltwiseSub", cut, below), dtype="int32")
+    low = x.made(g.add("EltwiseSum", rest, times_plus(g, below, HALF, 0)), dtype="int32")
+    return replace(high, bounds=(x.range[0] // HALF, x.range[1] // HALF)), replace(low, bounds=(0, HALF - 1))
+
+
+def joined(x: Wire, high: Wire, low: Wire) -> Wire:
+    """What `halves` took apart, as x had it."""
+    low = low.to(high.layout)
+    port = x.graph.add("EltwiseSum", times_plus(x.graph, high.port, HALF, 0), low.port)
+    return replace(high.made(port, dtype=x.dtype), bounds=x.bounds)
 
 
 def reshape(x: Wire, shape: Sequence[Optional[int]]) -> Wire:
@@ -55,7 +106,7 @@ def reshape(x: Wire, shape: Sequence[Optional[int]]) -> Wire:
     flat = x.to(have)
     rules = _transform_rules(flat, target, layout, kept)
     port = flat.graph.add("Transform", flat.port, transforms=rules)
-    return replace(flat.made(port, target, layout=layout), ids_from=x.ids_from)
+    return moved(flat.made(port, target, layout=layout), x)
 
 
 def _layouts(x: Wire, rank: int, kept: int) -> tuple[str, str]:
@@ -111,7 +162,7 @@ def expand_dims(x: Wire, axis: int) -> Wire:
     if at == 0:
         raise Refusal("a new axis in front of the batch")
     last = at == x.rank
-    letter = free_letter(x.layout, "CHWDSL" if last and x.dtype != "int32" else "HWDSCL")
+    letter = free_letter(x.layout, "CHWDSL" if last and not x.is_whole else "HWDSCL")
     return replace(
         x,
         shape=(*x.shape[:at], 1, *x.shape[at:]),
@@ -148,7 +199,7 @@ def repeat(x: Wire, times: int, axis: int) -> Wire:
     port = x.graph.add("Upsampling2D", x.port, height_copy_count=counts[0], width_copy_count=counts[1])
     size = x.shape[at]
     shape = (*x.shape[:at], None if size is None else size * times, *x.shape[at + 1 :])
-    return replace(x.made(port, shape), ids_from=x.ids_from)
+    return moved(x.made(port, shape), x)
 
 
 def flip(x: Wire, axis: int) -> Wire:
@@ -160,9 +211,12 @@ def flip(x: Wire, axis: int) -> Wire:
         raise Refusal("a reversal of the batch")
     if x.shape[at] == 1:
         return replace(x, mask=None)
-    time_first = as_float(x.require({at: "L"}))
-    port = x.graph.add("ReverseSequence", time_first.port)
-    return replace(as_before(time_first.made(port), x), flipped=(x, at))
+
+    def reversed_in_time(part: Wire) -> Wire:
+        time_first = part.require({at: "L"})
+        return time_first.made(x.graph.add("ReverseSequence", time_first.port))
+
+    return replace(through_floats(x, reversed_in_time), flipped=(x, at))
 
 
 def cut(x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Wire:
@@ -204,26 +258,36 @@ def _every(x: Wire, axis: int, step: int) -> Wire:
     """The first of every so many steps: a pool over windows of one step."""
     if step == 1:
         return x
-    image = as_float(x.require({axis: "HW"}))
-    strides = (step, 1) if image.layout[axis] == "H" else (1, step)
-    port = x.graph.add("MaxPooling", image.port, filter_size=(1, 1), stride_size=strides)
     size = x.shape[axis]
     shape = (*x.shape[:axis], None if size is None else -(-size // step), *x.shape[axis + 1 :])
-    return as_before(image.made(port, shape), x)
+
+    def picked(part: Wire) -> Wire:
+        image = part.require({axis: "HW"})
+        strides = (step, 1) if image.layout[axis] == "H" else (1, step)
+        return image.made(x.graph.add("MaxPooling", image.port, filter_size=(1, 1), stride_size=strides), shape)
+
+    return through_floats(x, picked)
 
 
 def _subsequence(x: Wire, axis: int, start: int, length: int) -> Wire:
     """So many steps, fewer where there are fewer; counted from the end where `start` is below 0."""
-    time_first = as_float(x.require({axis: "L"}))
-    port = x.graph.add("SubSequence", time_first.port, start_pos=start, length=length)
     shape = (*x.shape[:axis], 1 if length == 1 else None, *x.shape[axis + 1 :])
-    return as_before(time_first.made(port, shape), x)
+
+    def cut_out(part: Wire) -> Wire:
+        time_first = part.require({axis: "L"})
+        return time_first.made(x.graph.add("SubSequence", time_first.port, start_pos=start, length=length), shape)
+
+    return through_floats(x, cut_out)
 
 
 def _crop(x: Wire, axis: int, before: int, after: int, size: Optional[int]) -> Wire:
-    image = as_float(x.require({axis: "H"}))
-    port = resize(image, before=-before, after=-after)
-    return as_before(image.made(port, (*x.shape[:axis], size, *x.shape[axis + 1 :])), x)
+    shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
+
+    def cropped(part: Wire) -> Wire:
+        image = part.require({axis: "H"})
+        return image.made(resize(image, before=-before, after=-after), shape)
+
+    return through_floats(x, cropped)
 
 
 def resize(image: Wire, before: int, after: int, value: float = 0.0) -> Port:

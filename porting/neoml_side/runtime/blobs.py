@@ -7,6 +7,7 @@ from typing import Any, Union
 
 import numpy as np
 
+from ...dtypes import is_whole
 from ...errors import Problem
 from ...network import Array
 from ..graph import AXES, blob_array
@@ -28,13 +29,13 @@ def axes_of(array: Array, layout: str) -> Array:
 
 def as_blob(array: Array, wire: Union[Wire, Terminal]) -> Array:
     """A Keras-shaped array as the seven-dimensional blob of a wire."""
-    return blob_array(array.astype(np.int32 if wire.dtype == "int32" else np.float32, copy=False), wire.layout)
+    return blob_array(array.astype(np.int32 if is_whole(wire.dtype) else np.float32, copy=False), wire.layout)
 
 
 def as_array(blob: Array, wire: Union[Wire, Terminal]) -> Array:
     """A wire's blob as Keras shapes it."""
-    array = axes_of(blob, wire.layout)
-    return array != 0 if wire.dtype == "bool" else array
+    dtype = wire.keras_dtype if isinstance(wire, Terminal) else wire.dtype
+    return axes_of(blob, wire.layout).astype(dtype, copy=False)
 
 
 def run_checked(runner: Any, blobs: Mapping[str, Array]) -> dict[str, Array]:

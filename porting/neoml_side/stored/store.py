@@ -289,7 +289,7 @@ class StoredEngine(Engine):
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The sinks, for checked inputs by name. Raises Mismatch as `NeomlEngine.run` does."""
-        check_inputs_of_net(inputs, self.least_sizes, self.id_limits)
+        check_inputs_of_net(inputs, self.least_sizes)
         with self._pool.borrowed() as net:
             blobs = {one.name: as_blob(inputs[one.name], one) for one in self.sources if one.name in net.reads}
             outputs = run_checked(net, blobs)
