@@ -106,9 +106,9 @@ def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
         return np.ascontiguousarray(array, np.bool_)
     if is_whole(one.dtype):
         array = _whole(array)
-        _check_range(array, *limits(one.dtype), "value")
         if limit is not None:
             _check_range(array, 0, limit - 1, "id")
+        _check_range(array, *limits(one.dtype), "value")
         return np.ascontiguousarray(array, one.dtype)
     if limit is not None:
         _check_finite(array)

@@ -39,6 +39,9 @@ def weight(*shape: int) -> Weight:
     return Weight(f"layer/{shape}", np.random.default_rng(shape).normal(size=shape).astype(np.float32))
 
 
+DIVISIONS = ("floor_divide", "mod")
+
+
 @dataclass(frozen=True)
 class Taken:
     """An operation on one tensor, `x`, and others of its shape, `y` and `z`, that lie as NeoML has them by default.
@@ -114,6 +117,11 @@ TAKEN = [
     Taken("add", (2, 3, 4), lambda ops, x, y: ops.add(x, weight(last(x)))),
     Taken("multiply", (3, 4), lambda ops, x, y: ops.multiply(x, ops.reduce(y, "sum", (1,), keepdims=True))),
     Taken("multiply", (3, 4), lambda ops, x, y: ops.multiply(ops.reduce(x, "sum", (-1,), keepdims=True), y)),
+    Taken("whole_division", (2, 3), lambda ops, x, y: [ops.whole_division(x, 3, name) for name in DIVISIONS], "i"),
+    Taken("add", (2, 3, 4), lambda ops, x, y: [ops.add(x, y), ops.subtract(x, y), ops.multiply(x, 3)], "i"),
+    Taken("compare", (2, 3), lambda ops, x, y: [ops.compare(x, y, "less"), ops.maximum(x, y)], "i"),
+    Taken("reduce", (2, 3), lambda ops, x, y: [ops.reduce(x, name, (-1,)) for name in ("sum", "max", "min")], "i"),
+    Taken("slice", (2, 3), lambda ops, x, y: [ops.slice(x, 1, 1, None), ops.flip(x, 1), ops.cumsum(x, 1)], "i"),
     Taken("unary", (2, 3, 4), lambda ops, x, y: ops.unary(x, "exp")),
     Taken("power", (2, 3, 4), lambda ops, x, y: ops.power(ops.unary(x, "abs"), 0.5)),
     Taken("compare", (2, 3, 4), lambda ops, x, y: [ops.compare(x, y, "less"), ops.compare(y, x, "greater_equal")]),

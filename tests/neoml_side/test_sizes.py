@@ -81,17 +81,17 @@ def test_numbers_that_are_not_finite_are_refused(value: float, tmp_path: Path) -
     assert np.isfinite(live.predict(x)).all()
 
 
-def test_whole_numbers_that_float32_does_not_hold_are_refused() -> None:
-    layers = {"add": Layer("add", "Add")}
-    inputs = (Input("x", (None, 2), "int32"), Input("y", (None, 2), "int32"))
-    calls = (Call("add", "add", ((TensorRef("x"), TensorRef("y")),)),)
-    net = Network("whole", inputs, calls, layers, TensorRef("add"))
+def test_whole_numbers_that_int32_does_not_hold_are_refused() -> None:
+    layers = {"maximum": Layer("maximum", "Maximum")}
+    inputs = (Input("x", (None, 2), "int64"), Input("y", (None, 2), "int64"))
+    calls = (Call("maximum", "maximum", ((TensorRef("x"), TensorRef("y")),)),)
+    net = Network("whole", inputs, calls, layers, TensorRef("maximum"))
     live = PortedNetwork(net, NeomlEngine(net))
-    small = np.array([[1, -2]], np.int32)
-    np.testing.assert_array_equal(live.predict([small, small]), 2 * small)
-    for worst in (2**24 + 1, -(2**24) - 1):
-        with pytest.raises(porting.Mismatch, match="input 'y': holds 16777217 or its negative"):
-            live.predict([small, np.array([[worst, 0]])])
+    small, large = np.array([[1, -2]]), np.array([[2**31 - 1, -(2**31)]])
+    np.testing.assert_array_equal(live.predict([small, large]), np.array([[2**31 - 1, -2]]))
+    for worst in (2**31, -(2**31) - 1):
+        with pytest.raises(porting.Mismatch, match=f"input 'y': holds numbers from .*{worst}"):
+            live.predict([small, np.array([[worst, 0]]) if worst < 0 else np.array([[0, worst]])])
 
 
 @pytest.mark.parametrize(("setting", "value"), [("pool_size", 30), ("pool_size", 0), ("strides", 0), ("strides", -1)])

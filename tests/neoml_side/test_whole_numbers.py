@@ -1,0 +1,139 @@
+"""What NeoML holds of whole numbers, and what is refused because it may not: networks of one operation on int64 or int32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+import porting
+from porting.layers import RULES
+from porting.neoml_side.engine import NeomlEngine
+from porting.neoml_side.lowering.whole_numbers import corners
+from porting.network import Array, Call, Constant, Input, Layer, Network, TensorRef
+from porting.numpy_side.engine import NumpyEngine
+from porting.ported import PortedNetwork
+
+X = TensorRef("x")
+
+
+def of_operations(dtype: str, *calls: tuple[str, tuple[Any, ...]], **config: Any) -> Network:
+    """A chain of Keras' operations on one input of four numbers: each has the one before, or x, for its None."""
+    made, layers, before = [], {}, X
+    for at, (name, arguments) in enumerate(calls):
+        given = tuple(before if one is None else one for one in arguments)
+        layers[f"op{at}"] = Layer(f"op{at}", f"ops.{name}", config)
+        made.append(Call(f"op{at}", f"op{at}", given))
+        before = TensorRef(f"op{at}")
+    return Network("chain", (Input("x", (None, 4), dtype),), tuple(made), layers, before)
+
+
+PROVED = {
+    "a remainder first": (("Mod", (None, 1000)), ("Multiply", (None, 1000)), ("Add", (None, 5))),
+    "quotients": (("FloorDivide", (None, 65536)), ("Multiply", (None, None))),
+    "a cut": (("Maximum", (None, 0)), ("Minimum", (None, 46340)), ("Square", (None,))),
+    "a sign": (("Sign", (None,)), ("Multiply", (None, 2**31 - 1))),
+}
+UNPROVED = {
+    "a sum": (("Add", (None, 1)),),
+    "a product": (("Mod", (None, 65536)), ("Multiply", (None, 65536))),
+    "a negative": (("Negative", (None,)),),
+}
+VALUES = np.array([[0, 2**31 - 1, -(2**31), -7], [16777217, 99, 65535, -65537]])
+
+
+@pytest.mark.parametrize("name", PROVED)
+def test_what_is_proved_to_fit_int32_is_exact(name: str) -> None:
+    net = of_operations("int64", *PROVED[name])
+    got, want = (PortedNetwork(net, engine(net)).predict(VALUES) for engine in (NeomlEngine, NumpyEngine))
+    assert got.dtype == want.dtype == np.int64
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("name", UNPROVED)
+def test_what_may_pass_int32_is_refused(name: str) -> None:
+    with pytest.raises(porting.Unsupported, match=r"may give numbers of int64 that are beyond int32.*numpy engine"):
+        NeomlEngine(of_operations("int64", *UNPROVED[name]))
+    NeomlEngine(of_operations("int32", *UNPROVED[name]))  # which wraps
+
+
+def test_divisors_that_may_be_0_are_refused_by_neoml_and_tried_by_numpy() -> None:
+    net = of_operations("int32", ("Mod", (7, None)))
+    with pytest.raises(porting.Unsupported, match="the divisor may be 0"):
+        NeomlEngine(net)
+    live = PortedNetwork(net, NumpyEngine(net))
+    np.testing.assert_array_equal(live.predict(np.array([[1, 2, 3, -4]])), [[0, 1, 1, -1]])
+    with pytest.raises(porting.Mismatch, match="by 0, which Keras refuses"):
+        live.predict(np.array([[1, 2, 0, 4]]))
+
+
+def test_a_quotient_that_ends_the_process_is_none() -> None:
+    """-2³¹ divided by -1 is an exception of the processor."""
+    for name in ("FloorDivide", "Mod"):
+        net = of_operations("int32", (name, (None, -1)))
+        got, want = (PortedNetwork(net, engine(net)).predict(VALUES) for engine in (NeomlEngine, NumpyEngine))
+        np.testing.assert_array_equal(got, want)
+
+
+def test_ids_that_are_proved_to_lie_in_the_table_need_no_check() -> None:
+    table = np.arange(6, dtype=np.float32).reshape(3, 2)
+    embedding = Layer("embedding", "Embedding", {"mask_zero": False}, {"embeddings": table})
+    for rows, fits in ((3, True), (4, False)):
+        net = of_operations("int32", ("Mod", (None, rows)))
+        calls = (*net.calls, Call("embedding", "embedding", (TensorRef("op0"),)))
+        whole = Network("ids", net.inputs, calls, {**net.layers, "embedding": embedding}, TensorRef("embedding"))
+        if fits:
+            np.testing.assert_array_equal(PortedNetwork(whole, NeomlEngine(whole)).predict(VALUES), table[VALUES % 3])
+        else:
+            with pytest.raises(porting.Unsupported, match="ids"):
+                NeomlEngine(whole)
+
+
+def test_a_slice_of_ids_is_not_taken_apart() -> None:
+    """Ids lie below the size of their table, which float32 holds: one layer cuts them, not one for each half."""
+    table = Layer("embedding", "Embedding", {"mask_zero": False}, {"embeddings": np.ones((9, 2), np.float32)})
+    cut = Layer("cut", "ops.GetItem")
+    calls = (
+        Call("cut", "cut", (X, (slice(None), slice(1, 3)))),
+        Call("embedding", "embedding", (TensorRef("cut"),)),
+    )
+    net = Network("ids", (Input("x", (None, 4), "int64"),), calls, {"cut": cut, "embedding": table}, TensorRef("cut"))
+    kinds = [node.kind for node in NeomlEngine(net).plan.graph.nodes if node.scope == "cut"]
+    assert kinds.count("ImageResize") == 1 and "EltwiseDiv" not in kinds
+
+
+def test_constants_beyond_int32_are_refused() -> None:
+    weights: Mapping[str, Array] = {"constant": np.array([1, 2**40, 3, 4])}
+    layer = Layer("op", "ops.Maximum", {}, weights)
+    net = Network(
+        "constant", (Input("x", (None, 4), "int64"),), (Call("op", "op", (X, Constant("constant"))),), {"op": layer}, X
+    )
+    net = Network(net.name, net.inputs, net.calls, net.layers, TensorRef("op"))
+    with pytest.raises(porting.Unsupported, match="holds numbers beyond int32"):
+        NeomlEngine(net)
+    np.testing.assert_array_equal(
+        PortedNetwork(net, NumpyEngine(net)).predict(VALUES), np.maximum(VALUES, weights["constant"])
+    )
+
+
+def test_another_dtype_than_keras_gives_is_refused() -> None:
+    """A rule that makes floats of whole numbers is refused when the network is loaded, by every engine."""
+    from porting.layers.rule import Rule
+    from porting.network import Case
+
+    net = of_operations("int32", ("Relu", (None,)))
+    values = VALUES.astype(np.int32)
+    case = Case("one", {"x": values}, {TensorRef("op0"): np.maximum(values, 0)})
+    net = Network(net.name, net.inputs, net.calls, net.layers, net.outputs, (case,))
+    wrong = Rule("ops.Relu", lambda layer, x, ops: ops.activation(ops.cast(x, "float32"), "relu"))
+    for engine in (NumpyEngine, NeomlEngine):
+        engine(net)
+        with pytest.raises(porting.Unsupported, match="gives float32 here and int32 in Keras"):
+            engine(net, {**RULES, "ops.Relu": wrong})
+
+
+def test_corners() -> None:
+    assert corners(lambda x, y: x * y, (-3, 2), (-5, 7)) == (-21, 15)
+    assert corners(lambda x, y: x // y, (-8, 9), (2, 4)) == (-4, 4)
