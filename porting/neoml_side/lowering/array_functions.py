@@ -115,10 +115,11 @@ def picked(ops: Any, hits: Wire, values: Wire, axis: int) -> Wire:
 
 def take_along_axis(ops: Any, name: str, operands: Sequence[Operand], axis: int) -> Wire:
     """Every place's value among all of the axis; places outside of it, which numpy refuses, give NaN."""
-    given, places = ops._wire(operands[0]), operands[1]
+    given, asked = ops._wire(operands[0]), operands[1]
     at, size = along(ops, name, given, axis, MOST_SORTED)
-    if isinstance(places, Weight):
-        places = replace(ops.constant(places.value), bounds=(int(places.value.min()), int(places.value.max())))
+    places: Wire = ops.constant(asked.value) if isinstance(asked, Weight) else ops._wire(asked)
+    if isinstance(asked, Weight):
+        places = replace(places, bounds=(int(asked.value.min()), int(asked.value.max())))
     low, high = places.range if places.is_whole else (-size, size)
     if given.is_whole and (low < -size or high >= size):
         raise Refusal(f"NeoML cannot tell of places of {name} outside of an axis", WAY_OUT)
