@@ -168,7 +168,7 @@ def _value(argument: Any, tensors: Mapping[TensorRef, T], view: LayerView, ops: 
     return map_tensors(argument, lambda ref: autocast(tensors[ref], ops))
 
 
-def autocast(x: Tensor, ops: Operations) -> Tensor:
+def autocast(x: T, ops: EngineOperations[T]) -> T:
     """Keras' layers, unlike its operations, are given floats as float32."""
     if not is_float(x.dtype) or x.dtype == "float32":
         return x

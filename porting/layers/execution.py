@@ -81,7 +81,7 @@ def walk(
     return tensors
 
 
-def check_dtypes(network: Network, call: Call, outputs: Iterable[Tensor]) -> None:
+def check_dtypes(network: Network, call: Call, outputs: Iterable[T]) -> None:
     """Refuse a call whose results have another dtype than the references show. Raises Unsupported."""
     if not network.cases:
         return
