@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
+from ...network import Array
 from ...operations import EngineOperations, MovingStatistics, TrainingOperations, Weight
 from ..graph import Graph, Port
 from ..values import Wire
