@@ -11,7 +11,12 @@ from .rule import LayerView, rule
 NOTE = "runs before the engine, straight after inputs; elsewhere in the numpy engine only"
 
 
-@rule(*LAYERS, mask="stop", note=NOTE)
+@rule("Discretization", mask="stop", note="to ids anywhere; else before the engine, or in the numpy engine only")
+def discretization(layer: LayerView, inputs: Any, ops: Operations) -> Tensor:
+    return preprocessing(layer, inputs, ops)
+
+
+@rule(*(name for name in LAYERS if name != "Discretization"), mask="stop", note=NOTE)
 def preprocessing(layer: LayerView, inputs: Any, ops: Operations, count_weights: Any = None) -> Tensor:
     layer.irrelevant(*layer.config)
     weights = {name: layer.weight(name).value for name in layer.weight_names()}

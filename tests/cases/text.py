@@ -98,6 +98,19 @@ def numbers_in_bins(keras: Any) -> Any:
     return keras.Model(x, layers.Dense(2)(layers.Concatenate()([encoded, counted])))
 
 
+def bins_inside(keras: Any) -> Any:
+    """Bins of what the network computes, of several ranks, looked up."""
+    layers, ops = keras.layers, keras.ops
+    x = keras.Input((None, 3), name="numbers")
+    y = layers.Rescaling(0.5, offset=0.25)(x)
+    outputs = [
+        layers.Embedding(5, 2)(layers.Discretization([-0.5, 0.0, 0.25, 1.0])(y)),
+        layers.Embedding(3, 2)(layers.Discretization([-1.0, 1.0])(ops.mean(y, axis=(1, 2)))),
+        layers.Discretization([0.0])(layers.LSTM(4)(y)),
+    ]
+    return keras.Model(x, outputs)
+
+
 def hashing_of_strings(keras: Any) -> Any:
     layers = keras.layers
     word = keras.Input((1,), dtype="string", name="word")
@@ -142,6 +155,7 @@ CASES = [
     Case("integers", integers),
     Case("words_of_indices", words_of_indices),
     Case("numbers_in_bins", numbers_in_bins),
+    Case("bins_inside", bins_inside),
     Case("hashing_of_strings", hashing_of_strings),
     Case("crossing", crossing),
     Case("text_beside_numbers", text_beside_numbers),

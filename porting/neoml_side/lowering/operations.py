@@ -6,7 +6,7 @@ that writes over an operand, ids checked before they reach a lookup, integers ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -22,6 +22,7 @@ from . import recurrence, reshaping
 from .activations import activate, linear
 from .array_functions import ArrayOperations
 from .base import BatchMoments, Compaction
+from .categories import CategoryOperations
 from .convolutions import ConvolutionOperations
 from .images import ImageOperations
 from .learned_tensors import learnt_tensor, safe_product
@@ -68,6 +69,7 @@ def vector(weight: Weight) -> Parameter:
 
 class NeomlOperations(
     ArrayOperations,
+    CategoryOperations,
     ConvolutionOperations,
     ImageOperations,
     LookupOperations,
@@ -165,12 +167,6 @@ class NeomlOperations(
             lambda slot: _from_blob(slot, layout, value.shape),
         )
         return self.graph.add("Data", parameters={"blob": moved})
-
-    def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Wire:
-        raise Refusal(
-            "stands inside the network, and NeoML has no layer for it",
-            "put it straight after the inputs, where it runs before NeoML; the numpy engine runs this network as it is",
-        )
 
     def cast(self, x: Operand, dtype: str) -> Wire:
         wire = self._wire(x)
