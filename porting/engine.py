@@ -95,6 +95,10 @@ class Engine(ABC):
     ) -> tuple[list[Array], list[Optional[Array]]]:
         """One call on given tensors; its outputs and their masks."""
 
+    def masks(self, inputs: Mapping[str, Array]) -> Optional[dict[TensorRef, Array]]:
+        """The masks of what calls make of checked inputs, of those that have one; None where it cannot tell."""
+        return None
+
     @abstractmethod
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read back from what runs."""

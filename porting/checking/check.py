@@ -7,7 +7,7 @@ it add up to?). A value may differ by what float32 can hold there (`tolerance`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -59,7 +59,7 @@ class _Check:
         self.report = report
         self.judge = Judge(network, engine.rules, report.tolerance)
         self.verdicts = {
-            call.name: LayerVerdict(call.name, network.layers[call.layer].class_name) for call in network.calls
+            call.name: LayerVerdict(call.name, class_shown(vars(network.layers[call.layer]))) for call in network.calls
         }
         report.layers = list(self.verdicts.values())
 
@@ -138,6 +138,7 @@ class _Check:
     def check_chain(self, case: Case) -> None:
         try:
             made = self.engine.run(case.inputs)
+            masks = self.engine.masks(case.inputs) if case.masks else None
         except PortingError as error:
             for verdict in self.verdicts.values():
                 verdict.fail_chain(f"{case.name}: {error.problems[0]}")
@@ -151,6 +152,22 @@ class _Check:
                     where = f"{case.name}, {ref}, in the chain"
                     want = case.outputs[ref]
                     verdict.accuse(f"{where}: {difference(made[ref], want)}", Evidence(where, made[ref], want))
+                if masks is not None:
+                    compare_masks(verdict, masks.get(ref), case.masks.get(ref), f"{case.name}, {ref}, in the chain")
+
+
+def class_shown(described: Mapping[str, Any]) -> str:
+    """A layer's class, a wrapper's with what it holds: ``Bidirectional(LSTM)``."""
+    name, config = str(described.get("class_name", "")), described.get("config")
+    if not isinstance(config, Mapping):
+        return name
+    held = [config.get("layer"), config.get("cell"), *_listed(config.get("layers")), *_listed(config.get("cells"))]
+    inner = [class_shown(one) for one in held if isinstance(one, Mapping) and one.get("class_name") != "InputLayer"]
+    return f"{name}({', '.join(inner)})" if inner else name
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def equal_bits(one: Array, other: Array) -> bool:

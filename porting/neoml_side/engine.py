@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Optional
@@ -159,18 +159,27 @@ class NeomlEngine(Engine):
         Raises:
             Mismatch: numbers that are not finite, or sizes that do not fit the net or each other.
         """
+        return self._at_sizes(inputs, lambda nets: self._run(nets, inputs, wanted))
+
+    def masks(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Array]:
+        return self._at_sizes(inputs, lambda nets: nets.masks(inputs))
+
+    def _at_sizes(
+        self, inputs: Mapping[str, Array], run: Callable[[Nets], dict[TensorRef, Array]]
+    ) -> dict[TensorRef, Array]:
+        """Run the nets that serve the sizes of the inputs. Raises Mismatch as `run` does."""
         small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
         check_inputs_of_net(inputs, self.least_sizes if small else {})
         sizes = sizes_of(self.network, inputs)
         if self.hangs_on_sizes is None and sizes not in self._by_size:
             try:
-                return self._run(self._nets, inputs, wanted)
+                return run(self._nets)
             except DoesNotRun:
                 # An axis that is open may be 1 in one of two tensors that meet: whether it is spread hangs on the size.
                 if self._nets.predicting.shown or not has_open_sizes(self.network):
                     raise
         self._as_it_is()
-        return self._run(self._by_size[sizes], inputs, wanted)
+        return run(self._by_size[sizes])
 
     def _run(
         self, nets: Nets, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]]

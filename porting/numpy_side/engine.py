@@ -74,6 +74,11 @@ class NumpyEngine(Engine):
             refs = [ref for call in self.network.calls for ref in call.refs()]
         return {ref: tensors[ref].value for ref in refs}
 
+    def masks(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Array]:
+        tensors = walk(self.network, self.ops, self._inputs(inputs), self.rules)
+        made = {ref: tensors[ref].mask for call in self.network.calls for ref in call.refs()}
+        return {ref: mask.value for ref, mask in made.items() if mask is not None}
+
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
     ) -> tuple[list[Array], list[Optional[Array]]]:

@@ -49,6 +49,11 @@ class FrontedEngine(Engine):
             found.update(self.core.run(check_inputs(given, self.front.core_inputs, self.core.id_limits), left))
         return found
 
+    def masks(self, inputs: Mapping[str, Array]) -> Optional[dict[TensorRef, Array]]:
+        tensors = self.front.run(inputs)
+        given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
+        return self.core.masks(given) if given else {}
+
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
     ) -> tuple[list[Array], list[Optional[Array]]]:

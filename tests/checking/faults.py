@@ -66,6 +66,9 @@ class Tampered(Engine):
     ) -> tuple[list[Array], list[Optional[Array]]]:
         return self.engine.run_alone(call, tensors, masks)
 
+    def masks(self, inputs: Mapping[str, Array]) -> Optional[Outputs]:
+        return self.engine.masks(inputs)
+
     def weights(self) -> dict[str, Array]:
         return self.engine.weights()
 
@@ -104,6 +107,13 @@ class MixesThreads(Tampered):
         if threading.current_thread() is threading.main_thread():
             return made
         return {ref: np.roll(array, 1, -1) for ref, array in made.items()}
+
+
+class LosesMasks(Tampered):
+    """Masks are right behind each layer, and lost between them."""
+
+    def masks(self, inputs: Mapping[str, Array]) -> Optional[Outputs]:
+        return {}
 
 
 class ForgetsAType(Tampered):
@@ -178,6 +188,8 @@ FAULTS: dict[str, Fault] = {
     "another activation": Fault("digits", config("drawing", activation="hard_sigmoid"), "drawing"),
     "padding on the other side": Fault("digits", config("conv_1", padding="valid"), "conv_1"),
     "a bias that is not added": Fault("digits", config("up", use_bias=True, activation="linear"), "up"),
+    # masks
+    "masks lost in the chain": Fault("sentiment", tampered(LosesMasks), "embedding", why="in the chain: no mask"),
     # the net that predicts
     "another net predicts": Fault("tutorial", tampered(PredictsAnother), run="in one batch"),
     "rows run otherwise than batches": Fault("tutorial", tampered(LeadsRowsAstray), run="in one batch"),

@@ -12,6 +12,7 @@ import pytest
 import porting
 from porting.archive import read_network
 from porting.checking import Report, check_network, needed_tolerance
+from porting.checking.check import class_shown
 from porting.engine_factory import make_engine
 from porting.network import Array, Network
 from tests.tampering import with_weight
@@ -88,6 +89,17 @@ def test_the_report_shows_the_needed_tolerance() -> None:
     assert 0 < report.needed < 1e-6
     assert f"{report.needed:.1e}" in str(report)
     assert not check_network(read_network(FOLDER), make_engine(read_network(FOLDER), "numpy", None), 1e-12).ok
+
+
+def test_what_a_wrapper_holds_is_named() -> None:
+    held = {"class_name": "Sequential", "config": {"layers": [{"class_name": "InputLayer"}, {"class_name": "Dense"}]}}
+    assert (
+        class_shown({"class_name": "TimeDistributed", "config": {"layer": held}})
+        == "TimeDistributed(Sequential(Dense))"
+    )
+    assert class_shown({"class_name": "RNN", "config": {"cell": {"class_name": "GRUCell"}}}) == "RNN(GRUCell)"
+    report = check(read_network(FOLDER), "numpy")
+    assert [layer.class_name for layer in report.layers] == ["Embedding", "Dense", "Bidirectional(LSTM)"]
 
 
 NAN, INF = float("nan"), float("inf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, Optional
@@ -17,6 +17,7 @@ from .pool import NetPool
 
 if TYPE_CHECKING:
     from ..plan import Plan
+    from ..values import Wire
 
 __all__ = ["Nets"]
 
@@ -52,15 +53,18 @@ class Nets:
         self.plan = plan
         self.outputs = list(dict.fromkeys(network.output_refs()))
         self.every = [ref for call in network.calls for ref in call.refs()]
-        self.predicting = NetPool(lambda: self._build(self.outputs), forked, most)
-        self.observing = NetPool(lambda: self._build(self.every), forked, most)
+        self.predicting = NetPool(lambda: self._build(self._wires(self.outputs)), forked, most)
+        self.observing = NetPool(lambda: self._build(self._wires(self.every)), forked, most)
         self._math_engine = math_engine
         self._whole_batches = whole_batches
 
-    def _build(self, refs: Iterable[TensorRef]) -> Any:
+    def _wires(self, refs: Iterable[TensorRef]) -> dict[TensorRef, Wire]:
+        return {ref: self.plan.tensors[ref] for ref in refs}
+
+    def _build(self, wires: Mapping[TensorRef, Wire]) -> Any:
         from .runner import Runner
 
-        sinks = {str(ref): self.plan.tensors[ref].port for ref in refs}
+        sinks = {str(ref): wire.port for ref, wire in wires.items()}
         try:
             return Runner(folded(self.plan.graph.with_sinks(sinks)), self._math_engine())
         except RuntimeError as error:
@@ -80,7 +84,9 @@ class Nets:
         step = -(-rows // parts)
         with pool.borrowed() as runner:
             made = [
-                self._run_rows(runner, {name: array[at : at + step] for name, array in inputs.items()}, refs)
+                self._run_rows(
+                    runner, {name: array[at : at + step] for name, array in inputs.items()}, self._wires(refs)
+                )
                 for at in range(0, rows, step)
             ]
         return made[0] if parts == 1 else {ref: np.concatenate([part[ref] for part in made]) for ref in refs}
@@ -97,10 +103,17 @@ class Nets:
         shapes = (wire.shape for wire in self.plan.tensors.values())
         return bytes_of(self.network, shapes, min(ROWS, self.rows_at_once))
 
-    def _run_rows(self, runner: Any, inputs: Mapping[str, Array], refs: Sequence[TensorRef]) -> dict[TensorRef, Array]:
+    def masks(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Array]:
+        """The masks of what calls make, from a net of their own. Raises Mismatch as `run` does."""
+        made = {ref: wire.mask for ref, wire in self._wires(self.every).items() if wire.mask is not None}
+        return self._run_rows(self._build(made), inputs, made) if made else {}
+
+    def _run_rows(
+        self, runner: Any, inputs: Mapping[str, Array], wanted: Mapping[TensorRef, Wire]
+    ) -> dict[TensorRef, Array]:
         from .blobs import as_array, as_blob, run_checked
 
         wires = {one.name: self.plan.tensors[one.ref] for one in self.network.inputs}
         blobs = {name: as_blob(inputs[name], wires[name]) for name in runner.reads}
         outputs = run_checked(runner, blobs)
-        return {ref: as_array(outputs[str(ref)], self.plan.tensors[ref]) for ref in refs}
+        return {ref: as_array(outputs[str(ref)], wire) for ref, wire in wanted.items()}
