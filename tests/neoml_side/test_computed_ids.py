@@ -15,12 +15,16 @@ import porting
 from porting.neoml_side.engine import NeomlEngine
 from porting.neoml_side.learning.evaluating import EvaluatingNet
 from porting.neoml_side.learning.net import LearningNet
+from porting.neoml_side.lowering.operations import NeomlOperations
 from porting.neoml_side.runtime.devices import math_engine_for
 from porting.neoml_side.sizes import check_guards
 from porting.neoml_side.stored.description import description_path
+from porting.neoml_side.values import Wire
 from porting.network import Call, Case, Input, Layer, Network, TensorRef
 from porting.numpy_side.engine import NumpyEngine
+from porting.operations import Weight
 from porting.ported import PortedNetwork
+from porting.text.categories import Discretization
 from tests.neoml_side.test_storing import sealed
 
 ROWS = 5
@@ -185,3 +189,39 @@ def test_only_lookups_that_an_output_needs_are_guarded() -> None:
     graph = NeomlEngine(network()).plan.graph
     assert list(graph.with_sinks({}).sinks) == []
     assert list(graph.guards) == ["embedding/ids outside"]
+
+
+def ids_of_size(rows: int) -> dict[str, Callable[[NeomlOperations, Wire, Wire], Wire]]:
+    """Ids below `rows` by construction, of whole numbers and of features."""
+    boundaries = Discretization([float(at) for at in range(rows - 1)])
+    return {
+        "mod": lambda ops, whole, x: ops.whole_division(whole, rows, "mod"),
+        "clip": lambda ops, whole, x: ops.minimum(ops.maximum(whole, 0), rows - 1),
+        "argmax": lambda ops, whole, x: ops.argmax(x, -1),
+        "bins": lambda ops, whole, x: ops.computed(boundaries, [x]),
+        "where": lambda ops, whole, x: ops.where(
+            ops.compare(whole, 3, "greater"), 0, ops.whole_division(whole, rows, "mod")
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ids_of_size(1))
+@pytest.mark.parametrize(("rows", "guarded"), [(ROWS, False), (ROWS + 1, True)])
+def test_ids_that_are_inside_by_construction_need_no_guard(kind: str, rows: int, guarded: bool) -> None:
+    """The table has five rows: of six ids one may be outside, and then the net tells."""
+    ops = NeomlOperations()
+    whole, x = ops.source(Input("whole", (None, 3), "int32")), ops.source(Input("x", (None, rows)))
+    table = Weight("table", TABLE)
+    ops.embedding(ids_of_size(rows)[kind](ops, whole, x), table)
+    assert bool(ops.graph.guards) == guarded
+
+
+def test_tables_of_ids_that_are_inside_do_not_learn_either() -> None:
+    whole = network()
+    ids = Layer("divide", "ops.Argmax", {"axis": -1, "keepdims": False})
+    calls = (Call("divide", "divide", (X,)), *whole.calls[1:])
+    one = Network("computed", (Input("x", (None, None, ROWS)),), calls, {**whole.layers, "divide": ids}, OUT)
+    assert list(NeomlEngine(one).plan.graph.guards) == []
+    with pytest.raises(porting.Unsupported, match="computed inside the network"):
+        learner(one, "embedding/embeddings")
+    assert learner(one, "last/kernel").reached == {"last/kernel"}

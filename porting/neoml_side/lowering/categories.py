@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,4 +35,5 @@ class CategoryOperations(Part):
         line = self.constant(boundaries.reshape((1,) * x.rank + boundaries.shape))
         above = self.cast(self.compare(self.expand_dims(x, -1), line, "less"), "float32")
         counted = self.reduce(above, "sum", (x.rank,))
-        return self.cast(self.add(self.multiply(counted, -1.0), float(boundaries.size)), "int32")
+        found = self.cast(self.add(self.multiply(counted, -1.0), float(boundaries.size)), "int32")
+        return replace(found, bounds=(0, boundaries.size))
