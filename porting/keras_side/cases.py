@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,8 @@ FIXED = (Probe(5), Probe(1, paddings=("right",)), Probe(33, seed=3, smaller=2))
 LOOPS = frozenset({"TimeDistributed"})
 # A case may hold so many numbers and still be cheap.
 CHEAP = 100_000
-# Above this many numbers a row, fewer rows are recorded.
-LARGE_ROW = 1_000_000
+# References hold at most so many numbers for each of the weights, and these besides (8 MB); but two cases at least.
+A_WEIGHT, BESIDES = 3, 2_000_000
 INSENSITIVE = 1e-5
 
 
@@ -82,7 +83,9 @@ class Recorder:
         gentlest: index into `GENTLENESS` of the hardest inputs that are tried.
         unmasked: by call, the tensors that reach it without the mask that they were made with.
         ranks: of every tensor, as the last case has it.
-        row_size: numbers in a row of one step, as the first case has it.
+        growth: numbers in the references for each number of the inputs, as the first case has it.
+        recorded: numbers in the references so far.
+        count: how many cases there are so far.
     """
 
     model: Any
@@ -98,7 +101,9 @@ class Recorder:
     gentlest: int = 0
     unmasked: dict[str, tuple[TensorRef, ...]] = field(default_factory=dict)
     ranks: dict[TensorRef, int] = field(default_factory=dict)
-    row_size: float = 0.0
+    growth: float = 0.0
+    recorded: int = 0
+    count: int = 0
 
     def record_all(self, samples: Mapping[str, Array] | None = None) -> tuple[Case, ...]:
         """All cases, those of `samples` last.
@@ -190,10 +195,9 @@ class Recorder:
             log.warning("references at one length only (%d): a wrong port may pass at others", lengths[0])
 
     def _fixed_cases(self) -> list[Case]:
-        one = self._sized(FIXED[1])
-        large = self.row_size > LARGE_ROW
+        one = self._sized(FIXED[1])  # first, since it tells how large the others would be
         made = []
-        for done, probe in enumerate((Probe(2), FIXED[1]) if large else FIXED):
+        for done, probe in enumerate(FIXED):
             self.progress(done, len(FIXED), f"batch {probe.batch}")
             made += one if probe.batch == 1 else self._sized(probe)
         if len(made) == 1:
@@ -213,48 +217,59 @@ class Recorder:
         return [case for length, seed in sizes for case in self._sized(Probe(batch, length, seed=seed))]
 
     def _sized(self, probe: Probe) -> list[Case]:
-        """The probe's case, with fewer rows where it would hold many numbers; none where it does not run."""
-        if probe.smaller is not None and self.row_size * probe.batch * probe.length > CHEAP:
-            if not probe.smaller:
-                return []
+        """The probe's case, with fewer rows where they would be many numbers; none where it does not run."""
+        row = self.growth * sum(prod(size or probe.length for size in need.input.shape[1:]) for need in self.needs)
+        if probe.smaller is not None and row * probe.batch > CHEAP:
             probe = replace(probe, batch=probe.smaller)
-        case = self._case(probe)
-        if case is None:
-            return []
-        if not self.row_size:
-            self.row_size = sum(array.size for array in case.outputs.values()) / (probe.batch * probe.length)
-        return [case]
+        rows = self._rows_left(row, probe.batch)
+        if rows < probe.batch and self._declared_batch() is None:
+            probe = replace(probe, batch=rows, seed=probe.seed + 1)
+        case = self._case(probe) if probe.batch else None
+        return [] if case is None else [case]
+
+    def _rows_left(self, row: float, wanted: int) -> int:
+        """How many rows of so many numbers the references may still hold; one, as long as there are not two cases."""
+        weights = sum(int(np.prod(one.shape)) for held in self.variables.values() for one in held)
+        left = A_WEIGHT * weights + BESIDES - self.recorded
+        fit = int(left // row) if row else wanted
+        return min(wanted, max(fit, 0 if self.count >= 2 else 1))
 
     def _texts(self) -> list[Case]:
         """One more case, where texts go in: of every hard one."""
         made = make_texts(self.needs, TARGETS[0].length)
         if made is None or self._declared_batch() is not None:
             return []
+        rows = len(next(iter(made.values())))
+        if self._rows_left(self.growth * sum(array.size for array in made.values()) / rows, rows) < rows:
+            return []
         case = self._tried("texts", made)
         return [] if case is None else [case]
 
     def _of_samples(self, samples: Mapping[str, Array], has_others: bool) -> list[Case]:
-        """A user's samples, and the same of further sizes."""
-        rows = len(next(iter(samples.values())))
+        """A user's samples, and the same a step longer.
+
+        Without other cases one row comes first, which tells how many numbers the rest would be.
+        """
+        found = [] if has_others else [self._sample("samples, the last alone", samples, 1, 0)]
+        given = len(next(iter(samples.values())))
+        row = self.growth * sum(array.size for array in samples.values()) / given
+        found.append(self._sample("samples", samples, max(1, self._rows_left(row, given)), 0))
         open_sizes = any(size is None for need in self.needs for size in need.input.shape[1:])
-        if self.row_size * rows > LARGE_ROW:
-            rows = max(2, int(LARGE_ROW // self.row_size))
+        if open_sizes and (rows := self._rows_left(row, 2)):
+            found.append(self._sample("samples, a step longer", samples, rows, 1))
+        return [case for case in found if case is not None]
+
+    def _sample(self, name: str, samples: Mapping[str, Array], rows: int, further: int) -> Case | None:
+        inputs = stretched(samples, self.needs, self._declared_batch() or rows, further)
+        if further:
+            return self._tried(name, inputs)
         try:
-            case = self._finite("samples", stretched(samples, self.needs, rows, 0))
+            return self._finite(name, inputs)
         except (MaskLostError, Mismatch, Unsupported):
             raise
         except Exception as error:
             what = f"the model does not run on them: {_reason(error)}"
             raise Mismatch(Problem("samples", what, "give inputs that model.predict takes")) from error
-        found = [] if case is None else [case]
-        fixed = self._declared_batch()
-        if open_sizes:
-            made = self._tried("samples, a step longer", stretched(samples, self.needs, fixed or 2, 1))
-            found += [] if made is None else [made]
-        if not has_others and len(found) == 1:
-            again = self._tried("samples, the last alone", stretched(samples, self.needs, fixed or 1, 0))
-            found += [] if again is None else [again]
-        return found
 
     def _runs(self, batch: int, length: int, spread: bool) -> bool:
         try:
@@ -305,8 +320,9 @@ class Recorder:
             if finite_rows(fewer).all():
                 self.left_out.append(f"{rows} of {name}, of which Keras makes NaN or infinity")
                 return self._checked(fewer)
-        if all(_finite(case.outputs[ref]) for ref in refs_of(self.graph.outputs) if ref in case.outputs):
-            return self._checked(case)
+        ends_finite = all(_finite(case.outputs[ref]) for ref in refs_of(self.graph.outputs) if ref in case.outputs)
+        if ends_finite and not any(_infinite(array) for array in case.outputs.values()):
+            return self._checked(case)  # NaN that the network itself puts aside; a folder holds no infinity
         self.not_finite += self._where_not_finite(case)
         self.left_out.append(f"{name}, of which Keras makes NaN or infinity")
         return None
@@ -338,6 +354,11 @@ class Recorder:
                 raise Unsupported(Problem(str(ref), what, "name the axes: without, squeeze takes the batch too"))
         self.ranks = {ref: array.ndim for ref, array in case.outputs.items()}
         check_outputs(case, self.model, self.graph, self.front)
+        given = sum(array.size for array in case.inputs.values())
+        numbers = given + sum(array.size for array in case.outputs.values())
+        self.growth = self.growth or numbers / given
+        self.recorded += numbers
+        self.count += 1
         return with_noise(case, self.graph, self.front, self.variables)
 
     def _where_not_finite(self, case: Case) -> Iterator[Problem]:
@@ -380,6 +401,10 @@ def finite_rows(case: Case) -> Array:
 
 def _finite(array: Array) -> bool:
     return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
+
+
+def _infinite(array: Array) -> bool:
+    return array.dtype.kind in "fc" and bool(np.isinf(array).any())
 
 
 def _join(numbers: Sequence[int]) -> str:

@@ -183,7 +183,7 @@ def test_samples_of_a_fixed_size_make_two_cases():
     given = keras.Input((3,), name="x")
     model = keras.Model(given, ops.log(given - 100.0))
     cases = describe(model, np.random.default_rng(0).uniform(101, 102, (4, 3))).cases
-    assert [len(case.inputs["x"]) for case in cases] == [4, 1]
+    assert [len(case.inputs["x"]) for case in cases] == [1, 4]
 
 
 def test_samples_on_which_the_model_does_not_run_are_refused():
@@ -240,6 +240,19 @@ def test_many_rows_and_many_steps_are_recorded_where_they_are_cheap():
     assert {(33, 1), (2, 40)} <= shapes
     wide = describe(keras.Model(given, layers.Embedding(6, 4000)(given)))
     assert {case.inputs["ids"].shape for case in wide.cases} == {(5, 6), (1, 9), (3, 2), (2, 1)}
+
+
+def test_large_tensors_are_recorded_in_few_rows():
+    given = keras.Input((128, 128, 3), name="image")
+    x = layers.Conv2D(32, 1)(layers.Conv2D(32, 3, padding="same")(given))
+    model = keras.Model(given, layers.GlobalAveragePooling2D()(x))
+    samples = np.random.default_rng(0).normal(size=(9, 128, 128, 3))
+    cases = describe(model, samples).cases
+    # A row is 4 MB, and the weights are next to nothing: two cases of one row are the least that proves anything.
+    assert [len(case.inputs["image"]) for case in cases] == [1, 1, 1]
+    assert cases[-1].name == "samples"
+    small = keras.Model(given, layers.GlobalAveragePooling2D()(given))
+    assert [len(case.inputs["image"]) for case in describe(small, samples).cases] == [5, 1, 2, 9]
 
 
 def test_nan_in_the_model_itself_is_refused():
