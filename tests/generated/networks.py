@@ -212,6 +212,7 @@ TEMPLATES: tuple[tuple[str, str, str, int], ...] = (
     (FLOAT, "3", "ops.matmul({x}, ops.transpose({y}, (0, 2, 1)))", 2),
     (FLOAT, "3", "ops.matmul(ops.transpose({x}, (0, 2, 1)), {y})", 2),
     (FLOAT, "3", "ops.sum(ops.softmax(L.Dense(1)({x}), axis=1) * {x}, axis=1)", 4),
+    (FLOAT, "3", "{dense}(ops.sum(ops.softmax(L.Dense(1)({x}), axis=1) * {x}, axis=1))", 4),
     (FLOAT, "3", "ops.einsum('btk,bt->bk', {x}, ops.softmax({x}[:, :, 0], axis=1))", 2),
     (FLOAT, "3", "L.Dot(axes=1)([L.Softmax(axis=1)(L.Dense(1)({x})), {x}])", 2),
     (FLOAT, "3", "nested(lambda a: {nest3:a}, {x})", 3),
