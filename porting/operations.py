@@ -29,6 +29,7 @@ __all__ = [
     "Operand",
     "OperandOf",
     "Operations",
+    "Place",
     "Tensor",
     "TrainingOperations",
     "Weight",
@@ -186,6 +187,8 @@ class MovingStatistics:
     unbiased: bool = False
 
 
+# How many entries of a table: a number, or the steps of a tensor along an axis; which, and from which on.
+Place = tuple[Union[int, tuple[T, int]], str, int]
 # Draws numbers of a shape.
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 
@@ -198,6 +201,14 @@ class PositionOperations(Protocol[T]):
 
     def positions(self, x: T, axis: int) -> T:
         """0, 1, … along an axis of `x`, as floats; every other axis is 1 (the batch may be kept)."""
+
+    def table(self, values: Weight, like: T, places: Sequence[Place[T]]) -> T:
+        """Entries of a table for every row of the batch of `like`: (batch, *looked up, *rest).
+
+        The table's first axes are looked up, one for each place: how many (a number, or a tensor and an axis, for as
+        many as it has steps), which entries, and from which on. ``first`` and ``last`` are so many; ``at`` is the one
+        of that number, counted from 1, and its axis is dropped. More steps than the table has are refused.
+        """
 
     def cumsum(self, x: T, axis: int, reverse: bool = False) -> T: ...
 

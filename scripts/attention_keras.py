@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
     probabilities, weights = model.predict(ids, verbose=0)
     print(f"{np.mean(probabilities.argmax(axis=1) == truth):.1%} of the held-out texts right")
     np.savez_compressed(KERAS, probabilities=probabilities, weights=weights[..., 0])
-    network = porting.save(model, folder, samples=ids[:8], overwrite=True)
+    network = porting.save(model, folder, samples=ids[:8], overwrite=True, whole=["WordAttention"])
     print(f"saved {len(network.calls)} layers and {len(network.cases)} reference cases to {folder}")
 
 

@@ -22,6 +22,7 @@ import keras
 import numpy as np
 
 import porting
+from porting.layers.rule_files import rules_in
 from tests.cases import Case, Spec, all_cases
 from tests.parallel import in_processes
 
@@ -98,7 +99,7 @@ def long_samples(case: Case, model: Any) -> Any:
 
 def code_hash() -> str:
     """Of everything that decides what a recording holds."""
-    sources = [*ROOT.glob("porting/keras_side/*.py"), *ROOT.glob("porting/*.py"), *ROOT.glob("porting/archive/*.py")]
+    sources = [*ROOT.glob("porting/keras_side/**/*.py"), *ROOT.glob("porting/*.py"), *ROOT.glob("porting/archive/*.py")]
     text = b"".join(path.read_bytes() for path in sorted([*sources, *ROOT.glob("tests/cases/*.py"), Path(__file__)]))
     return hashlib.sha256(text + keras.__version__.encode()).hexdigest()
 
@@ -112,7 +113,9 @@ def record_one(folder: Path, key: str) -> str:
         model = build(case)
         randomise(model, zlib.crc32(key.encode()), case.scale)
         samples = case.samples or long_samples(case, model)
-        porting.save(model, target, samples=samples, overwrite=True, name=key.replace("/", "-"))
+        whole = [] if case.rules is None else list(rules_in(ROOT / case.rules))
+        name = key.replace("/", "-")
+        porting.save(model, target, samples=samples, overwrite=True, name=name, whole=whole)
     except Exception as error:
         return f"{key}: {type(error).__name__}: {error}"
     return ""

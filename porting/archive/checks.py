@@ -36,10 +36,11 @@ def check_sketch(sketch: Network, limits: Limits, kept: Optional[Collection[Tens
 
 def _check_layers(sketch: Network) -> Iterator[Problem]:
     called = {call.layer for call in sketch.calls}
+    unfolded = set(_unfolded(sketch))
     weights: set[str] = set()
     for layer in sketch.layers.values():
         where = f"layer {layer.name!r}"
-        if layer.name not in called:
+        if layer.name not in called and layer.name not in unfolded:
             yield Problem(where, "is called nowhere", "leave it out")
         for name in layer.weights:
             if f"{layer.name}/{name}" in weights:
@@ -52,6 +53,21 @@ def _check_layers(sketch: Network) -> Iterator[Problem]:
                 yield Problem(where, f"its weight {name!r} is tied and has an array too", _SAVE_AGAIN)
             if target not in weights:
                 yield Problem(where, f"its weight {name!r} is tied to {target!r}, which is no array", _SAVE_AGAIN)
+
+
+def _unfolded(sketch: Network) -> Iterator[str]:
+    """Layers that need no call: others stand under their names, or they under theirs, or share their weights."""
+    called = {call.layer for call in sketch.calls}
+    above = {name for layer in called for name in _above(layer)}
+    keepers = {keeper.rpartition("/")[0] for layer in sketch.layers.values() for keeper in layer.tied.values()}
+    for name in sketch.layers:
+        if name in above or name in keepers or above.intersection(_above(name)):
+            yield name
+
+
+def _above(name: str) -> Iterator[str]:
+    parts = name.split("/")
+    yield from ("/".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def _check_calls(sketch: Network) -> Iterator[Problem]:

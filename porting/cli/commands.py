@@ -66,6 +66,8 @@ porting.add_command(tune)
     multiple=True,
     help="A Python file of your own that defines custom layers; it is run.",
 )
+@click.option("--whole", multiple=True, help="A class of your own to keep as it is, for a rule of your own.")
+@click.option("--longest", type=click.IntRange(1), help="Steps of tables that are made of sizes alone [default: 512].")
 @click.option("--trust-lambda", is_flag=True, help="Let code inside the model file run (Lambda layers).")
 def save(
     model: Path,
@@ -74,6 +76,8 @@ def save(
     overwrite: bool,
     name: Optional[str],
     custom: tuple[str, ...],
+    whole: tuple[str, ...],
+    longest: Optional[int],
     trust_lambda: bool,
 ) -> None:
     """Save MODEL (.keras, .h5 or a SavedModel folder) with references to FOLDER. Needs Keras."""
@@ -85,7 +89,8 @@ def save(
         raise Unsupported(Problem("porting save", what, "pip install 'porting[keras]'")) from error
     loaded = load_model_file(model, custom=custom, trust_lambda=trust_lambda)
     with progress_bar("recording references") as report:
-        network = api.save(loaded, folder, samples, overwrite=overwrite, name=name, progress=report)
+        options = {"overwrite": overwrite, "name": name, "whole": whole, **({"longest": longest} if longest else {})}
+        network = api.save(loaded, folder, samples, progress=report, **options)
     click.echo(f"saved {network.name}: {len(network.calls)} calls, {len(network.cases)} cases, to {folder}")
 
 

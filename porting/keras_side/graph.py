@@ -7,7 +7,7 @@ that Keras passes on by itself are left out, and with them the operations that o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from ..errors import Problem
 from ..network import Argument, Call, Constant, Input, Shape, TensorRef, tensors_in
 from .keras_api import Front, History, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
+from .unfolding import LONGEST, Unfolder
 
-__all__ = ["Graph", "Step", "refs_of", "walk"]
+__all__ = ["LONGEST", "Graph", "Step", "Walk", "refs_of", "walk"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ class Graph:
         layers: the Keras operation by layer name.
         constants: arrays and Keras variables among call arguments, by layer name and weight name.
         outputs: the structure of the model's outputs.
+        holders: layers that were unfolded, and those whose weights they use without calling them, by name.
+        remarks: of unfolded layers, by name: what their code does otherwise in training.
+        computed: by unfolded layer, the weights whose numbers its code computed with as the network was walked.
         problems: everything that keeps the model from being saved.
     """
 
@@ -60,24 +64,42 @@ class Graph:
     layers: dict[str, Any] = field(default_factory=dict)
     constants: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: Argument = None
+    holders: dict[str, Any] = field(default_factory=dict)
+    remarks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    computed: dict[str, list[Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
+    def operation(self, name: str) -> Any:
+        """The layer or operation of that name."""
+        return self.layers[name] if name in self.layers else self.holders[name]
 
-def walk(model: Any, front: Front, keep_masks: bool = False) -> Graph:
+    def computed_ids(self) -> set[int]:
+        """The ids of all weights that were computed with."""
+        return {id(variable) for variables in self.computed.values() for variable in variables}
+
+
+def walk(
+    model: Any, front: Front, keep_masks: bool = False, whole: Collection[str] = (), longest: int = LONGEST
+) -> Graph:
     """Walk a model's graph. Problems are collected in the result, not raised.
 
     Args:
         model: a model with a graph.
         front: its Keras.
         keep_masks: keep the masks that Keras put into the graph by itself, see `run.MaskLostError`.
+        whole: classes of layers that are kept as they are, though they are a user's own.
+        longest: how many steps tables have that are made of sizes alone.
     """
-    return _Walk(front, keep_masks).run(model)
+    return Walk(front, keep_masks, whole, longest).run(model)
 
 
-class _Walk:
-    def __init__(self, front: Front, keep_masks: bool) -> None:
+class Walk:
+    """One walk; `walk` is what others call."""
+
+    def __init__(self, front: Front, keep_masks: bool, whole: Collection[str], longest: int) -> None:
         self.front = front
         self.keep_masks = keep_masks
+        self.unfolder = Unfolder(self, front, whole, longest)
         self.graph = Graph()
         self.layer_names: dict[int, str] = {}
         self.call_names: set[str] = set()
@@ -92,8 +114,10 @@ class _Walk:
             return self.graph
         self.graph.inputs = tuple(self.input(tensor) for tensor in found.inputs)
         self.call_names.update(given.name for given in self.graph.inputs)
+        self.unfolder.reserve(model)
         self.graph.outputs = self.unfold(found, "", [given.ref for given in self.graph.inputs])
         self.leave_out_what_no_output_needs()
+        self.unfolder.finish(self.graph)
         return self.graph
 
     def leave_out_what_no_output_needs(self) -> None:
@@ -163,7 +187,10 @@ class _Walk:
             return {key: self.replace(part, values) for key, part in structure.items()}
         return structure
 
-    def apply(self, node: NodeView, values: Mapping[History, TensorRef], path: str) -> list[TensorRef]:
+    def apply(self, node: NodeView, values: dict[History, TensorRef], path: str) -> list[TensorRef]:
+        """What stands for an application's outputs; adds to the graph what makes them."""
+        if self.unfolder.unfolds(node.operation):
+            return self.unfolder.apply(node, values, path)
         arguments, masked = self.arguments(node)
         given = {name: self.replace(value, values) for name, value in arguments.items()}
         if self.front.is_model(node.operation):
@@ -174,7 +201,7 @@ class _Walk:
         return self.apply_layer(layer, given, node, implied, shapes)
 
     def apply_model(self, model: Any, given: dict[str, Any], path: str) -> list[TensorRef]:
-        where = f"{path}{model.name}"
+        where = self.unfolder.name(model, path)
         inputs = given.pop("inputs", None)
         stays = self.stays_at_inference(given)
         self.check_training(f"model {where!r}", given)
@@ -241,11 +268,18 @@ class _Walk:
             self.problem(where, "is called with training=True", "build the model for inference without it")
 
     def layer_name(self, operation: Any, path: str) -> str:
+        known = self.held_name(operation, path)
+        self.graph.layers.setdefault(known, operation)
+        for name, value in self.unfolder.tables_of(operation).items():
+            self.graph.constants.setdefault(known, {})[name] = value
+        return known
+
+    def held_name(self, operation: Any, path: str) -> str:
+        """The name of a layer that need not be called."""
         known = self.layer_names.get(id(operation))
         if known is None:
-            known = _unique(f"{path}{operation.name}", self.graph.layers)
+            known = _unique(self.unfolder.name(operation, path), {*self.graph.layers, *self.graph.holders})
             self.layer_names[id(operation)] = known
-            self.graph.layers[known] = operation
         return known
 
     def call_name(self, layer: str) -> str:
@@ -282,7 +316,7 @@ class _Walk:
             array = self.front.to_numpy(value)
             if array.ndim == 0:
                 return self.argument(array[()], layer)
-            value = array
+            value = self.unfolder.shared(array)
         held = self.graph.constants.setdefault(layer, {})
         for name, known in held.items():
             if known is value:
@@ -335,7 +369,7 @@ def _without_ellipsis(key: Any, rank: int) -> Any:
     return tuple(parts)
 
 
-def _unique(name: str, taken: Mapping[str, Any]) -> str:
+def _unique(name: str, taken: Collection[str]) -> str:
     found, count = name, 1
     while found in taken:
         count += 1

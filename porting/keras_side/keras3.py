@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,11 @@ class Front3(Front):
 
     def registered_function(self, function: Any) -> str | None:
         return registered_name(function, self.keras.saving.get_registered_name)
+
+    def tracer(self, unfolds: Callable[[Any], bool], longest: int) -> Any:
+        from .symbolic.tracer import Tracer
+
+        return Tracer(unfolds, longest)
 
     def run_model(self, model: Any, inputs: list[Any]) -> Any:
         functional = model._functional if isinstance(model, self.keras.Sequential) else model

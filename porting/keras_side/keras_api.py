@@ -165,6 +165,10 @@ class Front(ABC):
     def call(self, operation: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         return operation(*args, **kwargs)
 
+    def tracer(self, unfolds: Callable[[Any], bool], longest: int) -> Any:
+        """What runs the code of a user's layers on symbolic tensors; None where this Keras has none."""
+        return None
+
     def is_known_activation(self, function: Any) -> bool:
         """Whether a function is one of `keras.activations` itself, whatever its name is."""
         return any(function is known for known in vars(self.keras.activations).values())

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import Problem
+from .held import held_layers
 from .keras_api import Front
-from .weights import held_layers
 
-__all__ = ["check_layer", "id_limit", "is_code", "parts_of"]
+__all__ = ["check_layer", "check_numbers_of", "id_limit", "is_code", "parts_of"]
 
 OTHER_FLOATS = frozenset({"float16", "bfloat16", "float64"})
 # How Keras 2 keeps TensorFlow's functions and properties in a graph.
@@ -53,10 +53,11 @@ def check_layer(operation: Any, where: str, front: Front, problems: list[Problem
         way_out = "register it with @keras.saving.register_keras_serializable(package=…) or give it another name"
         problems.append(Problem(where, "is a class of your own under the name of a Keras layer", way_out))
     for part in parts_of(operation, front):
-        _check_part(part, where, problems)
+        check_numbers_of(part, where, problems)
 
 
-def _check_part(layer: Any, where: str, problems: list[Problem]) -> None:
+def check_numbers_of(layer: Any, where: str, problems: list[Problem]) -> None:
+    """Add to `problems` what a layer, apart from those that it holds, computes with that is not plain float32."""
     compute = str(getattr(layer, "compute_dtype", None) or "float32")
     variable = str(getattr(layer, "variable_dtype", None) or "float32")
     if compute in OTHER_FLOATS or variable in OTHER_FLOATS:

@@ -45,12 +45,14 @@ def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
     network = source if isinstance(source, Network) else _read(source)
     front = front_of(model)
     check_is_graph(model, front)
-    graph = walk(model, front)
+    graph = walk(model, front, whole={network.layers[call.layer].class_name for call in network.calls})
     if graph.problems:
         raise Unsupported(graph.problems)
     network, problems = _without_preprocessing(network, graph, front)
     found = _in_saved_names(network, collect_weights(graph, front), graph, front)
-    problems += [*_name_problems(network, found), *_fit_problems(network, found, front), *_tie_problems(network, found)]
+    computed = bool(graph.computed)  # constants made of weights follow them
+    problems += [*_name_problems(network, found), *_fit_problems(network, found, front, computed)]
+    problems += _tie_problems(network, found)
     if problems:
         raise Mismatch(problems)
     return _assign(network, found, graph, front)
@@ -94,7 +96,7 @@ def _in_saved_names(network: Network, found: Weights, graph: Graph, front: Front
     for layer, name in zip(saved, here):
         variables, tied = found.variables[name], found.ties.get(name, {})
         shapes = {key: tuple(variable.shape) for key, variable in variables.items() if key not in tied}
-        same = front.class_name(graph.layers[name]) == layer.class_name and set(tied) == set(layer.tied)
+        same = front.class_name(graph.operation(name)) == layer.class_name and set(tied) == set(layer.tied)
         if not same or shapes != {key: array.shape for key, array in layer.weights.items()}:
             return found
     renamed = {name: layer.name for layer, name in zip(saved, here)}
@@ -129,7 +131,7 @@ def _name_problems(network: Network, found: Weights) -> Iterator[Problem]:
             yield Problem(f"layer {name!r}", "is not in the saved network", SAME_NAMES)
 
 
-def _fit_problems(network: Network, found: Weights, front: Front) -> Iterator[Problem]:
+def _fit_problems(network: Network, found: Weights, front: Front, computed: bool) -> Iterator[Problem]:
     for layer, name, array, variable in _pairs(network, found):
         where = f"weight {layer}/{name}"
         if tuple(variable.shape) != array.shape:
@@ -140,7 +142,7 @@ def _fit_problems(network: Network, found: Weights, front: Front) -> Iterator[Pr
         if here.dtype != array.dtype:
             what = f"is {here.dtype} in the model, {array.dtype} in the saved network"
             yield Problem(where, what, "build the model under the dtype policy 'float32'")
-        elif not front.is_variable(variable) and not np.array_equal(here, array):
+        elif not computed and not front.is_variable(variable) and not np.array_equal(here, array):
             yield Problem(where, "is a constant of the graph with other values", "build the model with these constants")
 
 

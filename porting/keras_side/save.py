@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +14,13 @@ from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
 from .graph import Graph, walk
 from .keras_api import Front
-from .layers import check_layer, id_limit, is_code, parts_of
+from .layers import check_layer, check_numbers_of, id_limit, is_code, parts_of
 from .needs import find_needs
 from .run import MaskLostError, Progress
 from .samples import name_samples
 from .text import preprocessing_config, preprocessing_weights
-from .weights import Weights, collect_weights
+from .unfolding import LONGEST, training_settings
+from .weights import Weights, collect_weights, full_names
 from .which_keras import front_of
 
 __all__ = ["describe", "save"]
@@ -32,6 +34,8 @@ def save(
     overwrite: bool = False,
     name: str | None = None,
     progress: Progress | None = None,
+    whole: Collection[str] = (),
+    longest: int = LONGEST,
 ) -> Network:
     """Save a Keras model as a folder that the other environments read.
 
@@ -43,6 +47,9 @@ def save(
         overwrite: replace a folder that is there.
         name: the network's name; by default the model's.
         progress: called with (done, total, text) as references are recorded.
+        whole: classes of your own, with or without their package, that are kept as they are, for rules of your own.
+            The code of the others is run, on symbolic tensors, and what it does is saved in their place.
+        longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
 
     Returns:
         The saved network.
@@ -54,7 +61,7 @@ def save(
     """
     if folder is not None and not overwrite and os.path.lexists(folder):
         raise BadArchive(Problem(str(folder), "is there already", "choose another name, or pass overwrite=True"))
-    network = describe(model, samples, name=name, progress=progress)
+    network = describe(model, samples, name=name, progress=progress, whole=whole, longest=longest)
     if folder is not None:
         from ..archive import write_network
 
@@ -62,15 +69,23 @@ def save(
     return network
 
 
-def describe(model: Any, samples: Any = None, *, name: str | None = None, progress: Progress | None = None) -> Network:
+def describe(
+    model: Any,
+    samples: Any = None,
+    *,
+    name: str | None = None,
+    progress: Progress | None = None,
+    whole: Collection[str] = (),
+    longest: int = LONGEST,
+) -> Network:
     """The network that `save` would write."""
     front = front_of(model)
     check_is_graph(model, front)
     arguments = (model, samples, name or model.name, progress or _silent, front)
     try:
-        return _describe(walk(model, front), *arguments)
+        return _describe(walk(model, front, whole=whole, longest=longest), *arguments)
     except MaskLostError:
-        return _describe(walk(model, front, keep_masks=True), *arguments)
+        return _describe(walk(model, front, keep_masks=True, whole=whole, longest=longest), *arguments)
 
 
 def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progress, front: Front) -> Network:
@@ -136,7 +151,31 @@ def _describe_layers(graph: Graph, front: Front, found: Weights) -> dict[str, La
             trainable=bool(getattr(operation, "trainable", True)),
             tied=tied,
         )
+    names = full_names(found.variables, found.ties)
+    for name, layer in graph.holders.items():
+        described[name] = _describe_holder(name, layer, found, front, graph, names)
     return described
+
+
+def _describe_holder(
+    name: str, layer: Any, found: Weights, front: Front, graph: Graph, names: Mapping[int, str]
+) -> Layer:
+    """A layer that is not called itself: what its weights are, and what its code does in training."""
+    check_numbers_of(layer, f"{front.class_name(layer)} {name!r}", graph.problems)
+    tied = found.ties.get(name, {})
+    own = {key: value for key, value in found.variables[name].items() if key not in tied}
+    remarks = dict(graph.remarks.get(name, {}))
+    computed = sorted({names[id(variable)] for variable in graph.computed.get(name, ()) if id(variable) in names})
+    if computed:
+        remarks["computed_with"] = computed
+    return Layer(
+        name=name,
+        class_name=front.class_name(layer),
+        config={**remarks, **training_settings(own)},
+        weights={key: front.to_numpy(value) for key, value in own.items()},
+        trainable=bool(layer.trainable),
+        tied=tied,
+    )
 
 
 def _describe_preprocessing(name: str, operation: Any, front: Front, graph: Graph) -> Layer:

@@ -7,19 +7,16 @@ LSTM, GRU or SimpleRNN has no name of its own. Saving and restoring walk the sam
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .graph import Graph
+from .held import held_layers
 from .keras_api import Front
 
-__all__ = ["Weights", "collect_weights", "held_layers", "name_weights"]
+__all__ = ["Weights", "collect_weights", "full_names", "name_weights"]
 
-# Keras' bookkeeping, which also refers to layers.
-BOOKKEEPING = frozenset(
-    {"_layers", "_tracker", "_inbound_nodes", "_outbound_nodes", "_metrics", "_functional", "_modules"}
-)
 UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 # Recurrent layers made of one cell that no user chose.
 ONE_CELL = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
@@ -67,29 +64,6 @@ def _free(name: str, found: Mapping[str, Any]) -> str:
     return free
 
 
-def held_layers(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
-    """The layers that a layer holds, by attribute; lists by place, dicts by key. A model's layers by their names."""
-    if front.is_model(layer):
-        yield from ((held.name, held) for held in layer.layers)
-        return
-    # Over torch, a layer is a torch module, which keeps the layers among its attributes apart.
-    for name, value in {**vars(layer), **vars(layer).get("_modules", {})}.items():
-        if name not in BOOKKEEPING and not name.startswith("_self_") and not front.is_variable(value):
-            yield from _held_in(name.lstrip("_"), value, front)
-
-
-def _held_in(name: str, value: Any, front: Front) -> Iterator[tuple[str, Any]]:
-    if front.is_layer(value):
-        yield name, value
-    elif isinstance(value, (list, tuple)):
-        for index, part in enumerate(value):
-            yield from _held_in(f"{name}/{index}", part, front)
-    elif isinstance(value, Mapping):
-        for key, part in value.items():
-            if isinstance(key, (str, int)):
-                yield from _held_in(f"{name}/{key}", part, front)
-
-
 def _is_one_cell(layer: Any) -> bool:
     return any(kind.__name__ in ONE_CELL and _is_keras(kind) for kind in type(layer).__mro__)
 
@@ -123,7 +97,24 @@ def collect_weights(graph: Graph, front: Front) -> Weights:
             for variable in front.own_variables(operation):
                 owner.setdefault(id(variable), name)
         variables[name].update(graph.constants.get(name, {}))
+    used = {id(one) for named in variables.values() for one in named.values()} | graph.computed_ids()
+    for name, layer in graph.holders.items():
+        own = {id(one) for one in front.own_variables(layer)}
+        variables[name] = {
+            key: one for key, one in name_weights(layer, front).items() if id(one) in own & used and "/" not in key
+        }
+        owner.update((id(one), name) for one in variables[name].values())
     return Weights(variables, _find_ties(variables, owner))
+
+
+def full_names(variables: Mapping[str, Mapping[str, Any]], ties: Mapping[str, Mapping[str, str]]) -> dict[int, str]:
+    """By id, the ``layer/weight`` where a variable is kept."""
+    return {
+        id(variable): f"{layer}/{name}"
+        for layer, named in variables.items()
+        for name, variable in named.items()
+        if name not in ties.get(layer, {})
+    }
 
 
 def _find_ties(variables: Mapping[str, Mapping[str, Any]], owner: Mapping[int, str]) -> dict[str, dict[str, str]]:

@@ -28,6 +28,7 @@ from . import (
     scaling,
     shaping,
     spectrograms,
+    unfolded,
     wrappers,
 )
 from .apply import apply_call, context_of, find_rule
@@ -48,4 +49,5 @@ __all__ = [
     "recurrent",
     "rule",
     "shaping",
+    "unfolded",
 ]

@@ -66,6 +66,8 @@ def in_dtype(x: Any, dtype: str, ops: Operations) -> Any:
 
 def as_float(x: Any, ops: Operations) -> Any:
     """Whole numbers and truths as float32."""
+    if isinstance(x, (bool, int, float)):
+        return float(x)
     return in_dtype(x, "float32" if kind_of(x) != "float" else dtype_of(x), ops)
 
 

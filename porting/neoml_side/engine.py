@@ -21,7 +21,16 @@ from .runtime.devices import math_engine_for, math_engine_of_fork
 from .runtime.nets import Nets
 from .runtime.pool import LARGE_WEIGHTS, NetPool
 from .sized import BySize, Sizes, at_sizes, given_sizes, has_open_sizes, planned, planned_at, sizes_of
-from .sizes import DoesNotRun, LeastSizes, check_inputs_of_net, least_sizes, needs_least_sizes, sizes_seen
+from .sizes import (
+    DoesNotRun,
+    LeastSizes,
+    check_inputs_of_net,
+    check_most_sizes,
+    least_sizes,
+    most_sizes,
+    needs_least_sizes,
+    sizes_seen,
+)
 from .values import Terminal, Wire, canonical
 
 __all__ = ["NeomlEngine"]
@@ -132,6 +141,13 @@ class NeomlEngine(Engine):
             return {}
         return least_sizes(self.network, lambda network: plan_network(network, self.rules))
 
+    @cached_property
+    def most_sizes(self) -> LeastSizes:
+        """By input, the greatest size of each axis: as many steps as tables hold."""
+        if self.hangs_on_sizes is not None or not self.plan.graph.has_tables:
+            return {}
+        return most_sizes(self.network, lambda network: plan_network(network, self.rules))
+
     def terminals(self) -> tuple[list[Terminal], list[Terminal]]:
         """The sources and sinks of the net that predicts."""
         tensors = self.plan.tensors
@@ -170,6 +186,8 @@ class NeomlEngine(Engine):
         """Run the nets that serve the sizes of the inputs. Raises Mismatch as `run` does."""
         small = any(size < seen for name, array in inputs.items() for size, seen in zip(array.shape, self._seen[name]))
         check_inputs_of_net(inputs, self.least_sizes if small else {})
+        if self.plan.graph.has_tables:
+            check_most_sizes(inputs, self.most_sizes)
         sizes = sizes_of(self.network, inputs)
         if self.hangs_on_sizes is None and sizes not in self._by_size:
             try:

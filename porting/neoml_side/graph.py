@@ -183,6 +183,7 @@ class Graph:
         guards: by the name under which it is read; with each lookup that a sink needs its guard is a sink too.
         ids_known: `ids_below` as known beforehand; None while nodes are laid out only to find it.
         unproved: whether the nodes would be others, were `ids_known`.
+        has_tables: it looks rows up by sizes, of which tables hold so many.
     """
 
     def __init__(self) -> None:
@@ -192,6 +193,7 @@ class Graph:
         self.guards: dict[str, Guard] = {}
         self.ids_known: Optional[Mapping[str, int]] = {}
         self.unproved = False
+        self.has_tables = False
         self.scope = ""
 
     def add(
@@ -228,6 +230,7 @@ class Graph:
         here = {id(node) for node in graph.needed()}
         graph.guards = {name: guard for name, guard in self.guards.items() if id(guard.lookup) in here}
         graph.sinks.update((name, guard.outside) for name, guard in graph.guards.items())
+        graph.has_tables = self.has_tables
         return graph
 
     def sources(self) -> list[Node]:

@@ -18,11 +18,14 @@ from ..network import Array, Input, Network
 from .graph import Graph, Node
 
 __all__ = [
+    "MANY",
     "LeastSizes",
     "check_guards",
     "check_ids",
     "check_inputs_of_net",
+    "check_most_sizes",
     "least_sizes",
+    "most_sizes",
     "needs_least_sizes",
     "sizes_seen",
 ]
@@ -31,6 +34,9 @@ __all__ = [
 LeastSizes = Mapping[str, Sequence[int]]
 # No input has as many steps.
 MANY = 1 << 62
+# Tables that hold more steps are no limit.
+LONGEST = 1 << 20
+SHORTER = "give shorter inputs, or save the network with longest=… where no weight sets the limit"
 _TAKE_ANY_SIZE = frozenset({"MaxPooling", "MeanPooling", "MaxPooling3D", "MeanPooling3D", "SubSequence"})
 
 
@@ -65,50 +71,86 @@ def least_sizes(network: Network, plan: Callable[[Network], object]) -> LeastSiz
         network: with references.
         plan: lays a network out; raises Unsupported.
     """
-    groups: dict[tuple[int, ...], list[tuple[str, int]]] = {}
-    for one in network.inputs:
-        for axis, size in enumerate(one.shape):
-            if size is None and axis > 0:
-                seen = tuple(case.inputs[one.name].shape[axis] for case in network.cases)
-                groups.setdefault(seen, []).append((one.name, axis))
+    tries = _Tries(network, plan)
+    least = {group: tries.furthest(group, known, 0) for group, known in tries.known.items()}
+    if not tries.takes(least):
+        least = tries.known
+    return tries.by_input(least, 1)
 
-    def takes(sizes: Mapping[tuple[int, ...], int]) -> bool:
-        shapes = {one.name: list(one.shape) for one in network.inputs}
+
+def most_sizes(network: Network, plan: Callable[[Network], object]) -> LeastSizes:
+    """The greatest sizes that a plan takes: what tables hold; `MANY` where no table is in the way."""
+    tries = _Tries(network, plan)
+    most = {}
+    for group, known in tries.known.items():
+        beyond = known
+        while beyond <= LONGEST and tries.takes({**tries.known, group: beyond}):
+            known, beyond = beyond, 2 * beyond
+        most[group] = MANY if beyond > LONGEST else tries.furthest(group, known, beyond)
+    return tries.by_input(most, MANY)
+
+
+Group = tuple[int, ...]
+
+
+class _Tries:
+    """Plans of a network at given sizes.
+
+    Attributes:
+        known: by the sizes that axes have in the references, the least of them: axes of equal sizes are one.
+    """
+
+    def __init__(self, network: Network, plan: Callable[[Network], object]) -> None:
+        self.network = network
+        self.plan = plan
+        self.groups: dict[Group, list[tuple[str, int]]] = {}
+        for one in network.inputs:
+            for axis, size in enumerate(one.shape):
+                if size is None and axis > 0:
+                    seen = tuple(case.inputs[one.name].shape[axis] for case in network.cases)
+                    self.groups.setdefault(seen, []).append((one.name, axis))
+        self.known = {group: min(group, default=1) for group in self.groups}
+
+    def takes(self, sizes: Mapping[Group, int]) -> bool:
+        shapes = {one.name: list(one.shape) for one in self.network.inputs}
         for group, size in sizes.items():
-            for name, axis in groups[group]:
+            for name, axis in self.groups[group]:
                 shapes[name][axis] = size
-        inputs = tuple(replace(one, shape=tuple(shapes[one.name])) for one in network.inputs)
+        inputs = tuple(replace(one, shape=tuple(shapes[one.name])) for one in self.network.inputs)
         try:
-            plan(replace(network, inputs=inputs))
+            self.plan(replace(self.network, inputs=inputs))
         except Unsupported:
             return False
         return True
 
-    known = {group: min(group, default=1) for group in groups}
-    least = {group: _least(known, group, takes) for group in groups}
-    if not takes(least):
-        least = known
-    found = {one.name: [1] * len(one.shape) for one in network.inputs}
-    for group, size in least.items():
-        for name, axis in groups[group]:
-            found[name][axis] = size
-    return found
+    def furthest(self, group: Group, good: int, bad: int) -> int:
+        """The size between a good one and a bad one, next to a bad one, beside the known sizes of the others."""
+        while abs(good - bad) > 1:
+            size = (good + bad) // 2
+            if self.takes({**self.known, group: size}):
+                good = size
+            else:
+                bad = size
+        return good
+
+    def by_input(self, sizes: Mapping[Group, int], other: int) -> LeastSizes:
+        found = {one.name: [other] * len(one.shape) for one in self.network.inputs}
+        for group, size in sizes.items():
+            for name, axis in self.groups[group]:
+                found[name][axis] = size
+        return found
 
 
-def _least(
-    known: Mapping[tuple[int, ...], int],
-    group: tuple[int, ...],
-    takes: Callable[[Mapping[tuple[int, ...], int]], bool],
-) -> int:
-    """The least size of one group beside the known sizes of the others, by halving."""
-    good, bad = known[group], 0
-    while good - bad > 1:
-        size = (good + bad) // 2
-        if takes({**known, group: size}):
-            good = size
-        else:
-            bad = size
-    return good
+def check_most_sizes(arrays: Mapping[str, Array], most: LeastSizes) -> None:
+    """Refuse inputs with more steps than tables hold. Raises Mismatch, by input."""
+    problems = [
+        Problem(f"input {name!r}", f"has shape {array.shape}: tables hold {size} steps of axis {axis}", SHORTER)
+        for name, array in arrays.items()
+        for axis, size in enumerate(most.get(name, ()))
+        if array.shape[axis] > size
+    ]
+    if problems:
+        raise Mismatch(problems)
 
 
 def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:

@@ -9,8 +9,9 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from ..dtypes import is_whole
+from ..errors import Mismatch, Problem
 from ..network import Array
-from ..operations import promoted_type
+from ..operations import Weight, promoted_type
 from .transforms import fourier
 from .values import Operand, Value, array_in
 
@@ -27,6 +28,18 @@ class PositionOperations:
         shape = [1] * x.value.ndim
         shape[axis] = x.value.shape[axis]
         return Value(np.arange(shape[axis], dtype=np.float32).reshape(shape))
+
+    def table(self, values: Weight, like: Value, places: Sequence[Any]) -> Value:
+        key: list[Any] = []
+        for (many, which, start), rows in zip(places, values.shape):
+            size = many if isinstance(many, int) else many[0].value.shape[many[1]]
+            if start + size > rows:
+                what = f"holds {rows - start} steps, {size} are asked for"
+                raise Mismatch(Problem(values.name, what, "give shorter inputs"))
+            parts = {"first": slice(start, start + size), "last": slice(rows - size, rows), "at": size - 1}
+            key.append(parts[which])
+        made = values.value[tuple(key)]
+        return Value(np.repeat(made[None], len(like.value), axis=0))
 
     def cumsum(self, x: Value, axis: int, reverse: bool = False) -> Value:
         ordered = np.flip(x.value, axis) if reverse else x.value

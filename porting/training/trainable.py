@@ -102,6 +102,7 @@ def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optiona
         raise Mismatch(problems)
     refusals = [problem for layer in network.layers.values() for problem in _refusals(layer)]
     refusals += _called_at_inference(network, moves)
+    refusals += [problem for layer in network.layers.values() for problem in _unfolded(layer, learns)]
     if refusals:
         raise Unsupported(refusals)
     penalties = _settled(network, learns, "_regularizer", _read_penalty)
@@ -137,7 +138,8 @@ def _untrainable(network: Network) -> Iterator[str]:
             if (
                 not layer.trainable
                 or full in constants
-                or layer.class_name.startswith("ops.")
+                or layer.class_name.startswith(("ops.", "porting>"))
+                or name in layer.config.get("untrained", ())
                 or name.rpartition("/")[2] in kept
                 or array.dtype.kind != "f"
                 or _is_fixed(layer, name)
@@ -272,6 +274,18 @@ def _read_penalty(value: Any, where: str, key: str) -> Penalty:
         config = value.get("config", {})
         return Penalty(float(config.get("l1", 0.0) or 0.0), float(config.get("l2", 0.0) or 0.0))
     raise Unsupported(Problem(where, f"{key} {value!r} is not handled", "use L1, L2 or L1L2, or freeze this layer"))
+
+
+def _unfolded(layer: Layer, learns: Collection[str]) -> Iterator[Problem]:
+    """What a layer that was unfolded does otherwise in training, or computed with when the network was saved."""
+    where = f"{layer.class_name} {layer.name!r}"
+    if "in_training" in layer.config:
+        what = f"its code does otherwise in training, which is not followed: {layer.config['in_training']}"
+        yield Problem(where, what, "train the network in Keras, or write the layer without it")
+    for name in layer.config.get("computed_with", ()):
+        if name in learns:
+            what = f"computed with the weight {name} when the network was saved, and would not follow it"
+            yield Problem(where, what, f"freeze the weight: frozen=[{name!r}]")
 
 
 def _refusals(layer: Layer) -> Iterator[Problem]:

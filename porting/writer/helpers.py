@@ -31,6 +31,17 @@ def erf(x: Array) -> Array:
     return np.fromiter(map(math.erf, flat.tolist()), np.float64, flat.size).reshape(x.shape)
 
 
+def entries(table: Array, batch: int, *places: tuple[int, str, int]) -> Array:
+    """For each row of a batch, entries along a table's first axes: the first so many from a start, the last, or one."""
+    key: list[Any] = []
+    for (size, which, start), rows in zip(places, table.shape):
+        if start + size > rows:
+            raise ValueError(f"an input has {size} steps, of which a table holds {rows - start}")
+        parts = {"first": slice(start, start + size), "last": slice(rows - size, rows), "at": size - 1}
+        key.append(parts[which])
+    return np.repeat(table[tuple(key)][None], batch, axis=0)
+
+
 def relu6(x: Array) -> Array:
     return np.clip(x, 0, 6)
 

@@ -305,6 +305,18 @@ class StatementOperations(WindowStatements):
         code = f"np.arange({{0}}.shape[{at}], dtype=np.float32)[{around}]"
         return Traced(self.trace.add(code, [x.node], asks=ATOM, hint="places"), self._values("positions", x, axis))
 
+    def table(self, values: Weight, like: Traced, places: Sequence[Any]) -> Traced:
+        listed = [[many if isinstance(many, int) else list(many), *rest] for many, *rest in places]
+        made = self._values("table", values, like, listed)
+        operands: list[Code] = [self._weight(values), like.node]
+        codes = ["{0}", "len({1})"]
+        for many, which, start in places:
+            size = str(many) if isinstance(many, int) else f"{{{len(operands)}}}.shape[{many[1] % many[0].rank}]"
+            operands += [] if isinstance(many, int) else [many[0].node]
+            codes.append(f"({size}, {which!r}, {start})")
+        node = self.trace.add(f"entries({', '.join(codes)})", operands, hint="entries", helpers=["entries"])
+        return Traced(node, made)
+
     def cumsum(self, x: Traced, axis: int, reverse: bool = False) -> Traced:
         code = f"np.cumsum({{0}}, {axis}, dtype={{0}}.dtype)"
         if reverse:

@@ -33,10 +33,10 @@ def reload(model, path):
     return keras.models.load_model(path / "model.keras")
 
 
-def describe_both(model, path):
+def describe_both(model, path, **options):
     """The network of a model, after checking that it is the same after saving and loading the model."""
-    network = describe(model)
-    again = describe(reload(model, path))
+    network = describe(model, **options)
+    again = describe(reload(model, path), **options)
     assert again.calls == network.calls
     assert again.outputs == network.outputs
     assert {name: layer.config for name, layer in again.layers.items()} == {

@@ -48,8 +48,10 @@ def test_lambdas_are_not_run_unless_trusted(tmp_path):
     with pytest.raises(Unsupported) as refusal:
         load_model_file(tmp_path / "model.keras")
     assert [problem.where for problem in refusal.value.problems] == ["Lambda 'one'", "Lambda 'two'"]
+    trusted = load_model_file(tmp_path / "model.keras", trust_lambda=True)
+    assert [call.layer for call in describe(trusted).calls] == ["two/negative"]
     with pytest.raises(Unsupported, match="Python code that no file can describe"):
-        describe(load_model_file(tmp_path / "model.keras", trust_lambda=True))
+        describe(trusted, whole=["Lambda"])
 
 
 def test_classes_of_ones_own_are_imported_only_when_named(tmp_path):
@@ -64,7 +66,9 @@ def test_classes_of_ones_own_are_imported_only_when_named(tmp_path):
     assert len(refusal.value.problems) == 2
     assert "--custom" in str(refusal.value)
     loaded = load_model_file(tmp_path / "model.keras", custom=[source])
-    assert [layer.class_name for layer in describe(loaded).layers.values()] == ["Twice", "Thrice", "Dense"]
+    described = describe(loaded, whole=["Twice", "Thrice"])
+    assert [layer.class_name for layer in described.layers.values()] == ["Twice", "Thrice", "Dense"]
+    assert [call.layer for call in describe(loaded).calls] == ["a/multiply", "b/multiply", "dense"]
     assert "my_layers" not in sys.modules
 
 

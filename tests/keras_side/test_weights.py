@@ -92,9 +92,13 @@ class Unnamed(layers.Layer):
 def test_a_layer_of_ones_own():
     given = keras.Input((3,))
     layer = Unnamed(name="mine")
-    network = describe(keras.Model(given, layer(given)))
-    assert list(network.layers["mine"].weights) == ["scale", "shift", "parts/one/0/kernel", "parts/one/0/bias"]
+    names = ["scale", "shift", "parts/one/0/kernel", "parts/one/0/bias"]
+    network = describe(keras.Model(given, layer(given)), whole=["Unnamed"])
+    assert list(network.layers["mine"].weights) == names
     assert network.layers["mine"].class_name == "tests>Unnamed"
+    unfolded = describe(keras.Model(given, layer(given)))
+    assert {*unfolded.weights()} == {f"mine/{name}" for name in names}
+    assert [call.name for call in unfolded.calls] == ["mine/multiply", "mine/add", "mine/parts/one/0"]
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -129,7 +133,7 @@ def tied_model(tied=True):
 
 
 def test_ties_are_recorded():
-    network = describe(tied_model())
+    network = describe(tied_model(), whole=["TiedLogits"])
     assert list(network.layers["logits"].weights) == ["bias"]
     assert dict(network.layers["logits"].tied) == {"embedding/embeddings": "table/embeddings"}
     assert network.layers["table"].weights["embeddings"].shape == (7, 4)
@@ -191,8 +195,16 @@ def test_a_normalization_computes_with_the_weights_that_went_back():
     np.testing.assert_array_equal(model.predict(np.full((1, 3), 4.0), verbose=0), np.ones((1, 3)))
 
 
-def test_ties_go_back():
-    network = moved(describe(tied_model()))
+def test_ties_of_unfolded_layers_are_recorded():
+    network = describe(tied_model())
+    assert list(network.layers["logits"].weights) == ["bias"]
+    assert dict(network.layers["logits/einsum"].tied) == {"constant": "table/embeddings"}
+    assert dict(network.layers["logits/add"].tied) == {"constant": "logits/bias"}
+
+
+@pytest.mark.parametrize("whole", [(), ("TiedLogits",)])
+def test_ties_go_back(whole):
+    network = moved(describe(tied_model(), whole=whole))
     model = tied_model()
     restore(network, model)
     table = model.get_layer("table").embeddings.numpy()
@@ -200,15 +212,15 @@ def test_ties_go_back():
 
 
 def test_ties_survive_a_file(tmp_path):
-    assert describe(reload(tied_model(), tmp_path)).layers["logits"].tied
+    assert describe(reload(tied_model(), tmp_path), whole=["TiedLogits"]).layers["logits"].tied
 
 
 def test_a_lost_tie_is_named():
-    network = describe(tied_model())
+    network = describe(tied_model(), whole=["TiedLogits"])
     with pytest.raises(Mismatch, match="is one with table/embeddings when saved, not in the model"):
         restore(network, tied_model(tied=False))
     with pytest.raises(Mismatch, match="but a weight of its own when saved"):
-        restore(describe(tied_model(tied=False)), tied_model())
+        restore(describe(tied_model(tied=False), whole=["TiedLogits"]), tied_model())
 
 
 def unnamed(units=2):

@@ -84,21 +84,28 @@ class LookupOperations(Part):
         fed: list[tuple[str, str]] = []
         if self.in_training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
             ids, fed = numbers_of(self.graph, ids, f"rows {len(self.gathered)}")
+        if fed:
+            found = self._looked_up(ids, table, gathered_rows(table), 1)
+            self.gathered.append(Gathering(found.port.node, table, tuple(fed)))
+        else:
+            found = self.rows_of(ids, table)
+        if outside is not None:
+            self.graph.guard(Guard(found.port.node, outside.port, outside.shape, outside.layout, table.shape[0]))
+        return found
+
+    def rows_of(self, ids: Wire, table: Weight) -> Wire:
+        """Rows of a table for ids that are known to be below its size."""
+        rows, width = table.shape
+        lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
+        return self._looked_up(ids, table, lookup, rows)
+
+    def _looked_up(self, ids: Wire, table: Weight, embeddings: Parameter, rows: int) -> Wire:
         if not ids.is_whole:
             ids = replace(ids, port=self.graph.add("Cast", ids.port, output_type="int"), dtype="int32", forms={})
         ids = ids.require({}, others="HWDSL")
-        rows, width = table.shape
-        lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
-        port = self.graph.add(
-            "MultichannelLookup",
-            ids.port,
-            dimensions=[(1 if fed else rows, width)],
-            parameters={"embeddings": gathered_rows(table) if fed else lookup},
-        )
-        if fed:
-            self.gathered.append(Gathering(port.node, table, tuple(fed)))
-        if outside is not None:
-            self.graph.guard(Guard(port.node, outside.port, outside.shape, outside.layout, rows))
+        width = table.shape[1]
+        parameters = {"embeddings": embeddings}
+        port = self.graph.add("MultichannelLookup", ids.port, parameters=parameters, dimensions=[(rows, width)])
         made = ids.made(port, (*ids.shape, width), "float32", ids.layout + "C")
         return self._whole_rows(made, table) if is_whole(table.value.dtype.name) else made
 

@@ -26,13 +26,13 @@ from .categories import CategoryOperations
 from .convolutions import ConvolutionOperations
 from .images import ImageOperations
 from .learned_tensors import learnt_tensor, safe_product
-from .lookups import Gathering, LookupOperations
+from .lookups import Gathering
 from .maxima import larger, largest
-from .positions import PositionOperations
 from .products import ProductOperations
 from .reducing import fits, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
+from .tables import TableOperations
 from .unary import LOGARITHMS, UNARY, learning_log
 from .whole_numbers import WholeNumbers
 
@@ -72,9 +72,8 @@ class NeomlOperations(
     CategoryOperations,
     ConvolutionOperations,
     ImageOperations,
-    LookupOperations,
+    TableOperations,
     SpreadingOperations,
-    PositionOperations,
     ProductOperations,
     ScalingOperations,
     WholeNumbers,
@@ -316,7 +315,7 @@ class NeomlOperations(
     def _negative(self, x: Operand) -> Operand:
         if isinstance(x, Wire):
             return self.multiply(x, -1.0)
-        return replace(x, value=-x.value) if isinstance(x, Weight) else -x
+        return replace(x, value=-x.value, undo=lambda array: x.in_keras(-array)) if isinstance(x, Weight) else -x
 
     def filled(self, x: Wire, value: float) -> Wire:
         """A tensor of the shape of `x` that holds one number, whatever `x` holds."""

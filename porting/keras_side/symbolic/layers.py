@@ -1,0 +1,146 @@
+"""Layers that stand in the saved network for what no Keras layer does; `porting.layers.unfolded` has their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import keras
+from keras.src import backend
+from keras.src.backend.common.keras_tensor import KerasTensor
+
+__all__ = ["BatchToTime", "Shaped", "Table", "TimeToBatch", "WithMask"]
+
+own = keras.saving.register_keras_serializable(package="porting")
+
+
+class _Own(keras.layers.Layer):  # type: ignore[misc]
+    """What these layers share: they are built as they are made, and take values of any dtype as they are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, autocast=False)
+        self.supports_masking = True
+        self.built = True
+
+    def compute_mask(self, x: Any, previous: Any = None) -> Any:
+        return None
+
+
+@own
+class Table(_Own):
+    """Entries of a table along its axes, as many as tensors have steps; behind the batch of the first tensor.
+
+    Attributes:
+        held: the table: an array or another layer's variable.
+        axes: the variable's axes in the table's order.
+        shape: the table's then.
+        places: an axis of the table, a tensor, its axis, which entries, and from which on: the ``first`` or the
+            ``last`` of them, as many as the tensor has steps; or the one ``at`` the last of them. In place of a
+            tensor None, then so many instead of its axis.
+        ones: axes of 1 put between the batch and the table's.
+    """
+
+    def __init__(
+        self, table: Any, axes: Sequence[int], shape: Sequence[int], places: Sequence[Sequence[Any]], ones: int
+    ) -> None:
+        super().__init__(name="table")
+        self.hold(table)
+        self.axes = list(axes)
+        self.table_shape = list(shape)
+        self.places = [list(place) for place in places]
+        self.ones = ones
+
+    def hold(self, table: Any) -> None:
+        """Keep the table, without Keras taking it for a weight of this layer's own."""
+        self.__dict__["held"] = table
+
+    def compute_output_spec(self, *xs: Any) -> Any:
+        sizes: list[Optional[int]] = list(self.table_shape)
+        for axis, at, of, which, _ in self.places:
+            sizes[axis] = 0 if which == "at" else of if at is None else None
+        shape = (None, *[1] * self.ones, *(size for size in sizes if size != 0))
+        return KerasTensor(shape, backend.standardize_dtype(self.held.dtype))
+
+    def call(self, *xs: Any) -> Any:
+        turned = keras.ops.transpose(keras.ops.convert_to_tensor(self.held), self.axes)
+        made = keras.ops.reshape(turned, self.table_shape)
+        key: list[Any] = [slice(None)] * len(self.table_shape)
+        for axis, at, of, which, start in self.places:
+            size = of if at is None else keras.ops.shape(xs[at])[of]
+            rows = self.table_shape[axis]
+            if start + size > rows:
+                raise ValueError(f"an input has {size} steps, of which a table holds {rows - start}")
+            parts = {"first": slice(start, start + size), "last": slice(rows - size, rows), "at": size - 1}
+            key[axis] = parts[which]
+        made = made[tuple(key)]
+        made = keras.ops.reshape(made, (1, *[1] * self.ones, *made.shape))
+        return keras.ops.repeat(made, keras.ops.shape(xs[0])[0], axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"axes": self.axes, "shape": self.table_shape, "places": self.places, "ones": self.ones}
+        return {"name": self.name, **own}
+
+
+@own
+class WithMask(_Own):
+    """Its input with another mask."""
+
+    def __init__(self) -> None:
+        super().__init__(name="with_mask")
+        self.carried: Any = None
+
+    def call(self, x: Any, carried: Any = None) -> Any:
+        self.carried = carried
+        return keras.ops.copy(x)
+
+    def compute_mask(self, x: Any, previous: Any = None) -> Any:
+        return None if self.carried is None else keras.ops.cast(self.carried, "bool")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+@own
+class Shaped(_Own):
+    """A reshape in which several open axes stay: None in front of all sizes but the batch's, -1 for the rest."""
+
+    def __init__(self, target: Sequence[Optional[int]]) -> None:
+        super().__init__(name="reshape")
+        self.target = list(target)
+
+    def call(self, x: Any) -> Any:
+        own_shape = keras.ops.shape(x)
+        kept = [own_shape[at + 1] if size is None else size for at, size in enumerate(self.target)]
+        return keras.ops.reshape(x, (own_shape[0], *kept))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "target": self.target}
+
+
+@own
+class TimeToBatch(_Own):
+    """(batch, time, …) to (batch · time, …)."""
+
+    def __init__(self) -> None:
+        super().__init__(name="time_to_batch")
+
+    def call(self, x: Any) -> Any:
+        shape = keras.ops.shape(x)
+        return keras.ops.reshape(x, (-1, *shape[2:]))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+@own
+class BatchToTime(_Own):
+    """Undo `TimeToBatch`, with the batch and the time of a second tensor."""
+
+    def __init__(self) -> None:
+        super().__init__(name="batch_to_time")
+
+    def call(self, x: Any, like: Any) -> Any:
+        return keras.ops.reshape(x, (*keras.ops.shape(like)[:2], *keras.ops.shape(x)[1:]))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}

@@ -1,0 +1,132 @@
+"""Keras 3's graph as the tracer reads it: which application made a tensor, of which tensors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Optional
+
+import keras
+from keras.src.backend.common.keras_tensor import KerasTensor
+from keras.src.ops.node import Node
+from keras.src.ops.operation import Operation
+
+__all__ = [
+    "Made",
+    "Untraceable",
+    "history",
+    "is_symbolic",
+    "node_of",
+    "record",
+    "tensors_in",
+    "user_line",
+]
+
+# Whose code is nobody's layer.
+LIBRARIES = frozenset(
+    {"keras", "tensorflow", "numpy", "jax", "torch", "porting", "contextlib", "functools", "optree", "tree", "inspect"}
+)
+
+
+class Untraceable(Exception):
+    """A layer's code does what no graph holds.
+
+    Attributes:
+        what: it does.
+        way_out: of this, beside a rule.
+    """
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.way_out = way_out
+
+
+def is_symbolic(value: Any) -> bool:
+    return isinstance(value, KerasTensor)
+
+
+def tensors_in(structure: Any) -> list[Any]:
+    """The symbolic tensors of a structure, in slices too."""
+    return list(_tensors(structure))
+
+
+def _tensors(structure: Any) -> Iterator[Any]:
+    if isinstance(structure, KerasTensor):
+        yield structure
+    elif isinstance(structure, slice):
+        for part in (structure.start, structure.stop, structure.step):
+            yield from _tensors(part)
+    elif isinstance(structure, dict):
+        for part in structure.values():
+            yield from _tensors(part)
+    elif isinstance(structure, (list, tuple)):
+        for part in structure:
+            yield from _tensors(part)
+
+
+def history(tensor: Any) -> tuple[int, int, int]:
+    """A tensor's identity: the operation that made it, in which of its calls, as which output."""
+    found = getattr(tensor, "_keras_history", None)
+    if found is None or found.operation is None:
+        return id(tensor), 0, 0
+    return id(found.operation), found.node_index, found.tensor_index
+
+
+def node_of(tensor: Any) -> Any:
+    """The node that made a tensor; None for an input of a model."""
+    found = getattr(tensor, "_keras_history", None)
+    if found is None or found.operation is None or isinstance(found.operation, keras.layers.InputLayer):
+        return None
+    return found.operation._inbound_nodes[found.node_index]
+
+
+class Made(Operation):  # type: ignore[misc]
+    """A function of sizes, constants and weights, such as ``arange(n)``; with tensors among its arguments' structures.
+
+    Keras' own operations keep sizes as settings, where no node sees them.
+    """
+
+    def __init__(self, function: Callable[..., Any], shape: tuple[Optional[int], ...], dtype: str) -> None:
+        super().__init__(name="made")
+        self.function = function
+        self.made = KerasTensor(shape, dtype)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return self.made
+
+
+def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
+    """Note an application in the graph; returns its outputs."""
+    Node(operation=operation, call_args=args, call_kwargs=kwargs, outputs=outputs)
+    return outputs
+
+
+def user_line(found: Optional[TracebackType] = None) -> str:
+    """``file.py:12``: the innermost line of a user's code, of a traceback or of the running program; "" for none."""
+    if found is None:
+        frame: Optional[FrameType] = sys._getframe(1)
+        while frame is not None and is_library(frame):
+            frame = frame.f_back
+        return "" if frame is None else _line(frame, frame.f_lineno)
+    lines = []
+    step: Optional[TracebackType] = found
+    while step is not None:
+        if not is_library(step.tb_frame):
+            lines.append(_line(step.tb_frame, step.tb_lineno))
+        step = step.tb_next
+    return lines[-1] if lines else ""
+
+
+def is_library(frame: FrameType) -> bool:
+    """Whether code is Keras', its backend's, or this package's."""
+    module = str(frame.f_globals.get("__name__", ""))
+    return module.partition(".")[0] in LIBRARIES
+
+
+def _line(frame: FrameType, number: int) -> str:
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{number}"

@@ -1,0 +1,212 @@
+"""What is put in Keras' place while a layer's code runs on symbolic tensors, and taken away again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras.src import backend
+from keras.src import ops as kops
+from keras.src.backend.common import global_state
+from keras.src.backend.common.keras_tensor import KerasTensor
+from keras.src.ops.operation import Operation
+
+from . import sized
+from .nodes import Untraceable, is_library, tensors_in
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+__all__ = ["patched"]
+
+Put = Callable[[Any, str, Any], None]
+# Python's operators of a weight and a tensor, which Keras' variables do not know.
+OPERATORS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "matmul": "matmul", "pow": "power",
+    "floordiv": "floor_divide", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+}  # fmt: skip
+NAMES = "object_name_uids"
+
+
+@contextmanager
+def patched(tracer: Tracer) -> Iterator[None]:
+    """Keras as the tracer needs it; whatever is asked of it by Keras' own code stays as it was."""
+    undo: list[tuple[Any, str, Any, bool]] = []
+
+    def put(owner: Any, name: str, value: Any) -> None:
+        undo.append((owner, name, vars(owner).get(name), name in vars(owner)))
+        setattr(owner, name, value)
+
+    numbers = dict(global_state.get_global_attribute(NAMES) or {})
+    _put_tensors(put, tracer)
+    _put_calls(put, tracer)
+    _put_makers(put, tracer)
+    _put_variables(put, tracer)
+    _put_random(put, tracer)
+    try:
+        with _tensorflow(tracer):
+            yield
+    finally:
+        for owner, name, value, had in reversed(undo):
+            if had:
+                setattr(owner, name, value)
+            else:
+                delattr(owner, name)
+        counters = global_state.get_global_attribute(NAMES)
+        if counters is not None:  # layers made later are numbered as if nothing had been traced
+            counters.clear()
+            counters.update(numbers)
+
+
+@contextmanager
+def _tensorflow(tracer: Tracer) -> Iterator[None]:
+    if backend.backend() != "tensorflow":
+        yield
+        return
+    from .tensorflow import dispatched
+
+    with dispatched(tracer):
+        yield
+
+
+def _put_tensors(put: Put, tracer: Tracer) -> None:
+    getitem = KerasTensor.__getitem__
+
+    def shape(tensor: Any) -> Any:
+        if None not in tensor._shape or not tracer.active or not _asks_for_sizes(sys._getframe(1)):
+            return tensor._shape
+        return tracer.sizes.shape(tensor)
+
+    def item(tensor: Any, key: Any) -> Any:
+        return sized.get_item(tracer, tensor, key, getitem) if tracer.active else getitem(tensor, key)
+
+    def equal(tensor: Any, other: Any) -> Any:
+        if tensor is other or not tracer.active or is_library(sys._getframe(1)) or other is None:
+            return tensor is other
+        return kops.equal(tensor, other)
+
+    put(KerasTensor, "shape", property(shape))
+    put(KerasTensor, "__getitem__", item)
+    put(KerasTensor, "__eq__", equal)
+    put(KerasTensor, "__hash__", lambda tensor: id(tensor))
+    put(KerasTensor, "__array_ufunc__", None)  # numpy leaves its operators to the tensor
+
+
+def _asks_for_sizes(frame: Any) -> bool:
+    """Whether a user's code reads a shape, itself or by `keras.ops.shape`."""
+    if not is_library(frame):
+        return True
+    return frame.f_code.co_name == "shape" and str(frame.f_globals.get("__name__")).endswith("ops.core")
+
+
+def _put_calls(put: Put, tracer: Tracer) -> None:
+    symbolic_call, call, add_loss = Operation.symbolic_call, keras.layers.Layer.__call__, keras.layers.Layer.add_loss
+
+    def applied(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        if not tracer.active:
+            return symbolic_call(operation, *args, **kwargs)
+        special = sized.SPECIAL.get(type(operation).__name__)
+        made = NotImplemented if special is None else special(tracer, operation, *args, **kwargs)
+        if made is NotImplemented:
+            with tracer.resting():
+                made = symbolic_call(operation, *args, **kwargs)
+        tracer.own(operation)
+        return made
+
+    def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if not tracer.active:
+            return call(layer, *args, **kwargs)
+        if not tensors_in((args, kwargs)):
+            return tracer.call_on_constants(layer, args, kwargs, call)
+        return tracer.call(layer, args, kwargs, call)
+
+    def noted(layer: Any, loss: Any) -> None:
+        if tracer.active:
+            tracer.differ(layer, "adds a loss of its own")
+        else:
+            add_loss(layer, loss)
+
+    put(Operation, "symbolic_call", applied)
+    put(keras.layers.Layer, "__call__", called)
+    put(keras.layers.Layer, "add_loss", noted)
+
+
+def _put_makers(put: Put, tracer: Tracer) -> None:
+    """Functions that make arrays of given sizes."""
+    for name, shape_of in sized.MAKERS.items():
+        plain = getattr(backend.numpy, name)
+
+        def maker(*args: Any, plain: Any = plain, shape_of: Any = shape_of, **kwargs: Any) -> Any:
+            if tracer.active and tensors_in((args, kwargs)):
+                return sized.made(tracer, plain, shape_of, args, kwargs)
+            return plain(*args, **kwargs)
+
+        put(backend.numpy, name, maker)
+    for name in sized.ARRANGING:
+        plain = vars(backend.numpy)[name]
+
+        def arranged(x: Any, *args: Any, plain: Any = plain, **kwargs: Any) -> Any:
+            if tracer.active and isinstance(x, keras.Variable):
+                return sized.arranged_weight(tracer, plain, x, args, kwargs)
+            return plain(x, *args, **kwargs)
+
+        put(backend.numpy, name, arranged)
+
+
+def _put_variables(put: Put, tracer: Tracer) -> None:
+    kind = keras.Variable
+    base = next(one for one in kind.__mro__ if "value" in vars(one))
+    value, getitem = vars(base)["value"], base.__getitem__
+    to_tensor = backend.convert_to_tensor
+
+    def read(variable: Any) -> Any:
+        if tracer.active:
+            tracer.computed_with(variable)
+        return value.fget(variable)
+
+    def item(variable: Any, key: Any) -> Any:
+        if tracer.active:
+            return sized.item_of_weight(tracer, variable, key)
+        return getitem(variable, key)
+
+    def as_tensor(x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if tracer.active and isinstance(x, kind) and dtype in (None, x.dtype):
+            return x
+        return to_tensor(x, dtype, *args, **kwargs)
+
+    put(base, "value", property(read))
+    put(base, "__getitem__", item)
+    for owner in (backend, backend.core):
+        put(owner, "convert_to_tensor", as_tensor)
+    for operator, name in OPERATORS.items():
+        for side in (operator, f"r{operator}"):
+            plain = getattr(base, f"__{side}__", None)
+            if plain is not None:
+                put(base, f"__{side}__", _operator(tracer, plain, getattr(kops, name), side.startswith("r")))
+
+
+def _operator(tracer: Tracer, plain: Any, function: Any, swapped: bool) -> Any:
+    def operator(variable: Any, other: Any) -> Any:
+        if isinstance(other, KerasTensor):
+            return function(other, variable) if swapped else function(variable, other)
+        return plain(variable, other)
+
+    return operator
+
+
+def _put_random(put: Put, tracer: Tracer) -> None:
+    for name in ("beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle") + (
+        "truncated_normal",
+        "uniform",
+    ):
+        plain = getattr(backend.random, name)
+
+        def drawn(*args: Any, plain: Any = plain, name: str = name, **kwargs: Any) -> Any:
+            if tracer.active:
+                raise Untraceable(f"draws random numbers (keras.random.{name})", "draw them in training only")
+            return plain(*args, **kwargs)
+
+        put(backend.random, name, drawn)

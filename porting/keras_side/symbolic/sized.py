@@ -1,0 +1,333 @@
+"""Keras' functions of sizes: what they mean where a size is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Optional
+
+import keras
+import numpy as np
+from keras.src import backend
+from keras.src.backend.common.keras_tensor import KerasTensor
+
+from .layers import Shaped
+from .nodes import Made, Untraceable, record, tensors_in
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+__all__ = ["MAKERS", "SPECIAL", "get_item", "item_of_weight", "made"]
+
+Sizes = Sequence[Any]
+FIX_IT = "declare the size in keras.Input"
+
+
+def _open(sizes: Any) -> tuple[Optional[int], ...]:
+    """A shape that holds sizes, as Keras writes it."""
+    listed = sizes if isinstance(sizes, (list, tuple)) else (sizes,)
+    return tuple(None if isinstance(one, KerasTensor) or one in (None, -1) else int(one) for one in listed)
+
+
+def _dtype(x: Any) -> str:
+    return str(backend.standardize_dtype(getattr(x, "dtype", type(x))))
+
+
+# ---- functions that make arrays; each gives the shape and dtype of what it makes
+
+
+def _of_shape(shape: Any, dtype: Any = None) -> tuple[Any, str]:
+    return _open(shape), dtype or backend.floatx()
+
+
+def _full(shape: Any, fill_value: Any, dtype: Any = None) -> tuple[Any, str]:
+    return _open(shape), dtype or _dtype(fill_value)
+
+
+def _square(rows: Any = None, columns: Any = None, dtype: Any = None, **more: Any) -> tuple[Any, str]:
+    """Keras calls the sizes N and M."""
+    rows, columns = more.get("N", rows), more.get("M", columns)
+    return _open((rows, rows if columns is None else columns)), dtype or backend.floatx()
+
+
+def _identity(n: Any, dtype: Any = None) -> tuple[Any, str]:
+    return _open((n, n)), dtype or backend.floatx()
+
+
+def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> tuple[Any, str]:
+    kinds = [_dtype(one) for one in (start, stop, step) if one is not None]
+    return (None,), dtype or ("float32" if any(kind.startswith("float") for kind in kinds) else "int32")
+
+
+def _linspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> tuple[Any, str]:
+    if retstep or axis != 0 or any(tuple(getattr(one, "shape", ())) for one in (start, stop)):
+        raise Untraceable("calls linspace of an open size with retstep, an axis or tensors")
+    return _open(num), dtype or backend.floatx()
+
+
+def _broadcast(x: Any, shape: Any) -> tuple[Any, str]:
+    return _open(shape), _dtype(x)
+
+
+def _reshaped(x: Any, newshape: Any) -> tuple[Any, str]:
+    return _open(newshape), _dtype(x)
+
+
+def _tiled(x: Any, repeats: Any) -> tuple[Any, str]:
+    times = repeats if isinstance(repeats, (list, tuple)) else (repeats,)
+    own = getattr(x, "_shape", None) or tuple(x.shape)
+    rank = max(len(times), len(own))
+    times, own = (1,) * (rank - len(times)) + tuple(times), (1,) * (rank - len(own)) + tuple(own)
+    known = [None if isinstance(n, KerasTensor) or size is None else n * size for n, size in zip(times, own)]
+    return tuple(known), _dtype(x)
+
+
+def _repeated(x: Any, repeats: Any, axis: Any = None) -> tuple[Any, str]:
+    if axis is None:
+        return (None,), _dtype(x)
+    own = list(getattr(x, "_shape", None) or x.shape)
+    own[axis] = None
+    return tuple(own), _dtype(x)
+
+
+MAKERS: dict[str, Callable[..., tuple[Any, str]]] = {
+    "zeros": _of_shape,
+    "ones": _of_shape,
+    "full": _full,
+    "eye": _square,
+    "tri": _square,
+    "identity": _identity,
+    "arange": _arange,
+    "linspace": _linspace,
+    "broadcast_to": _broadcast,
+    "reshape": _reshaped,
+    "tile": _tiled,
+    "repeat": _repeated,
+}
+
+
+def made(tracer: Tracer, function: Any, shape_of: Any, args: Any, kwargs: Any) -> Any:
+    """A function of sizes noted in the graph."""
+    if not all(tracer.sizes.made_of_sizes(one) for one in tensors_in((args, kwargs))):
+        raise Untraceable(f"calls {function.__name__} with values of the data", FIX_IT)
+    shape, dtype = shape_of(*args, **kwargs)
+    operation = Made(function, shape, backend.standardize_dtype(dtype))
+    tracer.own(operation)
+    return record(operation, tuple(args), dict(kwargs), operation.made)
+
+
+# Functions that move a weight's numbers; as they are noted, the weight can be found again in what they make.
+ARRANGING = ("transpose", "expand_dims", "squeeze", "reshape", "broadcast_to", "flip")
+
+
+def arranged_weight(tracer: Tracer, function: Any, weight: Any, args: Any, kwargs: Any) -> Any:
+    """A rearranged weight noted in the graph."""
+    if tensors_in((args, kwargs)):
+        return function(weight, *args, **kwargs)
+    with tracer.resting():
+        shape = tuple(function(weight, *args, **kwargs).shape)
+    operation = Made(function, shape, weight.dtype)
+    tracer.own(operation)
+    return record(operation, (weight, *args), dict(kwargs), operation.made)
+
+
+# ---- Keras' operations that keep sizes as settings
+
+
+def _made_if_of_sizes(name: str) -> Callable[..., Any]:
+    """Of an operation whose settings may hold sizes: the function of its tensor and them, or the refusal."""
+    settings = {"BroadcastTo": ("shape",), "Tile": ("repeats",), "Repeat": ("repeats", "axis"), "Full": ("shape",)}[
+        name
+    ]
+    function = {"BroadcastTo": "broadcast_to", "Tile": "tile", "Repeat": "repeat", "Full": "full"}[name]
+
+    def apply(tracer: Tracer, operation: Any, x: Any) -> Any:
+        given = [getattr(operation, one) for one in settings]
+        if not tensors_in(given):
+            return NotImplemented
+        if name == "Full":
+            return made(tracer, backend.numpy.full, _full, (given[0], x), {"dtype": operation.dtype})
+        if tracer.sizes.made_of_sizes(x):
+            return made(tracer, getattr(keras.ops, function), MAKERS[function], (x, *given), {})
+        return _of_data(tracer, name, x, given)
+
+    return apply
+
+
+def _of_data(tracer: Tracer, name: str, x: Any, given: list[Any]) -> Any:
+    """Data spread along axes of 1: a product with ones of the sizes."""
+    own = list(tracer.sizes.shape(x))
+    wanted = list(given[0]) if name != "Repeat" else list(own)
+    if name == "Repeat":
+        if given[1] is None or own[given[1]] != 1:
+            raise Untraceable("repeats data by an open size", FIX_IT)
+        wanted[given[1]] = given[0]
+    if name == "Tile":
+        wanted = [size if _same(times, 1) else times if _same(size, 1) else None for size, times in zip(own, wanted)]
+    if len(wanted) != len(own) or any(not _same(a, b) and not _same(a, 1) for a, b in zip(own, wanted)):
+        raise Untraceable(f"spreads data to an open size ({name})", FIX_IT)
+    if all(_same(a, b) for a, b in zip(own, wanted)):
+        return x
+    ones = tuple(1 if _same(a, b) else b for a, b in zip(own, wanted))
+    spread = made(tracer, backend.numpy.ones, _of_shape, (ones,), {"dtype": "float32"})
+    return keras.ops.cast(keras.ops.multiply(x, spread), x.dtype)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or (not isinstance(one, KerasTensor) and not isinstance(other, KerasTensor) and one == other)
+
+
+def _reshape(tracer: Tracer, operation: Any, x: Any) -> Any:
+    wanted = operation.newshape
+    if not isinstance(wanted, (list, tuple)):
+        wanted = (wanted,)
+    if tracer.sizes.made_of_sizes(x):
+        if tensors_in(wanted):
+            return made(tracer, keras.ops.reshape, _reshaped, (x, tuple(wanted)), {})
+        return NotImplemented
+    own = tracer.sizes.shape(x)
+    wanted = tuple(own[at] if size is None and at < len(own) else size for at, size in enumerate(wanted))
+    if not tensors_in(wanted) and None not in x._shape[1:]:
+        return NotImplemented
+    return _reshaped_data(tracer, x, own, wanted)
+
+
+def _reshaped_data(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Any:
+    """A reshape of data that keeps the rows of the batch apart."""
+    if not wanted or not (_same(wanted[0], own[0]) or _fills_batch(own, wanted)):
+        raise Untraceable("reshapes the batch together with other axes", "keep the batch in front: (batch, …)")
+    if len(own) == len(wanted) and all(_same(a, b) for a, b in zip(own, wanted)):
+        return x
+    target: list[Optional[int]] = []
+    for at, size in enumerate(wanted[1:], 1):
+        in_place = len(target) == target.count(None) and at < len(own) and _same(size, own[at])
+        if in_place and isinstance(size, KerasTensor):
+            target.append(None)
+        else:
+            target.append(-1 if isinstance(size, KerasTensor) else int(size))
+    if target.count(-1) > 1:
+        raise Untraceable("reshapes to several open sizes that are no axes in front", FIX_IT)
+    if -1 not in target and None in target and len(target) == target.count(None):
+        raise Untraceable("reshapes open axes", FIX_IT)
+    shaped = Shaped(_simplified(target, x))
+    tracer.own(shaped)
+    return tracer.plain_call(shaped, x)
+
+
+def _simplified(target: list[Optional[int]], x: Any) -> list[Optional[int]]:
+    """One open axis is the rest."""
+    if target.count(None) == 1 and -1 not in target:
+        return [-1 if size is None else size for size in target]
+    return target
+
+
+def _fills_batch(own: Sizes, wanted: Sizes) -> bool:
+    """Whether -1 in front can be nothing but the batch: what follows is what followed."""
+    if wanted[0] != -1 or -1 in [one for one in wanted[1:] if not isinstance(one, KerasTensor)]:
+        return False
+    opened = [[one for one in part if isinstance(one, KerasTensor)] for part in (own[1:], wanted[1:])]
+    fixed = [
+        int(np.prod([one for one in part if not isinstance(one, KerasTensor)] or [1])) for part in (own[1:], wanted[1:])
+    ]
+    return fixed[0] == fixed[1] and len(opened[0]) == len(opened[1]) and all(map(_same, *opened))
+
+
+def _arange_of(tracer: Tracer, operation: Any, start: Any, stop: Any = None, step: Any = None) -> Any:
+    step = 1 if step is None else step
+    return made(tracer, keras.ops.arange, _arange, (start, stop, step), {"dtype": operation.dtype})
+
+
+def _cast(tracer: Tracer, operation: Any, x: Any) -> Any:
+    """A cast to the dtype that it has is the tensor itself, with its mask."""
+    return x if x.dtype == backend.standardize_dtype(operation.dtype) else NotImplemented
+
+
+SPECIAL: dict[str, Callable[..., Any]] = {
+    "Arange": _arange_of,
+    "BroadcastTo": _made_if_of_sizes("BroadcastTo"),
+    "Cast": _cast,
+    "Full": _made_if_of_sizes("Full"),
+    "Repeat": _made_if_of_sizes("Repeat"),
+    "Reshape": _reshape,
+    "Tile": _made_if_of_sizes("Tile"),
+}
+
+
+# ---- subscripts
+
+
+def _parts(key: Any, rank: int) -> list[Any]:
+    """A subscript as a list with a part for each axis, `...` written out."""
+    parts = list(key) if isinstance(key, (tuple, list)) else [key]
+    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    at = next((index for index, part in enumerate(parts) if part is Ellipsis), len(parts))
+    parts[at : at + 1] = [slice(None)] * (rank - taken)
+    return parts
+
+
+def item_of_weight(tracer: Tracer, variable: Any, key: Any) -> Any:
+    """A subscript of a weight, noted in the graph."""
+    parts = _parts(key, len(variable.shape))
+    shape: list[Optional[int]] = []
+    sizes = iter(variable.shape)
+    for part in parts:
+        if part is None:
+            shape.append(1)
+            continue
+        size = next(sizes)
+        if isinstance(part, slice):
+            opened = tensors_in([part])
+            shape.append(None if opened else len(range(*part.indices(size))))
+        elif not isinstance(part, int):
+            raise Untraceable("picks places of a weight by a tensor", "use keras.ops.take")
+    operation = Made(lambda weight, key: backend.convert_to_tensor(weight)[key], tuple(shape), variable.dtype)
+    tracer.own(operation)
+    return record(operation, (variable, tuple(parts)), {}, operation.made)
+
+
+def get_item(tracer: Tracer, x: Any, key: Any, plain: Any) -> Any:
+    """A subscript of a tensor: new axes apart, since Keras' own cannot say their shape, and slices by its own sizes."""
+    parts = _parts(key, len(x._shape))
+    if tracer.sizes.made_of_sizes(x) and tensors_in(parts):
+        shape = tuple(None if isinstance(part, slice) else 1 for part in parts if not isinstance(part, int))
+        operation = Made(lambda value, key: value[key], shape, x.dtype)
+        tracer.own(operation)
+        return record(operation, (x, tuple(parts)), {}, operation.made)
+    sizes = iter(range(len(x._shape)))
+    fixed = [part if part is None else _fixed(tracer, x, next(sizes), part) for part in parts]
+    taken = tuple(part for part in fixed if part is not None)
+    made_of = x if all(part == slice(None) for part in taken) else plain(x, taken)
+    axis = 0
+    for part in fixed:
+        if part is None:
+            made_of = keras.ops.expand_dims(made_of, axis)
+        axis += not isinstance(part, int)
+    return made_of
+
+
+def _fixed(tracer: Tracer, x: Any, axis: int, part: Any) -> Any:
+    """One axis' part of a subscript, sizes of that axis counted from its end."""
+    if isinstance(part, slice):
+        start, stop = (_from_end(tracer, x, axis, one) for one in (part.start, part.stop))
+        return slice(start, None if stop == 0 and tensors_in([part]) else stop, part.step)
+    if isinstance(part, KerasTensor):
+        found = _from_end(tracer, x, axis, part)
+        if found == 0:
+            raise Untraceable("asks for a step behind the last")
+        return found
+    return part
+
+
+def _from_end(tracer: Tracer, x: Any, axis: int, place: Any) -> Any:
+    if not isinstance(place, KerasTensor):
+        return place
+    if not tracer.sizes.made_of_sizes(place):
+        raise Untraceable("slices at places that the data decide", "use keras.ops.take")
+    if x._shape[axis] is not None:
+        raise Untraceable("slices one axis by the size of another", FIX_IT)
+    own = tracer.sizes.of(x, axis)
+    found = {tracer.tables.number(place, own, size) - size for size in (50, 81)}
+    if len(found) > 1 or min(found) > 0:
+        raise Untraceable("slices one axis by the size of another, or by a share of its own", FIX_IT)
+    return found.pop()

@@ -1,0 +1,207 @@
+"""Open sizes: what ``ops.shape(x)[1]`` is where no number is known.
+
+A size is a symbolic whole number, so Keras' operations compute with it and record what they do, and Python that needs a
+number (``range(n)``, ``int(n)``, ``if n < 100``) fails at its own line. Two axes have one size where the operations
+between them keep it; the size is then read where it first was, at best off the model's input.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Optional
+
+import keras
+from keras.src import backend
+from keras.src.backend.common.keras_tensor import KerasTensor
+from keras.src.ops.operation import Operation
+
+from .nodes import Untraceable, history, is_library, node_of, record, tensors_in, user_line
+
+__all__ = ["OpenSize", "SizeOf", "Sizes"]
+
+# Layers and operations that keep every axis of their first tensor but the last.
+KEEP_ALL_BUT_LAST = frozenset({"Dense", "EinsumDense", "MultiHeadAttention", "GroupedQueryAttention"})
+KEEP_ALL = frozenset(
+    {"Activation", "BatchNormalization", "Cast", "Clip", "Copy", "Dropout", "ELU", "Elu", "Embedding", "Exp", "GELU"}
+    | {"GaussianDropout", "GaussianNoise", "Gelu", "GroupNormalization", "Identity", "LayerNormalization"}
+    | {"LeakyReLU", "LeakyRelu", "Log", "LogSoftmax", "LogicalNot", "Masking", "Negative", "PReLU", "RMSNormalization"}
+    | {"ReLU", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Sign", "Silu", "Softmax", "Softplus", "SpatialDropout1D"}
+    | {"Sqrt", "Square", "StopGradient", "Swish", "Tanh", "UnitNormalization", "WithMask", "ZerosLike", "OnesLike"}
+    | {"Absolute", "Cos", "Sin", "Reciprocal"}
+)
+# Those of several tensors of one rank, or that spread.
+ELEMENTWISE = frozenset(
+    {"Add", "Average", "Divide", "Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr"}
+    | {"Maximum", "Minimum", "Multiply", "NotEqual", "Power", "Subtract", "TrueDivide", "Where"}
+)
+
+
+class SizeOf(Operation):  # type: ignore[misc]
+    """The size of one axis of a tensor."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__(name="size")
+        self.axis = axis
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.shape(x)[self.axis]
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return KerasTensor((), "int32")
+
+
+class OpenSize(KerasTensor):  # type: ignore[misc]
+    """The size of an axis that differs from run to run."""
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if other is None or isinstance(other, (str, float)) or is_library(sys._getframe(1)):
+            return False
+        raise Untraceable(f"compares an open size with {_shown(other)}", "declare the size in keras.Input")
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __index__(self) -> int:
+        raise Untraceable("needs an open size as a number (range, an index)", "declare the size in keras.Input")
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+def _shown(other: object) -> str:
+    return "another" if isinstance(other, KerasTensor) else repr(other)[:40]
+
+
+class Sizes:
+    """The open sizes of one walk.
+
+    Attributes:
+        known: by the tensor and axis where a size is first met.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Any, int], OpenSize] = {}
+        self.batch: Optional[OpenSize] = None
+        self._of_sizes: dict[tuple[int, int, int], tuple[Any, bool]] = {}
+
+    def of(self, tensor: Any, axis: int) -> OpenSize:
+        """The size of an open axis; that of axis 0 of the data is the batch everywhere."""
+        if axis == 0 and not self.made_of_sizes(tensor):
+            if self.batch is None:
+                self.batch = _read(tensor, 0)
+            return self.batch
+        tensor, axis = self.origin(tensor, axis)
+        key = history(tensor), axis
+        if key not in self.known:
+            self.known[key] = _read(tensor, axis)
+        return self.known[key]
+
+    def shape(self, tensor: Any) -> tuple[Any, ...]:
+        """A tensor's shape with a size for every open axis."""
+        return tuple(self.of(tensor, at) if size is None else size for at, size in enumerate(tensor._shape))
+
+    def origin(self, tensor: Any, axis: int) -> tuple[Any, int]:
+        """Where an axis' size was first met: at the model's input, or behind whatever changes sizes."""
+        while True:
+            before = self._before(tensor, axis)
+            if before is None:
+                return tensor, axis
+            tensor, axis = before
+
+    def _before(self, tensor: Any, axis: int) -> Optional[tuple[Any, int]]:
+        node = node_of(tensor)
+        if node is None or self.made_of_sizes(tensor):
+            return None
+        name = type(node.operation).__name__
+        given = tensors_in((node.arguments.args, node.arguments.kwargs))
+        if not given or type(node.operation).__module__.partition(".")[0] not in ("keras", "porting"):
+            return None
+        first = given[0]
+        if name in ELEMENTWISE:
+            return self._beside(given, len(tensor._shape), axis)
+        if name == "Transpose":
+            axes = node.operation.axes
+            rank = len(first._shape)
+            return first, (axes[axis] % rank if axes is not None else rank - 1 - axis)
+        keeps = name in KEEP_ALL or (name in KEEP_ALL_BUT_LAST and axis < len(tensor._shape) - 1)
+        if name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"):
+            keeps = axis == 1 and len(tensor._shape) == 3
+        return (first, axis) if keeps and axis < len(first._shape) and first._shape[axis] is None else None
+
+    def _beside(self, given: list[Any], rank: int, axis: int) -> Optional[tuple[Any, int]]:
+        """Of several tensors that spread over each other, one whose axis is open: it has the size of the result."""
+        found = []
+        for one in given:
+            at = axis - (rank - len(one._shape))
+            if at >= 0 and one._shape[at] is None and not self.made_of_sizes(one):
+                found.append((one, at))
+        return found[0] if found else None
+
+    def made_of_sizes(self, tensor: Any) -> bool:
+        """Whether a tensor is made of sizes, constants and weights alone."""
+        waiting = [tensor]
+        while waiting:
+            key = history(waiting[-1])
+            if key in self._of_sizes:
+                waiting.pop()
+                continue
+            needed = self._undecided(waiting[-1])
+            if needed:
+                waiting += needed
+            else:
+                self._of_sizes[key] = waiting[-1], self._decided(waiting.pop())
+        return self._of_sizes[history(tensor)][1]
+
+    def _undecided(self, tensor: Any) -> list[Any]:
+        node = node_of(tensor)
+        if node is None or isinstance(node.operation, SizeOf):
+            return []
+        given = tensors_in((node.arguments.args, node.arguments.kwargs))
+        return [one for one in given if history(one) not in self._of_sizes]
+
+    def _decided(self, tensor: Any) -> bool:
+        node = node_of(tensor)
+        if node is None:
+            return False
+        if isinstance(node.operation, SizeOf):
+            return True
+        given = tensors_in((node.arguments.args, node.arguments.kwargs))
+        return all(self._of_sizes[history(one)][1] for one in given)
+
+    def read_by(self, tensor: Any) -> list[tuple[Any, int]]:
+        """The tensors of data and their axes whose sizes a tensor of sizes is made of."""
+        found: dict[tuple[Any, int], tuple[Any, int]] = {}
+        waiting, seen = [tensor], set()
+        while waiting:
+            one = waiting.pop()
+            node = node_of(one)
+            if history(one) in seen or node is None:
+                continue
+            seen.add(history(one))
+            given = tensors_in((node.arguments.args, node.arguments.kwargs))
+            if isinstance(node.operation, SizeOf) and not self.made_of_sizes(given[0]):
+                found[history(given[0]), node.operation.axis] = given[0], node.operation.axis
+            else:
+                waiting += given
+        return list(found.values())
+
+
+def _read(tensor: Any, axis: int) -> OpenSize:
+    size = OpenSize((), "int32")
+    record(SizeOf(axis), (tensor,), {}, size)
+    return size
+
+
+def check_rank(tensor: Any, least: int) -> None:
+    """Raises Untraceable for a tensor of too few axes."""
+    if len(tensor._shape) < least:
+        raise Untraceable(f"makes a tensor of {len(tensor._shape)} axes, {least} are needed ({user_line()})")
+
+
+def standard_dtype(value: Any, default: str) -> str:
+    return str(default if value is None else backend.standardize_dtype(value))

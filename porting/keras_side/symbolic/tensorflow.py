@@ -1,0 +1,202 @@
+"""TensorFlow's functions and those of ``keras.backend`` in a layer's code, called on symbolic tensors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from keras.src import ops as kops
+from tensorflow.python.util import dispatch, tf_export
+
+from ..tensorflow_functions import FUNCTIONS
+from .nodes import Untraceable, tensors_in
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+__all__ = ["dispatched"]
+
+Function = Callable[..., Any]
+
+
+def _split(value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None, name: Any = None) -> Any:
+    if isinstance(num_or_size_splits, int):
+        return kops.split(value, num_or_size_splits, axis)
+    return kops.split(value, np.cumsum(num_or_size_splits)[:-1].tolist(), axis)
+
+
+def _gather(
+    params: Any, indices: Any, validate_indices: Any = None, name: Any = None, axis: Any = None, batch_dims: int = 0
+) -> Any:
+    if batch_dims:
+        if batch_dims != len(params.shape) - 1:
+            raise Untraceable(f"calls tf.gather with batch_dims={batch_dims}", "use keras.ops.take_along_axis")
+        return kops.take_along_axis(params, indices, axis=batch_dims)
+    return kops.take(params, indices, axis or 0)
+
+
+def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", name: Any = None, constant_values: Any = 0) -> Any:
+    if mode.lower() == "constant":
+        return kops.pad(tensor, paddings, "constant", constant_values or None)
+    return kops.pad(tensor, paddings, mode.lower())
+
+
+def _reshape(tensor: Any, shape: Any, name: Any = None) -> Any:
+    return kops.reshape(tensor, shape)
+
+
+def _dot(x: Any, y: Any) -> Any:
+    """`keras.backend.dot`: the last axis of one with the last but one of the other."""
+    if len(y.shape) <= 2:
+        return kops.matmul(x, y)
+    return kops.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
+
+
+def _top_k(input: Any, k: int = 1, sorted: bool = True, index_type: Any = None, name: Any = None) -> Any:
+    return kops.top_k(input, k, sorted)
+
+
+# TensorFlow's functions whose arguments are not those of one Keras operation, by their canonical names.
+OWN: dict[str, Function] = {
+    "shape": lambda input, out_type=None, name=None: kops.shape(input),
+    "compat.v1.shape": lambda input, name=None, out_type=None: kops.shape(input),
+    "rank": lambda input, name=None: len(input.shape),
+    "einsum": lambda equation, *inputs, **settings: kops.einsum(equation, *inputs),
+    "math.add_n": lambda inputs, name=None: sum(inputs[1:], inputs[0]),
+    "split": _split,
+    "unstack": lambda value, num=None, axis=0, name=None: kops.unstack(value, num, axis),
+    "gather": lambda params, indices, validate_indices=None, axis=None, batch_dims=0, name=None: _gather(
+        params, indices, None, None, axis, batch_dims
+    ),
+    "compat.v1.gather": _gather,
+    "nn.embedding_lookup": lambda params, ids, max_norm=None, name=None: kops.take(params, ids, 0),
+    "where": lambda condition, x=None, y=None, name=None: kops.where(condition, x, y),
+    "compat.v1.where": lambda condition, x=None, y=None, name=None: kops.where(condition, x, y),
+    "zeros_like": lambda input, dtype=None, name=None, layout=None: kops.zeros_like(input, dtype=dtype),
+    "ones_like": lambda input, dtype=None, name=None, layout=None: kops.ones_like(input, dtype=dtype),
+    "compat.v1.zeros_like": lambda tensor, dtype=None, name=None, optimize=True: kops.zeros_like(tensor, dtype=dtype),
+    "compat.v1.ones_like": lambda tensor, dtype=None, name=None, optimize=True: kops.ones_like(tensor, dtype=dtype),
+    "pad": lambda tensor, paddings, mode="CONSTANT", constant_values=0, name=None: _pad(
+        tensor, paddings, mode, None, constant_values
+    ),
+    "compat.v1.pad": _pad,
+    "nn.moments": lambda x, axes, shift=None, keepdims=False, name=None: kops.moments(x, axes, keepdims),
+    "tensordot": lambda a, b, axes, name=None: kops.tensordot(a, b, axes),
+    "broadcast_to": lambda input, shape, name=None: kops.broadcast_to(input, shape),
+    "repeat": lambda input, repeats, axis=None, name=None: kops.repeat(input, repeats, axis),
+    "tile": lambda input, multiples, name=None: kops.tile(input, multiples),
+    "reverse": lambda tensor, axis, name=None: kops.flip(tensor, axis),
+    "reshape": _reshape,
+    "identity": lambda input, name=None: input,
+    "convert_to_tensor": lambda value, dtype=None, **settings: value,
+    "stop_gradient": lambda input, name=None: kops.stop_gradient(input),
+    "cast": lambda x, dtype, name=None: kops.cast(x, getattr(dtype, "name", dtype)),
+    "math.top_k": _top_k,
+    "math.argmax": lambda input, axis=None, output_type=None, name=None: kops.argmax(input, axis or 0),
+    "math.reduce_logsumexp": lambda input_tensor, axis=None, keepdims=False, name=None: kops.logsumexp(
+        input_tensor, axis, keepdims
+    ),
+    "math.squared_difference": lambda x, y, name=None: kops.square(x - y),
+    "norm": lambda tensor, ord="euclidean", axis=None, keepdims=None, name=None: kops.norm(
+        tensor, None if ord == "euclidean" else ord, axis, bool(keepdims)
+    ),
+}  # fmt: skip
+
+# Functions of shapes, which TensorFlow computes at once.
+OF_SHAPES: dict[str, Function] = {
+    "range": lambda start, limit=None, delta=1, dtype=None, name=None: kops.arange(
+        *((0, start) if limit is None else (start, limit)), delta, dtype=getattr(dtype, "name", dtype) or "int32"
+    ),
+    "zeros": lambda shape, dtype="float32", name=None, layout=None: kops.zeros(shape, getattr(dtype, "name", dtype)),
+    "ones": lambda shape, dtype="float32", name=None, layout=None: kops.ones(shape, getattr(dtype, "name", dtype)),
+    "fill": lambda dims, value, name=None, layout=None: kops.full(dims, value),
+    "eye": lambda num_rows, num_columns=None, batch_shape=None, dtype="float32", name=None: kops.eye(
+        num_rows, num_columns, dtype=getattr(dtype, "name", dtype)
+    ),
+}  # fmt: skip
+
+
+@contextmanager
+def dispatched(tracer: Tracer) -> Iterator[None]:
+    """TensorFlow's functions on symbolic tensors as Keras' operations."""
+    undo: list[tuple[Any, str, Any]] = []
+
+    def put(owner: Any, name: str, value: Any) -> None:
+        undo.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    for name, function in OF_SHAPES.items():
+        put(tf, name, _with_sizes(tracer, getattr(tf, name), function))
+    for module in _legacy_backends():
+        for name, function in (("dot", _dot), ("shape", kops.shape), ("int_shape", kops.shape)):
+            put(module, name, _with_sizes(tracer, getattr(module, name), function))
+    catcher = _Dispatcher(tracer)
+    dispatch._GLOBAL_DISPATCHERS.append(catcher)
+    try:
+        yield
+    finally:
+        dispatch._GLOBAL_DISPATCHERS.remove(catcher)
+        for owner, name, value in reversed(undo):
+            setattr(owner, name, value)
+
+
+def _legacy_backends() -> Iterator[Any]:
+    """What a user's ``from tensorflow.keras import backend as K`` may be."""
+    from keras._tf_keras.keras import backend
+
+    yield backend
+
+
+def _with_sizes(tracer: Tracer, plain: Function, function: Function) -> Function:
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if tracer.active and tensors_in((args, kwargs)):
+            return function(*args, **kwargs)
+        return plain(*args, **kwargs)
+
+    return called
+
+
+class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+
+    def handle(self, op: Any, args: Any, kwargs: Any) -> Any:
+        if not tensors_in((args, kwargs)):
+            return self.NOT_SUPPORTED
+        found = tf_export.get_canonical_name_for_symbol(op, add_prefix_to_v1_names=True)
+        name = str(found or getattr(op, "__name__", op))
+        own = OWN.get(name)
+        return own(*args, **kwargs) if own is not None else _translated(name, op, args, kwargs)
+
+
+def _translated(name: str, op: Any, args: Any, kwargs: Any) -> Any:
+    """The Keras operation that the exporter's table has for a function."""
+    meaning = FUNCTIONS.get(name)
+    if meaning is None:
+        raise Untraceable(f"calls tf.{name}, for which no Keras operation is known", "use keras.ops in its place")
+    bound = inspect.signature(op).bind(*args, **kwargs)
+    bound.apply_defaults()
+    given = bound.arguments
+    chosen = [one for one in meaning.instead if given.get(one) is True]
+    meaning = meaning.instead[chosen[0]] if chosen else meaning
+    known = {*chosen, *meaning.tensors, *(parameter for parameter, _ in meaning.settings.values()), "name"}
+    rest = {key: value for key, value in given.items() if key not in known and value not in (None, False, "CONSTANT")}
+    if rest:
+        raise Untraceable(f"calls tf.{name} with {rest}", "use keras.ops in its place")
+    settings = {key: _setting(given, parameter, default) for key, (parameter, default) in meaning.settings.items()}
+    kind = getattr(kops, meaning.class_name)
+    tensors = [given[one] for one in meaning.tensors]
+    if meaning.class_name == "Einsum":
+        return kops.einsum(settings["subscripts"], *tensors)
+    return kind(**settings)(*tensors)
+
+
+def _setting(given: Any, parameter: str, default: Any) -> Any:
+    value = given.get(parameter, default) if parameter else default
+    if isinstance(value, tf.Tensor):
+        value = value.numpy().tolist()
+    return getattr(value, "name", value)

@@ -1,0 +1,380 @@
+"""Running a layer's ``call`` on symbolic tensors as ``Layer.__call__`` would run it, layers within it too."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src import backend, tree
+from keras.src.backend.common.keras_tensor import KerasTensor
+from keras.src.ops.numpy import Einsum
+
+from .layers import WithMask
+from .nodes import Made, Untraceable, history, is_symbolic, node_of, record, tensors_in, user_line
+from .patches import patched
+from .sizes import ELEMENTWISE, Sizes
+from .tables import Meeting, Tables, variables_in
+
+__all__ = ["Trace", "Tracer"]
+
+Call = Callable[..., Any]
+# Layers of Keras' that do nothing at inference.
+ONLY_IN_TRAINING = frozenset(
+    {"ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"}
+    | {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
+)
+
+
+class Trace:
+    """What a layer's code was found to do.
+
+    Attributes:
+        outputs: the symbolic tensors that it returns, flat.
+    """
+
+    def __init__(self, outputs: list[Any]) -> None:
+        self.outputs = outputs
+
+
+class Tracer:
+    """Unfolds the layers of one walk.
+
+    Attributes:
+        unfolds: whether a layer is to be unfolded.
+        sizes: the open sizes of the walk.
+        active: whether a user's code runs; Keras' own asks for nothing special.
+        owners: by operation, the unfolded layer whose code called it.
+        differing: by layer, how its code does otherwise in training.
+        computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
+    """
+
+    Untraceable = Untraceable
+
+    def __init__(self, unfolds: Callable[[Any], bool], longest: int) -> None:
+        self.unfolds = unfolds
+        self.sizes = Sizes()
+        self.tables = Tables(self.sizes, longest)
+        self.active = False
+        self.owners: dict[int, tuple[Any, Any]] = {}
+        self.differing: dict[int, tuple[Any, str]] = {}
+        self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
+        self.kept: list[Any] = []
+        self._stack: list[Any] = []
+        self._as_trained: dict[int, Any] = {}
+        self._training: list[Any] = []
+
+    def trace(self, layer: Any, args: Any, kwargs: Any) -> Trace:
+        """Run a layer's code.
+
+        Raises:
+            Untraceable: what it does cannot be said by operations; with the line that does it.
+        """
+        outputs = self._run(layer, args, kwargs, training=False)
+        if any(self._takes_training(one) for one in layer._flatten_layers() if self.unfolds(one)):
+            outputs = self._as_in_training(layer, args, kwargs, outputs)
+        return Trace(outputs)
+
+    def _run(self, layer: Any, args: Any, kwargs: Any, training: bool) -> list[Any]:
+        masks = [(one, backend.get_keras_mask(one)) for one in tensors_in((args, kwargs))]
+        self._training = [training]
+        try:
+            with patched(self):
+                self.active = True
+                made = self._inline(layer, args, kwargs)
+        except Untraceable as error:
+            where = user_line(error.__traceback__)
+            raise Untraceable(f"{error.what}{f' ({where})' if where else ''}", error.way_out) from error
+        except Exception as error:  # whatever a user's code, or Keras in its hands, makes of symbolic tensors
+            raise Untraceable(_said(error)) from error
+        finally:
+            self.active = False
+            self._stack.clear()
+            for tensor, mask in masks:  # MultiHeadAttention takes them off its inputs
+                backend.set_keras_mask(tensor, mask)
+        outputs = tree.flatten(made)
+        for one in outputs:
+            if not is_symbolic(one):
+                raise Untraceable(f"returns {type(one).__name__} that does not depend on its inputs")
+        return list(outputs)
+
+    # ---- what the patches ask
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """While Keras' own code runs."""
+        before, self.active = self.active, False
+        try:
+            yield
+        finally:
+            self.active = before
+
+    def own(self, operation: Any) -> None:
+        """Note whose code called an operation."""
+        self.kept.append(operation)  # ids are of living objects
+        if self._stack:
+            self.owners.setdefault(id(operation), (operation, self._stack[-1]))
+
+    def differ(self, layer: Any, how: str) -> None:
+        self.differing.setdefault(id(layer), (layer, how))
+
+    def computed_with(self, variable: Any, layer: Any = None) -> None:
+        layer = layer or self._stack[-1]
+        self.computed[id(layer), id(variable)] = layer, variable
+
+    alone = Meeting()
+
+    def meeting(self, operation: Any, rank: int, beside: Any) -> Meeting:
+        """How a tensor of sizes meets others in an operation."""
+        return Meeting(rank, beside, spreads=type(operation).__name__ in ELEMENTWISE)
+
+    def product(self, beside: Any) -> Meeting:
+        return Meeting(len(beside._shape), None, product=True)
+
+    def turned_product(self, product: Any) -> Any:
+        """An operation for x · weightᵀ in place of another product, as its owner's."""
+        made = Einsum("...i,ji->...j")
+        self.kept.append(made)
+        if id(product) in self.owners:
+            self.owners[id(made)] = made, self.owners[id(product)][1]
+        return made
+
+    def follow(self, tensor: Any, held: Any) -> None:
+        """Note the weights that a tensor of sizes was computed with, but for one that stands for it."""
+        node = node_of(tensor)
+        owner = self.owners.get(id(node.operation))
+        for variable in variables_in(tensor):
+            if variable is not held and owner is not None:
+                self.computed_with(variable, owner[1])
+
+    def plain_call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        """A layer of this package applied."""
+        with self.resting():
+            return layer(*args, **kwargs)
+
+    def call(self, layer: Any, args: Any, kwargs: Any, plain: Call) -> Any:
+        """A layer called by a layer: unfolded too, or noted as it is."""
+        if self.unfolds(layer):
+            return self._inline(layer, args, kwargs)
+        if isinstance(layer, keras.Model) and any(self.unfolds(one) for one in layer._flatten_layers()):
+            return self._inline(layer, args, kwargs)
+        with self.resting():
+            return plain(layer, *args, **kwargs)
+
+    def call_on_constants(self, layer: Any, args: Any, kwargs: Any, plain: Call) -> Any:
+        """A layer called on arrays: what it makes of them goes by its weights, which the graph keeps."""
+
+        def noted(value: Any) -> Any:
+            if not (backend.is_tensor(value) or isinstance(value, np.ndarray)):
+                return value
+            operation = Made(_itself, tuple(value.shape), backend.standardize_dtype(value.dtype))
+            self.own(operation)
+            return record(operation, (value,), {}, operation.made)
+
+        args, kwargs = tree.map_structure(noted, (tuple(args), dict(kwargs)))
+        return self.call(layer, args, kwargs, plain)
+
+    # ---- a layer's call
+
+    def _inline(self, layer: Any, args: Any, kwargs: Any) -> Any:
+        if not layer.built:
+            with self.resting():
+                layer(*args, **kwargs)
+        args, kwargs = (self._converted(layer, part) for part in (tuple(args), dict(kwargs)))
+        bound = _bind(layer, args, kwargs)
+        training = self._given_training(layer, bound, kwargs)
+        tensors = {name: value for name, value in bound.arguments.items() if _all_tensors(value)}
+        for name, mask in _missing_masks(bound, tensors).items():
+            bound.arguments[name] = mask
+        first = next(iter(bound.arguments.values()), None)
+        previous = bound.arguments.get("mask")
+        if previous is None or "mask" not in layer._call_signature.parameters:
+            previous = _masks(first)
+        self._stack.append(layer)
+        self._training.append(training)
+        try:
+            outputs = layer.call(*bound.args, **bound.kwargs)
+        finally:
+            self._training.pop()
+        outputs = self._masked(layer, first, outputs, previous)
+        self._stack.pop()
+        return outputs
+
+    def _converted(self, layer: Any, structure: Any) -> Any:
+        """Floats in the layer's own dtype, as Keras hands them over."""
+        if not layer._convert_input_args:
+            return structure
+
+        def convert(x: Any) -> Any:
+            if is_symbolic(x):
+                return x
+            return layer.dtype_policy.convert_input(x, layer.autocast, layer.input_dtype)
+
+        return tree.map_structure(convert, structure)
+
+    def _given_training(self, layer: Any, bound: inspect.BoundArguments, kwargs: Any) -> Any:
+        """Whether the layer is told to train: by its caller, or as the layer around it."""
+        if not self._takes_training(layer):
+            return kwargs.get("training", self._training[-1])
+        given = bound.arguments.get("training")
+        if given is None or len(self._training) == 1:
+            given = self._training[-1]
+        bound.arguments["training"] = given
+        return given
+
+    @staticmethod
+    def _takes_training(layer: Any) -> bool:
+        return "training" in layer._call_signature.parameters
+
+    def _masked(self, layer: Any, first: Any, outputs: Any, previous: Any) -> Any:
+        """The outputs with the masks that the layer says they carry."""
+        if not layer.supports_masking:
+            return outputs
+        flat = [one for one in tree.flatten(outputs) if is_symbolic(one)]
+        before = [backend.get_keras_mask(one) for one in flat]
+        layer._set_mask_metadata(first, outputs, previous)
+        changed = {}
+        for one, mask in zip(flat, before):
+            now = backend.get_keras_mask(one)
+            if now is not mask:
+                backend.set_keras_mask(one, mask)
+                changed[id(one)] = self._carrying(one, now)
+        return tree.map_structure(lambda one: changed.get(id(one), one), outputs)
+
+    def _carrying(self, tensor: Any, mask: Any) -> Any:
+        carrier = WithMask()
+        self.own(carrier)
+        made = self.plain_call(carrier, tensor, carried=mask)
+        backend.set_keras_mask(made, mask)
+        return made
+
+    # ---- training
+
+    def was_told_to_train(self, tensor: Any) -> bool:
+        """Whether an application stands for what the layer does at inference too, though it was noted in training."""
+        return id(node_of(tensor)) in self._as_trained
+
+    def _as_in_training(self, layer: Any, args: Any, kwargs: Any, outputs: list[Any]) -> list[Any]:
+        """What the code does in training, where that is the same at inference; else it is noted that they differ."""
+        kept, differing = dict(self.computed), dict(self.differing)
+        try:
+            other = self._run(layer, args, kwargs, training=True)
+        except Untraceable as error:
+            self.differ(layer, error.what)
+            self.computed = kept
+            return outputs
+        given = {history(one) for one in tensors_in((args, kwargs))}
+        if _drawn(outputs, given, ()) == _drawn(other, given, ()):
+            self.computed = kept
+            return outputs
+        alike = _drawn(outputs, given, ONLY_IN_TRAINING) == _drawn(other, given, ONLY_IN_TRAINING)
+        if alike and not any(node.arguments.kwargs.get("training") is True for node in _nodes(outputs, given)):
+            self._as_trained.update({id(node): node for node in _nodes(other, given)})
+            return other
+        self.computed, self.differing = kept, differing
+        self.differ(layer, "it computes otherwise with training=True")
+        return outputs
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _said(error: Exception) -> str:
+    text = str(error).strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = next((line for line in lines if not line.startswith(("Exception encountered", "Could not auto"))), "")
+    where = user_line(error.__traceback__)
+    return f"{type(error).__name__}: {said[:240]}{f' ({where})' if where else ''}"
+
+
+def _bind(layer: Any, args: Any, kwargs: Any) -> inspect.BoundArguments:
+    signature = layer._call_signature
+    names = signature.parameters
+    free = any(one.kind is one.VAR_KEYWORD for one in names.values())
+    taken = {key: value for key, value in kwargs.items() if free or key in names or key != "training"}
+    bound: inspect.BoundArguments = signature.bind(*args, **taken)
+    bound.apply_defaults()
+    return bound
+
+
+def _all_tensors(value: Any) -> bool:
+    if is_symbolic(value) or backend.is_tensor(value):
+        return True
+    if not tree.is_nested(value) or not len(value):
+        return False
+    return all(one is None or is_symbolic(one) or backend.is_tensor(one) for one in tree.flatten(value))
+
+
+def _masks(value: Any) -> Any:
+    return tree.map_structure(lambda one: backend.get_keras_mask(one) if is_symbolic(one) else None, value)
+
+
+def _missing_masks(bound: inspect.BoundArguments, tensors: dict[str, Any]) -> dict[str, Any]:
+    """The masks that Keras fills in, by argument."""
+    wanted = (
+        {"mask": next(iter(tensors.values()))}
+        if len(tensors) == 1
+        else {f"{name}_mask": x for name, x in tensors.items()}
+    )
+    return {name: _masks(x) for name, x in wanted.items() if name in bound.arguments and bound.arguments[name] is None}
+
+
+def _drawn(outputs: list[Any], given: Collection[Any], skipped: Collection[str]) -> Any:
+    """The operations between a layer's inputs and outputs but for some, in an order that two runs share."""
+    numbers: dict[Any, int] = {}
+    found: list[Any] = []
+    waiting = list(reversed(outputs))
+    while waiting:
+        tensor = _behind(waiting.pop(), skipped)
+        key = history(tensor)
+        if key in given or key in numbers:
+            found.append(numbers.get(key, -1))
+            continue
+        numbers[key] = len(numbers)
+        node = node_of(tensor)
+        if node is None:
+            continue
+        operation = node.operation
+        settings = operation.name if isinstance(operation, keras.layers.Layer) else type(operation).__name__
+        if type(operation).__module__.startswith("porting"):
+            settings = type(operation).__name__
+        found.append((settings, key[2], _plain(node.arguments.args), _plain(dict(node.arguments.kwargs))))
+        waiting += reversed(tensors_in((node.arguments.args, node.arguments.kwargs)))
+    return found
+
+
+def _nodes(outputs: list[Any], given: Collection[Any]) -> list[Any]:
+    """The nodes between a layer's inputs and outputs."""
+    found: dict[int, Any] = {}
+    waiting = list(outputs)
+    while waiting:
+        tensor = waiting.pop()
+        node = node_of(tensor)
+        if history(tensor) not in given and node is not None and id(node) not in found:
+            found[id(node)] = node
+            waiting += tensors_in((node.arguments.args, node.arguments.kwargs))
+    return list(found.values())
+
+
+def _behind(tensor: Any, skipped: Collection[str]) -> Any:
+    """The tensor that layers which are to be skipped were called on."""
+    node = node_of(tensor)
+    while node is not None and type(node.operation).__name__ in skipped:
+        tensor = tensors_in((node.arguments.args, node.arguments.kwargs))[0]
+        node = node_of(tensor)
+    return tensor
+
+
+def _plain(structure: Any) -> Any:
+    """A call's arguments without its tensors and what it is told of training."""
+    if isinstance(structure, KerasTensor):
+        return "tensor"
+    if isinstance(structure, dict):
+        return {key: _plain(part) for key, part in structure.items() if key != "training"}
+    if isinstance(structure, (list, tuple)):
+        return [_plain(part) for part in structure]
+    return structure if isinstance(structure, (bool, int, float, str)) else type(structure).__name__

@@ -1,0 +1,54 @@
+"""What the exporter puts in for the code of a user's layers, where no layer of Keras' does it."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ..operations import Operations, Tensor
+from .operation_kinds import operation
+from .rule import LayerView, rule
+
+
+@rule("porting>Table", mask="stop")
+def table(layer: LayerView, *xs: Tensor, ops: Operations) -> Tensor:
+    """Entries of a table, as many along an axis as a tensor has steps; see `porting.operations`' ``table``."""
+    shape, places, ones = layer.config["shape"], layer.config["places"], layer.config["ones"]
+    looked_up = [axis for axis, *_ in places]
+    others = [axis for axis in range(len(shape)) if axis not in looked_up]
+    values = layer.weight("table").arranged(layer.config["axes"], shape).arranged([*looked_up, *others])
+    made = ops.table(
+        values, xs[0], [(of if at is None else (xs[at], of), which, start) for _, at, of, which, start in places]
+    )
+    left = [axis for axis, _, _, which, _ in places if which != "at"] + others
+    order = [1 + left.index(axis) for axis in sorted(left)]
+    if order != sorted(order):
+        made = ops.transpose(made, [0, *order])
+    for _ in range(ones):
+        made = ops.expand_dims(made, 1)
+    return made
+
+
+@rule("porting>WithMask", mask="own")
+def with_mask(layer: LayerView, x: Tensor, ops: Operations, carried: Optional[Tensor] = None) -> Tensor:
+    return x.with_mask(None if carried is None else ops.cast(carried, "bool"))
+
+
+@rule("porting>Shaped", mask="stop")
+def shaped(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.reshape(x, layer.config["target"])
+
+
+@rule("porting>TimeToBatch", mask="stop")
+def time_to_batch(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.time_to_batch(x)
+
+
+@rule("porting>BatchToTime", mask="stop")
+def batch_to_time(layer: LayerView, x: Tensor, like: Tensor, ops: Operations) -> Tensor:
+    return ops.batch_to_time(x, like)
+
+
+@operation("ReLU")
+def relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    settings: dict[str, Any] = {key: layer.config[key] for key in ("negative_slope", "max_value", "threshold")}
+    return ops.activation(x, "relu", **settings)
