@@ -194,10 +194,9 @@ class LearningNet:
             if node.kind in NO_GRADIENT:
                 what = f"is built with NeoML's {node.kind}, which has no gradient, and weights before it learn"
                 problems[node.scope] = Problem(node.scope, what, "freeze what stands before it, or train in Keras")
-        gathered = {id(one.node) for one in self.gathered}
-        for node in self.nodes:
-            tables = [weight.name for weight in node.weights() if weight.name in self.theta.starts]
-            if node.kind == "MultichannelLookup" and tables and id(node) not in gathered:
+        here = {id(node) for node in self.nodes}
+        for node in self.plan.ops.of_computed_ids:
+            if id(node) in here and any(weight.name in self.theta.starts for weight in node.weights()):
                 what = "learns from ids that are computed inside the network; each of them is a slice in Keras"
                 way_out = f"feed the ids as an input, or freeze it: frozen=[{node.scope!r}]"
                 problems[node.scope] = Problem(node.scope, what, way_out)

@@ -70,16 +70,19 @@ class LookupOperations(Part):
 
     Attributes:
         gathered: lookups, in a net that learns, whose rows the host picks.
+        of_computed_ids: lookups of ids that the net computes.
     """
 
     gathered: list[Gathering]
+    of_computed_ids: list[Node]
 
     def embedding(self, ids: Wire, table: Weight) -> Wire:
         for name in ids.ids_from or ():
             self.graph.ids_below[name] = min(self.graph.ids_below.get(name, table.shape[0]), table.shape[0])
         outside = None
+        computed = ids.ids_from is None
         proved = ids.is_whole and ids.range[0] >= 0 and ids.range[1] < table.shape[0]
-        if ids.ids_from is None and not proved:
+        if computed and not proved:
             ids, outside = self._whole_within(ids, table) if ids.is_whole else self._within(ids, table)
         fed: list[tuple[str, str]] = []
         if self.in_training and ids.ids_from:  # the host picks the rows, so that each has a gradient of its own
@@ -89,6 +92,8 @@ class LookupOperations(Part):
             self.gathered.append(Gathering(found.port.node, table, tuple(fed)))
         else:
             found = self.rows_of(ids, table)
+        if computed:
+            self.of_computed_ids.append(found.port.node)
         if outside is not None:
             self.graph.guard(Guard(found.port.node, outside.port, outside.shape, outside.layout, table.shape[0]))
         return found

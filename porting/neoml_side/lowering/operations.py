@@ -16,7 +16,7 @@ from ...dtypes import is_float, is_whole
 from ...layers.rule import Refusal
 from ...network import Array, Input, Shape
 from ...operations import Cell, Draw, Weight, promoted_type
-from ..graph import Graph, Parameter, Port, blob_array
+from ..graph import Graph, Node, Parameter, Port, blob_array
 from ..values import Wire, canonical
 from . import recurrence, reshaping
 from .activations import activate, linear
@@ -86,6 +86,7 @@ class NeomlOperations(
         moving: stored statistics that follow those of the batches.
         moments: the tensors that they follow.
         gathered: lookups, in a net that learns, whose rows the host picks.
+        of_computed_ids: lookups of ids that the net computes.
         draws: by source, its wire and what draws the numbers that it is fed in every step.
         moves: by input, how often a tensor near it had to be moved, by the layout wanted.
     """
@@ -101,6 +102,7 @@ class NeomlOperations(
         self.moves: dict[str, dict[str, int]] = {}
         self.compactions: dict[tuple[int, int, bool], Compaction] = {}
         self.gathered: list[Gathering] = []
+        self.of_computed_ids: list[Node] = []
         self.draws: dict[str, tuple[Wire, Draw]] = {}
 
     # ---- where tensors come from
