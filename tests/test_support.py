@@ -17,6 +17,9 @@ ELSEWHERE = {
     "StochasticDepth": "ConvNeXt, in whole_networks.py",
     "ThresholdedReLU": "Keras 2 only, in keras_side/test_keras2.py",
     "Equalization": "Keras cannot build a functional model with it: its own graph has a cycle",
+    "porting>Shaped": "what the code of unfolded layers does, in cases/unfolded.py",
+    "porting>Table": "what the code of unfolded layers does, in cases/unfolded.py",
+    "porting>WithMask": "what the code of unfolded layers does, in cases/unfolded.py",
     "GroupedQueryAttention": "the class's name in Keras' files; GroupQueryAttention in Python",
 }
 HOW = "run python -m porting.cli.support"

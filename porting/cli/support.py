@@ -39,6 +39,7 @@ FAMILIES = {
     "wrappers": "wrappers",
     "categories": "text and categories",
     "applications": "of keras.applications",
+    "unfolded": "what stands for the code of layers of your own",
     "operation_layers": "operations: arithmetic, logic, reductions",
     "operation_shapes": "operations: shapes and places",
     "operation_composed": "operations: formulas",

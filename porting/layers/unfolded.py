@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Optional
 
 from ..operations import Operations, Tensor
-from .operation_kinds import operation
 from .rule import LayerView, rule
 
 
@@ -36,19 +35,3 @@ def with_mask(layer: LayerView, x: Tensor, ops: Operations, carried: Optional[Te
 @rule("porting>Shaped", mask="stop")
 def shaped(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.reshape(x, layer.config["target"])
-
-
-@rule("porting>TimeToBatch", mask="stop")
-def time_to_batch(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.time_to_batch(x)
-
-
-@rule("porting>BatchToTime", mask="stop")
-def batch_to_time(layer: LayerView, x: Tensor, like: Tensor, ops: Operations) -> Tensor:
-    return ops.batch_to_time(x, like)
-
-
-@operation("ReLU")
-def relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    settings: dict[str, Any] = {key: layer.config[key] for key in ("negative_slope", "max_value", "threshold")}
-    return ops.activation(x, "relu", **settings)

@@ -9,7 +9,7 @@ import keras
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
-__all__ = ["BatchToTime", "Shaped", "Table", "TimeToBatch", "WithMask"]
+__all__ = ["Shaped", "Table", "WithMask"]
 
 own = keras.saving.register_keras_serializable(package="porting")
 
@@ -115,32 +115,3 @@ class Shaped(_Own):
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "target": self.target}
-
-
-@own
-class TimeToBatch(_Own):
-    """(batch, time, …) to (batch · time, …)."""
-
-    def __init__(self) -> None:
-        super().__init__(name="time_to_batch")
-
-    def call(self, x: Any) -> Any:
-        shape = keras.ops.shape(x)
-        return keras.ops.reshape(x, (-1, *shape[2:]))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
-
-
-@own
-class BatchToTime(_Own):
-    """Undo `TimeToBatch`, with the batch and the time of a second tensor."""
-
-    def __init__(self) -> None:
-        super().__init__(name="batch_to_time")
-
-    def call(self, x: Any, like: Any) -> Any:
-        return keras.ops.reshape(x, (*keras.ops.shape(like)[:2], *keras.ops.shape(x)[1:]))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
