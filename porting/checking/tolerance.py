@@ -159,8 +159,9 @@ class Outcome:
 def compare(got: Array, want: Array, allowance: Allowance) -> Outcome:
     """A tensor against its reference."""
     allowed = allowance.of(want)
-    still = allowance if allowance.noise is None else replace(allowance, noise=(0.0, 0.0))
-    tells, unmoved = spreads(want, allowed), spreads(want, still.of(want))
+    tells = unmoved = spreads(want, allowed)
+    if allowance.noise is not None:
+        unmoved = spreads(want, replace(allowance, noise=(0.0, 0.0)).of(want))
     if want.dtype.kind in "OUS":
         return Outcome(needed_tolerance(got, want), 0.0, tells, unmoved)
     wanted = want.astype(np.float64)

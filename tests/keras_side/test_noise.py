@@ -89,7 +89,7 @@ def test_ids_and_masks_do_not_move() -> None:
 def test_what_keras_itself_leaves_open_is_seen() -> None:
     """A recurrence that multiplies what came before by about 40 at every step."""
     rnn = keras.layers.SimpleRNN(8, name="rnn")
-    model = model_of(rnn, shape=(60, 2))
+    model = model_of(rnn, shape=(20, 2))
     kernel, recurrent, bias = rnn.get_weights()
     rnn.set_weights([kernel, recurrent * 40, bias])
     network = describe(model)
