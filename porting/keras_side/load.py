@@ -6,19 +6,21 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import Problem, Unsupported
+from .keras2_files import OLD_KERAS, other_meanings, with_input_layers
 from .tensorflow_functions import FUNCTIONS
 
 __all__ = ["load_model_file"]
-
-OLD_KERAS = "load and save it in an environment with Keras 2 (TensorFlow 2.15 or older), or install tf_keras here"
 
 
 def load_model_file(
@@ -50,26 +52,71 @@ def load_model_file(
     if problems:
         raise Unsupported(problems)
     try:
-        with keras.utils.custom_object_scope(objects):
-            return keras.models.load_model(str(path), compile=False, safe_mode=not trust_lambda)
+        with keras.utils.custom_object_scope(objects), _readable(path, keras) as file:
+            model = keras.models.load_model(str(file), compile=False, safe_mode=not trust_lambda)
     except Exception as error:  # whatever Keras makes of a file that is none of its own
         raise Unsupported(_not_loaded(path, error)) from error
+    if not isinstance(model, keras.Model):
+        raise Unsupported(_program(path))
+    return model
 
 
 def _keras_for(path: Path) -> ModuleType:
     """The Keras that can read a file: the installed one, or tf_keras for files of Keras 2."""
     keras: ModuleType = importlib.import_module("keras")
-    installed = int(str(keras.__version__).partition(".")[0])
-    if installed < 3:
+    if _generation(str(keras.__version__)) < 3:
         return keras
-    if path.is_dir() or (_version(path) or "3").startswith("2"):
+    if path.is_dir() or _is_old(path):
         if importlib.util.find_spec("tf_keras") is not None:
             return importlib.import_module("tf_keras")
         if path.is_dir():
-            raise Unsupported(Problem(str(path), "is a folder; Keras 3 loads no SavedModel", OLD_KERAS))
+            keeps_layers = (path / "keras_metadata.pb").exists()
+            folder = Problem(str(path), "is a SavedModel of Keras 2, which Keras 3 does not load", OLD_KERAS)
+            raise Unsupported(folder if keeps_layers else _program(path))
         if path.suffix == ".keras":
             raise Unsupported(Problem(str(path), f"was saved by Keras {_version(path)}", OLD_KERAS))
     return keras
+
+
+def _generation(version: str) -> int:
+    major = version.partition(".")[0]
+    return int(major) if major.isdigit() else 3
+
+
+def _is_old(path: Path) -> bool:
+    """Whether Keras 1 or 2 wrote a file; the first of Keras 1 named no version."""
+    version = _version(path)
+    if version is None:
+        return _h5_attribute(path, "model_config") is not None
+    return _generation(version) < 3
+
+
+def _program(path: Path) -> Problem:
+    what = "holds no Keras model: a SavedModel of an Estimator, of tf.saved_model.save or of model.export is a program"
+    variables = str(path / "variables" / "variables")
+    way_out = (
+        f"build its layers in Keras, set their weights from tf.train.load_checkpoint({variables!r}), "
+        f"then porting.save(model, folder). If Keras 2 saved it before TensorFlow 2.5: {OLD_KERAS}"
+    )
+    return Problem(str(path), what, way_out)
+
+
+@contextmanager
+def _readable(path: Path, keras: ModuleType) -> Iterator[Path]:
+    """The file, or a copy of it with the inputs that Keras 3 does not see."""
+    old = _generation(str(keras.__version__)) == 3 and path.is_file() and path.suffix != ".keras" and _is_old(path)
+    described = _description(path) if old else None
+    complete = with_input_layers(described)
+    if complete == described:
+        yield path
+        return
+    import h5py
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(shutil.copy(path, Path(folder) / f"{path.stem}.h5"))
+        with h5py.File(made, "r+") as file:
+            file.attrs["model_config"] = json.dumps(complete)
+        yield made
 
 
 def _version(path: Path) -> str | None:
@@ -82,10 +129,16 @@ def _version(path: Path) -> str | None:
         return None
 
 
+def _is_h5(path: Path) -> bool:
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
+
+
 def _h5_attribute(path: Path, name: str) -> str | None:
     import h5py
 
-    if not h5py.is_hdf5(path):
+    if not _is_h5(path):
         return None
     with h5py.File(path, "r") as file:
         value = file.attrs.get(name)
@@ -116,9 +169,25 @@ def _file_problems(path: Path, keras: ModuleType, objects: Mapping[str, Any], tr
         yield Problem(str(path), what, "save the model as .keras, or trust its maker: trust_lambda=True")
     if path.is_dir():
         return
-    for where, described in _described(_description(path)):
+    description = _description(path)
+    if description is None and _is_h5(path):
+        yield _weights_only(path)
+    old = _generation(str(keras.__version__)) == 3 and _is_old(path)
+    for where, described in _described(description):
+        if old:
+            yield from other_meanings(where, described)
         yield from _code_problems(where, described, trust_lambda)
         yield from _unknown(where, described, keras, objects)
+
+
+def _weights_only(path: Path) -> Problem:
+    """A file of ``save_weights``: who wrote it, and how its weights come into a model."""
+    version = _h5_attribute(path, "keras_version")
+    writer = "Keras 3" if path.name.endswith(".weights.h5") and version is None else f"Keras {version or '1 or 2'}"
+    way_out = f"build the model in Python, model.load_weights({str(path)!r}), then porting.save(model, folder)"
+    return Problem(
+        str(path), f"holds weights alone, written by {writer}'s save_weights: no layers, no settings", way_out
+    )
 
 
 def _code_problems(where: str, described: Mapping[str, Any], trust_lambda: bool) -> Iterator[Problem]:

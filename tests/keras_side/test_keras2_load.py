@@ -43,3 +43,15 @@ def test_only_functions_that_have_a_rule_are_called(tmp_path):
     with pytest.raises(Unsupported, match=r"calls the TensorFlow function 'io\.write_file'"):
         load_model_file(path)
     assert hasattr(tf.io, "write_file")
+
+
+def test_an_h5_file_is_saved_with_keras_2s_meaning(tmp_path):
+    """The way out that Keras 3 names for such a file, where it would take hard_sigmoid for another function."""
+    given = keras.Input((4,))
+    model = keras.Model(given, keras.layers.Dense(3, activation="hard_sigmoid", name="hard")(given))
+    model.save(tmp_path / "model.h5")
+    network = porting.save(load_model_file(tmp_path / "model.h5"), tmp_path / "net")
+    assert network.layers["hard"].config["activation"] == "keras2>hard_sigmoid"
+    x = np.linspace(-4, 4, 12, dtype="float32").reshape(3, 4)
+    found = porting.load(tmp_path / "net", engine="numpy").predict(x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5)

@@ -1,0 +1,64 @@
+"""Files of Keras 1 and 2 where Keras 3 reads them: what it would take for something else, and inputs that it misses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import Problem
+
+__all__ = ["OLD_KERAS", "other_meanings", "with_input_layers"]
+
+OLD_KERAS = (
+    "install tf_keras beside Keras 3 (pip install tf_keras), or run `porting save` in an environment with Keras 2 "
+    "(TensorFlow 2.15 or older)"
+)
+# Layers that give floats in Keras 2 where Keras 3 gives integers.
+COUNTING = frozenset({"CategoryEncoding", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"})
+
+
+def other_meanings(where: str, described: Mapping[str, Any]) -> Iterator[Problem]:
+    """What a layer of a file of Keras 2 means that Keras 3 takes for something else, without a word."""
+    config = described["config"]
+    if not isinstance(config, Mapping):
+        return
+    for key, value in config.items():
+        name = value.get("config") if isinstance(value, Mapping) else value
+        if key.endswith("activation") and name == "hard_sigmoid":
+            what = f"has hard_sigmoid as its {key}: clip(0.2 x + 0.5) in Keras 2, relu6(x + 3) / 6 in Keras 3"
+            yield Problem(where, what, OLD_KERAS)
+    if described["class_name"] == "Masking" or config.get("mask_zero"):
+        yield Problem(where, "makes a mask, which Keras 2 and Keras 3 pass on by different rules", OLD_KERAS)
+    if described["class_name"] in COUNTING:
+        yield Problem(where, "gives floats in Keras 2 and integers in Keras 3", OLD_KERAS)
+
+
+def with_input_layers(described: Any) -> Any:
+    """A model's description with an InputLayer in front of each Sequential that declares its input in its first layer.
+
+    Keras before 2.3 wrote none there. Keras 3 then takes the declared batch for one more axis.
+    """
+    if isinstance(described, list):
+        return [with_input_layers(part) for part in described]
+    if not isinstance(described, Mapping):
+        return described
+    made = {key: with_input_layers(part) for key, part in described.items()}
+    if made.get("class_name") == "Sequential":
+        listed = made["config"]
+        layers = listed if isinstance(listed, list) else listed["layers"]
+        layers[:0] = _declared_input(layers)
+    return made
+
+
+def _declared_input(layers: list[Any]) -> list[Any]:
+    """The InputLayer that a Sequential model's first layer declared, in a list; an empty one without."""
+    first = layers[0] if layers else {}
+    settings = first.get("config")
+    if first.get("class_name") == "InputLayer" or not isinstance(settings, dict):
+        return []
+    shape = settings.pop("batch_input_shape", None)
+    if shape is None:
+        return []
+    dtype = settings.get("dtype")
+    config = {"name": f"{settings['name']}_input", "batch_shape": shape}
+    return [{"class_name": "InputLayer", "config": {**config, "dtype": dtype if isinstance(dtype, str) else "float32"}}]
