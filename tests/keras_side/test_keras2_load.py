@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
+import porting
 from porting import Unsupported
 from porting.keras_side.load import load_model_file
 
