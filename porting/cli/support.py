@@ -23,6 +23,7 @@ One row a rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used 
 FAMILIES = {
     "core": "core",
     "convolution": "convolutions",
+    "locally_connected": "locally connected",
     "pooling": "pooling",
     "recurrent": "recurrent",
     "convolution_recurrent": "recurrent convolutions",

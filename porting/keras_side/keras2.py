@@ -89,7 +89,7 @@ class Front2(Front):
         outputs = tuple(self.tf.nest.flatten(node.outputs))
         if type(node.layer).__name__ in {"TFOpLambda", "SlicingOpLambda"}:
             known = self.translated.get(id(node))
-            function = known or translate(node.layer, args, kwargs)
+            function = known or translate(node.layer, args, kwargs, self.is_eager)
             if function is not None:
                 self.translated[id(node)] = function
                 return NodeView(function, function.tensors, {}, outputs)
@@ -125,7 +125,9 @@ class Front2(Front):
         if isinstance(operation, TensorFlowFunction):
             return f"ops.{operation.class_name}"
         registered = str(self.keras.utils.get_registered_name(type(operation)))
-        return registered if ">" in registered else type(operation).__name__
+        name = registered if ">" in registered else type(operation).__name__
+        # On one machine, and at inference anywhere, it is no other layer.
+        return "BatchNormalization" if name == "SyncBatchNormalization" else name
 
     def is_builtin(self, operation: Any) -> bool:
         return type(operation).__module__.partition(".")[0] in {"keras", "tf_keras", "porting"}

@@ -7,7 +7,7 @@ function; Keras 3 has operations for them. Those listed here are saved under Ker
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,12 +25,14 @@ class _Meaning:
         tensors: the function's parameters that are tensors.
         settings: the function's other parameters, by the operation's config keys, with TensorFlow's defaults.
         instead: by a parameter that is true, what the function then means.
+        written: by config key, how its value stands there.
     """
 
     class_name: str
     tensors: tuple[str, ...] = ("x",)
     settings: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     instead: Mapping[str, _Meaning] = field(default_factory=dict)
+    written: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def config(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The operation's config, as the function's arguments say it."""
@@ -38,10 +40,22 @@ class _Meaning:
         for key, (name, default) in self.settings.items():
             value = arguments.get(name)
             value = default if value is None else value
+            value = self.written[key](value) if key in self.written else value
             made[key] = getattr(value, "name", value)
         return made
 
 
+def _ends(sizes: Any) -> Any:
+    """Where parts of these sizes end, but for the last; a number of equal parts as it is."""
+    return np.cumsum(sizes)[:-1].tolist() if isinstance(sizes, (list, tuple)) else sizes
+
+
+def _of_places(sizes: Any) -> Any:
+    """Of a number for each axis of a picture, those of height and width."""
+    return list(sizes[1:3])
+
+
+EINSUM = "einsum"
 _PAIR = ("x", "y")
 # In place of a parameter's name: what the function cannot be told.
 _FIXED = ""
@@ -127,6 +141,49 @@ FUNCTIONS = {
             "data_format": (_FIXED, "channels_last"),
         },
     ),
+    EINSUM: _Meaning("Einsum"),  # see the class of that name
+    "reverse": _Meaning("Flip", ("tensor",), {"axis": ("axis", None)}),
+    "roll": _Meaning("Roll", ("input",), {"shift": ("shift", None), "axis": ("axis", None)}),
+    "repeat": _Meaning("Repeat", ("input",), {"repeats": ("repeats", None), "axis": ("axis", None)}),
+    "split": _Meaning(
+        "Split",
+        ("value",),
+        {"indices_or_sections": ("num_or_size_splits", None), "axis": ("axis", 0)},
+        written={"indices_or_sections": _ends},
+    ),
+    "unstack": _Meaning("Unstack", ("value",), {"num": ("num", None), "axis": ("axis", 0)}),
+    "zeros_like": _Meaning("ZerosLike", ("input",)),
+    "ones_like": _Meaning("OnesLike", ("input",)),
+    "tensordot": _Meaning("Tensordot", ("a", "b"), {"axes": ("axes", None)}),
+    "math.top_k": _Meaning("TopK", ("input",), {"k": ("k", 1), "sorted": ("sorted", True)}),
+    "compat.v1.norm": _Meaning(
+        "Norm",
+        ("tensor",),
+        {"ord": ("ord", "euclidean"), **_REDUCED},
+        written={"ord": lambda order: None if order == "euclidean" else order, "keepdims": bool},
+    ),
+    "math.reduce_logsumexp": _Meaning("Logsumexp", ("input_tensor",), _REDUCED),
+    "math.reduce_prod": _Meaning("Prod", ("input_tensor",), {**_REDUCED, "dtype": (_FIXED, None)}),
+    "math.divide_no_nan": _Meaning("DivideNoNan", _PAIR),
+    "math.logical_xor": _Meaning("LogicalXor", _PAIR),
+    "math.log_sigmoid": _Meaning("LogSigmoid"),
+    "math.atan2": _Meaning("Arctan2", ("y", "x")),
+    **{f"math.{short}": _Meaning(f"Arc{short[1:]}") for short in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
+    **{f"math.{name.lower()}": _Meaning(name) for name in ("Tan", "Erfc", "Erfinv")},
+    **{f"math.is_{kind}": _Meaning(f"Is{kind}") for kind in ("nan", "inf", "finite")},
+    "nn.log_softmax": _Meaning("LogSoftmax", ("logits",), {"axis": ("axis", -1)}),
+    "image.extract_patches": _Meaning(
+        "ExtractPatches",
+        ("images",),
+        {
+            "size": ("sizes", None),
+            "strides": ("strides", None),
+            "dilation_rate": ("rates", None),
+            "padding": ("padding", None),
+            "data_format": (_FIXED, "channels_last"),
+        },
+        written=dict.fromkeys(("size", "strides", "dilation_rate"), _of_places),
+    ),
     "__operators__.getitem": _Meaning("GetItem", ("tensor", "slice_spec")),
 }
 
@@ -156,20 +213,53 @@ class TensorFlowFunction:
     __call__ = call
 
 
-def translate(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TensorFlowFunction | None:
-    """The operation that a function layer applies; None where Keras 3 has none of that name here."""
+class Einsum(TensorFlowFunction):
+    """tf.einsum, whose tensors have no names."""
+
+    def __init__(self, layer: Any, equation: str, operands: Sequence[Any]) -> None:
+        self.name = layer.name
+        self.class_name = "Einsum"
+        self.tensors = tuple(operands)
+        self.config = {"name": layer.name, "subscripts": equation}
+        self._layer = layer
+
+    def call(self, *tensors: Any) -> Any:
+        return self._layer(self.config["subscripts"], *tensors)
+
+    __call__ = call
+
+
+def translate(
+    layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], is_eager: Callable[[Any], bool]
+) -> TensorFlowFunction | None:
+    """The operation that a function layer applies; None where Keras 3 has none of that name here.
+
+    Args:
+        layer: Keras 2's layer around the function.
+        args, kwargs: what it is called on.
+        is_eager: whether a value is a tensor that holds numbers.
+    """
     name = str(layer.get_config().get("function"))
+    if name == EINSUM:
+        return Einsum(layer, args[0], args[1:])
     parameters = inspect.signature(layer.call).parameters
     arguments = {**dict(zip(parameters, args)), **kwargs}
     if name == "__operators__.getitem":
         names = list(arguments)
         arguments = {"tensor": arguments[names[0]], "slice_spec": arguments[names[1]]}
     meaning = _meaning(name, arguments)
-    return None if meaning is None else TensorFlowFunction(layer, meaning, arguments)
+    if meaning is None:
+        return None
+    for parameter, _ in meaning.settings.values():
+        if is_eager(arguments.get(parameter)):
+            arguments[parameter] = np.asarray(arguments[parameter]).tolist()
+    return TensorFlowFunction(layer, meaning, arguments)
 
 
 def understand(name: str, arguments: Mapping[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
     """A TensorFlow function's Keras 3 operation, its tensors and its config; None where none is known here."""
+    if name == EINSUM:
+        return "Einsum", tuple(arguments["inputs"]), {"subscripts": arguments["equation"]}
     meaning = _meaning(name, arguments)
     if meaning is None:
         return None

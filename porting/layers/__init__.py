@@ -9,6 +9,7 @@ from . import (
     convolution,
     convolution_recurrent,
     core,
+    locally_connected,
     merging,
     normalization,
     operation_algebra,

@@ -47,6 +47,9 @@ def padding(layer: LayerView) -> str:
 @rule("Conv1D", "Conv2D", "Conv3D", mask="stop", irrelevant=("filters", "kernel_size"))
 def convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kernel = layer.weight("kernel")
+    if len(x.shape) > len(kernel.shape):  # Keras 2 takes further axes of a batch in front
+        made: Tensor = convolution(layer, ops.time_to_batch(x), ops)
+        return ops.batch_to_time(made, like=x)
     strides, dilation = steps(layer, spatial_axes(layer, x, len(kernel.shape)))
     y = ops.convolution(
         channels_last(layer, x, ops),

@@ -150,6 +150,75 @@ def test_tensorflow_functions_with_settings_become_operations():
     assert_exact(network)
 
 
+def test_more_tensorflow_functions_become_operations():
+    x, picture = keras.Input((4, 6)), keras.Input((4, 6, 2))
+    backend = keras.backend
+    patches = {"sizes": [1, 2, 3, 1], "strides": [1, 1, 2, 1], "rates": [1, 1, 1, 1], "padding": "SAME"}
+    outputs = [
+        tf.reverse(x, [1]),
+        *tf.split(x, 2, -1),
+        *tf.split(x, [1, 3], axis=1),
+        *tf.unstack(x, axis=1),
+        tf.einsum("btf,bsf->bts", x, x),
+        tf.einsum("BTF,FG->BTG", x, np.ones((6, 2), "float32")),
+        *tf.math.top_k(x, 2),
+        tf.norm(x, axis=-1),
+        tf.norm(x, ord=1, axis=1, keepdims=True),
+        tf.roll(x, 1, axis=1),
+        tf.repeat(x, 2, axis=2),
+        tf.tensordot(x, np.ones((6, 2), "float32"), axes=1),
+        tf.zeros_like(x),
+        tf.ones_like(x),
+        tf.nn.log_softmax(x),
+        tf.math.reduce_logsumexp(x, -1),
+        tf.math.reduce_prod(x, 1),
+        tf.math.divide_no_nan(x, tf.nn.relu(x)),
+        tf.math.log_sigmoid(x),
+        tf.math.atan(x),
+        tf.math.tan(tf.math.tanh(x)),
+        tf.math.is_finite(x),
+        tf.image.extract_patches(picture, **patches),
+        backend.repeat_elements(x, 2, 1),
+        backend.relu(x, max_value=1.5),
+        backend.batch_dot(x, x, axes=(2, 2)),
+    ]
+    network = describe(keras.Model([x, picture], outputs))
+    assert all(layer.class_name.startswith("ops.") for layer in network.layers.values())
+    assert_exact(network)
+
+
+def test_locally_connected_layers():
+    line, picture = keras.Input((7, 2)), keras.Input((5, 6, 2))
+    outputs = [
+        layers.LocallyConnected1D(3, 2, strides=2, activation="relu")(line),
+        layers.LocallyConnected2D(3, (2, 3), use_bias=False)(picture),
+    ]
+    assert_exact(describe(keras.Model([line, picture], outputs)))
+
+
+def test_locally_connected_layers_with_a_kernel_full_of_zeros_are_refused():
+    given = keras.Input((7, 2))
+    network = describe(keras.Model(given, layers.LocallyConnected1D(3, 2, padding="same", implementation=2)(given)))
+    with pytest.raises(Unsupported, match="implementation=1"):
+        NumpyEngine(network)
+
+
+def test_batch_normalization_over_machines_is_batch_normalization():
+    given = keras.Input((3,))
+    network = describe(keras.Model(given, layers.experimental.SyncBatchNormalization()(given)))
+    assert [layer.class_name for layer in network.layers.values()] == ["BatchNormalization"]
+    assert_exact(network)
+
+
+def test_convolutions_take_further_axes_of_a_batch():
+    films, sounds = keras.Input((3, 6, 5, 2)), keras.Input((2, 3, 9, 2))
+    outputs = [
+        layers.Conv2D(3, 2, padding="same", strides=2)(films),
+        layers.Conv1D(3, 2, padding="causal")(sounds),
+    ]
+    assert_exact(describe(keras.Model([films, sounds], outputs)))
+
+
 def test_masks_of_merges_are_joined_with_and():
     tensors = [keras.Input((5, 2)) for _ in range(2)]
     masked = [layers.Masking(0.5)(tensor) for tensor in tensors]
@@ -188,11 +257,11 @@ def test_an_ellipsis_is_written_out():
 
 def test_tensorflow_code_without_counterpart_and_lambdas_are_listed():
     x = keras.Input((4,), name="x")
-    y = tf.math.erfc(layers.Lambda(lambda x: x * 2, name="twice")(x))
+    y = tf.math.bessel_i0(layers.Lambda(lambda x: x * 2, name="twice")(x))
     with pytest.raises(Unsupported) as refusal:
         describe(keras.Model(x, tf.matmul(y, y, transpose_a=True)))
     assert len(refusal.value.problems) == 3
-    assert "erfc" in str(refusal.value)
+    assert "bessel_i0" in str(refusal.value)
     assert "twice" in str(refusal.value)
 
 
