@@ -16,12 +16,14 @@ from .rule import LayerView, Refusal, rule
 EPSILON = 1e-7
 # The mel scale of the Hidden Markov Model Toolkit.
 MEL_BREAK, MEL_QUALITY = 700.0, 1127.0
+# What no float32 is above, in decibels.
+LOUDEST = 386.0
 
 
 @rule(
     "MelSpectrogram",
     mask="stop",
-    note="with power_to_db Keras floors by the loudest sound of a batch, which NeoML refuses",
+    note="with power_to_db Keras goes no further than top_db below the loudest sound of a batch: numpy batch by batch",
     neoml="partly",
 )
 def mel_spectrogram(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
@@ -65,11 +67,13 @@ def in_decibels(layer: LayerView, power: Tensor, ops: Operations) -> Tensor:
     decibels = ops.multiply(ops.unary(ops.maximum(power, least), "log10"), 10.0)
     reference = 10 * np.log10(max(abs(float(config["ref_power"])), least))
     decibels = ops.subtract(decibels, float(reference))
+    if float(config["top_db"]) >= LOUDEST - 10 * np.log10(least):
+        return decibels
     try:
         loudest = ops.reduce(decibels, "max", range(len(decibels.shape)), keepdims=True)
     except Refusal as refusal:
         what = "with power_to_db it goes no further below the loudest sound of the whole batch than top_db"
-        way_out = "power_to_db=False, and the decibels by operations; the numpy engine runs this network as it is"
+        way_out = "build it with top_db=1000.0, which none are; the numpy engine does so batch by batch, as Keras"
         raise layer.refuse(what, way_out) from refusal
     return ops.maximum(decibels, ops.subtract(loudest, float(config["top_db"])))
 

@@ -207,6 +207,14 @@ def convolutional_lstm(config: Config, inputs: list[Shape]) -> Shapes:
     }
 
 
+@weights_of("STFTSpectrogram")
+def stft_spectrogram(config: Config, inputs: list[Shape]) -> Shapes:
+    """Bins up to the half of ``fft_length``, which is the next power of two where it is not given."""
+    length = config["frame_length"]
+    bins = (config["fft_length"] or 1 << (length - 1).bit_length()) // 2 + 1
+    return dict.fromkeys(("real_kernel", "imag_kernel"), (length, 1, bins))
+
+
 @weights_of("BatchNormalization")
 def batch_normalization(config: Config, inputs: list[Shape]) -> Shapes:
     shape = tuple(inputs[0][axis] for axis in _listed(config["axis"]))

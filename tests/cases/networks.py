@@ -554,11 +554,11 @@ def speaker_recogniser(keras: Any) -> Any:
     return keras.Model(sound, layers.Dense(3, activation="softmax")(layers.Flatten()(layers.AveragePooling1D(3, 3)(x))))
 
 
-@network(refused={"neoml": "the loudest sound of the whole batch"})
+@network()
 def spectrogram_classifier(keras: Any) -> Any:
     layers = keras.layers
     sound = keras.Input((256,))
-    x = layers.MelSpectrogram(fft_length=64, sequence_stride=32, num_mel_bins=16, sampling_rate=8000)(sound)
+    x = layers.MelSpectrogram(fft_length=64, sequence_stride=32, num_mel_bins=16, top_db=1e3)(sound)
     x = layers.Conv2D(4, 3, activation="relu")(layers.Reshape((16, -1, 1))(x))
     return keras.Model(sound, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
 
