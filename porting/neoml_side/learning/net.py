@@ -41,6 +41,7 @@ from ..values import Wire, canonical
 from .evaluating import EvaluatingNet
 from .loss_bridge import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
 from .parameter_layout import Filling, Place, Whole, find_packings, held, slots_of, with_turned
+from .refusals import check_statistics, tables_of_computed_ids, without_gradient
 from .solvers import LARGEST, Method, SolverState, method_of, put_in
 
 __all__ = ["LearningNet"]
@@ -48,8 +49,6 @@ __all__ = ["LearningNet"]
 RATE = 2.0**30
 # So many weights and their momenta stay within 2 GiB, beyond which NeoML's archives were not tried.
 MOST_BY_ITSELF = 1 << 26
-# What NeoML raises for, or computes wrongly, when it is to go back through it.
-NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "Where"})
 
 
 @dataclass(eq=False)
@@ -113,7 +112,7 @@ class LearningNet:
         self.absorbed = absorbed
         self.plan = plan_network(network, rules, True, moving)
         self.heads = learning_heads(self.plan, absorbed)
-        self._check_statistics(moving)
+        check_statistics(self.plan, self.heads, moving)
         self.graph = self._graph()
         self.nodes = self.graph.needed()
         here = {id(node) for node in self.nodes}
@@ -184,41 +183,11 @@ class LearningNet:
         return learning
 
     def _check_gradients(self) -> None:
-        """Refuse layers that NeoML cannot go back through, where weights learn before them."""
-        learning = self._learning()
-        problems = {}
-        for node in self.nodes:
-            if not any(id(port.node) in learning for port in node.inputs):
-                continue
-            learning.add(id(node))
-            if node.kind in NO_GRADIENT:
-                what = f"is built with NeoML's {node.kind}, which has no gradient, and weights before it learn"
-                problems[node.scope] = Problem(node.scope, what, "freeze what stands before it, or train in Keras")
-        here = {id(node) for node in self.nodes}
-        for node in self.plan.ops.of_computed_ids:
-            if id(node) in here and any(weight.name in self.theta.starts for weight in node.weights()):
-                what = "learns from ids that are computed inside the network; each of them is a slice in Keras"
-                way_out = f"feed the ids as an input, or freeze it: frozen=[{node.scope!r}]"
-                problems[node.scope] = Problem(node.scope, what, way_out)
-        if problems:
-            raise Unsupported(problems.values())
-
-    def _check_statistics(self, moving: Collection[str]) -> None:
-        """Refuse statistics that could not follow the batches as they do in Keras."""
-        before_losses = {id(node) for node in self.plan.graph.with_sinks(head_sinks(self.heads)).needed()}
-        problems = {}
-        follow = set()
-        for one in self.plan.ops.moments:
-            layer = one.statistics.mean.name.rpartition("/")[0]
-            follow |= {one.statistics.mean.name, one.statistics.variance.name}
-            before = self.plan.graph.with_sinks({layer: one.x.port}).needed()
-            if any(node.kind == "Dropout" and id(node) not in before_losses for node in before):
-                # NeoML's Dropout sleeps where nothing goes back through it.
-                what = "has statistics that would follow what a Dropout leaves, and no loss comes after that"
-                problems[layer] = Problem(layer, what, f"give every output a loss, or freeze it: frozen=[{layer!r}]")
-        for layer in sorted({name.rpartition("/")[0] for name in set(moving) - follow}):
-            what = "has moving statistics, which its rule does not let follow the batches"
-            problems[layer] = Problem(layer, what, f"freeze it: frozen=[{layer!r}]")
+        """Refuse layers that NeoML cannot go back through, and tables of ids that the net computes."""
+        problems = {
+            **without_gradient(self.nodes, self._learning()),
+            **tables_of_computed_ids(self.nodes, self.plan.ops.of_computed_ids, self.theta.starts),
+        }
         if problems:
             raise Unsupported(problems.values())
 
