@@ -34,6 +34,11 @@ def flipped(keras: Any, x: Any) -> Any:
     return keras.ops.flip(x, axis=1)
 
 
+def flips_around_a_cast(keras: Any, x: Any) -> Any:
+    numbers = keras.ops.cast(keras.ops.flip(x > 0, axis=1), "float32")
+    return [keras.ops.flip(numbers, axis=1), keras.ops.flip(x, axis=1)[:, ::-1], numbers[:, ::-1], numbers[:, -3:]]
+
+
 def pooled(weigh: Function) -> Function:
     """Attention pooling by operations: weights of steps, their softmax over time, the weighed sum, a Dense."""
 
@@ -97,6 +102,7 @@ CASES = [
         for name, weigh in {"product": by_product, "matmul": by_matmul, "dot": by_dot, "einsum": by_einsum}.items()
     ),
     *(of(f"slice_{name}", (None, 4), function) for name, function in SLICES.items()),
+    of("flip_cast_flip", (5,), flips_around_a_cast),
     of("slice_attended", (None, 4), lambda keras, x: keras.layers.MultiHeadAttention(1, 2)(x[:, :5], x)),
     of("slice_argmax", (None, 4), lambda keras, x: keras.ops.argmax(x[:, :5], axis=1)),
     of("slice_learns", (None, 4), lambda keras, x: keras.layers.LSTM(3)(keras.layers.Dense(3)(x)[:, ::2])),

@@ -205,8 +205,9 @@ def repeat(x: Wire, times: int, axis: int) -> Wire:
 def flip(x: Wire, axis: int) -> Wire:
     """Reversed along an axis; a reversal undone costs nothing."""
     at = x.axis(axis)
-    if x.flipped is not None and x.flipped[1] == at:
-        return replace(x.flipped[0], mask=None)
+    original = _reversed_from(x, at)
+    if original is not None:
+        return replace(original, mask=None)
     if at == 0:
         raise Refusal("a reversal of the batch")
     if x.shape[at] == 1:
@@ -217,6 +218,13 @@ def flip(x: Wire, axis: int) -> Wire:
         return time_first.made(x.graph.add("ReverseSequence", time_first.port))
 
     return replace(through_floats(x, reversed_in_time), flipped=(x, at))
+
+
+def _reversed_from(x: Wire, axis: int) -> Optional[Wire]:
+    """What the tensor is the reverse of along an axis; None where it is none, or a cast stands between."""
+    if x.flipped is None or x.flipped[1] != axis or x.flipped[0].dtype != x.dtype:
+        return None
+    return x.flipped[0]
 
 
 def cut(x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Wire:
@@ -233,9 +241,10 @@ def cut(x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int
         raise Refusal(f"an empty slice {start}:{stop} of axis {axis} of size {size or 'open'}")
     if (first, end) in ((0, size), (0, None)):
         return _every(replace(x, mask=None), at, step)
-    if x.flipped is not None and x.flipped[1] == at:
+    original = _reversed_from(x, at)
+    if original is not None:
         turned = [None if end is None else -end, -first or None]
-        return _every(flip(cut(x.flipped[0], at, turned[0], turned[1]), at), at, step)
+        return _every(flip(cut(original, at, turned[0], turned[1]), at), at, step)
     return _every(_span(x, at, first, end), at, step)
 
 
