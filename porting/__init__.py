@@ -93,7 +93,7 @@ def load(
     """
     from .archive import read_network
     from .engine_factory import make_engine
-    from .layers.rule_files import gather_rules
+    from .layers.rule_files import check_rules_are_asked, gather_rules
 
     path = Path(folder)
     if path.is_file():
@@ -101,7 +101,9 @@ def load(
 
         return PortedNetwork(*load_net(path, engine, device, gather_rules(rules), make_engine, **options))
     network = read_network(path, **options)
-    return PortedNetwork(network, make_engine(network, engine, device, gather_rules(rules)))
+    gathered = gather_rules(rules)
+    check_rules_are_asked(network, gathered)
+    return PortedNetwork(network, make_engine(network, engine, device, gathered))
 
 
 def restore(folder: Union[Folder, Network], model: Any) -> int:

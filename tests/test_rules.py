@@ -11,7 +11,7 @@ import pytest
 import porting
 from porting.archive import read_network, write_network
 from porting.layers import RULES, Rule
-from porting.layers.rule_files import gather_rules
+from porting.layers.rule_files import check_rules_are_asked, gather_rules
 from porting.network import Layer, Network
 
 ROOT = Path(__file__).parent.parent
@@ -120,3 +120,14 @@ def test_a_rule_without_its_parameters_is_told_at_once(tmp_path: Path) -> None:
 def test_one_table_by_the_name_of_its_maker(engine: str) -> None:
     net = porting.load(ROOT / "saved_weights" / "tied", engine=engine)
     assert [name for name in net.weights() if "embeddings" in name] == ["words/embeddings"]
+
+
+def test_a_rule_for_an_unfolded_layer_is_told_that_nothing_asks_for_it() -> None:
+    network = read_network(ATTENTION)
+    (name,) = [layer.name for layer in network.layers.values() if layer.class_name == NAME]
+    kept = [call for call in network.calls if call.layer == name]
+    unfolded = replace(network, calls=tuple(call for call in network.calls if call not in kept))
+    with pytest.raises(porting.Unsupported, match="was unfolded when the network was saved"):
+        check_rules_are_asked(unfolded, gather_rules(FILE))
+    check_rules_are_asked(network, gather_rules(FILE))
+    check_rules_are_asked(unfolded, gather_rules())

@@ -212,12 +212,22 @@ def check_outputs(case: Case, model: Any, graph: Graph, front: Front) -> None:
         departure = _departure(found, expected)
         if not departure <= TOLERANCE:
             what = f"run call by call it departs from the model's own output by {departure:.1e} ({case.name})"
-            problems.append(Problem(str(ref), what, "please report the model: its graph was not understood"))
+            problems.append(Problem(str(ref), what, _way_out(graph, front)))
     if problems:
         again = run_model(model, graph, front, case.inputs)
         if not all(np.array_equal(one, other) for one, other in zip(own, again)):
             raise UnsteadyError(f"the model answers the same inputs otherwise each time ({case.name})")
         raise Mismatch(problems)
+
+
+def _way_out(graph: Graph, front: Front) -> str:
+    unfolded = sorted({front.class_name(layer) for layer in graph.holders.values() if not front.is_builtin(layer)})
+    if not unfolded:
+        return "please report the model: its graph was not understood"
+    return (
+        f"the code of {', '.join(unfolded)} was unfolded; where it goes by sizes or by values of its inputs, write it "
+        f"without, or keep it whole, with a rule: save(…, whole={unfolded})"
+    )
 
 
 def _departure(found: Array, expected: Array) -> float:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from ..errors import Problem, Unsupported
+from ..network import Network
 from ..text.functions import TEXT_FILES, TEXT_FUNCTIONS
 from . import RULES, Rule
 from .rule import RULE_FILES
 
-__all__ = ["Rules", "RulesGiven", "gather_rules", "rules_in"]
+__all__ = ["Rules", "RulesGiven", "check_rules_are_asked", "gather_rules", "rules_in"]
 
 RulesGiven = Optional[Union[Mapping[str, Rule], str, Path, Iterable[Union[str, Path]]]]
 
@@ -50,6 +51,21 @@ def gather_rules(given: RulesGiven = None) -> Rules:
         found.update(own)
         found.text_functions.update(own.text_functions)
     return found
+
+
+def check_rules_are_asked(network: Network, rules: Mapping[str, Rule]) -> None:
+    """Raises Unsupported for a rule of the user's own whose layer was unfolded when the network was saved."""
+    called = {call.layer for call in network.calls}
+    problems = []
+    for layer in network.layers.values():
+        names = (layer.class_name, layer.class_name.rpartition(">")[2])
+        own = any(name in rules and not rules[name].is_builtin for name in names)
+        if layer.name not in called and own and not any(name in RULES and RULES[name].is_builtin for name in names):
+            where = f"{layer.class_name} {layer.name!r}"
+            what = "was unfolded when the network was saved, so nothing asks for your rule"
+            problems.append(Problem(where, what, f"save it again with whole=[{names[1]!r}], or leave the rule out"))
+    if problems:
+        raise Unsupported(problems)
 
 
 def rules_in(path: Union[str, Path]) -> Rules:
