@@ -39,6 +39,8 @@ from .whole_numbers import WholeNumbers
 __all__ = ["NeomlOperations"]
 
 Operand = Union[Wire, Weight, float]
+# Composed with whole turns, which have no gradient.
+WAVES = frozenset({"cos", "sin", "tan"})
 # Activations that compare, in NeoML without a gradient.
 STEPS = frozenset({"hard_shrink", "threshold"})
 # Of whole numbers they make whole numbers.
@@ -336,6 +338,8 @@ class NeomlOperations(
             return self.multiply(x, x)
         if name in LOGARITHMS and self.in_training:
             return x.made(learning_log(self.graph, x.port, *LOGARITHMS[name]))
+        if self.training and name in WAVES and learns(x):
+            raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
         made = UNARY.get(name)
         if made is None:
             raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
