@@ -1,0 +1,77 @@
+"""Layers of a user's own whose code cannot be unfolded are refused by name, with file and line; and what is kept whole."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import porting
+from porting import Unsupported
+from porting.keras_side.save import describe
+
+
+class Compares(layers.Layer):
+    def call(self, x):
+        return x * 2 if ops.shape(x)[1] == 3 else x
+
+
+class Counts(layers.Layer):
+    def call(self, x):
+        return sum(x[:, at] for at in range(x.shape[1]))
+
+
+class Orders(layers.Layer):
+    def call(self, x):
+        return x * 2 if ops.shape(x)[1] < 100 else x
+
+
+class Decides(layers.Layer):
+    def call(self, x):
+        return x * 2 if ops.sum(x) > 0 else x
+
+
+class Draws(layers.Layer):
+    def call(self, x):
+        return x + keras.random.normal((3,))
+
+
+class Merges(layers.Layer):
+    def call(self, x):
+        return ops.reshape(x, (-1, 3))
+
+
+@pytest.mark.parametrize("kind", [Compares, Counts, Orders, Decides, Draws, Merges])
+def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
+    given = keras.Input((None, 3))
+    layer = kind(name="mine")
+    made = keras.KerasTensor((None, None, 3))
+    layer.compute_output_spec = lambda *args, **kwargs: keras.KerasTensor(made.shape)
+    with pytest.raises(Unsupported, match=rf"{kind.__name__} 'mine': cannot be unfolded") as refusal:
+        describe(keras.Model(given, layer(given)))
+    (problem,) = refusal.value.problems
+    assert "test_unfolding.py:" in problem.what
+    assert f"whole=['{kind.__name__}']" in problem.way_out
+
+
+class Positions(layers.Layer):
+    def call(self, x):
+        return x + ops.cast(ops.arange(ops.shape(x)[1]), "float32")[None, :, None]
+
+
+def test_a_longer_input_than_the_tables_is_a_mismatch(tmp_path):
+    given = keras.Input((None, 3))
+    model = keras.Model(given, Positions()(given))
+    porting.save(model, tmp_path / "net", longest=9)
+    net = porting.load(tmp_path / "net", engine="numpy")
+    x = np.ones((2, 9, 3), "float32")
+    np.testing.assert_allclose(net.predict(x), model.predict(x, verbose=0), rtol=1e-6)
+    with pytest.raises(porting.Mismatch, match="holds 9 steps, 10 are asked for"):
+        net.predict(np.ones((2, 10, 3), "float32"))
+
+
+def test_nothing_of_the_tracing_is_left_in_keras():
+    given = keras.Input((None, 3))
+    describe(keras.Model(given, Positions()(given)))
+    assert given.shape == (None, None, 3)
+    assert isinstance(given[:, 0], keras.KerasTensor)
+    assert keras.ops.convert_to_numpy(ops.zeros((2,))).tolist() == [0, 0]
