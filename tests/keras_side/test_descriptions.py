@@ -53,7 +53,7 @@ class Window(layers.Layer):
 
 def test_a_layer_of_ones_own_may_have_a_kernel_size():
     given = keras.Input((6, 6, 1))
-    network = describe(keras.Model(given, Window(name="window")(given)))
+    network = describe(keras.Model(given, Window(name="window")(given)), whole=["Window"])
     assert set(network.layers["window"].weights) == {"inner/kernel", "inner/bias"}
 
 
@@ -85,8 +85,10 @@ class Scale(layers.Layer):
 
 def test_a_config_that_fails_is_refused_by_the_layers_name():
     given = keras.Input((4,))
+    model = keras.Model(given, Scale(name="scale")(given))
+    assert_as_keras(model)  # unfolded, it needs none
     with pytest.raises(Unsupported) as refusal:
-        describe(keras.Model(given, Scale(name="scale")(given)))
+        describe(model, whole=["Scale"])
     (problem,) = refusal.value.problems
     assert problem.where == "Scale 'scale'"
     assert "AttributeError" in problem.what
