@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +78,7 @@ def remainder_towards_zero(layer: LayerView, x1: Any, x2: Any, ops: Operations) 
 
 def size_of(x: Any, ops: Operations) -> Any:
     if isinstance(x, Weight):
-        return replace(x, value=np.abs(x.value))
+        return Weight("", np.abs(x.value))
     return ops.unary(x, "abs") if isinstance(x, Tensor) else abs(x)
 
 
@@ -206,5 +205,5 @@ def shift(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
 
 def within(y: Any, most: int, ops: Operations) -> Any:
     if isinstance(y, Weight):
-        return replace(y, value=np.clip(y.value, 0, most))
+        return Weight("", np.clip(y.value, 0, most))
     return ops.minimum(ops.maximum(y, 0), most)

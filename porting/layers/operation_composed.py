@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import log
 from typing import Any, Optional
 
@@ -54,7 +53,7 @@ def logaddexp2(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
 def scaled(x: Any, factor: float, ops: Operations) -> Any:
     """A tensor, a weight or a number times a number."""
     if isinstance(x, Weight):
-        return replace(x, value=x.value * np.float32(factor))
+        return Weight.fixed(x.value * np.float32(factor))
     return ops.multiply(x, factor) if isinstance(x, Tensor) else x * factor
 
 
@@ -75,7 +74,7 @@ def is_close(layer: LayerView, x1: Any, x2: Any, ops: Operations, rtol: float = 
     if layer.config["equal_nan"]:
         raise layer.refuse("isclose with equal_nan=True is not handled", "leave it out")
     if isinstance(b, Weight):
-        allowed: Any = replace(b, value=np.abs(b.value) * np.float32(rtol) + np.float32(atol))
+        allowed: Any = Weight.fixed(np.abs(b.value) * np.float32(rtol) + np.float32(atol))
     else:
         allowed = ops.add(ops.multiply(ops.unary(b, "abs"), rtol), atol)
     return ops.compare(ops.unary(ops.subtract(a, b), "abs"), allowed, "less_equal")
@@ -204,7 +203,7 @@ def polynomial(x: Tensor, coefficients: Sequence[float], ops: Operations) -> Ten
 def ldexp(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
     """x1 · 2^x2."""
     if isinstance(x2, Weight):
-        return ops.multiply(as_float(x1, ops), replace(x2, value=np.exp2(x2.value.astype(np.float32))))
+        return ops.multiply(as_float(x1, ops), Weight.fixed(np.exp2(x2.value.astype(np.float32))))
     return ops.multiply(as_float(x1, ops), ops.unary(as_float(x2, ops), "exp2"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..dtypes import is_float, is_whole
@@ -61,7 +60,7 @@ def in_dtype(x: Any, dtype: str, ops: Operations) -> Any:
         return float(x) if is_float(dtype) else int(x)
     if dtype_of(x) == dtype:
         return x
-    return replace(x, value=x.value.astype(dtype)) if isinstance(x, Weight) else ops.cast(x, dtype)
+    return Weight("", x.value.astype(dtype)) if isinstance(x, Weight) else ops.cast(x, dtype)
 
 
 def as_float(x: Any, ops: Operations) -> Any:

@@ -6,7 +6,6 @@ A row a class where classes differ only in what they compute. An operation's out
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import log, pi
 from typing import Any, Optional
 
@@ -250,7 +249,7 @@ def turned(layer: LayerView, x: Any, ops: Operations) -> Tensor:
 @operation("Hypot")
 def hypot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     squares = [
-        replace(x, value=np.square(x.value)) if isinstance(x, Weight) else ops.unary(x, "square")
+        Weight.fixed(np.square(x.value)) if isinstance(x, Weight) else ops.unary(x, "square")
         for x in (as_float(x1, ops), as_float(x2, ops))
     ]
     return ops.unary(ops.add(*squares), "sqrt")
@@ -272,7 +271,7 @@ def divide_no_nan(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor
     """0 where the divisor is 0."""
     a, b = as_float(x1, ops), as_float(x2, ops)
     if isinstance(b, Weight):  # what is divided by infinity is 0
-        return ops.divide(a, replace(b, value=np.where(b.value == 0, np.float32("inf"), b.value)))
+        return ops.divide(a, Weight.fixed(np.where(b.value == 0, np.float32("inf"), b.value)))
     if not isinstance(b, Tensor):
         return ops.multiply(a, 1 / b if b else 0.0)
     zero = ops.compare(b, 0.0, "equal")
@@ -325,7 +324,7 @@ def logical_xor(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
 def truths(x: Any, beside: Any, ops: Operations) -> Tensor:
     """An operand as a tensor of truths; a constant is spread over the operand beside it."""
     if isinstance(x, Weight):
-        x = ops.add(ops.full_like(beside, 0.0), replace(x, value=(x.value != 0).astype(np.float32)))
+        x = ops.add(ops.full_like(beside, 0.0), Weight.fixed(x.value != 0))
     elif isinstance(x, (bool, int, float)):
         x = ops.full_like(beside, float(bool(x)))
     return in_dtype(x, "bool", ops)
