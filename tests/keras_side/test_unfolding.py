@@ -1,4 +1,4 @@
-"""Layers of a user's own whose code cannot be unfolded are refused by name, with file and line; and what is kept whole."""
+"""Layers of a user's own whose code cannot be unfolded are refused by name, with file and line."""
 
 import keras
 import numpy as np
