@@ -68,6 +68,7 @@ porting.add_command(tune)
 )
 @click.option("--whole", multiple=True, help="A class of your own to keep as it is, for a rule of your own.")
 @click.option("--longest", type=click.IntRange(1), help="Steps of tables that are made of sizes alone [default: 512].")
+@click.option("--noise/--no-noise", default=True, help="Measure how far float32 leaves each tensor open [default: do].")
 @click.option("--trust-lambda", is_flag=True, help="Let code inside the model file run (Lambda layers).")
 def save(
     model: Path,
@@ -78,6 +79,7 @@ def save(
     custom: tuple[str, ...],
     whole: tuple[str, ...],
     longest: Optional[int],
+    noise: bool,
     trust_lambda: bool,
 ) -> None:
     """Save MODEL (.keras, .h5 or a SavedModel folder) with references to FOLDER. Needs Keras."""
@@ -89,7 +91,13 @@ def save(
         raise Unsupported(Problem("porting save", what, "pip install 'porting[keras]'")) from error
     loaded = load_model_file(model, custom=custom, trust_lambda=trust_lambda)
     with progress_bar("recording references") as report:
-        options = {"overwrite": overwrite, "name": name, "whole": whole, **({"longest": longest} if longest else {})}
+        options = {
+            "overwrite": overwrite,
+            "name": name,
+            "whole": whole,
+            "noise": noise,
+            **({"longest": longest} if longest else {}),
+        }
         network = api.save(loaded, folder, samples, progress=report, **options)
     click.echo(f"saved {network.name}: {len(network.calls)} calls, {len(network.cases)} cases, to {folder}")
 

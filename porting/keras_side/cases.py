@@ -76,6 +76,7 @@ class Recorder:
         needs: what its inputs must be like.
         progress: told of each recorded case.
         variables: by layer name, the variables that it computes with.
+        noise: whether it is measured.
         errors: what Keras raised at sizes that do not fit.
         not_finite: where Keras computed NaN or infinity.
         left_out: what was tried and is no reference, in words.
@@ -94,6 +95,7 @@ class Recorder:
     needs: Sequence[Need]
     progress: Progress
     variables: Variables = field(default_factory=dict)
+    noise: bool = True
     errors: list[Exception] = field(default_factory=list)
     not_finite: list[Problem] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -359,7 +361,7 @@ class Recorder:
         self.growth = self.growth or numbers / given
         self.recorded += numbers
         self.count += 1
-        return with_noise(case, self.graph, self.front, self.variables)
+        return with_noise(case, self.graph, self.front, self.variables) if self.noise else case
 
     def _where_not_finite(self, case: Case) -> Iterator[Problem]:
         for ref, array in case.outputs.items():

@@ -95,6 +95,7 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[
         RuntimeError: Keras answers something that is not to be trusted.
         Exception: whatever Keras raises.
     """
+    _check_adaptive(step, values, front)
     keywords = _fill(step.kwargs, values)
     if front.takes_training(step.operation):
         keywords["training"] = False
@@ -106,6 +107,18 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
+
+
+def _check_adaptive(step: Step, values: Mapping[TensorRef, Any], front: Front) -> None:
+    """Refuse fewer steps than an adaptive pool is to give: TensorFlow over oneDNN dies of dividing by 0."""
+    layer, given = step.operation, step.args[0] if step.args else None
+    if not front.class_name(layer).rpartition(".")[2].startswith("Adaptive") or not isinstance(given, TensorRef):
+        return
+    shape = tuple(values[given].shape)
+    sizes = shape[2:] if layer.data_format == "channels_first" else shape[1:-1]
+    wanted = layer.output_size if isinstance(layer.output_size, (tuple, list)) else [layer.output_size] * len(sizes)
+    if any(size < (want or 0) for size, want in zip(sizes, wanted)):
+        raise RuntimeError(f"{step.call.name} is to give {tuple(wanted)} steps of {sizes}")
 
 
 def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:

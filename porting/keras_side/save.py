@@ -36,6 +36,7 @@ def save(
     progress: Progress | None = None,
     whole: Collection[str] = (),
     longest: int = LONGEST,
+    noise: bool = True,
 ) -> Network:
     """Save a Keras model as a folder that the other environments read.
 
@@ -50,6 +51,8 @@ def save(
         whole: classes of your own, with or without their package, that are kept as they are, for rules of your own.
             The code of the others is run, on symbolic tensors, and what it does is saved in their place.
         longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
+        noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time. Without,
+            `check` allows what the numpy engine's own noise says.
 
     Returns:
         The saved network.
@@ -61,7 +64,7 @@ def save(
     """
     if folder is not None and not overwrite and os.path.lexists(folder):
         raise BadArchive(Problem(str(folder), "is there already", "choose another name, or pass overwrite=True"))
-    network = describe(model, samples, name=name, progress=progress, whole=whole, longest=longest)
+    network = describe(model, samples, name=name, progress=progress, whole=whole, longest=longest, noise=noise)
     if folder is not None:
         from ..archive import write_network
 
@@ -77,18 +80,21 @@ def describe(
     progress: Progress | None = None,
     whole: Collection[str] = (),
     longest: int = LONGEST,
+    noise: bool = True,
 ) -> Network:
     """The network that `save` would write."""
     front = front_of(model)
     check_is_graph(model, front)
-    arguments = (model, samples, name or model.name, progress or _silent, front)
+    arguments = (model, samples, name or model.name, progress or _silent, front, noise)
     try:
         return _describe(walk(model, front, whole=whole, longest=longest), *arguments)
     except MaskLostError:
         return _describe(walk(model, front, keep_masks=True, whole=whole, longest=longest), *arguments)
 
 
-def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progress, front: Front) -> Network:
+def _describe(
+    graph: Graph, model: Any, samples: Any, name: str, progress: Progress, front: Front, noise: bool
+) -> Network:
     # Keras 3 builds a layer that is another's activation as it first runs.
     unbuilt = [part for layer in graph.layers.values() for part in parts_of(layer, front) if not _is_built(part, front)]
     weights = collect_weights(graph, front)
@@ -99,7 +105,7 @@ def _describe(graph: Graph, model: Any, samples: Any, name: str, progress: Progr
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
     given = None if samples is None else name_samples(samples, needs)
     variables = {name: list(named.values()) for name, named in weights.variables.items()}
-    recorder = Recorder(model, graph, front, needs, progress, variables)
+    recorder = Recorder(model, graph, front, needs, progress, variables, noise)
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
     if unbuilt:

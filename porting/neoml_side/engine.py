@@ -22,6 +22,7 @@ from .runtime.nets import Nets
 from .runtime.pool import LARGE_WEIGHTS, NetPool
 from .sized import BySize, Sizes, at_sizes, given_sizes, has_open_sizes, planned, planned_at, sizes_of
 from .sizes import (
+    MANY,
     DoesNotRun,
     LeastSizes,
     check_inputs_of_net,
@@ -155,6 +156,7 @@ class NeomlEngine(Engine):
             Terminal.of(
                 *(one.name, tensors[one.ref], one.dtype, self.id_limits.get(one.name)),
                 self.least_sizes.get(one.name, ()),
+                tuple(None if size == MANY else size for size in self.most_sizes.get(one.name, ())),
             )
             for one in self.network.inputs
         ]

@@ -23,6 +23,7 @@ __all__ = [
     "check_guards",
     "check_ids",
     "check_inputs_of_net",
+    "check_small_numbers",
     "check_most_sizes",
     "least_sizes",
     "most_sizes",
@@ -34,6 +35,8 @@ __all__ = [
 LeastSizes = Mapping[str, Sequence[int]]
 # No input has as many steps.
 MANY = 1 << 62
+# The largest whole number up to which float32 holds them all.
+FLOAT_EXACT = 1 << 24
 # Tables that hold more steps are no limit.
 LONGEST = 1 << 20
 SHORTER = "give shorter inputs, or save the network with longest=… where no weight sets the limit"
@@ -178,6 +181,17 @@ def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
             if array.shape[axis] < size:
                 what = f"has shape {array.shape}: axis {axis} needs a size of at least {size}"
                 problems.append(Problem(f"input {name!r}", what, "pad it where padding is masked, or leave it out"))
+    if problems:
+        raise Mismatch(problems)
+
+
+def check_small_numbers(arrays: Mapping[str, Array]) -> None:
+    """Refuse whole numbers that nets of older versions round, in float32. Raises Mismatch, by input."""
+    problems = [
+        Problem(f"input {name!r}", "holds whole numbers beyond 2**24, which this net rounds", "store the net again")
+        for name, array in arrays.items()
+        if array.dtype.kind in "iu" and (int(array.max()) > FLOAT_EXACT or int(array.min()) < -FLOAT_EXACT)
+    ]
     if problems:
         raise Mismatch(problems)
 

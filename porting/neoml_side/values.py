@@ -211,6 +211,7 @@ class Terminal:
         ids_below: ids must be at least 0 and below this; None for what is no id. A sink that has it tells which of the
             ids that the net computes are not: 1, else 0.
         at_least: the least size of each axis that the net can be run on; empty where any will do.
+        at_most: the greatest, None where there is none; empty where any will do.
     """
 
     name: str
@@ -220,6 +221,7 @@ class Terminal:
     keras_dtype: str = "float32"
     ids_below: Optional[int] = None
     at_least: tuple[int, ...] = ()
+    at_most: Shape = ()
 
     @classmethod
     def of(
@@ -229,16 +231,19 @@ class Terminal:
         keras_dtype: str,
         ids_below: Optional[int] = None,
         at_least: Sequence[int] = (),
+        at_most: Shape = (),
     ) -> Terminal:
-        return cls(name, wire.shape, wire.blob_dtype, wire.layout, keras_dtype, ids_below, tuple(at_least))
+        sizes = (tuple(at_least), tuple(at_most))
+        return cls(name, wire.shape, wire.blob_dtype, wire.layout, keras_dtype, ids_below, *sizes)
 
     @classmethod
     def of_guard(cls, name: str, guard: Guard) -> Terminal:
         """The sink that tells of the ids that a net computes."""
         return cls(name, guard.shape, "bool", guard.layout, "bool", guard.below)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
+    def to_json(self, knows_at_most: bool) -> dict[str, Any]:
+        """As the description has it, which knows of greatest sizes from version 4 on."""
+        described = {
             "name": self.name,
             "shape": list(self.shape),
             "dtype": self.dtype,
@@ -248,3 +253,4 @@ class Terminal:
             "ids_below": self.ids_below,
             "at_least": list(self.at_least),
         }
+        return {**described, "at_most": list(self.at_most)} if knows_at_most else described

@@ -157,6 +157,8 @@ TAKEN = [
     Taken("slice", (2, 3, 4), sliced(1, (None, None, 2), (None, None, -2))),
     Taken("positions", (2, 3, 4), lambda ops, x, y: ops.add(ops.multiply(x, 0.0), ops.positions(x, 1))),
     Taken("full_like", (2, 3, 4), lambda ops, x, y: ops.full_like(x, 3.0)),
+    Taken("table", (2, 3, 4), lambda ops, x, y: ops.table(weight(9, 5), x, [((x, 1), "first", 1)])),
+    Taken("table", (2, 3, 4), lambda ops, x, y: ops.table(weight(9, 5), x, [((x, 1), "last", 0)])),
     Taken("cumsum", (2, 3, 4), lambda ops, x, y: [ops.cumsum(x, 1), ops.cumsum(x, -1, reverse=True)]),
     Taken("argmax", (2, 3), lambda ops, x, y: [ops.argmax(x, 1), ops.argmax(x, -1)]),
     Taken("normalize", (2, 3, 4, 5), lambda ops, x, y: ops.normalize(x, (-1,), 1e-3, weight(last(x)), None)),

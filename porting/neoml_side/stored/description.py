@@ -89,8 +89,8 @@ class StoredDescription:
             "name": self.name,
             "archive": {"bytes": self.archive_bytes, "sha256": self.archive_sha256},
             "inputs": [{"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in self.inputs],
-            "sources": [one.to_json() for one in self.sources],
-            "sinks": [one.to_json() for one in self.sinks],
+            "sources": [one.to_json(self.version > 3) for one in self.sources],
+            "sinks": [one.to_json(self.version > 3) for one in self.sinks],
             "preprocessing": [_step_to_json(*step, plain) for step in self.preprocessing],
             "outputs": plain.argument(self.outputs, "outputs"),
         }
@@ -190,8 +190,8 @@ class _StoredDecoder(Decoder):
             self.integer(archive["bytes"], "archive bytes", 1, 1 << 62),
             digest,
             tuple(self.input(one, "input") for one in self.items(parts["inputs"], "inputs", "inputs")),
-            tuple(self.terminal(one, "source") for one in self.items(parts["sources"], "sources", "inputs")),
-            tuple(self.terminal(one, "sink") for one in self.items(parts["sinks"], "sinks", "calls")),
+            tuple(self.terminal(one, "source", version) for one in self.items(parts["sources"], "sources", "inputs")),
+            tuple(self.terminal(one, "sink", version) for one in self.items(parts["sinks"], "sinks", "calls")),
             tuple(self.step(one) for one in self.items(parts["preprocessing"], "preprocessing", "calls")),
             self.argument(parts["outputs"], "outputs"),
             self.whole(parts) if parts.get("network") is not None else None,
@@ -210,9 +210,9 @@ class _StoredDecoder(Decoder):
         shared["version"] = network_version(parts["version"])
         return self.network({**shared, **self.record(parts["network"], "network", *PARTS)})
 
-    def terminal(self, value: Any, kind: str) -> Terminal:
+    def terminal(self, value: Any, kind: str, version: int) -> Terminal:
         keys = ("name", "shape", "dtype", "keras_dtype", "layout", "dimensions", "ids_below", "at_least")
-        parts = self.record(value, kind, *keys)
+        parts = self.record(value, kind, *keys, *(("at_most",) if version > 3 else ()))
         name = self.text(parts["name"], f"{kind} name")
         where = f"{kind} {name!r}"
         shape = self.sizes(parts["shape"], f"{where} shape", True)
@@ -231,7 +231,11 @@ class _StoredDecoder(Decoder):
         at_least = self.sizes(parts["at_least"], f"{where} at_least", False)
         if len(at_least) not in (0, len(shape)):
             self.refuse(f"{where} at_least", f"has {len(at_least)} sizes, its shape {len(shape)}")
-        return Terminal(name, shape, dtype, layout, keras_dtype, ids_below, tuple(size or 1 for size in at_least))
+        at_most = self.sizes(parts["at_most"], f"{where} at_most", True) if version > 3 else ()
+        if len(at_most) not in (0, len(shape)):
+            self.refuse(f"{where} at_most", f"has {len(at_most)} sizes, its shape {len(shape)}")
+        least = tuple(size or 1 for size in at_least)
+        return Terminal(name, shape, dtype, layout, keras_dtype, ids_below, least, at_most)
 
     def sizes(self, value: Any, where: str, may_be_open: bool) -> tuple[Optional[int], ...]:
         least = 1 if may_be_open else 0

@@ -29,7 +29,7 @@ from ...text.functions import functions_in
 from ..runtime.blobs import as_array, as_blob, run_checked
 from ..runtime.devices import math_engine_for, math_engine_of_fork
 from ..runtime.pool import LARGE_WEIGHTS, NetPool
-from ..sizes import check_guards, check_ids, check_inputs_of_net
+from ..sizes import MANY, check_guards, check_ids, check_inputs_of_net, check_most_sizes, check_small_numbers
 from ..values import Terminal
 from .description import StoredDescription, description_path, read_description
 from .network import network_path, read_stored, write_stored
@@ -41,6 +41,8 @@ Prove = Callable[[Engine, Engine], None]
 MakeEngine = Callable[[Network, Optional[str], Any, Mapping[str, Rule]], Engine]
 # NeoML counts an archive's bytes in 31 bits; its layers' own records need little.
 LARGEST_ARCHIVE = (1 << 31) - (1 << 24)
+# The first version of the description whose nets compute on whole numbers beyond 2²⁴ exactly.
+EXACT_WHOLE_NUMBERS = 4
 # Bytes that are free on a disk that has not been filled.
 SPARE = 1 << 20
 
@@ -235,6 +237,7 @@ class StoredEngine(Engine):
         self.guards = {one.name: one.ids_below for one in self.sinks if one.ids_below is not None}
         self._id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
         self.least_sizes = {one.name: one.at_least for one in self.sources}
+        self.most_sizes = {one.name: [MANY if size is None else size for size in one.at_most] for one in self.sources}
         inputs = tuple(Input(one.name, one.shape, one.keras_dtype) for one in self.sources)
         self.network = Network(description.name, inputs, (), {}, description.outputs)
         self.description = description
@@ -290,6 +293,9 @@ class StoredEngine(Engine):
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The sinks, for checked inputs by name. Raises Mismatch as `NeomlEngine.run` does."""
         check_inputs_of_net(inputs, self.least_sizes)
+        check_most_sizes(inputs, self.most_sizes)
+        if self.description.version < EXACT_WHOLE_NUMBERS:
+            check_small_numbers(inputs)
         with self._pool.borrowed() as net:
             blobs = {one.name: as_blob(inputs[one.name], one) for one in self.sources if one.name in net.reads}
             outputs = run_checked(net, blobs)
