@@ -95,7 +95,7 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[
         RuntimeError: Keras answers something that is not to be trusted.
         Exception: whatever Keras raises.
     """
-    _check_adaptive(step, values, front)
+    _check_steps(step, values, front)
     keywords = _fill(step.kwargs, values)
     if front.takes_training(step.operation):
         keywords["training"] = False
@@ -109,16 +109,23 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[
     return made
 
 
-def _check_adaptive(step: Step, values: Mapping[TensorRef, Any], front: Front) -> None:
-    """Refuse fewer steps than an adaptive pool is to give: TensorFlow over oneDNN dies of dividing by 0."""
+def _check_steps(step: Step, values: Mapping[TensorRef, Any], front: Front) -> None:
+    """Refuse inputs too short for TensorFlow: it answers with foreign memory or, over oneDNN, dies of dividing by 0."""
     layer, given = step.operation, step.args[0] if step.args else None
-    if not front.class_name(layer).rpartition(".")[2].startswith("Adaptive") or not isinstance(given, TensorRef):
+    kind = front.class_name(layer).rpartition(".")[2]
+    if not isinstance(given, TensorRef) or not kind.startswith(("AdaptiveMax", "STFTSpectrogram")):
         return
     shape = tuple(values[given].shape)
-    sizes = shape[2:] if layer.data_format == "channels_first" else shape[1:-1]
-    wanted = layer.output_size if isinstance(layer.output_size, (tuple, list)) else [layer.output_size] * len(sizes)
-    if any(size < (want or 0) for size, want in zip(sizes, wanted)):
-        raise RuntimeError(f"{step.call.name} is to give {tuple(wanted)} steps of {sizes}")
+    sizes = shape[2:] if layer.data_format == "channels_first" else shape[1:-1] or shape[1:]
+    if kind.startswith("STFT"):
+        wanted = [layer.frame_length] if layer.padding == "valid" else []
+        short = [size < want for size, want in zip(sizes, wanted)]
+    else:
+        output = layer.output_size
+        wanted = list(output) if isinstance(output, (tuple, list)) else [output] * len(sizes)
+        short = [size == 1 < (want or 1) for size, want in zip(sizes, wanted)]
+    if any(short):
+        raise RuntimeError(f"{step.call.name} needs more than {sizes} steps for its {wanted}")
 
 
 def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:
