@@ -14,6 +14,7 @@ from ..dtypes import is_float
 from ..errors import PortingError, Problem, Unsupported
 from ..network import Call, Constant, Layer, Network, Shape, TensorRef, map_tensors
 from ..operations import EngineOperations, T, Tensor
+from ..text import LAYERS
 from .rule import RULES, Context, LayerView, Refusal, Rule
 from .weight_shapes import check_weight_shapes
 
@@ -163,7 +164,8 @@ def _value(argument: Any, tensors: Mapping[TensorRef, T], view: LayerView, ops: 
         return weight if view.class_name.startswith("ops.") else ops.constant(weight.value)
     if isinstance(argument, (tuple, list)):
         return [_value(part, tensors, view, ops) for part in argument]
-    if view.class_name.startswith("ops."):
+    # Preprocessing layers compute in whole numbers and strings, and Keras casts to a layer's own floats only.
+    if view.class_name.startswith("ops.") or view.class_name in LAYERS:
         return map_tensors(argument, tensors.__getitem__)
     return map_tensors(argument, lambda ref: autocast(tensors[ref], ops))
 
