@@ -15,10 +15,12 @@ import numpy as np
 
 from ..network import Array, Noise
 
-__all__ = ["PATTERNS", "UNBOUNDED", "generator", "moves", "nudged", "size_of", "united", "unit_of"]
+__all__ = ["PATTERNS", "UNBOUNDED", "Moves", "generator", "larger", "moves", "nudged", "size_of", "united", "unit_of"]
 
 # Patterns of ups and downs that are tried.
 PATTERNS = 3
+# How far a tensor moves: at the most, and in relation to the number that moved.
+Moves = tuple[float, float]
 # A move that no number measures: NaN or infinity where there was a number.
 UNBOUNDED = float(np.finfo(np.float32).max)
 
@@ -91,10 +93,14 @@ def _short(number: float) -> float:
     return float(f"{min(number, UNBOUNDED):.2e}")
 
 
+def larger(one: Moves, other: Moves) -> Moves:
+    """The larger of two measurements, in either respect."""
+    return max(one[0], other[0]), max(one[1], other[1])
+
+
 def united(measured: Iterable[Noise]) -> Noise:
     """The largest of several measurements."""
     alone, chain = (0.0, 0.0), (0.0, 0.0)
     for one in measured:
-        alone = (max(alone[0], one.alone[0]), max(alone[1], one.alone[1]))
-        chain = (max(chain[0], one.chain[0]), max(chain[1], one.chain[1]))
+        alone, chain = larger(alone, one.alone), larger(chain, one.chain)
     return Noise(alone, chain)

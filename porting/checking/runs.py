@@ -45,7 +45,7 @@ def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> 
         first[case.name] = made
         _judge(made, case, judge, once)
     _compare_runs(_run(cases[0], engine, refs, batch_size_of(cases[0].inputs), 1, again), first[cases[0].name], again)
-    why = _rows_belong_together(network, engine)
+    why = _rows_belong_together(network, engine, refs)
     if why or not several:
         by_rows.why = f"not tried: {why or 'no reference has several rows'}"
     else:
@@ -83,12 +83,14 @@ def _fits(case: Case, engine: Engine) -> bool:
     return True
 
 
-def _rows_belong_together(network: Network, engine: Engine) -> str:
+def _rows_belong_together(network: Network, engine: Engine, refs: Sequence[TensorRef]) -> str:
     """Why rows cannot be run apart from each other; nothing where they can."""
     if engine.front is not None and engine.front.pads_to_longest:
         return "texts are padded to the longest of their batch"
     if any(one.shape[0] is not None for one in network.inputs):
         return "the network declares its batch size"
+    if any(len(case.outputs[ref]) != batch_size_of(case.inputs) for case in network.cases for ref in refs):
+        return "an output does not have the batch's rows"
     return ""
 
 

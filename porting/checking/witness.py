@@ -16,11 +16,10 @@ from ..engine_factory import make_engine
 from ..errors import PortingError
 from ..layers import Rule
 from ..network import Array, Call, Case, Network, TensorRef
-from .noise import PATTERNS, generator, moves, nudged
+from .noise import PATTERNS, Moves, generator, moves, nudged
 
 __all__ = ["Witness"]
 
-Moves = tuple[float, float]
 NOTHING: Moves = (0.0, 0.0)
 
 
