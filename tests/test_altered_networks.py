@@ -15,6 +15,7 @@ import pytest
 
 import porting
 from porting.archive import read_network
+from porting.layers import RULES
 from porting.layers.weight_shapes import SHAPES
 from porting.neoml_side.plan import plan_network
 from porting.network import Array, Layer, Network
@@ -23,7 +24,23 @@ from porting.numpy_side.engine import NumpyEngine
 from .test_cases import CASES, folder_of, load
 
 # Their weights belong to layers inside them, to constants of a graph, or to nothing that is computed.
-WITHOUT_SHAPES = ("ops.", "TimeDistributed", "SpectralNormalization", "TextVectorization", "Lookup", "Discretization")
+WITHOUT_SHAPES = (
+    "ops.",
+    "porting>",
+    "TimeDistributed",
+    "SpectralNormalization",
+    "TextVectorization",
+    "Lookup",
+    "Discretization",
+)
+    "ops.",
+    "porting>",
+    "TimeDistributed",
+    "SpectralNormalization",
+    "TextVectorization",
+    "Lookup",
+    "Discretization",
+)
 BAD_SIZES = ("a size more", "one size", "an axis more", "transposed")
 
 
@@ -38,7 +55,8 @@ def first_of_each_class() -> dict[str, tuple[str, str]]:
         if case.refused or case.rules:
             continue
         for layer in read_network(folder_of(key)).layers.values():
-            if layer.weights and not any(part in layer.class_name for part in WITHOUT_SHAPES):
+            has_rule = layer.class_name in RULES  # what was unfolded into operations holds weights only
+            if has_rule and layer.weights and not any(part in layer.class_name for part in WITHOUT_SHAPES):
                 found.setdefault(layer.class_name, (key, layer.name))
     return found
 

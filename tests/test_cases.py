@@ -78,8 +78,11 @@ def flat(outputs: Any) -> list[Any]:
 
 @pytest.mark.parametrize("key", [key for key, case in CASES.items() if case.long])
 def test_long_references_are_there(key: str) -> None:
-    (samples,) = (case for case in read_network(folder_of(key)).cases if case.name == "samples")
-    assert all(array.shape[:2] == CASES[key].long for array in samples.inputs.values())
+    cases = read_network(folder_of(key)).cases
+    # Where a row of padding alone has a mean of nothing, Keras computes NaN, and the row is left out.
+    (samples,) = (case for case in cases if case.name in ("samples", "samples, without 1 of 5 rows"))
+    rows, steps = CASES[key].long
+    assert all(array.shape[:2] in ((rows, steps), (rows - 1, steps)) for array in samples.inputs.values())
 
 
 def test_every_case_is_named_once() -> None:

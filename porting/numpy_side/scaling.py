@@ -24,7 +24,8 @@ class ScalingOperations:
         mean = values.mean(axis=over, keepdims=True)
         centered = values - mean
         variance = np.square(centered).mean(axis=over, keepdims=True)
-        result = centered / np.sqrt(variance + np.float32(epsilon))
+        with np.errstate(all="ignore"):
+            result = centered / np.sqrt(variance + np.float32(epsilon))
         order = np.argsort(over)
         shape = [size if axis in over else 1 for axis, size in enumerate(values.shape)]
         if gamma is not None:

@@ -86,7 +86,7 @@ def store_net(
                 digest, size = sha256_of_file(file)
                 os.fsync(file.fileno())
             description = _description_of(network, engine, size, digest)
-            if with_network and network.cases:
+            if with_network and _has_references(network):
                 wanted = network.made_outputs().union(TensorRef(call.name) for call, _ in description.preprocessing)
                 description = replace(description, whole=write_stored(kept, network, wanted, LIMITS))
             prove(_opened(written, description, engine), engine)
@@ -114,6 +114,12 @@ def _opened(path: Path, description: StoredDescription, engine: Engine) -> Engin
 
 def _no_whole(network: Network, engine: Optional[str], device: Any, rules: Mapping[str, Rule]) -> Engine:
     raise AssertionError("what was just written is run and nothing else")
+
+
+def _has_references(network: Network) -> bool:
+    """Whether there is a case, and every one tells of the outputs."""
+    refs = network.output_refs()
+    return bool(network.cases) and all(ref in case.outputs for case in network.cases for ref in refs)
 
 
 def _write_archive(dnn: Any, path: Path, weights: int) -> None:
