@@ -33,14 +33,6 @@ WITHOUT_SHAPES = (
     "Lookup",
     "Discretization",
 )
-    "ops.",
-    "porting>",
-    "TimeDistributed",
-    "SpectralNormalization",
-    "TextVectorization",
-    "Lookup",
-    "Discretization",
-)
 BAD_SIZES = ("a size more", "one size", "an axis more", "transposed")
 
 
