@@ -106,6 +106,11 @@ def code_hash() -> str:
     return hashlib.sha256(text + keras.__version__.encode()).hexdigest()
 
 
+def kept_whole(case: Case) -> list[str]:
+    """The classes that the case's own rules are for."""
+    return [] if case.rules is None else list(rules_in(ROOT / case.rules))
+
+
 def record_one(folder: Path, key: str) -> str:
     """Record a case; returns what went wrong, or nothing."""
     case = all_cases()[key]
@@ -115,7 +120,7 @@ def record_one(folder: Path, key: str) -> str:
         model = build(case)
         randomise(model, zlib.crc32(key.encode()), case.scale)
         samples = case.samples or long_samples(case, model)
-        whole = [] if case.rules is None else list(rules_in(ROOT / case.rules))
+        whole = kept_whole(case)
         name = key.replace("/", "-")
         noise = zlib.crc32(key.encode()) % NOISY == 0
         porting.save(model, target, samples=samples, overwrite=True, name=name, whole=whole, noise=noise)

@@ -10,6 +10,7 @@ in training, and the statistics after that step.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,28 +26,28 @@ from porting.keras_side.weights import collect_weights
 from porting.keras_side.which_keras import front_of
 from tests.cases import all_cases
 from tests.parallel import in_processes
-from tests.record import build, code_hash
+from tests.record import build, code_hash, kept_whole
 from tests.training.cotangents import chosen, compared_case, cotangents, goes_by_batches, smooth_inputs
 
 
-def weight_variables(model: Any) -> dict[str, Any]:
+def weight_variables(model: Any, whole: Collection[str]) -> dict[str, Any]:
     """Trainable variables by ``layer/weight``, each once."""
     front = front_of(model)
     trainable = {id(variable) for variable in model.trainable_variables}
     found: dict[int, tuple[str, Any]] = {}
-    for layer, held in collect_weights(walk(model, front), front).variables.items():
+    for layer, held in collect_weights(walk(model, front, whole=whole), front).variables.items():
         for name, variable in held.items():
             if id(variable) in trainable:
                 found.setdefault(id(variable), (f"{layer}/{name}", variable))
     return dict(found.values())
 
 
-def gradients(model: Any, network: Any, training: bool = False) -> dict[str, np.ndarray]:
+def gradients(model: Any, network: Any, whole: Collection[str], training: bool = False) -> dict[str, np.ndarray]:
     case = compared_case(network)
     moved = smooth_inputs(case)
     fed = {one.name: tf.convert_to_tensor(moved[one.name]) for one in network.inputs}
     floats = {name: tensor for name, tensor in fed.items() if tensor.dtype.is_floating}
-    variables = weight_variables(model)
+    variables = weight_variables(model, whole)
     made = cotangents(network, case)
     with tf.GradientTape() as tape:
         for tensor in floats.values():
@@ -61,9 +62,9 @@ def gradients(model: Any, network: Any, training: bool = False) -> dict[str, np.
     return {name: tf.convert_to_tensor(one).numpy() for name, one in zip(names, found) if one is not None}
 
 
-def moved_statistics(model: Any) -> dict[str, np.ndarray]:
+def moved_statistics(model: Any, whole: Collection[str]) -> dict[str, np.ndarray]:
     front = front_of(model)
-    held = collect_weights(walk(model, front), front).variables
+    held = collect_weights(walk(model, front, whole=whole), front).variables
     return {
         f"moved/{layer}/{name}": front.to_numpy(variable)
         for layer, variables in held.items()
@@ -78,12 +79,14 @@ def record_one(cases: Path, folder: Path, key: str) -> None:
     if not cotangents(network, compared_case(network)):
         return
     keras.utils.clear_session()
-    model = build(all_cases()[key])
+    case = all_cases()[key]
+    whole = kept_whole(case)
+    model = build(case)
     restore(network, model)
-    np.savez(folder / f"{saved.name}.npz", **gradients(model, network))
+    np.savez(folder / f"{saved.name}.npz", **gradients(model, network, whole))
     if goes_by_batches(all_cases()[key]):
-        made = gradients(model, network, training=True)
-        np.savez(folder / f"{saved.name}--training.npz", **made, **moved_statistics(model))
+        made = gradients(model, network, whole, training=True)
+        np.savez(folder / f"{saved.name}--training.npz", **made, **moved_statistics(model, whole))
 
 
 def record(cases: Path, folder: Path, families: list[str]) -> None:
