@@ -74,6 +74,7 @@ NOT_LEARNING = {
     **dict.fromkeys(("ops.Argsort", "ops.Cumprod", "ops.Median", "ops.Prod", "ops.Sort", "ops.TakeAlongAxis"), "no"),
     **dict.fromkeys(("ops.Cos", "ops.Sin", "ops.Tan", "ops.TopK"), "no"),
     **dict.fromkeys(("ops.Erfinv", "ops.HSVToRGB", "ops.RGBToHSV"), "no"),
+    "ops.Argmax": "no",
     "ops.Ceil": "no",
     "ops.DivideNoNan": "no",
     "ops.Erf": "no",

@@ -13,8 +13,8 @@ from tests.cases import Spec
 ONE_IN = {"recurrent": 7}
 
 
-# Texts and whole numbers have nothing to learn from, and dropout makes the networks learn at random. How the others learn
-# is not compared with Keras yet.
+# Texts and whole numbers have nothing to learn from, and dropout makes the networks learn at random. How the others
+# learn is not compared with Keras yet.
 NOT_COMPARED = {
     *("text", "whole_numbers", "networks"),
     *("unfolded", "layouts", "operations_numbers", "operations_signals", "own_functions"),

@@ -280,7 +280,7 @@ def test_gradients_by_the_statistics_of_a_batch_agree_with_keras(key: str) -> No
     net.gradients(made.inputs, made.derivatives)
     for name, array in after.items():
         np.testing.assert_allclose(net.theta.arrays[name], array, rtol=2e-6, atol=2e-7, err_msg=name)
-        assert not np.allclose(statistics_in(network)[name], array, rtol=1e-4), name
+        assert not np.allclose(statistics_in(network)[name], array, rtol=1e-5), name
 
 
 def rules_of(key: str) -> Any:
