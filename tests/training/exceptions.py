@@ -127,8 +127,8 @@ REFUSED = {key: words for words, keys in REFUSED_FOR.items() for key in keys}
 REFUSED_BY_BATCHES = {
     "normalization/batch_renorm": "renorm True is not handled in training",
 }
-# Refused, but Keras cannot build a functional model with it, its own activation layer is what is named, or its family is
-# not among those compared.
+# Refused, but Keras cannot build a functional model with it, its own activation layer is what is named, or its family
+# is not among those compared.
 WITHOUT_CASES = {
     *("Equalization", "Dense", "ops.Argsort", "ops.Cos", "ops.Cumprod", "ops.Erfinv", "ops.HSVToRGB", "ops.Median"),
     *("ops.Prod", "ops.RGBToHSV", "ops.Sin", "ops.Sort", "ops.TakeAlongAxis", "ops.Tan", "ops.TopK"),
