@@ -230,7 +230,7 @@ def wrong_pace(old: Array, new: Array, momentum: float) -> Array:
     [("masked_bn-adam", "moments", wrong_moments), ("conv_bn-adam", "followed", wrong_pace)],
 )
 def test_wrong_statistics_are_seen(recipe: str, name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from porting.neoml_side.learning.net import net as learning
+    from porting.neoml_side.learning import net as learning
 
     monkeypatch.setattr(learning, name, wrong)
     net = compiled(RECIPES[recipe], RECORDED / RECIPES[recipe].net)

@@ -202,7 +202,7 @@ def test_a_rate_a_thousandth_off_is_found(name: str, monkeypatch: pytest.MonkeyP
 
 def test_decays_that_float32_rounds_are_allowed_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Uncorrected, Adam's usual β₂ would take its steps past what is allowed."""
-    from porting.neoml_side.learning.net import solvers
+    from porting.neoml_side.learning import solvers
 
     monkeypatch.setattr(solvers, "_sums", lambda beta, step: 1.0)
     with pytest.raises(AssertionError):
