@@ -7,7 +7,7 @@ moves is asked, never what a tensor should be, so a wrong port does not excuse i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Optional
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..engine_factory import make_engine
 from ..errors import PortingError
 from ..layers import Rule
 from ..network import Array, Call, Case, Network, TensorRef
-from .noise import PATTERNS, Moves, generator, moves, nudged
+from .noise import PATTERNS, Moves, generator, larger, moves, nudged
 
 __all__ = ["Witness"]
 
@@ -91,7 +91,7 @@ class Witness:
 
 
 def _largest(found: list[Moves]) -> Moves:
-    return max(one[0] for one in found), max(one[1] for one in found)
+    return reduce(larger, found)
 
 
 def _decide_alike(found: list[Any], kept: list[Any]) -> bool:

@@ -11,15 +11,12 @@ import numpy as np
 
 from ...layers.rule import Refusal
 from ...operations import Weight
-from ..values import Wire
+from ..values import EXACT, Wire
 from .lookups import LookupOperations
 from .positions import PositionOperations
 from .reshaping import flip
 
 __all__ = ["TableOperations"]
-
-# The largest whole number up to which float32 holds them all.
-EXACT = 1 << 24
 
 
 class TableOperations(LookupOperations, PositionOperations):
