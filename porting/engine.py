@@ -55,6 +55,8 @@ class Learner(Protocol):
 class Engine(ABC):
     """Runs a network on checked arrays. What only some engines can is refused by name in the others.
 
+    An engine is pickled and copied as what it is made from, with the weights as they are: a live net is made anew.
+
     Attributes:
         name: ``neoml`` or ``numpy``.
         default_batch_size: rows a run, where the user names none.
@@ -70,6 +72,10 @@ class Engine(ABC):
     front: Optional[Front] = None
     hangs_on_sizes: Optional[Unsupported] = None
     is_partial: bool = False
+
+    @abstractmethod
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What makes the same engine in another process."""
 
     @property
     @abstractmethod

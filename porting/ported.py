@@ -39,6 +39,14 @@ class PortedNetwork(Tunable):
     def __init__(self, network: Network, engine: Engine) -> None:
         super().__init__(network, engine)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied with the weights as they are now, as if freshly loaded: nothing is compiled.
+
+        A stored net takes along the network beside it; without one it takes the archive, and only predicts.
+        """
+        network, engine = self.engine.whole() if self.engine.has_whole else (self.network, self.engine)
+        return type(self), (network, engine), {"history": self.history, "_is_tuned": self._is_tuned}
+
     def __repr__(self) -> str:
         inputs = ", ".join(f"{one.name}{list(one.shape)}" for one in self.network.inputs)
         calls = len(self.network.calls)
@@ -176,7 +184,7 @@ class PortedNetwork(Tunable):
         self._complete()
         network = self.network
         refs = {ref for call in network.calls for ref in call.refs()}
-        fit = self._trainer is None and all(case.outputs.keys() == refs for case in network.cases)
+        fit = not self._is_tuned and all(case.outputs.keys() == refs for case in network.cases)
         return network if fit else with_references(network, self._engine.rules)
 
     def store(
@@ -205,7 +213,7 @@ class PortedNetwork(Tunable):
         if shape is not None:
             self._complete()
         # What is stored is compared with references, and those of Keras fit its own weights.
-        network = self.network if self._trainer is None else self._referenced()
+        network = self._referenced() if self._is_tuned else self.network
         prove = partial(compare_engines, network)
         return store_net(network, self.engine, Path(path), prove, overwrite, with_network, shape)
 

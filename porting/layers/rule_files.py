@@ -13,7 +13,7 @@ from ..text.functions import TEXT_FILES, TEXT_FUNCTIONS
 from . import RULES, Rule
 from .rule import RULE_FILES
 
-__all__ = ["Rules", "RulesGiven", "check_rules_are_asked", "gather_rules", "rules_in"]
+__all__ = ["Rules", "RulesGiven", "check_rules_are_asked", "gather_rules", "portable", "rules_in"]
 
 RulesGiven = Optional[Union[Mapping[str, Rule], str, Path, Iterable[Union[str, Path]]]]
 
@@ -23,11 +23,29 @@ class Rules(dict[str, Rule]):
 
     Attributes:
         text_functions: those of `porting.text_function`, by the functions' names in Keras.
+        files: the files that some of them come from, the last of which counts most.
     """
 
     def __init__(self, rules: Mapping[str, Rule], text_functions: Mapping[str, Callable[..., Any]]) -> None:
         super().__init__(rules)
         self.text_functions = dict(text_functions)
+        self.files: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without the built-in rules; those of a file as its path, for the file to be run again."""
+        modules = {_module_of(path) for path in self.files}
+        own = {name: one for name, one in self.items() if not one.is_builtin and one.apply.__module__ not in modules}
+        functions = {name: one for name, one in self.text_functions.items() if one.__module__ not in modules}
+        return _unpickled, (own, functions, self.files)
+
+
+def _unpickled(own: Mapping[str, Rule], functions: Mapping[str, Callable[..., Any]], files: tuple[str, ...]) -> Rules:
+    return _with_files(Rules({**RULES, **own}, {**TEXT_FUNCTIONS, **functions}), files)
+
+
+def portable(rules: Mapping[str, Rule]) -> Rules:
+    """The same rules in a form that can be pickled."""
+    return rules if isinstance(rules, Rules) else gather_rules(rules)
 
 
 def gather_rules(given: RulesGiven = None) -> Rules:
@@ -46,10 +64,15 @@ def gather_rules(given: RulesGiven = None) -> Rules:
     if isinstance(given, Mapping):
         found.update(given)
         return found
-    for path in [given] if isinstance(given, (str, Path)) else given:
+    return _with_files(found, [given] if isinstance(given, (str, Path)) else given)
+
+
+def _with_files(found: Rules, paths: Iterable[Union[str, Path]]) -> Rules:
+    for path in paths:
         own = rules_in(path)
         found.update(own)
         found.text_functions.update(own.text_functions)
+        found.files += (str(Path(path).resolve()),)
     return found
 
 
@@ -68,6 +91,11 @@ def check_rules_are_asked(network: Network, rules: Mapping[str, Rule]) -> None:
         raise Unsupported(problems)
 
 
+def _module_of(path: Union[str, Path]) -> str:
+    """The module name that a rule file runs under."""
+    return f"rules in {Path(path).resolve()}"
+
+
 def rules_in(path: Union[str, Path]) -> Rules:
     """Run a Python file of the user's own; the rules that it defines, by class name, and the text functions.
 
@@ -79,7 +107,7 @@ def rules_in(path: Union[str, Path]) -> Rules:
     path = Path(path)
     if not path.is_file():
         raise Unsupported(Problem(f"rules {str(path)!r}", "is no file", "give the Python file that holds your rules"))
-    name = f"rules in {path.resolve()}"
+    name = _module_of(path)
     found: dict[str, Rule] = {}
     functions: dict[str, Callable[..., Any]] = {}
     RULE_FILES[name], TEXT_FILES[name] = found, functions

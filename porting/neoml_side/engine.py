@@ -12,6 +12,7 @@ import numpy as np
 from ..engine import Engine, Learner
 from ..errors import Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
+from ..layers.rule_files import portable
 from ..network import Array, Call, Input, Network, TensorRef
 from .graph import Graph
 from .lowering.operations import NeomlOperations
@@ -83,6 +84,9 @@ class NeomlEngine(Engine):
         except Unsupported as error:
             if any("does not fit an axis" in problem.what for problem in error.problems):
                 raise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NeomlEngine, (self._as_it_is(), portable(self.rules), self.device)
 
     @property
     def device(self) -> Any:

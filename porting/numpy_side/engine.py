@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Optional
+from typing import Any, Optional
 
 from ..engine import Engine
 from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..layers.execution import walk
+from ..layers.rule_files import portable
 from ..network import Array, Call, Case, Network, TensorRef
 from .operations import NumpyOperations, Value
 
@@ -31,6 +32,9 @@ class NumpyEngine(Engine):
         self.ops = NumpyOperations()
         if network.cases:
             self._try(network.cases[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NumpyEngine, (self.network, portable(self.rules))
 
     @property
     def device(self) -> str:

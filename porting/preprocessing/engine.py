@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ..engine import Engine, Learner
 from ..inputs import check_inputs
-from ..network import Array, Call, Network, TensorRef
+from ..network import Array, Call, Input, Layer, Network, TensorRef
 from ..text.functions import functions_in
-from .front import KERAS_BATCH_SIZE, Front, split_front
+from .front import KERAS_BATCH_SIZE, Front, make_step, split_front
 from .learner import FrontedLearner
 
-__all__ = ["FrontedEngine"]
+__all__ = ["FrontedEngine", "fronted"]
+
+
+def fronted(
+    calls: Iterable[tuple[Call, Layer]], core_inputs: Sequence[Input], core: Engine, network: Network
+) -> FrontedEngine:
+    """An engine with these calls of preprocessing layers in front, by the text functions among its rules.
+
+    Raises:
+        Unsupported: a setting of a layer that is not done exactly.
+    """
+    own = functions_in(core.rules)
+    steps = tuple(make_step(call, layer, own) for call, layer in calls)
+    return FrontedEngine(Front(steps, tuple(core_inputs)), core, network)
 
 
 class FrontedEngine(Engine):
@@ -27,6 +40,10 @@ class FrontedEngine(Engine):
         self.hangs_on_sizes = core.hangs_on_sizes
         self.is_partial = core.is_partial
         self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        calls = [(step.call, step.layer) for step in self.front.steps]
+        return fronted, (calls, self.front.core_inputs, self.core, self.network)
 
     @property
     def device(self) -> Any:

@@ -90,6 +90,8 @@ class Tunable:
         self._network = network
         self._engine = engine
         self._trainer: Optional[Trainer] = None
+        # References of Keras' fit the weights of Keras'.
+        self._is_tuned = False
         self._run: Optional[Run] = None
         self._busy = threading.Lock()
         self.history: Optional[History] = None
@@ -173,6 +175,7 @@ class Tunable:
         )
         self._complete()
         self._trainer = Trainer(self.network, checked, self._engine.learner)
+        self._is_tuned = True
 
     def _complete(self) -> None:
         """Have the whole network at hand. A stored net predicts without; it is read when more is asked for."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import neoml
 
-__all__ = ["check_file_limit", "copy_of", "loaded", "stored", "teach_wrappers"]
+__all__ = ["check_file_limit", "copy_of", "loaded", "opened", "stored", "teach_wrappers"]
 
 
 def stored(dnn: Any, with_solver: bool = False) -> bytes:
@@ -48,6 +48,13 @@ def loaded(archive: bytes, math_engine: Any, random: Any = None, with_solver: bo
         with open(path, "wb") as file:
             file.write(archive)
         (dnn.load_checkpoint if with_solver else dnn.load)(path)
+    return dnn
+
+
+def opened(path: str, math_engine: Any) -> Any:
+    """The net of an archive on the disk, which must be our own as in `loaded`."""
+    dnn = neoml.Dnn.Dnn(math_engine)
+    dnn.load(path)
     return dnn
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from ...archive.folder import open_plain, path_of
 from ...archive.hashing import sha256_of_file
@@ -22,10 +22,9 @@ from ...archive.limits import LIMITS, Limits
 from ...engine import Engine
 from ...errors import BadArchive, Problem, Unsupported
 from ...layers import Rule
+from ...layers.rule_files import portable
 from ...network import Array, Call, Input, Network, Shape, TensorRef
-from ...preprocessing.engine import FrontedEngine
-from ...preprocessing.front import Front, make_step
-from ...text.functions import functions_in
+from ...preprocessing.engine import FrontedEngine, fronted
 from ..runtime.blobs import as_array, as_blob, run_checked
 from ..runtime.devices import math_engine_for, math_engine_of_fork
 from ..runtime.pool import LARGE_WEIGHTS, NetPool
@@ -198,12 +197,10 @@ def load_net(
         raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
     description = read_description(path, limits)
     stored = StoredEngine(path, description, device or "cpu", rules, make_engine, trust, limits)
-    own = functions_in(rules)
-    steps = tuple(make_step(call, layer, own) for call, layer in description.preprocessing)
-    if not steps:
+    if not description.preprocessing:
         return stored.network, stored
     network = Network(description.name, description.inputs, (), {}, description.outputs)
-    return network, FrontedEngine(Front(steps, stored.network.inputs), stored, network)
+    return network, fronted(description.preprocessing, stored.network.inputs, stored, network)
 
 
 def check_archive(path: Path, description: StoredDescription) -> None:
@@ -220,7 +217,10 @@ def check_archive(path: Path, description: StoredDescription) -> None:
 
 
 class StoredEngine(Engine):
-    """`porting.engine.Engine` over a stored net: it predicts. `whole` gives what does the rest."""
+    """`porting.engine.Engine` over a stored net: it predicts. `whole` gives what does the rest.
+
+    `archive` is what was read from `path`, where the engine comes out of a pickle.
+    """
 
     name = "neoml"
     default_batch_size = 32
@@ -235,8 +235,10 @@ class StoredEngine(Engine):
         make_engine: MakeEngine,
         trust: bool = False,
         limits: Limits = LIMITS,
+        archive: Optional[bytes] = None,
     ) -> None:
         self.path = path
+        self._archive = archive
         self._device = device
         self.math_engine = math_engine_for(device)
         self.sources, self.sinks = list(description.sources), list(description.sinks)
@@ -254,6 +256,15 @@ class StoredEngine(Engine):
         self._pool = NetPool(self._load, self._forked, 1 if description.archive_bytes > LARGE_WEIGHTS else None)
         self.check_terminals()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        archive = self._archive
+        if archive is None:
+            if not self.trust:
+                check_archive(self.path, self.description)
+            archive = self.path.read_bytes()
+        told = (self.path, self.description, self.device, portable(self.rules), self._make_engine)
+        return StoredEngine, (*told, self.trust, self.limits, archive)
+
     @property
     def device(self) -> Any:
         return self._device
@@ -267,10 +278,11 @@ class StoredEngine(Engine):
 
     def _load(self) -> StoredNet:
         """A live net. The archive is compared anew for every net: it may have been replaced since the one before."""
-        if not self.trust:
+        if not self.trust and self._archive is None:
             check_archive(self.path, self.description)
+        source = str(self.path) if self._archive is None else self._archive
         try:
-            return StoredNet(self.path, self.math_engine, self.id_limits, self.guards)
+            return StoredNet(source, self.math_engine, self.id_limits, self.guards)
         except RuntimeError as error:
             what = f"is not loaded by NeoML: {error}"
             raise BadArchive(Problem(str(self.path), what, "store the net again")) from error
@@ -314,7 +326,7 @@ class StoredEngine(Engine):
     @property
     def has_whole(self) -> bool:
         """Whether the network that the net was built from is beside it."""
-        return self.description.whole is not None and network_path(self.path).exists()
+        return self._archive is None and self.description.whole is not None and network_path(self.path).exists()
 
     def whole(self) -> tuple[Network, Engine]:
         """The network that the net was built from, and an engine for it.
@@ -325,6 +337,8 @@ class StoredEngine(Engine):
         """
         sketch = self.description.whole
         arrays = network_path(self.path)
+        if self._archive is not None:
+            raise self._only_predicts("came out of a pickle without its network", "store it with with_network=True")
         if sketch is None:
             raise self._only_predicts("was stored without its network", "store it with with_network=True")
         check_archive(self.path, self.description)
@@ -351,17 +365,16 @@ class StoredEngine(Engine):
 
 
 class StoredNet:
-    """One live net from an archive whose hash was checked."""
+    """One live net from an archive whose hash was checked: a path, or what was read from it."""
 
-    def __init__(self, path: Path, math_engine: Any, ids_below: Mapping[str, int], guards: Mapping[str, int]) -> None:
-        import neoml
-
-        from ..runtime.archives import teach_wrappers
+    def __init__(
+        self, source: Union[str, bytes], math_engine: Any, ids_below: Mapping[str, int], guards: Mapping[str, int]
+    ) -> None:
+        from ..runtime.archives import loaded, opened, teach_wrappers
         from ..runtime.build import blob_of, from_blob
 
         teach_wrappers()
-        self.dnn = neoml.Dnn.Dnn(math_engine)
-        self.dnn.load(str(path))
+        self.dnn = loaded(source, math_engine) if isinstance(source, bytes) else opened(source, math_engine)
         self.reads = set(self.dnn.input_layers)
         self._blob_of = blob_of
         self._from_blob = from_blob
