@@ -27,7 +27,7 @@ nox.options.default_venv_backend = "none"
 # What each environment holds besides the package itself.
 ENVIRONMENTS = {
     "keras": ["-e", ".[keras,cli,test,examples]", "tensorflow==2.21.*"],
-    "neoml": ["-e", ".[neoml,cli,test,lint]"],
+    "neoml": ["-e", ".[neoml,cli,dask,test,lint]"],
     "numpy": ["-e", ".", "pytest>=8"],
     "jax": ["-e", ".[cli,test]", "keras>=3.15", "jax[cpu]", "h5py>=3.8"],
     "torch": ["-e", ".[cli,test]", "keras>=3.15", "torch", "h5py>=3.8"],

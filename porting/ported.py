@@ -14,9 +14,10 @@ from .archive import write_network
 from .checking import Report, RunVerdict, check_network
 from .checking.judging import Judge
 from .checking.runs import check_runs, compare_engines
+from .corpus import is_dask, predict_lazily
 from .engine import Engine
 from .engine_factory import make_engine
-from .errors import Mismatch, Problem
+from .errors import Mismatch, Problem, Unsupported
 from .explaining import Explanation, explain_row
 from .inputs import batch_size_of, check_inputs, whole_number
 from .layers import RULES, Rule
@@ -26,6 +27,8 @@ from .training.arguments import file_path
 from .training.tuning import Tunable
 
 __all__ = ["PortedNetwork"]
+
+LAZY_PROGRESS = "leave progress and verbose out, and use dask.diagnostics.ProgressBar"
 
 
 class PortedNetwork(Tunable):
@@ -63,7 +66,9 @@ class PortedNetwork(Tunable):
         """What Keras' ``predict`` returns for the same inputs.
 
         Args:
-            inputs: an array, a list in model order, or a dict by input name; the batch is axis 0.
+            inputs: an array, a list in model order, or a dict by input name; the batch is axis 0. Or dask's arrays,
+                bags and dataframes; then outputs are dask's too, computed partition by partition when dask computes
+                them (`porting.corpus.lazily`).
             batch_size: rows a run; the engine's own by default.
             threads: batches run side by side, each thread with a net of its own; all cores by default. The
                 results do not depend on it.
@@ -76,6 +81,11 @@ class PortedNetwork(Tunable):
         Raises:
             Mismatch: inputs of another count, name, shape or dtype, empty, or with ids out of range.
         """
+        if is_dask(inputs, len(self.network.inputs)):
+            if progress is not None or verbose:
+                raise Unsupported(Problem("predict", "what is computed later shows no progress", LAZY_PROGRESS))
+            rows = None if batch_size is None else whole_number("batch_size", batch_size)
+            return predict_lazily(self, inputs, rows, whole_number("threads", 1 if threads is None else threads))
         arrays = self._checked(inputs)
         size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
         if verbose and progress is None:

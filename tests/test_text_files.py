@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import porting
-from porting.cli import text_files
 from porting.cli.commands import porting as commands
 from porting.cli.text_files import BadRow, Row, predict_rows, read_rows
+from porting.corpus import csv_rows
 
 SAVED = Path(__file__).parent.parent / "saved_weights"
 FILTER = SAVED / "filter"
@@ -47,7 +47,7 @@ def test_what_is_no_utf_8_is_a_bad_row() -> None:
 
 
 def test_a_line_without_an_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_files, "LONGEST_FIELD", 8)
+    monkeypatch.setattr(csv_rows, "LONGEST_FIELD", 8)
     rows = rows_of("a\n" + "b" * 30 + "\n1234567\n12345678\n" + "c" * 16 + "\nlast")
     assert [row for row in rows if isinstance(row, Row)] == [
         Row(1, "a"),

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Optional, TextIO
 
 import numpy as np
 
+from ..corpus.csv_rows import BadRow, csv_records, decoded_lines, what_is_wrong
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, map_tensors, tensors_in
 from ..ported import PortedNetwork
@@ -21,10 +22,6 @@ from ..ported import PortedNetwork
 __all__ = ["BadRow", "Row", "predict_rows", "read_rows", "text_input", "write_csv", "write_jsonl"]
 
 ROWS_AT_A_TIME = 1024
-# csv's own limit of 131072 characters a field is below what texts may have; without one, an open quote takes all.
-LONGEST_FIELD = 2**24
-# A line is read as far as a field may go. What stands at the end of the part that was read is in no decoded text.
-TOO_LONG = "\ud800"
 
 
 @dataclass(frozen=True)
@@ -33,17 +30,6 @@ class Row:
 
     line: int
     text: str
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that holds no text that could be used."""
-
-    line: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,7 @@ def read_rows(
     Raises:
         Mismatch: a csv without a header or without that column.
     """
-    lines = _decoded(stream, progress)
+    lines = decoded_lines(stream, progress)
     if column is not None:
         rows = _csv_rows(lines, column)
     elif field is not None:
@@ -94,94 +80,24 @@ def read_rows(
     return map(_checked, rows)
 
 
-def _decoded(stream: BinaryIO, progress: Optional[Callable[[int], None]]) -> Iterator[str]:
-    """Lines; bytes that are no UTF-8 stand in them as lone surrogates. A byte order mark in front goes."""
-    read, first, part = 0, True, LONGEST_FIELD + 1
-    while line := stream.readline(part):
-        text = line.decode("utf-8", "surrogateescape")
-        while len(line) == part and not line.endswith(b"\n"):
-            read += len(line)
-            line = stream.readline(part)
-            text = text if text.endswith(TOO_LONG) else text + TOO_LONG
-        read += len(line)
-        yield text[1:] if first and text.startswith("\ufeff") else text
-        first = False
-        if progress is not None:
-            progress(read)
-
-
 def _without_end(line: str) -> str:
     line = line[:-1] if line.endswith("\n") else line
     return line[:-1] if line.endswith("\r") else line
 
 
 def _checked(row: Row | BadRow) -> Row | BadRow:
-    if isinstance(row, Row):
-        if row.text.endswith(TOO_LONG):
-            return BadRow(row.line, f"is longer than {LONGEST_FIELD} bytes")
-        try:
-            row.text.encode()
-        except UnicodeEncodeError as error:
-            return BadRow(row.line, f"is no UTF-8 at character {error.start}")
-    return row
-
-
-class _Lines:
-    """Lines that can be given back; `number` is that of the last one taken, `taken` what came since `begin`."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
-        self._back: list[str] = []
-        self.begin()
-        self.number = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._back.pop() if self._back else next(self._lines)
-        self.taken.append(line)
-        self.number += 1
-        return line
-
-    def begin(self) -> None:
-        self.taken: list[str] = []
-
-    def give_back(self) -> None:
-        """All but the first of the lines taken come again."""
-        again = self.taken[1:]
-        self._back.extend(reversed(again))
-        self.number -= len(again)
+    why = what_is_wrong(row.text) if isinstance(row, Row) else None
+    return row if why is None else BadRow(row.line, why)
 
 
 def _csv_rows(lines: Iterator[str], column: str) -> Iterator[Row | BadRow]:
-    """A row that is no csv is one line: a quote that is never closed does not take those behind it."""
-    csv.field_size_limit(LONGEST_FIELD)
-    source = _Lines(lines)
-    reader = csv.reader(source, strict=True)
-    try:
-        header = next(reader, [])
-    except csv.Error as error:
-        raise Mismatch(Problem("csv", f"has no header: {error}", "begin it with the columns' names")) from error
+    header, records = csv_records(lines)
     if column not in header:
         have = ", ".join(header) or "none"
         raise Mismatch(Problem("csv", f"has no column {column!r}; it has {have}", "name one of them with --column"))
     place = header.index(column)
-    while True:
-        source.begin()
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            source.give_back()
-            yield BadRow(source.number, f"is no csv: {error}")
-            reader = csv.reader(source, strict=True)
-            continue
-        if len(row) != len(header):
-            yield BadRow(source.number, f"has {len(row)} fields, the header has {len(header)}")
-        else:
-            yield Row(source.number, row[place])
+    for record in records:
+        yield record if isinstance(record, BadRow) else Row(record.line, record.fields[place])
 
 
 def _jsonl_rows(lines: Iterator[str], field: str) -> Iterator[Row | BadRow]:
