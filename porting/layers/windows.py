@@ -10,6 +10,7 @@ from .rule import Refusal
 __all__ = [
     "adaptive_windows",
     "effective",
+    "fitting",
     "margins",
     "output_size",
     "per_axis",
@@ -76,9 +77,16 @@ def output_size(size: Optional[int], margin: Margin, window: int, stride: int, d
     Raises:
         Refusal: none does.
     """
-    if size is None:
-        return None
-    count = (size + sum(margin) - effective(window, dilation)) // stride + 1
+    return None if size is None else fitting(size + sum(margin), window, stride, dilation)
+
+
+def fitting(size: int, window: int, stride: int, dilation: int = 1) -> int:
+    """How many windows fit an axis with its margins.
+
+    Raises:
+        Refusal: none does.
+    """
+    count = (size - effective(window, dilation)) // stride + 1
     if count < 1:
         raise Refusal(f"a window of {effective(window, dilation)} does not fit an axis of size {size}")
     return count

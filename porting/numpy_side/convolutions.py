@@ -1,28 +1,30 @@
-"""Convolutions on arrays: shifted slices, one matrix product a shift."""
+"""Convolutions on arrays: one matrix product of all windows, in parts that fit the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import Optional, cast
+from typing import Optional
 
 import numpy as np
 
-from ..layers.windows import effective, margins, output_size, transposed_margins
+from ..layers.windows import effective, fitting, margins, transposed_margins
 from ..network import Array
 from ..operations import Weight
 from .values import Value, floating
 
-__all__ = ["ConvolutionOperations", "padded", "shifts"]
+__all__ = ["ConvolutionOperations", "by_rows", "padded", "shifts"]
 
-Margins = Sequence[tuple[int, int]]
+# Numbers that stay in the cache, and what is made of them.
+PART = 2**17
 
 
 def all_rows(cuts: Iterable[slice]) -> tuple[slice, ...]:
     return (slice(None), *cuts)
 
 
-def padded(x: Array, amounts: Margins, value: float = 0.0) -> Array:
+def padded(x: Array, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
     """Grow the axes after the batch by (before, after); below 0 cut them."""
     cuts = (
         slice(max(-before, 0), max(size - max(-after, 0), 0)) for size, (before, after) in zip(x.shape[1:], amounts)
@@ -34,98 +36,118 @@ def padded(x: Array, amounts: Margins, value: float = 0.0) -> Array:
     return np.pad(x, [(0, 0), *grown], constant_values=np.asarray(value, x.dtype))
 
 
+def pieces(count: int, size: int) -> list[slice]:
+    """Slices of `count` things of `size` numbers each that fit the cache."""
+    step = max(PART // max(size, 1), 1)
+    return [slice(at, at + step) for at in range(0, count, step)]
+
+
+def by_rows(function: Callable[[Array], Array], x: Array) -> Array:
+    """A function that treats each row of a batch alone, over rows that fit the cache."""
+    cuts = pieces(len(x), math.prod(x.shape[1:]))
+    return function(x) if len(cuts) < 2 else np.concatenate([function(x[rows]) for rows in cuts])
+
+
 def shifts(
     x: Array, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
 ) -> Iterator[tuple[tuple[int, ...], Array]]:
     """For each place in the window, which lies over the axes behind the batch, what all windows see there."""
-    counts = [output_size(*axis) for axis in zip(x.shape[1:], [(0, 0)] * len(window), window, strides, dilation)]
-    ends = [(cast(int, count) - 1) * stride + 1 for count, stride in zip(counts, strides)]
+    ends = [(fitting(*axis) - 1) * axis[2] + 1 for axis in zip(x.shape[1:], window, strides, dilation)]
     for place in product(*map(range, window)):
         starts = [at * d for at, d in zip(place, dilation)]
-        cuts = (slice(start, start + end, stride) for start, end, stride in zip(starts, ends, strides))
-        yield place, x[all_rows(cuts)]
+        yield place, x[all_rows(slice(at, at + end, s) for at, end, s in zip(starts, ends, strides))]
+
+
+def windows_over(x: Array, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Array:
+    """(batch, *sizes, features) to a view (batch, *places, *window, features)."""
+    spans = tuple(effective(*axis) for axis in zip(window, dilation))
+    seen: Array = np.lib.stride_tricks.sliding_window_view(x, spans, axis=tuple(range(1, x.ndim - 1)))  # type: ignore
+    steps = [slice(None, None, step) for step in (*strides, 1, *dilation)]
+    return np.moveaxis(seen[all_rows(steps)], x.ndim - 1, -1)
 
 
 def convolve(
     x: Array,
-    kernel: Weight,
-    bias: Optional[Weight],
+    kernel: Array,
+    bias: Optional[Array] = None,
+    *,
     strides: Sequence[int],
-    padding: str,
+    padding: str = "valid",
     dilation: Sequence[int],
-    groups: int,
+    groups: int = 1,
 ) -> Array:
     """(batch, *sizes, in) with a kernel (*window, in / groups, filters)."""
     window = kernel.shape[:-2]
     x = padded(x, [*margins(padding, x.shape[1:-1], window, strides, dilation), (0, 0)])
-    filters = np.split(kernel.value, groups, -1)
-    parts = np.split(x, groups, -1)
-    made = [_convolve_group(part, filter_, strides, dilation) for part, filter_ in zip(parts, filters)]
+    pairs = zip(np.split(x, groups, -1), np.split(kernel, groups, -1))
+    made = [convolve_group(part, filters, strides, dilation) for part, filters in pairs]
     y = made[0] if groups == 1 else np.concatenate(made, -1)
-    return y if bias is None else y + bias.value
+    if bias is not None:
+        y += bias
+    return y
 
 
-def _convolve_group(x: Array, kernel: Array, strides: Sequence[int], dilation: Sequence[int]) -> Array:
-    """Shifts along all axes but the last, whose window goes into the product whole."""
-    *outer, last = kernel.shape[:-2]
-    width, filters = kernel.shape[-2:]
-    span = effective(last, dilation[-1])
-    rows = np.lib.stride_tricks.sliding_window_view(x, span, axis=-2)
-    rows = rows[..., :: strides[-1], :, :: dilation[-1]].swapaxes(-1, -2)
-    total: Optional[Array] = None
-    for place, seen in shifts(rows, outer, strides[:-1], dilation[:-1]):
-        flat = np.ascontiguousarray(seen).reshape(-1, last * width)
-        made = (flat @ kernel[place].reshape(last * width, filters)).reshape(*seen.shape[:-2], filters)
-        total = made if total is None else np.add(total, made, out=total)
-    assert total is not None
-    return total
+def convolve_group(x: Array, kernel: Array, strides: Sequence[int], dilation: Sequence[int]) -> Array:
+    """What windows see, as rows of a matrix, times the kernel as another: some lines of some rows at a time."""
+    *window, _, filters = kernel.shape
+    for axis in zip(x.shape[1:], window, strides, dilation):
+        fitting(*axis)
+    seen, matrix = windows_over(x, window, strides, dilation), kernel.reshape(-1, filters)
+    places = seen.shape[: 1 + len(window)]
+    y = np.empty((*places, filters), np.result_type(x, kernel))
+    line = math.prod(places[2:]) * max(matrix.shape)
+    for rows in pieces(places[0], places[1] * line):
+        for lines in pieces(places[1], line):
+            made = seen[rows, lines].reshape(-1, len(matrix)) @ matrix
+            y[rows, lines] = made.reshape(y[rows, lines].shape)
+    return y
 
 
 def convolve_depthwise(
     x: Array,
-    kernel: Weight,
-    bias: Optional[Weight],
+    kernel: Array,
+    bias: Optional[Array] = None,
+    *,
     strides: Sequence[int],
-    padding: str,
+    padding: str = "valid",
     dilation: Sequence[int],
 ) -> Array:
     """(batch, *sizes, in) with a kernel (*window, in, multiplier) to in · multiplier channels."""
     window = kernel.shape[:-2]
     x = padded(x, [*margins(padding, x.shape[1:-1], window, strides, dilation), (0, 0)])
-    total: Optional[Array] = None
-    for place, seen in shifts(x, window, strides, dilation):
-        made = seen[..., None] * kernel.value[place]
-        total = made if total is None else np.add(total, made, out=total)
-    assert total is not None
-    y: Array = total.reshape(*total.shape[:-2], -1)
-    return y if bias is None else y + bias.value
+
+    def convolved(x: Array) -> Array:
+        (place, seen), *others = shifts(x, window, strides, dilation)
+        total = seen[..., None] * kernel[place]
+        for place, seen in others:
+            total += seen[..., None] * kernel[place]
+        return total.reshape(*total.shape[:-2], -1)
+
+    y = by_rows(convolved, x)
+    if bias is not None:
+        y += bias
+    return y
 
 
 def convolve_transposed(
     x: Array,
-    kernel: Weight,
-    bias: Optional[Weight],
+    kernel: Array,
+    bias: Optional[Array] = None,
+    *,
     strides: Sequence[int],
-    padding: str,
-    output_padding: Optional[Sequence[int]],
     dilation: Sequence[int],
+    amounts: Sequence[tuple[int, int]],
 ) -> Array:
-    """(batch, *sizes, in) with a kernel (*window, filters, in)."""
+    """(batch, *sizes, in) with a kernel (*window, filters, in); `amounts` are added to both ends, or cut off."""
     window = kernel.shape[:-2]
-    spans = [effective(k, d) for k, d in zip(window, dilation)]
-    sizes = [(size - 1) * stride + span for size, stride, span in zip(x.shape[1:-1], strides, spans)]
-    y = np.zeros((x.shape[0], *sizes, kernel.shape[-2]), np.float32)
+    sizes = [(size - 1) * s + effective(k, d) for size, k, s, d in zip(x.shape[1:-1], window, strides, dilation)]
+    y = np.zeros((len(x), *sizes, kernel.shape[-2]), np.float32)
     for place in product(*map(range, window)):
         starts = [at * d for at, d in zip(place, dilation)]
-        cuts = (
-            slice(start, start + (size - 1) * stride + 1, stride)
-            for start, size, stride in zip(starts, x.shape[1:-1], strides)
-        )
-        y[all_rows(cuts)] += x @ kernel.value[place].T
-    more: Sequence[Optional[int]] = output_padding or [None] * len(window)
-    amounts = [transposed_margins(k, s, padding, o, d) for k, s, o, d in zip(window, strides, more, dilation)]
+        ends = [(size - 1) * stride + 1 for size, stride in zip(x.shape[1:-1], strides)]
+        y[all_rows(slice(at, at + end, s) for at, end, s in zip(starts, ends, strides))] += x @ kernel[place].T
     y = padded(y, [*amounts, (0, 0)])
-    return y if bias is None else y + bias.value
+    return y if bias is None else y + bias
 
 
 class ConvolutionOperations:
@@ -142,7 +164,9 @@ class ConvolutionOperations:
         dilation: Sequence[int],
         groups: int = 1,
     ) -> Value:
-        return Value(convolve(floating(x), kernel, bias, strides, padding, dilation, groups))
+        weights = _arrays(kernel, bias)
+        y = convolve(floating(x), *weights, strides=strides, padding=padding, dilation=dilation, groups=groups)
+        return Value(y)
 
     def depthwise_convolution(
         self,
@@ -154,7 +178,8 @@ class ConvolutionOperations:
         padding: str,
         dilation: Sequence[int],
     ) -> Value:
-        return Value(convolve_depthwise(floating(x), kernel, bias, strides, padding, dilation))
+        weights = _arrays(kernel, bias)
+        return Value(convolve_depthwise(floating(x), *weights, strides=strides, padding=padding, dilation=dilation))
 
     def transposed_convolution(
         self,
@@ -167,4 +192,12 @@ class ConvolutionOperations:
         output_padding: Optional[Sequence[int]],
         dilation: Sequence[int],
     ) -> Value:
-        return Value(convolve_transposed(floating(x), kernel, bias, strides, padding, output_padding, dilation))
+        more: Sequence[Optional[int]] = output_padding or [None] * len(strides)
+        sizes = zip(kernel.shape[:-2], strides, more, dilation)
+        amounts = [transposed_margins(k, s, padding, o, d) for k, s, o, d in sizes]
+        weights = _arrays(kernel, bias)
+        return Value(convolve_transposed(floating(x), *weights, strides=strides, dilation=dilation, amounts=amounts))
+
+
+def _arrays(kernel: Weight, bias: Optional[Weight]) -> tuple[Array, Optional[Array]]:
+    return kernel.value, None if bias is None else bias.value

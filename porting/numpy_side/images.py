@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Optional
 
 import numpy as np
@@ -11,26 +10,39 @@ import numpy as np
 from ..layers.windows import margins
 from ..network import Array
 from ..operations import Weight
-from .convolutions import padded, shifts
+from .convolutions import by_rows, padded, shifts
 from .values import Value, floating
 
 __all__ = ["ImageOperations"]
 
 
-def pool(x: Array, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Array:
-    """The max or mean of every window; padding never counts."""
+def max_pool(x: Array, window: Sequence[int], strides: Sequence[int], padding: str = "valid") -> Array:
+    """The largest value of every window over the axes behind the batch; padding never counts."""
+    once = [1] * len(window)
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    grown = padded(x, [*margins(padding, x.shape[1:-1], window, strides, once), (0, 0)], lowest)
+
+    def largest(x: Array) -> Array:
+        (_, y), *others = shifts(x, window, strides, once)
+        for _, seen in others:
+            y = np.maximum(y, seen)
+        return y
+
+    return by_rows(largest, grown)
+
+
+def mean_pool(x: Array, window: Sequence[int], strides: Sequence[int], padding: str = "valid") -> Array:
+    """The mean of every window over the axes behind the batch; padding never counts."""
     once = [1] * len(window)
     amounts = [*margins(padding, x.shape[1:-1], window, strides, once), (0, 0)]
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    grown = padded(x, amounts, lowest if name == "max" else 0)
-    seen = (part for _, part in shifts(grown, window, strides, once))
-    if name == "max":
-        return np.asarray(reduce(np.maximum, seen))
-    total = reduce(np.add, seen)
-    counts = reduce(
-        np.add, (part for _, part in shifts(padded(np.ones_like(x[:1, ..., :1]), amounts), window, strides, once))
-    )
-    return np.asarray(total / counts, np.float32)
+
+    def summed(x: Array) -> Array:
+        (_, y), *others = shifts(x, window, strides, once)
+        for _, seen in others:
+            y = y + seen
+        return y
+
+    return by_rows(summed, padded(x, amounts)) / summed(padded(np.ones_like(x[:1, ..., :1]), amounts))
 
 
 def resample(x: Array, axis: int, matrix: Array) -> Array:
@@ -46,6 +58,17 @@ def upsample(x: Array, times: Sequence[int]) -> Array:
     return x
 
 
+def batch_normalize(
+    x: Array, mean: Array, variance: Array, epsilon: float, gamma: Optional[Array] = None, beta: Optional[Array] = None
+) -> Array:
+    """Fixed mean and variance, then gamma and beta, as one scale and one shift."""
+    scale = 1 / np.sqrt(variance + np.float32(epsilon))
+    scale = scale if gamma is None else scale * gamma
+    y = x * scale
+    y += -mean * scale if beta is None else beta - mean * scale
+    return y
+
+
 def along(vector: Array, axis: int, rank: int) -> Array:
     """A vector with axes of 1 beside it, so that it broadcasts along one axis of a tensor."""
     return vector.reshape([-1 if at == axis % rank else 1 for at in range(rank)])
@@ -55,7 +78,9 @@ class ImageOperations:
     """`porting.operations.ImageOperations` on arrays."""
 
     def pool(self, x: Value, name: str, window: Sequence[int], strides: Sequence[int], padding: str) -> Value:
-        return Value(pool(x.value if name == "max" else floating(x), name, window, strides, padding))
+        if name == "max":
+            return Value(max_pool(x.value, window, strides, padding))
+        return Value(mean_pool(floating(x), window, strides, padding))
 
     def pad(self, x: Value, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Value:
         return Value(padded(x.value, amounts, value))
@@ -77,10 +102,11 @@ class ImageOperations:
         epsilon: float,
         axis: int,
     ) -> Value:
-        scale = 1 / np.sqrt(variance.value + np.float32(epsilon))
-        scale = scale if gamma is None else scale * gamma.value
-        shift = -mean.value * scale if beta is None else beta.value - mean.value * scale
-        return self.scale_and_shift(x, scale, shift, axis)
+        def vector(weight: Weight) -> Array:
+            return along(weight.value, axis, x.value.ndim)
+
+        more = [None if weight is None else vector(weight) for weight in (gamma, beta)]
+        return Value(batch_normalize(floating(x), vector(mean), vector(variance), epsilon, *more))
 
     def scale_and_shift(self, x: Value, scale: Optional[Array], shift: Optional[Array], axis: int) -> Value:
         y = floating(x)

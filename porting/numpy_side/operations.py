@@ -30,6 +30,12 @@ UNARY: dict[str, Callable[[Array], Array]] = {
 }
 
 
+def whole_division(name: str, a: Array, b: Array) -> Array:
+    if not np.all(b):
+        raise ZeroDivisionError("divides whole numbers by 0, which Keras refuses")
+    return np.asarray(getattr(np, name)(a, b))
+
+
 class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations):
     """`porting.operations.Operations` on arrays.
 
@@ -98,11 +104,11 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
             return Value(np.divide(left, right))
 
     def whole_division(self, a: Operand, b: Operand, name: str) -> Value:
-        left, right = alike(a, b)
-        if not right.all():
-            raise Mismatch(Problem(name, "divides whole numbers by 0, which Keras refuses", "give other divisors"))
-        with np.errstate(over="ignore"):
-            return Value(np.asarray(getattr(np, name)(left, right)))
+        try:
+            with np.errstate(over="ignore"):
+                return Value(whole_division(name, *alike(a, b)))
+        except ZeroDivisionError as error:
+            raise Mismatch(Problem(name, str(error), "give other divisors")) from error
 
     def maximum(self, a: Operand, b: Operand) -> Value:
         return self._binary(np.maximum, a, b)
@@ -137,13 +143,6 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     def reduce(self, x: Value, name: str, axes: Sequence[int], keepdims: bool = False) -> Value:
         result = getattr(np, name)(x.value, axis=tuple(axes), keepdims=keepdims)
         return Value(result.astype(np.float32, copy=False) if name == "mean" else result.astype(x.dtype, copy=False))
-
-    def softmax(self, x: Value, axes: Sequence[int], log: bool = False) -> Value:
-        axes = tuple(axes)
-        moved = x.value - x.value.max(axis=axes, keepdims=True)
-        exponents = np.exp(moved)
-        total = exponents.sum(axis=axes, keepdims=True)
-        return Value(moved - np.log(total) if log else exponents / total)
 
     def reshape(self, x: Value, shape: Sequence[Optional[int]]) -> Value:
         sizes = [x.value.shape[axis] if size is None else size for axis, size in enumerate(shape, 1)]

@@ -18,6 +18,17 @@ from .values import Operand, Value, array_in
 __all__ = ["PositionOperations"]
 
 
+def entries(table: Array, batch: int, *places: tuple[int, str, int]) -> Array:
+    """For each row of a batch, entries along a table's first axes: the first so many from a start, the last, or one."""
+    key: list[Any] = []
+    for (size, which, start), rows in zip(places, table.shape):
+        if start + size > rows:
+            raise IndexError(f"holds {rows - start} steps, {size} are asked for")
+        parts = {"first": slice(start, start + size), "last": slice(rows - size, rows), "at": size - 1}
+        key.append(parts[which])
+    return np.repeat(table[tuple(key)][None], batch, axis=0)
+
+
 class PositionOperations:
     """`porting.operations.PositionOperations` on arrays."""
 
@@ -30,16 +41,12 @@ class PositionOperations:
         return Value(np.arange(shape[axis], dtype=np.float32).reshape(shape))
 
     def table(self, values: Weight, like: Value, places: Sequence[Any]) -> Value:
-        key: list[Any] = []
-        for (many, which, start), rows in zip(places, values.shape):
-            size = many if isinstance(many, int) else many[0].value.shape[many[1]]
-            if start + size > rows:
-                what = f"holds {rows - start} steps, {size} are asked for"
-                raise Mismatch(Problem(values.name, what, "give shorter inputs"))
-            parts = {"first": slice(start, start + size), "last": slice(rows - size, rows), "at": size - 1}
-            key.append(parts[which])
-        made = values.value[tuple(key)]
-        return Value(np.repeat(made[None], len(like.value), axis=0))
+        sizes = [many if isinstance(many, int) else many[0].value.shape[many[1]] for many, _, _ in places]
+        try:
+            found = [(size, which, start) for size, (_, which, start) in zip(sizes, places)]
+            return Value(entries(values.value, len(like.value), *found))
+        except IndexError as error:
+            raise Mismatch(Problem(values.name, str(error), "give shorter inputs")) from error
 
     def cumsum(self, x: Value, axis: int, reverse: bool = False) -> Value:
         ordered = np.flip(x.value, axis) if reverse else x.value

@@ -1,16 +1,42 @@
-"""Normalisation of each row, on arrays."""
+"""Softmax and normalisation of each row, on arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
+from ..network import Array
 from ..operations import Weight
 from .values import Value, floating
 
 __all__ = ["ScalingOperations"]
+
+
+def softmax(x: Array, axis: Union[int, tuple[int, ...]] = -1) -> Array:
+    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    y /= y.sum(axis=axis, keepdims=True)
+    return y
+
+
+def log_softmax(x: Array, axis: Union[int, tuple[int, ...]] = -1) -> Array:
+    moved = x - x.max(axis=axis, keepdims=True)
+    return moved - np.log(np.exp(moved).sum(axis=axis, keepdims=True))
+
+
+def normalize(
+    x: Array, axes: tuple[int, ...], epsilon: float, gamma: Optional[Array] = None, beta: Optional[Array] = None
+) -> Array:
+    """Mean 0 and variance 1 over axes of each row, then gamma and beta."""
+    y = x - x.mean(axis=axes, keepdims=True)
+    variance = np.square(y).mean(axis=axes, keepdims=True)
+    y /= np.sqrt(variance + np.float32(epsilon))
+    if gamma is not None:
+        y *= gamma
+    if beta is not None:
+        y += beta
+    return y
 
 
 class ScalingOperations:
@@ -21,15 +47,11 @@ class ScalingOperations:
     ) -> Value:
         values = floating(x)
         over = tuple(axis % values.ndim for axis in axes)
-        mean = values.mean(axis=over, keepdims=True)
-        centered = values - mean
-        variance = np.square(centered).mean(axis=over, keepdims=True)
-        with np.errstate(all="ignore"):
-            result = centered / np.sqrt(variance + np.float32(epsilon))
         order = np.argsort(over)
         shape = [size if axis in over else 1 for axis, size in enumerate(values.shape)]
-        if gamma is not None:
-            result = result * gamma.value.transpose(order).reshape(shape)
-        if beta is not None:
-            result = result + beta.value.transpose(order).reshape(shape)
-        return Value(result)
+        given = [None if one is None else one.value.transpose(order).reshape(shape) for one in (gamma, beta)]
+        with np.errstate(all="ignore"):
+            return Value(normalize(values, over, epsilon, *given))
+
+    def softmax(self, x: Value, axes: Sequence[int], log: bool = False) -> Value:
+        return Value((log_softmax if log else softmax)(x.value, tuple(axes)))

@@ -110,13 +110,13 @@ class Discretization:
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":
             raise Mismatch(Problem("Discretization", f"an array of {array.dtype} has no numbers", "give numbers"))
-        boundaries = _as_compared(np.asarray(self.bin_boundaries))
-        bins = np.searchsorted(boundaries, _as_compared(array).reshape(-1), side="right").reshape(array.shape)
+        boundaries = as_compared(np.asarray(self.bin_boundaries))
+        bins = np.searchsorted(boundaries, as_compared(array).reshape(-1), side="right").reshape(array.shape)
         dtype = "int32" if self.output_mode == "int" else self.dtype
         return encode(bins, self.output_mode, len(boundaries) + 1, dtype)
 
 
-def _as_compared(values: Array) -> Array:
+def as_compared(values: Array) -> Array:
     """float32 as TensorFlow's kernels see it: its threads take what is below the least normal number for zero."""
     with np.errstate(over="ignore"):  # beyond float32 is infinite there as well
         single = values.astype(np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from ..dtypes import is_whole
 from ..network import Array
 from ..numpy_side.activations import KEEP_WHOLE
+from ..numpy_side.recurrence import kind_of
 from ..numpy_side.values import Value
 from ..operations import Cell, Weight
 from .base import Code, Operand, axis_code, literal, number
@@ -126,9 +127,8 @@ class StatementOperations(WindowStatements):
         if not isinstance(b, Traced):
             code = "{0} // {1}" if name == "floor_divide" else "{0} % {1}"
             return Traced(self.trace.add(code, operands, binds=PRODUCT, asks=(PRODUCT, ATOM), hint=name), values)
-        return Traced(
-            self.trace.add(f"whole_{name}({{0}}, {{1}})", operands, hint=name, helpers=[f"whole_{name}"]), values
-        )
+        code = f'whole_division("{name}", {{0}}, {{1}})'
+        return Traced(self.trace.add(code, operands, hint=name, helpers=["whole_division"]), values)
 
     def maximum(self, a: Operand, b: Operand) -> Traced:
         return self._binary("largest", self._values("maximum", a, b), a, b, "np.maximum({0}, {1})", ATOM)
@@ -263,7 +263,7 @@ class StatementOperations(WindowStatements):
         options = {"initial_state": list(initial_state) if initial_state else None, "mask": mask}
         flags = {"go_backwards": go_backwards, "zero_output_for_mask": zero_output_for_mask}
         made = self._values("recurrent", cell, x, **options, **flags)
-        helper = "gru_reset_before" if cell.kind == "gru" and not cell.reset_after else cell.kind
+        helper = kind_of(cell)
         operands: list[Union[Node, str]] = [self._floating(x).node, *map(self._weight, weights_of(cell))]
         codes = [f"{{{at}}}" for at in range(len(operands))]
         if mask is not None:

@@ -62,7 +62,7 @@ class WindowStatements(StatementBase):
     def pad(self, x: Traced, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Traced:
         values = self._values("pad", x, amounts, value)
         more = [str([tuple(map(int, pair)) for pair in amounts]), *([number(value)] if value else [])]
-        return Traced(self._call("grow", x, *more, hint="grown"), values)
+        return Traced(self._call("padded", x, *more, hint="grown"), values)
 
     def upsample(self, x: Traced, times: Sequence[int]) -> Traced:
         values = self._values("upsample", x, times)

@@ -1,0 +1,63 @@
+"""Steps that no row needs are left out, and nothing shows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from porting.network import Array
+from porting.numpy_side.recurrence import KINDS, run_steps
+
+UNITS, GATES = 4, {"lstm": 4, "gru": 3, "gru_reset_before": 3, "simple_rnn": 1}
+MASKS = {
+    "padded": [[1, 1, 0, 0, 0], [1, 1, 1, 0, 0]],
+    "padded in front": [[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]],
+    "with holes": [[1, 0, 0, 1, 0], [1, 0, 1, 1, 0]],
+    "empty": [[0, 0, 0, 0, 0], [0, 0, 0, 0, 0]],
+    "a row of padding": [[0, 0, 0, 0, 0], [1, 1, 1, 1, 1]],
+}
+
+
+def weights(kind: str) -> list[Array]:
+    random, columns = np.random.default_rng(0), GATES[kind] * UNITS
+    shapes = [(3, columns), (UNITS, columns), (2, columns) if kind == "gru" else (columns,)]
+    return [random.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize("zero_output", [False, True])
+@pytest.mark.parametrize("go_backwards", [False, True])
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_masked_row_is_the_row_of_its_valid_steps(
+    kind: str, mask: list[list[int]], go_backwards: bool, zero_output: bool
+) -> None:
+    valid = np.array(mask, bool)
+    x = np.random.default_rng(1).normal(size=(2, 5, 3)).astype(np.float32)
+    x[~valid] = np.nan
+    options = {"go_backwards": go_backwards, "zero_output": zero_output}
+    outputs, *states = KINDS[kind](x, *weights(kind), mask=valid, **options)
+    for row in range(2):
+        order = valid[row, ::-1] if go_backwards else valid[row]
+        if not order.any():
+            assert not outputs[row].any()
+            assert not any(state[row].any() for state in states)
+            continue
+        alone, *last = KINDS[kind](x[row, valid[row]][None], *weights(kind), go_backwards=go_backwards)
+        np.testing.assert_allclose(outputs[row, order], alone[0], atol=1e-6)
+        for state, wanted in zip(states, last):
+            np.testing.assert_allclose(state[row], wanted[0], atol=1e-6)
+        before = np.zeros(UNITS, np.float32)
+        for at, kept in enumerate(order):
+            before = outputs[row, at] if kept else before
+            np.testing.assert_array_equal(outputs[row, at], 0 if zero_output and not kept else before)
+
+
+def test_steps_of_padding_are_not_computed() -> None:
+    def step(projected: Array, h: Array) -> tuple[Array, ...]:
+        seen.append(projected)
+        return (projected + h,)
+
+    seen: list[Array] = []
+    mask = np.array(MASKS["padded"], bool)
+    run_steps(step, np.ones((2, 5, 1), np.float32), np.ones((1, UNITS), np.float32), None, [UNITS], mask=mask)
+    assert len(seen) == 3
