@@ -14,18 +14,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from .checking import Report
-from .errors import BadArchive, Mismatch, PortingError, Problem, Unsupported
-from .layers import Refusal, rule
-from .network import Case, Network
-from .ported import PortedNetwork
-from .text.functions import text_function
-
 if TYPE_CHECKING:
+    from .checking import Report
+    from .errors import BadArchive, Mismatch, PortingError, Problem, Unsupported
+    from .layers import Refusal, rule
     from .layers.rule_files import RulesGiven
+    from .network import Case, Network
+    from .ported import PortedNetwork
+    from .text.functions import text_function
 
 __all__ = [
     "BadArchive",
@@ -50,6 +50,30 @@ __all__ = [
 __version__ = "0.1.0"
 
 Folder = Union[str, Path]
+
+# Imported when it is first asked for: help needs neither numpy nor a room.
+LATER = {
+    **dict.fromkeys(("BadArchive", "Mismatch", "PortingError", "Problem", "Unsupported"), "errors"),
+    **dict.fromkeys(("Refusal", "rule"), "layers"),
+    **dict.fromkeys(("Case", "Network"), "network"),
+    "PortedNetwork": "ported",
+    "Report": "checking",
+    "text_function": "text.functions",
+}
+ROOMS = ("optimizers", "schedules", "training")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in ROOMS:
+            return import_module(f".{name}", __name__)
+        if name not in LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found = getattr(import_module(f".{LATER[name]}", __name__), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, *ROOMS})
 
 
 def save(model: Any, folder: Folder, samples: Any = None, **options: Any) -> Network:
@@ -94,6 +118,7 @@ def load(
     from .archive import read_network
     from .engine_factory import make_engine
     from .layers.rule_files import check_rules_are_asked, gather_rules
+    from .ported import PortedNetwork
 
     path = Path(folder)
     if path.is_file():

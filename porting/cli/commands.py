@@ -1,31 +1,24 @@
-"""The commands behind `porting.cli`."""
+"""The commands behind `porting.cli`. What each does is imported when it runs, so that help comes at once."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
 
 import click
-import numpy as np
-from rich.markup import escape
-from rich.table import Table
 
 import porting as api
 
-from ..checking import Report
 from ..errors import Mismatch, PortingError, Problem, Unsupported
-from ..network import Array
-from . import text_files
-from .options import FOLDER, console, device_option, engine_option, progress_bar, rules_option
+from .options import FOLDER, device_option, engine_option, rules_option
 from .tune import tune
 
 __all__ = ["porting"]
 
-STYLES = {"exact": "green", "insensitive": "yellow", "ill-conditioned": "yellow", "not checked": "yellow"}
+# What --out of texts may end in.
+SUFFIXES = (".csv", ".jsonl")
 # Of `check --strict`: nothing departs, and not everything is proved.
 NOT_PROVED = 4
 
@@ -84,6 +77,8 @@ def save(
 ) -> None:
     """Save MODEL (.keras, .h5 or a SavedModel folder) with references to FOLDER. Needs Keras."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from .screen import progress_bar
+
     try:
         from ..keras_side.load import load_model_file
     except ImportError as error:
@@ -109,20 +104,9 @@ def plan(folder: Path, rule_files: tuple[str, ...]) -> None:
     """Show what each layer of FOLDER becomes in NeoML, and every problem at once. Builds nothing."""
     from ..archive import read_network
     from ..layers.rule_files import gather_rules
-    from ..neoml_side.plan import plan_network
-    from ..neoml_side.sized import planned
+    from .screen import show_plan
 
-    network, rules = read_network(folder), gather_rules(rule_files)
-    found, hangs_on_sizes = planned(network, lambda it: plan_network(it, rules))
-    becomes = found.needed_nodes(network)
-    table = Table("layer", "class", "output shape", "NeoML layers", title=escape(network.name))
-    for call in network.calls:
-        shapes = ", ".join(str(found.tensors[ref].shape) for ref in call.refs())
-        kinds = [node.kind for node in becomes[call.name]]
-        table.add_row(escape(call.name), network.layers[call.layer].class_name, shapes, ", ".join(kinds) or "–")
-    console().print(table)
-    for one in hangs_on_sizes.problems if hangs_on_sizes else ():
-        console().print(escape(f"built anew for each size, here one of the references': {one.where}: {one.what}"))
+    show_plan(read_network(folder), gather_rules(rule_files))
 
 
 @porting.command()
@@ -157,6 +141,7 @@ def build(
     """Build FOLDER in NeoML and store it as a native archive that any NeoML program loads."""
     from ..neoml_side.stored.description import description_path
     from ..neoml_side.stored.network import network_path
+    from .screen import progress_bar
 
     net = api.load(folder, engine="neoml", device=device, rules=rule_files)
     if checked:
@@ -206,6 +191,8 @@ def check(
 
     What predict runs is compared too, and every weight that is read back.
     """
+    from .screen import progress_bar, show_report
+
     net = api.load(folder, engine, device, rule_files)
     with progress_bar("checking") as report:
         verdict = net.check(tolerance, report, weights=shown)
@@ -218,25 +205,6 @@ def check(
         raise click.exceptions.Exit(Mismatch.exit_code)
     if strict and not verdict.proved:
         raise click.exceptions.Exit(NOT_PROVED)
-
-
-def show_report(report: Report) -> None:
-    """The report as a table, the first departure on top."""
-    screen = console()
-    colour = "red" if not report.ok else "green" if report.proved else "yellow"
-    screen.print(f"[{colour}]{escape(report.headline())}[/]")
-    table = Table("layer", "class")
-    for column in ("alone", "allowed", "chain", "allowed", "varies"):
-        table.add_column(column, justify="right")
-    table.add_column("verdict")
-    for one in report.layers:
-        numbers = (one.alone, one.allowed, one.chain, one.allowed_in_chain, one.varies)
-        cells = [f"{value:.1e}" if value is not None else "–" for value in numbers]
-        style = STYLES.get(one.status, "red")
-        table.add_row(escape(one.call), escape(one.class_name), *cells, f"[{style}]{one.status}[/]")
-    screen.print(table)
-    for remark in report.remarks():
-        screen.print(escape(remark))
 
 
 @porting.command()
@@ -278,29 +246,16 @@ def predict(
     with its line on standard error, the rest goes on, and the exit code is 1 in the end.
     """
     check_words(inputs, text, column, field, explain, layers, out)
+    from .predicting import predict_arrays, predict_texts
+
     net = api.load(network, engine, device, rule_files)
-    if text is not None:
-        rows = read_texts(net, text, column, field)
-        bad = explain_texts(net, rows) if explain else score_texts(net, rows, out, batch_size, threads)
+    if inputs is not None:
+        predict_arrays(net, inputs, out, layers, batch_size, threads)
+    elif text is not None:
+        bad = predict_texts(net, text, column, field, explain, out, batch_size, threads)
         if bad:
             click.echo(f"{bad} row{'' if bad == 1 else 's'} could not be used", err=True)
             raise click.exceptions.Exit(Mismatch.exit_code)
-        return
-    assert inputs is not None
-    given = read_inputs(inputs)
-    if layers:
-        outputs = net.layer_outputs(given)
-    else:
-        with progress_bar("predicting") as report:
-            outputs = name_outputs(net, net.predict(given, batch_size, threads, report))
-    if out is None:
-        for name, array in outputs.items():
-            click.echo(f"{name} {array.dtype}{list(array.shape)}\n{np.array2string(array, precision=6, threshold=200)}")
-        return
-    # Strings as numpy's own type, which needs no pickles.
-    plain = {name: array.astype(str) if array.dtype == object else array for name, array in outputs.items()}
-    np.savez(out, **{name.replace("/", "."): array for name, array in plain.items()})
-    click.echo(f"wrote {', '.join(outputs)} to {out}")
 
 
 def check_words(
@@ -321,52 +276,8 @@ def check_words(
         raise click.UsageError("--column is of a csv and --field of a jsonl; give one of them")
     if text is not None and layers:
         raise click.UsageError("--layers gives arrays; with --text, say --explain")
-    if text is not None and out is not None and (explain or out.suffix not in WRITERS):
+    if text is not None and out is not None and (explain or out.suffix not in SUFFIXES):
         raise click.UsageError("--out of texts ends in .csv or .jsonl; --explain prints")
-
-
-WRITERS = {".csv": text_files.write_csv, ".jsonl": text_files.write_jsonl}
-
-
-def read_texts(
-    net: api.PortedNetwork, stream: BinaryIO, column: Optional[str], field: Optional[str]
-) -> Iterator[text_files.Row | text_files.BadRow]:
-    """The rows of a file, with a bar of the bytes read; the network must take one text."""
-    text_files.text_input(net)
-    name = getattr(stream, "name", "-")
-    total = os.path.getsize(name) if isinstance(name, str) and os.path.isfile(name) else 0
-    with progress_bar("reading") as report:
-        yield from text_files.read_rows(stream, column, field, lambda done: report(done, max(total, done), "bytes"))
-
-
-def report_row(row: text_files.BadRow) -> None:
-    click.echo(str(row), err=True)
-
-
-def score_texts(
-    net: api.PortedNetwork,
-    rows: Iterator[text_files.Row | text_files.BadRow],
-    out: Optional[Path],
-    batch_size: Optional[int],
-    threads: Optional[int],
-) -> int:
-    """Write every row's outputs; returns how many rows were bad."""
-    scored = text_files.predict_rows(net, rows, batch_size, threads)
-    if out is None:
-        return text_files.write_csv(scored, sys.stdout, report_row)
-    with out.open("w", encoding="utf-8", newline="") as stream:
-        return WRITERS[out.suffix](scored, stream, report_row)
-
-
-def explain_texts(net: api.PortedNetwork, rows: Iterator[text_files.Row | text_files.BadRow]) -> int:
-    bad = 0
-    for row in rows:
-        if isinstance(row, text_files.BadRow):
-            bad += 1
-            report_row(row)
-        else:
-            click.echo(f"line {row.line}\n{net.explain(row.text)}\n")
-    return bad
 
 
 @porting.command()
@@ -381,35 +292,6 @@ def standalone(folder: Path, out: Path, overwrite: bool, tolerance: float, rule_
     click.echo(f"wrote {written} and {written.with_suffix('.npz').name}; python {written} --check compares with Keras")
 
 
-def read_inputs(path: Path) -> Any:
-    """Arrays from an npy or npz file.
-
-    Raises:
-        Mismatch: the file holds no plain arrays.
-    """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except Exception as error:
-        raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npy or npz file")) from error
-
-
-def name_outputs(net: api.PortedNetwork, outputs: Any) -> dict[str, Array]:
-    """A network's outputs by tensor (``dense:0``), in order."""
-    refs = [str(ref) for ref in net.network.output_refs()]
-    return dict(zip(refs, flatten(outputs)))
-
-
-def flatten(outputs: Any) -> Iterator[Array]:
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, list):
-        for part in outputs:
-            yield from flatten(part)
-    else:
-        yield outputs
-
-
 @porting.command()
 @click.option("--markdown", is_flag=True, help="As the table in docs/support.md.")
 def layers(markdown: bool) -> None:
@@ -419,7 +301,6 @@ def layers(markdown: bool) -> None:
     if markdown:
         click.echo(as_markdown())
         return
-    table = Table("layer", "numpy", "NeoML", "trains in NeoML", "remarks")
-    for row in support_rows():
-        table.add_row(*map(escape, row))
-    console().print(table)
+    from .screen import show_support
+
+    show_support(support_rows())

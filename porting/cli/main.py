@@ -15,9 +15,10 @@ def main() -> None:
     """Run the command line; the commands need the extra ``cli``."""
     try:
         from .commands import porting
+
+        porting(prog_name="porting")
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("click", "rich"):
             raise
         print(f"the command line needs {error.name}: pip install 'porting[cli]'", file=sys.stderr)
         sys.exit(2)
-    porting(prog_name="porting")

@@ -1,20 +1,13 @@
-"""What the commands of `porting.cli.commands` share: options, the console, a progress bar."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["FOLDER", "console", "device_option", "engine_option", "progress_bar", "rules_option"]
+__all__ = ["FOLDER", "device_option", "engine_option", "rules_option"]
 
-WIDTH_IN_FILES = 140
 FOLDER = click.Path(exists=True, path_type=Path)
 
 engine_option = click.option(
@@ -28,23 +21,3 @@ rules_option = click.option(
     multiple=True,
     help="A Python file of your own with @porting.rule functions for custom layers; it is run.",
 )
-
-
-def console(stderr: bool = False) -> Console:
-    """Rich's console; wide enough for whole names where the output goes to a file."""
-    width = None if sys.stdout.isatty() else WIDTH_IN_FILES
-    return Console(stderr=stderr, highlight=False, width=width)
-
-
-@contextmanager
-def progress_bar(words: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on standard error while it is a terminal; nothing otherwise."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    screen = console(stderr=True)
-    with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(words, total=None)
-
-        def report(done: int, total: int, text: str) -> None:
-            progress.update(task, completed=done, total=total, description=f"{words} {escape(text)}")
-
-        yield report
