@@ -13,24 +13,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 if TYPE_CHECKING:
+    from .archive.limits import Limits
     from .checking import Report
-    from .errors import BadArchive, Mismatch, PortingError, Problem, Unsupported
+    from .engine import EngineName
+    from .errors import BadArchive, Mismatch, MissingFile, PortingError, Problem, Unsupported
     from .layers import Refusal, rule
     from .layers.rule_files import RulesGiven
     from .network import Case, Network
     from .ported import PortedNetwork
+    from .predicting import Progress
     from .text.functions import text_function
 
 __all__ = [
     "BadArchive",
     "Case",
     "Mismatch",
+    "MissingFile",
     "Network",
     "PortedNetwork",
     "PortingError",
@@ -53,7 +57,7 @@ Folder = Union[str, Path]
 
 # Imported when it is first asked for: help needs neither numpy nor a room.
 LATER = {
-    **dict.fromkeys(("BadArchive", "Mismatch", "PortingError", "Problem", "Unsupported"), "errors"),
+    **dict.fromkeys(("BadArchive", "Mismatch", "MissingFile", "PortingError", "Problem", "Unsupported"), "errors"),
     **dict.fromkeys(("Refusal", "rule"), "layers"),
     **dict.fromkeys(("Case", "Network"), "network"),
     "PortedNetwork": "ported",
@@ -76,56 +80,86 @@ if not TYPE_CHECKING:
         return sorted({*globals(), *__all__, *ROOMS})
 
 
-def save(model: Any, folder: Folder, samples: Any = None, **options: Any) -> Network:
-    """Save a Keras model, its weights and reference outputs of every layer to a folder.
-
-    Needs Keras; see `porting.keras_side.save.save` for the options.
+def save(
+    model: Any,
+    folder: Optional[Folder],
+    samples: Any = None,
+    *,
+    overwrite: bool = False,
+    name: Optional[str] = None,
+    progress: Optional[Progress] = None,
+    whole: Collection[str] = (),
+    longest: Optional[int] = None,
+    noise: bool = True,
+) -> Network:
+    """Save a Keras model, its weights and reference outputs of every layer to a folder. Needs Keras.
 
     Args:
         model: a built Sequential or Functional model of Keras 3, or of Keras 2.
-        folder: where to; must not exist unless ``overwrite=True``.
+        folder: where to; must not exist unless ``overwrite=True``. None writes nothing.
         samples: inputs of the user's own to record references for, as `predict` takes them.
+        overwrite: replace a saved network that is there.
+        name: the network's; by default the model's.
+        progress: called with what is done, what there is to do, and a text, as references are recorded.
+        whole: classes of your own that are kept as they are, for rules of your own; the code of the others is run on
+            symbolic tensors, and what it does is saved in their place.
+        longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
+        noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time.
 
     Raises:
         Unsupported: listing everything in the model that cannot be described.
+        Mismatch: samples that do not fit the inputs, or a model whose layers do not give its outputs.
         BadArchive: the folder exists or cannot be written.
     """
     from .keras_side.save import save as save_model
 
-    return save_model(model, folder, samples, **options)
+    options: dict[str, Any] = {} if longest is None else {"longest": longest}
+    return save_model(
+        model, folder, samples, overwrite=overwrite, name=name, progress=progress, whole=whole, noise=noise, **options
+    )
 
 
 def load(
-    folder: Folder,
-    engine: Optional[str] = None,
-    device: Any = None,
+    folder: Union[Folder, Network],
+    engine: Optional[EngineName] = None,
+    device: Optional[str] = None,
     rules: RulesGiven = None,
-    **options: Any,
+    *,
+    trust: bool = False,
+    limits: Optional[Limits] = None,
 ) -> PortedNetwork:
     """Load a saved network, or a stored NeoML net, onto an engine.
 
     Args:
-        folder: a saved network's folder, or the path that `PortedNetwork.store` wrote.
+        folder: a saved network's folder, the path that `PortedNetwork.store` wrote, or a network as `save` returns it.
         engine: ``neoml`` or ``numpy``; by default NeoML where it is installed, else numpy.
         device: ``cpu`` (default), ``gpu`` or ``gpu:1``; NeoML only.
         rules: rules of your own for this network: the path of a Python file with `@porting.rule` functions (it is
             run), a list of paths, or rules by class name. They come before those that are registered.
+        trust: load a stored net although its archive is another than was stored; see docs/security.md.
+        limits: how large what is read may be; see `porting.archive.limits.Limits`.
 
     Raises:
-        BadArchive: the folder is not a sound saved network.
+        BadArchive: the folder is not a sound saved network; `MissingFile`, also a FileNotFoundError, where there is
+            none.
         Unsupported: listing every layer and setting that the engine cannot express.
     """
     from .archive import read_network
+    from .archive.limits import LIMITS
     from .engine_factory import make_engine
+    from .errors import Problem, Unsupported
     from .layers.rule_files import check_rules_are_asked, gather_rules
+    from .network import Network
     from .ported import PortedNetwork
 
-    path = Path(folder)
-    if path.is_file():
+    if not isinstance(folder, Network) and Path(folder).is_file():
         from .neoml_side.stored.store import load_net
 
-        return PortedNetwork(*load_net(path, engine, device, gather_rules(rules), make_engine, **options))
-    network = read_network(path, **options)
+        given = (Path(folder), engine, device, gather_rules(rules), make_engine)
+        return PortedNetwork(*load_net(*given, trust=trust, limits=limits or LIMITS))
+    if trust:
+        raise Unsupported(Problem("trust", "is for stored nets; a saved network's hashes always count", "leave it out"))
+    network = folder if isinstance(folder, Network) else read_network(folder, limits=limits or LIMITS)
     gathered = gather_rules(rules)
     check_rules_are_asked(network, gathered)
     return PortedNetwork(network, make_engine(network, engine, device, gathered))
@@ -152,11 +186,11 @@ def restore(folder: Union[Folder, Network], model: Any) -> int:
 
 
 def check(
-    folder: Folder,
-    engine: Optional[str] = None,
-    device: Any = None,
+    folder: Union[Folder, Network],
+    engine: Optional[EngineName] = None,
+    device: Optional[str] = None,
     tolerance: Optional[float] = None,
-    progress: Optional[Callable[[int, int, str], None]] = None,
+    progress: Optional[Progress] = None,
     rules: RulesGiven = None,
 ) -> Report:
     """Load a saved network and compare every layer with its references.

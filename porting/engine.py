@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Optional, Protocol
 
 from .errors import Problem, Unsupported
 from .layers import Rule
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .training.optimizers import Optimizer
     from .training.parameters import Theta
 
-__all__ = ["Engine", "Learner"]
+__all__ = ["Engine", "EngineName", "Learner"]
+
+EngineName = Literal["neoml", "numpy"]
 
 
 class Learner(Protocol):

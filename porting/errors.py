@@ -5,10 +5,11 @@ Exit codes on the command line: `Mismatch` 1, `Unsupported` 2, `BadArchive` 3.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["BadArchive", "Mismatch", "PortingError", "Problem", "Unsupported"]
+__all__ = ["BadArchive", "Mismatch", "MissingFile", "PortingError", "Problem", "Unsupported"]
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,22 @@ class BadArchive(PortingError):
     headline = "the saved network cannot be read or written as it should ({count} problem{s}):"
 
 
-class Unsupported(PortingError):
+class MissingFile(BadArchive, FileNotFoundError):
+    """A BadArchive of a file or folder that is not there."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        super().__init__(problems)
+        self.errno = errno.ENOENT
+
+
+class Unsupported(PortingError, ValueError):
     """A layer, a setting or an input that the port does not take; nothing was converted."""
 
     exit_code = 2
     headline = "cannot be ported as it is ({count} problem{s}):"
 
 
-class Mismatch(PortingError):
+class Mismatch(PortingError, ValueError):
     """Outputs that depart from the references, or inputs that do not fit the network."""
 
     exit_code = 1

@@ -47,6 +47,9 @@ class Explanation:
     layers: Mapping[str, Array]
     classes: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        return f"<Explanation of {', '.join(self.inputs)}: {len(self.layers)} tensors>"
+
     def __getitem__(self, tensor: str) -> Array:
         """A layer's value by tensor, or by the layer's name where it has one output."""
         return self.layers[tensor] if tensor in self.layers else self.layers[f"{tensor}:0"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Optional
 
 import numpy as np
@@ -11,7 +12,7 @@ from .dtypes import is_whole, limits
 from .errors import Mismatch, Problem, Unsupported
 from .network import Array, Input
 
-__all__ = ["batch_size_of", "by_name", "check_inputs", "whole_number"]
+__all__ = ["batch_size_of", "by_name", "check_inputs", "inputs_in", "is_batches", "is_numbered", "whole_number"]
 
 
 def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
@@ -73,6 +74,44 @@ def check_inputs(
     if problems:
         raise Mismatch(problems)
     return arrays
+
+
+def is_batches(given: Any) -> bool:
+    """Whether these are batches rather than inputs: a generator, a ``tf.data.Dataset``, a ``keras.utils.PyDataset``.
+
+    What numpy or a plain list, tuple or dict of Python's holds is inputs.
+    """
+    if isinstance(given, (Sequence, Mapping, np.ndarray)) or hasattr(given, "__array__"):
+        return False
+    return isinstance(given, Iterable) or is_numbered(given)
+
+
+def is_numbered(given: Any) -> bool:
+    """Whether batches come by number, as from a ``keras.utils.PyDataset``."""
+    return hasattr(given, "__getitem__") and hasattr(given, "__len__") and not isinstance(given, Iterable)
+
+
+def inputs_in(given: Any, steps: Optional[int]) -> Iterator[Any]:
+    """The inputs of each batch; labels and sample weights behind them are left out, as Keras' ``predict`` does.
+
+    Args:
+        given: batches, each of them inputs, or a tuple or list ``(x,)``, ``(x, y)`` or ``(x, y, sample_weight)``.
+        steps: how many to take.
+
+    Raises:
+        Mismatch: fewer than `steps`, none at all, or a tuple of another length.
+    """
+    source = (given[at] for at in range(len(given))) if is_numbered(given) else iter(given)
+    count = 0
+    for count, batch in enumerate(islice(source, steps), 1):
+        if isinstance(batch, (tuple, list)) and not 1 <= len(batch) <= 3:
+            what = f"is a {type(batch).__name__} of {len(batch)}"
+            raise Mismatch(Problem(f"batch {count}", what, "give (x,), (x, y) or (x, y, sample_weight), or x alone"))
+        yield batch[0] if isinstance(batch, (tuple, list)) else batch
+    if count == 0:
+        raise Mismatch(Problem("inputs", f"{type(given).__name__} gives no batch", "is it used up? make it anew"))
+    if steps is not None and count < steps:
+        raise Mismatch(Problem("inputs", f"ended after {count} of {steps} batches", "ask for fewer steps"))
 
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+# Operations, and what stands for a user's code: what they keep as weights are constants.
+OWN = ("ops.", "porting>")
 Shape = tuple[Union[int, None], ...]
 
 
@@ -89,6 +91,10 @@ class Layer:
     weights: Mapping[str, Array] = field(default_factory=dict)
     trainable: bool = True
     tied: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        weights = ", ".join(f"{name}{list(array.shape)}" for name, array in self.weights.items())
+        return f"<Layer {self.name!r} ({self.class_name}): {weights or 'no weights'}>"
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,10 @@ class Case:
     masks: Mapping[TensorRef, Array] = field(default_factory=dict)
     noise: Mapping[TensorRef, Noise] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{name}{list(array.shape)}" for name, array in self.inputs.items())
+        return f"<Case {self.name!r}: {inputs}>"
+
 
 @dataclass(frozen=True)
 class Network:
@@ -195,10 +205,23 @@ class Network:
     cases: tuple[Case, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{one.name}{list(one.shape)}" for one in self.inputs)
+        return f"<Network {self.name!r}: {inputs}, {len(self.calls)} layers, {len(self.cases)} cases>"
+
     @property
     def dialect(self) -> int:
         """Which Keras saved it: 2 or 3."""
         return 2 if str(self.origin.get("keras", "3")).startswith("2.") else 3
+
+    def is_chain(self) -> bool:
+        """Whether each call reads the one before it alone, no layer is called twice, and none is made of constants."""
+        before = {one.name for one in self.inputs}
+        for call in self.calls:
+            if {ref.call for ref in call.reads()} != before or self.layers[call.layer].class_name.startswith(OWN):
+                return False
+            before = {call.name}
+        return len(self.inputs) == 1 and len({call.layer for call in self.calls}) == len(self.calls) == len(self.layers)
 
     def output_refs(self) -> tuple[TensorRef, ...]:
         """The network's output tensors, in the order of `outputs`."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,14 +14,16 @@ from .checking import Report, RunVerdict, check_network
 from .checking.judging import Judge
 from .checking.runs import check_runs, compare_engines
 from .corpus import is_dask, predict_lazily
+from .display import network_html, summary
 from .engine import Engine
 from .engine_factory import make_engine
 from .errors import Mismatch, Problem, Unsupported
 from .explaining import Explanation, explain_row
-from .inputs import batch_size_of, check_inputs, whole_number
+from .inputs import batch_size_of, check_inputs, inputs_in, is_batches, whole_number
 from .layers import RULES, Rule
-from .network import Array, Case, Network, map_tensors
-from .predicting import Progress, run_batches
+from .network import Array, Case, Layer, Network, map_tensors
+from .predicting import Progress, cores, run_batches, run_stream
+from .text import LAYERS as PREPROCESSING
 from .training.arguments import file_path
 from .training.tuning import Tunable
 
@@ -62,18 +63,22 @@ class PortedNetwork(Tunable):
         threads: Optional[int] = None,
         progress: Optional[Progress] = None,
         verbose: Union[bool, int, str] = 0,
+        steps: Optional[int] = None,
     ) -> Any:
         """What Keras' ``predict`` returns for the same inputs.
 
         Args:
-            inputs: an array, a list in model order, or a dict by input name; the batch is axis 0. Or dask's arrays,
-                bags and dataframes; then outputs are dask's too, computed partition by partition when dask computes
-                them (`porting.corpus.lazily`).
-            batch_size: rows a run; the engine's own by default.
-            threads: batches run side by side, each thread with a net of its own; all cores by default. The
-                results do not depend on it.
-            progress: called with rows done, rows in all, and a word.
+            inputs: an array, a list in model order, or a dict by input name; the batch is axis 0. Or batches: a
+                generator or another iterable, a ``tf.data.Dataset``, a ``keras.utils.PyDataset``; each is inputs, or
+                a tuple of inputs, labels and sample weights, of which the first count. Or dask's arrays, bags and
+                dataframes; then outputs are dask's too, computed partition by partition when dask computes them
+                (`porting.corpus.lazily`).
+            batch_size: rows a run; the engine's own by default. Batches are run as they come.
+            threads: batches run side by side, each thread with a net of its own; by default as many as there are
+                cores that the process may use. The results do not depend on it.
+            progress: called with rows done, rows in all (0 where only the end of the batches tells), and a word.
             verbose: show progress on standard error, where no `progress` is given.
+            steps: how many batches to take of those that come.
 
         Returns:
             An array, a list or a dict, as the Keras model's outputs are.
@@ -86,14 +91,26 @@ class PortedNetwork(Tunable):
                 raise Unsupported(Problem("predict", "what is computed later shows no progress", LAZY_PROGRESS))
             rows = None if batch_size is None else whole_number("batch_size", batch_size)
             return predict_lazily(self, inputs, rows, whole_number("threads", 1 if threads is None else threads))
-        arrays = self._checked(inputs)
-        size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
         if verbose and progress is None:
             progress = _show
-        workers = whole_number("threads", threads if threads is not None else os.cpu_count() or 1)
+        workers = whole_number("threads", threads if threads is not None else cores())
         refs = list(dict.fromkeys(self.network.output_refs()))
-        made = run_batches(self.engine, arrays, refs, size, workers, progress)
+        if is_batches(inputs):
+            if batch_size is not None:
+                raise Unsupported(Problem("batch_size", "is given, but batches are run as they come", "leave it out"))
+            taken = inputs_in(inputs, None if steps is None else whole_number("steps", steps))
+            made = run_stream(self.engine, map(self._checked, taken), refs, workers, progress)
+        else:
+            if steps is not None:
+                raise Unsupported(Problem("steps", "is given, but the inputs are read whole", "leave it out"))
+            arrays = self._checked(inputs)
+            size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
+            made = run_batches(self.engine, arrays, refs, size, workers, progress)
         return map_tensors(self.network.outputs, made.__getitem__)
+
+    def __call__(self, inputs: Any) -> Any:
+        """What the Keras model called on a batch returns, at inference: `predict_on_batch`."""
+        return self.predict_on_batch(inputs)
 
     def predict_on_batch(self, inputs: Any) -> Any:
         """What `predict` returns for one batch, in one run, as Keras' ``predict_on_batch``.
@@ -171,6 +188,35 @@ class PortedNetwork(Tunable):
         return self.engine.weights()
 
     @property
+    def layers(self) -> list[Layer]:
+        """The saved layers in running order, those of nested models apart: name, class, settings, weights."""
+        self._complete()
+        return list(self.network.layers.values())
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Print layers, shapes and numbers of weights, as Keras' ``summary``."""
+        self._complete()
+        print_fn(summary(self.network))
+
+    def get_weights(self) -> list[Array]:
+        """All weights as Keras' ``get_weights`` lists them, for a network whose layers stand in one row.
+
+        Raises:
+            Unsupported: the network branches, shares layers or holds constants, so its order in Keras is not known.
+        """
+        weights = self.weights()
+        if not self.network.is_chain():
+            way_out = "take weights() by name; porting.restore puts them into a Keras model"
+            raise Unsupported(Problem("get_weights", "Keras' order is known of a plain row of layers only", way_out))
+        texts = {layer.name for layer in self.layers if layer.class_name in PREPROCESSING}
+        return [array for name, array in weights.items() if name.rpartition("/")[0] not in texts]
+
+    def _repr_html_(self) -> str:
+        if self.engine.has_whole:
+            self._complete()
+        return network_html(self.network, f"{self.engine.name} ({self.engine.device})")
+
+    @property
     def dnn(self) -> Any:
         """The live `neoml.Dnn.Dnn`.
 
@@ -242,4 +288,4 @@ def with_references(network: Network, rules: Mapping[str, Rule] = RULES) -> Netw
 def _show(done: int, whole: int, what: str) -> None:
     """One line on standard error; on a terminal it grows."""
     if done == whole or sys.stderr.isatty():
-        print(f"\r{done}/{whole} {what}", end="\n" if done == whole else "", file=sys.stderr, flush=True)
+        print(f"\r{done}/{whole or '?'} {what}", end="\n" if done == whole else "", file=sys.stderr, flush=True)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Optional
 
 import numpy as np
 
 from .engine import Engine
+from .errors import Mismatch, Problem
 from .inputs import batch_size_of
 from .network import Array, TensorRef
 
-__all__ = ["Progress", "run_batches"]
+__all__ = ["Progress", "cores", "run_batches", "run_stream"]
 
 Progress = Callable[[int, int, str], None]
-Span = tuple[int, int]
+Inputs = Mapping[str, Array]
+Outputs = Mapping[TensorRef, Array]
+
+
+def cores() -> int:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run_batches(
     engine: Engine,
-    inputs: Mapping[str, Array],
+    inputs: Inputs,
     refs: Sequence[TensorRef],
     size: int,
     workers: int,
@@ -40,26 +51,69 @@ def run_batches(
         Mismatch: inputs that the network cannot be run on.
     """
     rows = batch_size_of(inputs)
-    spans = [(start, min(start + size, rows)) for start in range(0, rows, size)]
+    starts = range(0, rows, size)
+    batches = ({name: array[start : start + size] for name, array in inputs.items()} for start in starts)
+    return run_stream(engine, batches, refs, min(workers, len(starts)), progress, rows)
 
-    def run(span: Span) -> dict[TensorRef, Array]:
-        return engine.run({name: array[slice(*span)] for name, array in inputs.items()}, refs)
 
-    outputs: dict[TensorRef, list[Array]] = {ref: [] for ref in refs}
-    for (_, stop), made in zip(spans, _in_order(run, spans, workers)):
+def run_stream(
+    engine: Engine,
+    batches: Iterable[Inputs],
+    refs: Sequence[TensorRef],
+    workers: int,
+    progress: Optional[Progress] = None,
+    rows: int = 0,
+) -> dict[TensorRef, Array]:
+    """The wanted tensors of all rows of batches as they come, of which few are held at a time.
+
+    Args:
+        engine, refs, workers, progress: as for `run_batches`.
+        batches: checked inputs by name.
+        rows: in all; 0 where only the end tells.
+
+    Raises:
+        Mismatch: as `run_batches`, and for batches whose outputs do not fit each other.
+    """
+    found: dict[TensorRef, list[Array]] = {ref: [] for ref in refs}
+    done = 0
+    for inputs, made in _in_order(lambda one: engine.run(one, refs), batches, workers):
         for ref in refs:
-            outputs[ref].append(made[ref])
+            found[ref].append(made[ref])
+        done += batch_size_of(inputs)
         if progress is not None:
-            progress(stop, rows, "rows")
-    return {ref: parts[0] if len(parts) == 1 else np.concatenate(parts) for ref, parts in outputs.items()}
+            progress(done, rows, "rows")
+    if progress is not None and not rows:
+        progress(done, done, "rows")
+    return {ref: _joined(ref, parts) for ref, parts in found.items()}
+
+
+def _joined(ref: TensorRef, parts: list[Array]) -> Array:
+    shapes = list(dict.fromkeys(part.shape[1:] for part in parts))
+    if len(shapes) > 1:
+        what = f"batches give outputs of the shapes {shapes[0]} and {shapes[1]} without the batch"
+        raise Mismatch(Problem(str(ref), what, "predict them one by one, or pad all inputs to one length"))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _in_order(
-    run: Callable[[Span], Mapping[TensorRef, Array]], spans: list[Span], workers: int
-) -> Iterator[Mapping[TensorRef, Array]]:
-    """Results in the order of the spans, computed by up to `workers` threads."""
-    if workers == 1 or len(spans) == 1:
-        yield from map(run, spans)
+    run: Callable[[Inputs], Outputs], batches: Iterable[Inputs], workers: int
+) -> Iterator[tuple[Inputs, Outputs]]:
+    """Batches and what became of them, in their order, computed by up to `workers` threads."""
+    if workers == 1:
+        for batch in batches:
+            yield batch, run(batch)
         return
-    with ThreadPoolExecutor(min(workers, len(spans))) as pool:
-        yield from pool.map(run, spans)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[tuple[Inputs, Future[Outputs]]] = deque()
+        try:
+            for batch in batches:
+                waiting.append((batch, pool.submit(run, batch)))
+                if len(waiting) > 2 * workers:
+                    first, made = waiting.popleft()
+                    yield first, made.result()
+            while waiting:
+                first, made = waiting.popleft()
+                yield first, made.result()
+        finally:
+            for _, left in waiting:
+                left.cancel()

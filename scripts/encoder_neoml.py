@@ -28,9 +28,9 @@ def tuned(folder: Path, **parts: Any) -> tuple[porting.PortedNetwork, float, flo
     held_out = inputs_of("test", SECOND_TASK)
     settings: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], **parts}
     net.compile(optimizers.Adam(RATE), **settings)
-    before = net.evaluate(*held_out)["accuracy"]
+    before = net.evaluate(*held_out, return_dict=True)["accuracy"]
     net.fit(*inputs_of("train", SECOND_TASK), batch_size=32, epochs=5, verbose=0)
-    return net, before, net.evaluate(*held_out)["accuracy"]
+    return net, before, net.evaluate(*held_out, return_dict=True)["accuracy"]
 
 
 def main(folder: Path, out: Path) -> int:

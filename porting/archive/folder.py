@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional, Union
 
-from ..errors import BadArchive, Problem
+from ..errors import BadArchive, MissingFile, PortingError, Problem
 
 __all__ = ["FILES", "StrPath", "new_folder", "open_files", "open_plain", "sync_folder"]
 
@@ -55,9 +55,12 @@ def as_bad_archive(where: object, doing: str) -> Iterator[None]:
     """Turn what the system reports into BadArchive."""
     try:
         yield
+    except PortingError:
+        raise
     except OSError as error:
         way_out = _WAYS_OUT.get(error.errno or 0, "see to what the system reports, and try again")
-        raise BadArchive(Problem(str(where), f"{doing}: {error.strerror or error}", way_out)) from error
+        kind = MissingFile if isinstance(error, FileNotFoundError) else BadArchive
+        raise kind(Problem(str(where), f"{doing}: {error.strerror or error}", way_out)) from error
     except MemoryError as error:
         raise BadArchive(Problem(str(where), f"{doing}: memory is exhausted", "use a machine with more")) from error
     except RecursionError as error:

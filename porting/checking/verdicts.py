@@ -62,6 +62,9 @@ class LayerVerdict:
     unshown: Optional[list[str]] = None
     evidence: Optional[Evidence] = None
 
+    def __repr__(self) -> str:
+        return f"<LayerVerdict on {self.call!r} ({self.class_name}): {self.status}>"
+
     @property
     def alone(self) -> Optional[float]:
         """The tolerance needed by its outputs on Keras' own inputs."""
@@ -211,6 +214,9 @@ class Report:
     layers: list[LayerVerdict] = field(default_factory=list)
     runs: list[RunVerdict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Report on {self.name!r} on {self.engine}: {self.verdict()}>"
 
     @property
     def ok(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, BinaryIO, Optional
+from typing import TYPE_CHECKING, Any, BinaryIO, Optional
 
 import click
 
@@ -14,6 +14,9 @@ import porting as api
 from ..errors import Mismatch, PortingError, Problem, Unsupported
 from .options import FOLDER, device_option, engine_option, rules_option
 from .tune import tune
+
+if TYPE_CHECKING:
+    from ..engine import EngineName
 
 __all__ = ["porting"]
 
@@ -86,14 +89,8 @@ def save(
         raise Unsupported(Problem("porting save", what, "pip install 'porting[keras]'")) from error
     loaded = load_model_file(model, custom=custom, trust_lambda=trust_lambda)
     with progress_bar("recording references") as report:
-        options = {
-            "overwrite": overwrite,
-            "name": name,
-            "whole": whole,
-            "noise": noise,
-            **({"longest": longest} if longest else {}),
-        }
-        network = api.save(loaded, folder, samples, progress=report, **options)
+        told: dict[str, Any] = {"name": name, "whole": whole, "noise": noise, "longest": longest or None}
+        network = api.save(loaded, folder, samples, progress=report, overwrite=overwrite, **told)
     click.echo(f"saved {network.name}: {len(network.calls)} calls, {len(network.cases)} cases, to {folder}")
 
 
@@ -178,7 +175,7 @@ def read_shapes(texts: tuple[str, ...]) -> Any:
 @rules_option
 def check(
     folder: Path,
-    engine: Optional[str],
+    engine: Optional[EngineName],
     device: str,
     tolerance: Optional[float],
     json_file: Optional[Path],
@@ -233,7 +230,7 @@ def predict(
     field: Optional[str],
     explain: bool,
     out: Optional[Path],
-    engine: Optional[str],
+    engine: Optional[EngineName],
     device: str,
     batch_size: Optional[int],
     threads: Optional[int],

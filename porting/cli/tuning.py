@@ -103,7 +103,7 @@ def _examples(
 
 
 def _measured(net: PortedNetwork, held: Examples) -> dict[str, float]:
-    return net.evaluate(held.inputs, held.labels, sample_weight=held.weights)
+    return net.evaluate(held.inputs, held.labels, sample_weight=held.weights, return_dict=True)
 
 
 def _callbacks(patience: Optional[int], checkpoint: Optional[Path], validated: bool) -> list[Callback]:

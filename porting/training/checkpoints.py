@@ -26,7 +26,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from ..archive.folder import sync_folder
-from ..errors import BadArchive, Problem
+from ..errors import BadArchive, MissingFile, Problem
 from ..network import Array
 
 __all__ = ["State", "read_state", "write_state"]
@@ -165,7 +165,8 @@ def read_state(path: Union[str, Path]) -> State:
             arrays = {key[len("array/") :]: file[key] for key in file.files if key.startswith("array/")}
             unknown = [key for key in file.files if key != "state" and not key.startswith("array/")]
     except OSError as error:
-        raise BadArchive(Problem(where, f"cannot be read: {error.strerror or error}")) from error
+        kind = MissingFile if isinstance(error, FileNotFoundError) else BadArchive
+        raise kind(Problem(where, f"cannot be read: {error.strerror or error}")) from error
     except Exception as error:  # zipfile and numpy have many kinds for damaged files
         what = f"is not a sound checkpoint: {type(error).__name__}: {error}"
         raise BadArchive(Problem(where, what, "use one before it")) from error

@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
-from ..inputs import check_inputs
+from ..inputs import check_inputs, is_numbered
 from ..network import Array, Input
 from .arguments import takes
 
@@ -237,6 +237,6 @@ def as_batches(
         x, y, rest = one[0], one[1], one[2] if len(one) == 3 else None
         return Arrays(x, y, rest, inputs, outputs, id_limits).batch(slice(None))
 
-    if hasattr(given, "__getitem__") and hasattr(given, "__len__") and not hasattr(given, "__iter__"):
+    if is_numbered(given):
         return Batches.of_sequence(given, check, seed, count)
     return Batches.of_iterator(given, check, count)

@@ -11,7 +11,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..errors import BadArchive, Mismatch, Problem
+from ..errors import BadArchive, Mismatch, PortingError, Problem
 from ..network import Array
 from .callback import Callback
 from .checkpoints import State, read_state, write_state
@@ -74,9 +74,20 @@ class History:
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
 
-    def __str__(self) -> str:
+    def _last(self) -> str:
         last = "  ".join(f"{name} {values[-1]:.6g}" for name, values in self.history.items())
-        lines = [f"{len(self.epoch)} epochs: {last}"]
+        return f"{len(self.epoch)} epochs: {last}"
+
+    def __repr__(self) -> str:
+        return f"<History of {self._last()}>"
+
+    def _repr_html_(self) -> str:
+        from .curves import history_html
+
+        return history_html(self.epoch, self.history)
+
+    def __str__(self) -> str:
+        lines = [self._last()]
         lines += [f"  {name}: {f'moved {far:.3g}' if far else 'did not move'}" for name, far in self.moved.items()]
         return "\n".join(lines)
 
@@ -287,6 +298,8 @@ class Run:
                 if kept:
                     callback.resume(kept)
                 callback.resume_arrays(arrays)
+            except PortingError:
+                raise
             except (KeyError, ValueError, TypeError, IndexError, ArithmeticError) as error:
                 what = f"keeps a state of {type(callback).__name__} that it cannot take up: {error!r}"
                 raise BadArchive(Problem(str(path), what, "use one before it")) from error

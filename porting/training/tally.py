@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..errors import Mismatch, Problem, Unsupported
+from ..errors import Mismatch, PortingError, Problem, Unsupported
 from ..network import Array
 from . import confusion, metrics
 from .arguments import refusal
@@ -105,6 +105,8 @@ class Measured:
         """
         try:
             return self.metric.sums(shown)
+        except PortingError:
+            raise
         except (ValueError, TypeError, IndexError) as error:
             what = f"cannot be computed of labels {shown.truth.shape} and an output {shown.output.shape}: {error}"
             raise Mismatch(Problem(f"metric {self.name}", what, "choose a metric that fits these labels")) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, TypedDict
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .optimizers import Optimizer, optimizer_named
 from .tally import MEAN, Measured, Tally, chosen_metrics, mean_of
 from .trainable import Choice, choose
 
-__all__ = ["Settings", "Trainer", "outputs_of"]
+__all__ = ["Given", "Settings", "Trainer", "outputs_of"]
 
 
 def keeps_slices(network: Network) -> bool:
@@ -73,6 +73,20 @@ def outputs_of(network: Network) -> dict[str, TensorRef]:
             name, number = f"{ref.call}_{number}", number + 1
         named[name] = ref
     return named
+
+
+class Given(TypedDict, total=False):
+    """Those of `Settings` that a user gives."""
+
+    optimizer: Any
+    loss: Any
+    loss_weights: Any
+    metrics: Any
+    weighted_metrics: Any
+    frozen: Sequence[str]
+    learning_rates: Mapping[str, Any]
+    sparse_embeddings: bool
+    seed: int
 
 
 class Trainer:

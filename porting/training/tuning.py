@@ -32,9 +32,11 @@ from .data import Arrays, Batch, Batches, Outputs, as_batches
 from .loop import History, Run, class_weighted, evaluate, whole_step
 from .optimizers import Optimizer
 from .tally import in_keras_order
-from .trainer import Settings, Trainer
+from .trainer import Given, Settings, Trainer
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from ..engine import Engine
 
 __all__ = ["Tunable"]
@@ -75,6 +77,19 @@ EVALUATE_SETTINGS: dict[str, Check] = {
     "return_dict": truth_value,
     "verbose": how_loud,
 }
+
+
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are not None."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def shown(trainer: Trainer, logs: dict[str, float], by_name: bool) -> Any:
+    """Numbers as Keras returns them: by name, or in its order, and the loss alone where there is nothing else."""
+    if by_name:
+        return logs
+    values = in_keras_order(logs, list(trainer.losses), trainer.metrics)
+    return values[0] if len(values) == 1 else values
 
 
 class Tunable:
@@ -201,7 +216,16 @@ class Tunable:
         validation_batch_size: Optional[int] = None,
         validation_freq: Union[int, Collection[int]] = 1,
         resume: Optional[Union[str, Path]] = None,
-        **settings: Any,
+        *,
+        optimizer: Any = None,
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        frozen: Optional[Sequence[str]] = None,
+        learning_rates: Optional[Mapping[str, Any]] = None,
+        sparse_embeddings: Optional[bool] = None,
+        seed: Optional[int] = None,
     ) -> History:
         """Train as Keras' ``fit`` does.
 
@@ -221,7 +245,9 @@ class Tunable:
             validation_batch_size: of the validation data; `batch_size` by default.
             validation_freq: validate every so many epochs, or after the epochs of these numbers, from 1 up.
             resume: a checkpoint to go on from, where the file exists.
-            settings: those of `compile`, which is then called first.
+            optimizer, loss, loss_weights, metrics, weighted_metrics: as for `compile`, which is called first where any
+                of these and the following is given.
+            frozen, learning_rates, sparse_embeddings, seed: as for `compile`.
 
         Raises:
             Unsupported, Mismatch, BadArchive: as `compile`, the data and the checkpoint ask for it.
@@ -234,6 +260,9 @@ class Tunable:
         weights_of_classes = class_weights(class_weight)
         given_callbacks = listed(callbacks)
         resumed = None if resume is None else file_path("resume", resume)
+        told = {"optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics, "seed": seed}
+        told.update(weighted_metrics=weighted_metrics, frozen=frozen, learning_rates=learning_rates)
+        settings = given({**told, "sparse_embeddings": sparse_embeddings})
         with self._alone("fit"):
             trainer = self._ready(settings, is_alone=True)
             seed = trainer.settings.seed if shuffle else None
@@ -281,12 +310,15 @@ class Tunable:
         y: Any = None,
         sample_weight: Any = None,
         class_weight: Optional[Mapping[int, float]] = None,
-        **settings: Any,
-    ) -> dict[str, float]:
-        """One step; its loss and metrics by name, as Keras' ``train_on_batch(…, return_dict=True)``.
+        return_dict: bool = False,
+        **settings: Unpack[Given],
+    ) -> Any:
+        """One step; its loss and metrics, as Keras' ``train_on_batch``.
 
-        They are of this batch alone, as in Keras after ``reset_metrics``.
+        They are of this batch alone, as in Keras after ``reset_metrics``. `return_dict` and `settings` are as for
+        `evaluate`.
         """
+        truth_value("return_dict", return_dict)
         weights_of_classes = class_weights(class_weight)
         trainer = self._ready(settings)
         batch = self._batch(x, y, sample_weight)
@@ -294,37 +326,44 @@ class Tunable:
             whole = Batches(lambda number, start: iter([batch]), 1)
             batch = next(class_weighted(whole, weights_of_classes, self._only_output(trainer)).epoch(0))
         with whole_step(trainer):
-            return trainer.train(batch)
+            return shown(trainer, trainer.train(batch), return_dict)
 
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, **settings: Any) -> dict[str, float]:
-        """Loss and metrics of one batch, as Keras' ``test_on_batch(…, return_dict=True)``; nothing learns."""
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+        **settings: Unpack[Given],
+    ) -> Any:
+        """Loss and metrics of one batch, as Keras' ``test_on_batch``; nothing learns. The rest is as for `evaluate`."""
+        truth_value("return_dict", return_dict)
         trainer = self._ready(settings)
         batch = self._batch(x, y, sample_weight)
         with whole_step(trainer):
-            return trainer.test(batch, trainer.fresh_tally())
+            return shown(trainer, trainer.test(batch, trainer.fresh_tally()), return_dict)
 
     def evaluate(
         self,
         x: Any,
         y: Any = None,
         batch_size: Optional[int] = None,
+        verbose: Union[bool, int, str] = 0,
         sample_weight: Any = None,
         steps: Optional[int] = None,
-        return_dict: bool = True,
-        verbose: Union[bool, int, str] = 0,
         callbacks: Union[Callback, Sequence[Callback], None] = None,
-        **settings: Any,
+        return_dict: bool = False,
+        **settings: Unpack[Given],
     ) -> Any:
-        """Loss and metrics over all batches, as Keras' ``evaluate``.
+        """Loss and metrics over all batches, as Keras' ``evaluate``: a list, or the loss alone without metrics.
 
         Args:
             x, y, sample_weight: as `fit` takes them.
             batch_size: rows of a batch, 32 by default.
-            steps: batches to take of an iterator that does not end.
-            return_dict: numbers by name, the default here; False gives Keras' list, or the loss alone where there
-                are no metrics.
             verbose: 1 says the numbers.
+            steps: batches to take of an iterator that does not end.
             callbacks: whose ``on_test_…`` methods are called.
+            return_dict: give the numbers by name.
             settings: those of `compile`, which is then called first.
         """
         numbers = {"batch_size": batch_size, "steps": steps, "return_dict": return_dict, "verbose": verbose}
@@ -337,8 +376,7 @@ class Tunable:
         logs = evaluate(trainer, data, given_callbacks)
         if verbose in (1, 2, True):
             print("  ".join(f"{name} {value:.4f}" for name, value in logs.items()))
-        values = in_keras_order(logs, list(trainer.losses), trainer.metrics)
-        return logs if return_dict else values[0] if len(values) == 1 else values
+        return shown(trainer, logs, return_dict)
 
     def moved(self) -> dict[str, float]:
         """By weight, how far its number that moved furthest has moved in training."""

@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 from keras_side_helpers import ref, reload
 
-from porting import Mismatch
+from porting import Mismatch, Unsupported, load
 from porting.keras_side.restore import restore
 from porting.keras_side.save import describe
 
@@ -290,3 +290,55 @@ def test_vocabularies_are_compared_when_restoring():
     np.testing.assert_array_equal(model.get_weights()[0], network.layers["table"].weights["embeddings"])
     with pytest.raises(Mismatch, match="vocabulary"):
         restore(network, scorer(["a", "c", "b"]))
+
+
+def row(*parts, shape=(6, 4), dtype=None):
+    given = keras.Input(shape, dtype=dtype)
+    outputs = given
+    for part in parts:
+        outputs = part(outputs)
+    return keras.Model(given, outputs)
+
+
+def ids_to_classes():
+    cells = layers.RNN([layers.GRUCell(2), layers.LSTMCell(3)], return_sequences=True)
+    parts = (layers.Embedding(9, 4), layers.Bidirectional(layers.LSTM(3, return_sequences=True)), cells)
+    return row(*parts, layers.GlobalAveragePooling1D(), layers.Dense(2), shape=(6,), dtype="int32")
+
+
+CHAINS = {
+    "ids": ids_to_classes,
+    "pictures": lambda: row(
+        layers.SeparableConv2D(3, 2), layers.BatchNormalization(), layers.PReLU(), layers.Flatten(), layers.Dense(2),
+        shape=(5, 5, 2),
+    ),
+    "frozen": lambda: row(layers.Dense(3, trainable=False), layers.BatchNormalization(trainable=False)),
+    "noise": lambda: row(layers.Dropout(0.5), layers.GRU(3, dropout=0.1), layers.LayerNormalization()),
+    "nested": lambda: row(
+        layers.Dense(3), row(layers.Conv1D(3, 2), layers.BatchNormalization(), shape=(6, 3)), layers.Dense(2)
+    ),
+    "within": lambda: row(layers.TimeDistributed(layers.PReLU()), layers.ConvLSTM1D(2, 2), shape=(5, 4, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_get_weights_is_keras_list(name):
+    model = CHAINS[name]()
+    model.set_weights([np.random.normal(size=one.shape).astype("float32") ** 2 for one in model.get_weights()])
+    ours = load(describe(model, noise=False), engine="numpy").get_weights()
+    assert [one.shape for one in ours] == [one.shape for one in model.get_weights()]
+    for one, other in zip(ours, model.get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_get_weights_of_a_network_that_branches_is_refused():
+    given = keras.Input((4,))
+    first, shared = layers.Dense(3)(given), layers.Dense(3)
+    branched = keras.Model(given, layers.Add()([shared(given), first]))
+    for model in (
+        branched,
+        keras.Model(given, shared(layers.Dense(4)(shared(given)))),
+        keras.Model(given, given + 1.0),
+    ):
+        with pytest.raises(Unsupported, match="plain row of layers"):
+            load(describe(model, noise=False), engine="numpy").get_weights()

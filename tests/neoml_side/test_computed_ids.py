@@ -155,7 +155,7 @@ def test_a_net_goes_on_after_it_has_refused() -> None:
     for name, array in net.weights().items():
         np.testing.assert_array_equal(array, before[name])
     assert net.check().ok
-    assert net.train_on_batch(good, labels)["loss"] > 0
+    assert net.train_on_batch(good, labels, return_dict=True)["loss"] > 0
 
 
 def test_a_table_of_computed_ids_does_not_learn() -> None:

@@ -53,7 +53,6 @@ FIT: dict[str, list[Any]] = {
     "steps_per_epoch": [True, NAN, 100],
     "validation_steps": ["x", 0],
     "resume": [3, True, b"x", object(), "", PLAIN, PLAIN / "network.json", PLAIN / "weights.npz"],
-    "lr": [0.1],
 }
 # What else an error may name.
 ALSO = {

@@ -177,7 +177,10 @@ def test_stop_training_ends_after_the_batch() -> None:
 def test_a_callback_may_predict_and_evaluate() -> None:
     net = fresh()
     seen: list[Any] = []
-    look = At(4, lambda: seen.append((net.weights(), net.predict(X), net.evaluate(X, Y)["loss"])))
+    look = At(
+        4,
+        lambda: seen.append((net.weights(), net.predict(X), net.evaluate(X, Y, return_dict=True)["loss"])),
+    )
     net.fit(X, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[look])
     at_four = after_steps(4)
     assert same(seen[0][0], at_four)

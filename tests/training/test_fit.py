@@ -63,7 +63,7 @@ def test_fit_learns_and_predict_uses_what_it_learnt() -> None:
     assert len(history.history["loss"]) == 8
     assert history.history["loss"][-1] < history.history["loss"][0]
     assert np.abs(net.predict(x) - before).max() > 0.1
-    seen = net.evaluate(x, y)
+    seen = net.evaluate(x, y, return_dict=True)
     accuracy = np.mean((net.predict(x)[:, 0] > 0.5) == y)
     assert seen["accuracy"] == pytest.approx(accuracy)
     assert net.check().ok
@@ -119,7 +119,9 @@ def test_batches_by_number_train_as_arrays_do() -> None:
     assert history.params["steps"] == 6
     shuffled.fit(source, epochs=2, **ADAM, **QUIET)
     assert not same(whole.weights(), shuffled.weights())
-    assert parts.evaluate(source)["loss"] == pytest.approx(parts.evaluate(x, y, batch_size=8)["loss"])
+    assert parts.evaluate(source, return_dict=True)["loss"] == pytest.approx(
+        parts.evaluate(x, y, batch_size=8, return_dict=True)["loss"]
+    )
 
 
 def test_losses_go_by_the_names_of_their_classes_too() -> None:
@@ -213,7 +215,7 @@ def test_early_stopping_restores_the_best_weights() -> None:
     )  # fmt: skip
     losses = history.history["val_loss"]
     assert len(losses) < 40
-    assert net.evaluate(x[-16:], wrong)["loss"] == pytest.approx(min(losses), rel=1e-6)
+    assert net.evaluate(x[-16:], wrong, return_dict=True)["loss"] == pytest.approx(min(losses), rel=1e-6)
 
 
 def test_a_schedule_of_epochs_sets_the_rate() -> None:
@@ -446,7 +448,10 @@ def test_activities_count_in_evaluate_too() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(6, 7)).astype("f"), rng.normal(size=(6, 3)).astype("f")
     made = plain.layer_outputs(x)["first:0"]
-    apart = net.evaluate(x, y, loss="mse")["loss"] - plain.evaluate(x, y, loss="mse")["loss"]
+    apart = (
+        net.evaluate(x, y, loss="mse", return_dict=True)["loss"]
+        - plain.evaluate(x, y, loss="mse", return_dict=True)["loss"]
+    )
     assert apart == pytest.approx(0.1 * np.square(made).sum() / 6, rel=1e-5)
 
 
@@ -494,7 +499,7 @@ def test_labels_out_of_range_are_refused_and_the_net_lives_on() -> None:
     settings = {"optimizer": "sgd", "loss": "sparse_categorical_crossentropy"}
     with pytest.raises(porting.Mismatch, match="class 4"):
         net.train_on_batch(x, np.array([0, 1, 4]), **settings)
-    assert net.train_on_batch(x, np.array([0, 1, 3]))["loss"] > 0
+    assert net.train_on_batch(x, np.array([0, 1, 3]), return_dict=True)["loss"] > 0
 
 
 def test_a_loss_of_the_users_own() -> None:

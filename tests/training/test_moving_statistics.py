@@ -66,12 +66,14 @@ def test_predict_evaluate_and_validation_use_the_moving_statistics() -> None:
     assert history.history["val_loss"][-1] == pytest.approx(by_hand + penalty, rel=1e-5)
     before = net.weights()
     for size in (1, 20):
-        assert net.evaluate(x, y, batch_size=size)["loss"] == pytest.approx(by_hand + penalty, rel=1e-5)
+        assert net.evaluate(x, y, batch_size=size, return_dict=True)["loss"] == pytest.approx(
+            by_hand + penalty, rel=1e-5
+        )
     assert all((array == before[name]).all() for name, array in net.weights().items())
     assert net.check().ok
     # In training it is another function: the batch itself is in the way.
-    assert net.train_on_batch(x, y)["loss"] != pytest.approx(by_hand + penalty, rel=1e-2)
-    assert net.evaluate(x, y)["loss"] != pytest.approx(by_hand + penalty, rel=1e-5)
+    assert net.train_on_batch(x, y, return_dict=True)["loss"] != pytest.approx(by_hand + penalty, rel=1e-2)
+    assert net.evaluate(x, y, return_dict=True)["loss"] != pytest.approx(by_hand + penalty, rel=1e-5)
 
 
 @pytest.mark.parametrize("pattern", ["shared", "shared/moving_*", "*"])
@@ -110,7 +112,9 @@ def test_the_best_weights_come_with_their_statistics() -> None:
         x, y, epochs=20, batch_size=5, validation_data=data(seed=1), callbacks=[stopping], **settings, **QUIET
     )
     assert len(history.history["val_loss"]) < 20
-    assert net.evaluate(*data(seed=1))["loss"] == pytest.approx(min(history.history["val_loss"]), rel=1e-6)
+    assert net.evaluate(*data(seed=1), return_dict=True)["loss"] == pytest.approx(
+        min(history.history["val_loss"]), rel=1e-6
+    )
 
 
 def in_neoml(network: Network) -> PortedNetwork:

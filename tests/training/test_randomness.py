@@ -82,7 +82,7 @@ def test_dropout_before_an_archive_cell_draws_anew_in_each_step() -> None:
     def losses(seed: int) -> list[float]:
         net = chain(dropout, gru, shape=(4, WIDTH))
         net.compile(optimizers.SGD(0.0), "mse", seed=seed)
-        return [net.train_on_batch(steps, np.zeros((ROWS, 3)))["loss"] for _ in range(5)]
+        return [net.train_on_batch(steps, np.zeros((ROWS, 3)), return_dict=True)["loss"] for _ in range(5)]
 
     first = losses(1)
     assert len(set(first)) == 5
@@ -92,7 +92,7 @@ def test_dropout_before_an_archive_cell_draws_anew_in_each_step() -> None:
 
 def test_nothing_is_dropped_when_evaluating() -> None:
     net = dropped()
-    assert net.evaluate(x(), ONES)["loss"] == pytest.approx(net.predict(x()).sum(-1).mean(), rel=1e-6)
+    assert net.evaluate(x(), ONES, return_dict=True)["loss"] == pytest.approx(net.predict(x()).sum(-1).mean(), rel=1e-6)
 
 
 @pytest.mark.parametrize(("wrapped", "activation"), [(False, "softmax"), (True, None)])
@@ -111,7 +111,7 @@ def test_a_loss_reads_logits_where_keras_does(wrapped: bool, activation: Any) ->
     steps = 3 * np.ones((2, 4, 3), np.float32)
     probabilities = net.predict(steps)
     wrong = probabilities.argmin(axis=-1)
-    loss = net.train_on_batch(steps, wrong)["loss"]
+    loss = net.train_on_batch(steps, wrong, return_dict=True)["loss"]
     if wrapped:
         assert loss == pytest.approx(-np.log(1e-7), rel=1e-4)
         assert max(net.moved().values()) == 0
@@ -129,7 +129,7 @@ def test_dropout_that_would_drop_nothing_waits_for_the_size() -> None:
 
     def loss(seed: int) -> float:
         labels = np.zeros((2, 5, 2), np.float32)
-        return of_open_sizes(net, given).train_on_batch(given, labels, loss="mse", seed=seed)["loss"]
+        return of_open_sizes(net, given).train_on_batch(given, labels, loss="mse", seed=seed, return_dict=True)["loss"]
 
     assert loss(1) == loss(1)
     assert loss(1) != loss(2)

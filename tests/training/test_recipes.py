@@ -70,7 +70,7 @@ def test_every_weight_and_loss_follows_keras(name: str, monkeypatch: pytest.Monk
     begun = net.weights()
     seen = []
     for number, (x, y, weights) in enumerate(batches(recipe), 1):
-        seen.append(net.train_on_batch(x, y, sample_weight=weights)["loss"])
+        seen.append(net.train_on_batch(x, y, sample_weight=weights, return_dict=True)["loss"])
         if number in KEPT_STEPS:
             now = net.weights()
             apart = {key: float(np.abs(array - keras[f"{number}/{key}"]).max()) for key, array in now.items()}

@@ -90,7 +90,7 @@ def weights(net: porting.PortedNetwork) -> Weights:
 
 def train(net: porting.PortedNetwork, name: str, steps: int = recipes.STEPS, skip: int = 0) -> list[float]:
     data = itertools.islice(batches(Recipe(name, LOSSES[name], ("", {}))), skip, skip + steps)
-    return [net.train_on_batch(x, y, sample_weight=counts)["loss"] for x, y, counts in data]
+    return [net.train_on_batch(x, y, sample_weight=counts, return_dict=True)["loss"] for x, y, counts in data]
 
 
 def apart(one: Weights, other: Weights) -> float:
@@ -447,8 +447,8 @@ def test_training_in_all_ways_in_turn_is_the_same_on_both_roads() -> None:
             stop = callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
             lower = callbacks.LearningRateScheduler(lambda epoch, rate: 0.9 * rate)
             history = net.fit(x, y, batch_size=8, epochs=3, validation_split=0.25, callbacks=[stop, lower], verbose=0)
-            seen += history.history["val_loss"] + [net.evaluate(x, y)["loss"]]
-            seen.append(net.train_on_batch(x[:3], y[:3])["loss"])
+            seen += history.history["val_loss"] + [net.evaluate(x, y, return_dict=True)["loss"]]
+            seen.append(net.train_on_batch(x[:3], y[:3], return_dict=True)["loss"])
             seen += net.predict(x[:2]).ravel().tolist()
             seen += net.moved().values()
         return weights(net), seen

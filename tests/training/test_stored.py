@@ -56,7 +56,10 @@ def batch_for(net: porting.PortedNetwork) -> tuple[Any, Any]:
 
 
 def train(net: porting.PortedNetwork, name: str, batch: tuple[Any, Any], steps: int = 3) -> list[float]:
-    return [net.train_on_batch(*batch, **(settings(name) if step == 0 else {}))["loss"] for step in range(steps)]
+    return [
+        net.train_on_batch(*batch, **(settings(name) if step == 0 else {}), return_dict=True)["loss"]
+        for step in range(steps)
+    ]
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, Optional
 import neoml
 import numpy as np
 
-from ...errors import Mismatch, Problem, Unsupported
+from ...errors import Mismatch, PortingError, Problem, Unsupported
 from ...layers import RULES, Rule
 from ...network import Array, Network, TensorRef
 from ...operations import MovingStatistics
@@ -491,6 +491,8 @@ class LearningNet:
     def _checked(self, run: Callable[[Any], Any], feeds: Mapping[str, Any], inputs: Mapping[str, Array]) -> Any:
         try:
             result = run(feeds)
+        except PortingError:
+            raise
         except (RuntimeError, ValueError, MemoryError) as error:
             self._drop()
             self._raise_readers()

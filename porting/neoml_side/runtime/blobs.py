@@ -8,7 +8,7 @@ from typing import Any, Union
 import numpy as np
 
 from ...dtypes import is_whole
-from ...errors import Problem
+from ...errors import PortingError, Problem
 from ...network import Array
 from ..graph import AXES, blob_array
 from ..sizes import DoesNotRun
@@ -43,6 +43,8 @@ def run_checked(runner: Any, blobs: Mapping[str, Array]) -> dict[str, Array]:
     try:
         outputs: dict[str, Array] = runner.run(blobs)
         return outputs
+    except PortingError:
+        raise
     except (RuntimeError, ValueError, MemoryError) as error:
         shapes = ", ".join(f"{name} {tuple(n for n in blob.shape if n != 1)}" for name, blob in blobs.items())
         what = f"NeoML cannot run the network on these inputs: {str(error).splitlines()[0][:300]}"

@@ -22,7 +22,7 @@ from ...archive.decode import DIGEST, NAME, Decoder
 from ...archive.folder import open_plain
 from ...archive.limits import LIMITS, Limits, bad_archive
 from ...archive.sketch import Plain
-from ...errors import BadArchive, Problem
+from ...errors import MissingFile, Problem
 from ...network import Argument, Array, Call, Input, Layer, Network, TensorRef, tensors_in
 from ...text import LAYERS
 from ..graph import DIMENSIONS
@@ -141,7 +141,7 @@ def read_description(path: Path, limits: Limits = LIMITS) -> StoredDescription:
             text = _read(file, limits, kind)
     except FileNotFoundError as error:
         what = f"has no description {described.name} beside it"
-        raise BadArchive(Problem(str(path), what, "store the net with porting; see docs/security.md")) from error
+        raise MissingFile(Problem(str(path), what, "store the net with porting; see docs/security.md")) from error
     except OSError as error:
         raise kind.bad(f"cannot be read: {error.strerror or error}") from error
     decoder = _StoredDecoder(limits, kind.file)

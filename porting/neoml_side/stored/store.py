@@ -20,7 +20,7 @@ from ...archive.folder import open_plain, path_of
 from ...archive.hashing import sha256_of_file
 from ...archive.limits import LIMITS, Limits
 from ...engine import Engine
-from ...errors import BadArchive, Problem, Unsupported
+from ...errors import BadArchive, MissingFile, Problem, Unsupported
 from ...layers import Rule
 from ...layers.rule_files import portable
 from ...network import Array, Call, Input, Network, Shape, TensorRef
@@ -210,7 +210,8 @@ def check_archive(path: Path, description: StoredDescription) -> None:
             found = sha256_of_file(file)
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
-        raise BadArchive(Problem(str(path), what, "store the net again")) from error
+        kind = MissingFile if isinstance(error, FileNotFoundError) else BadArchive
+        raise kind(Problem(str(path), what, "store the net again")) from error
     if found != (description.archive_sha256, description.archive_bytes):
         what = "is not the archive that its description names: the sha256 differs"
         raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
