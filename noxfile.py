@@ -32,6 +32,10 @@ ENVIRONMENTS = {
     "jax": ["-e", ".[cli,test]", "keras>=3.15", "jax[cpu]", "h5py>=3.8"],
     "torch": ["-e", ".[cli,test]", "keras>=3.15", "torch", "h5py>=3.8"],
     "both": ["-e", ".[keras,neoml,test]"],
+    "bench": [
+        *("-e", ".[keras,cli,examples]", "tensorflow==2.21.*"),
+        *("tf2onnx>=1.16,<2", "onnx>=1.16,<2", "onnxruntime>=1.20,<2"),
+    ],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
 }
 QUIET = {
@@ -174,6 +178,15 @@ def backends(session: nox.Session) -> None:
         python = environment(session, name)
         arguments = ("-m", "pytest", "tests/keras_side/test_backends.py")
         session.run(python, *arguments, external=True, env={**QUIET, "KERAS_BACKEND": name})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time prediction beside Keras and ONNX Runtime; after --, another script of benchmarks/ and its words."""
+    for name in ("keras", "neoml", "numpy"):
+        environment(session, name)
+    name, *words = session.posargs or ["inference"]
+    run(session, environment(session, "bench"), f"benchmarks/{name}.py", *words)
 
 
 @nox.session

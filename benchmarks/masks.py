@@ -1,6 +1,6 @@
 """Time per batch of recurrent layers with and without masks: Keras, NeoML's fused layers, archive cells, numpy.
 
-    python benchmarks/masks.py          from the repository's root; calls both environments that nox makes
+    nox -s bench -- masks          writes the table of benchmarks/masks.md
 
 Every side runs the same saved networks on the same batches of 32 rows, on one thread, warmed up. The sides take turns,
 so that what else the machine does meets all of them; the figure is the smallest of all turns, in milliseconds of
@@ -13,23 +13,16 @@ PortedNetwork.predict, copies in and out included. Masked batches are padded on 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import turns
 
-ROOT = Path(__file__).parent.parent
-PYTHONS = {side: ROOT / ".nox" / f"env-{side}" / "bin" / "python" for side in ("keras", "neoml")}
 BATCH, FEATURES, UNITS = 32, 64, 64
 LENGTHS = (50, 200)
-TURNS, RUNS = 5, 8
+RUNS = 8
 # name: class, settings, both ways
 LAYERS: dict[str, tuple[str, dict[str, Any], bool]] = {
     "LSTM": ("LSTM", {}, False),
@@ -49,18 +42,6 @@ def batch(length: int) -> np.ndarray:
     return values
 
 
-def smallest(run: Callable[[Any], Any], values: Any) -> float:
-    """Milliseconds of processor time of the quickest of some runs, after two to warm up."""
-    run(values)
-    run(values)
-    times = []
-    for _ in range(RUNS):
-        start = time.process_time()
-        run(values)
-        times.append(time.process_time() - start)
-    return min(times) * 1e3
-
-
 def cases() -> list[tuple[str, int, bool]]:
     return [(name, length, masked) for name in LAYERS for length in LENGTHS for masked in (False, True)]
 
@@ -72,16 +53,14 @@ def folder_of(scratch: Path, name: str, masked: bool) -> Path:
 # ---- in the Keras environment
 
 
-def keras_side(scratch: Path) -> dict[str, float]:
+def keras_side(scratch: Path, threads: int) -> turns.Numbers:
     """Make the networks, save those that are not saved yet, and time Keras."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     import keras
     import tensorflow as tf
 
     import porting
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     found = {}
     for name, length, masked in cases():
@@ -94,14 +73,14 @@ def keras_side(scratch: Path) -> dict[str, float]:
         if not folder_of(scratch, name, masked).exists():
             porting.save(model, folder_of(scratch, name, masked))
         compiled = tf.function(model, jit_compile=False)
-        found[key("Keras", name, length, masked)] = smallest(compiled, tf.constant(batch(length)))
+        found[key("Keras", name, length, masked)] = turns.smallest(partial(compiled, tf.constant(batch(length))), RUNS)
     return found
 
 
 # ---- in the NeoML environment
 
 
-def neoml_side(scratch: Path) -> dict[str, float]:
+def neoml_side(scratch: Path, threads: int) -> turns.Numbers:
     import porting
     from porting.neoml_side.lowering import recurrence
 
@@ -115,8 +94,8 @@ def neoml_side(scratch: Path) -> dict[str, float]:
             # The same layer, written as a cell into the archive.
             recurrence.is_native = fused if column == "NeoML, fused" else _never
             net = porting.load(folder_of(scratch, name, masked), engine=engine)
-            predict = partial(net.predict, batch_size=BATCH, threads=1)
-            found[key(column, name, length, masked)] = smallest(predict, batch(length))
+            predict = partial(net.predict, batch(length), batch_size=BATCH, threads=threads)
+            found[key(column, name, length, masked)] = turns.smallest(predict, RUNS)
     return found
 
 
@@ -131,35 +110,18 @@ def key(column: str, name: str, length: int, masked: bool) -> str:
     return json.dumps([column, name, length, masked])
 
 
-def run_side(side: str, scratch: Path) -> dict[str, float]:
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [str(PYTHONS[side]), __file__, side, str(scratch)]
-    made = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **limits}
-    )
-    return dict(json.loads(made.stdout.splitlines()[-1]))
-
-
-def main() -> None:
-    best: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for turn in range(TURNS):
-            for side in PYTHONS:
-                print(f"turn {turn + 1} of {TURNS}, {side}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-                for one, value in run_side(side, Path(scratch)).items():
-                    best[one] = min(value, best.get(one, value))
-    print(f"milliseconds a batch of {BATCH} rows, {FEATURES} features, {UNITS} units, one thread\n")
-    print("| layer | steps | mask | " + " | ".join(COLUMNS) + " |")
-    print("|---|---|---|" + "---:|" * len(COLUMNS))
+def report(best: turns.Best) -> None:
+    times = {name: value for numbers in best.values() for name, value in numbers.items()}
+    lines = [
+        f"Milliseconds a batch of {BATCH} rows, {FEATURES} features, {UNITS} units, one thread. {turns.machine()}.\n"
+    ]
+    lines += ["| layer | steps | mask | " + " | ".join(COLUMNS) + " |", "|---|---|---|" + "---:|" * len(COLUMNS)]
     for name, length, masked in cases():
-        values = (best.get(key(column, name, length, masked)) for column in COLUMNS)
+        values = (times.get(key(column, name, length, masked)) for column in COLUMNS)
         cells = " | ".join("–" if value is None else f"{value:.1f}" for value in values)
-        print(f"| {name} | {length} | {'yes' if masked else 'no'} | {cells} |")
+        lines.append(f"| {name} | {length} | {'yes' if masked else 'no'} | {cells} |")
+    turns.write_figures(Path(__file__).with_suffix(".md"), "\n".join(lines))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sides = {"keras": keras_side, "neoml": neoml_side}
-        print(json.dumps(sides[sys.argv[1]](Path(sys.argv[2]))))
-    else:
-        main()
+    turns.main(__file__, {"keras": keras_side, "neoml": neoml_side}, report, turns=5)

@@ -1,6 +1,6 @@
 """Memory and time of networks with a table of a gigabyte and more: saved, loaded, built, checked, predicted, stored.
 
-    python benchmarks/memory.py          from the repository's root; calls both environments that nox makes
+    nox -s bench -- memory
 
 The network is Embedding(rows, 64) → LSTM(32) → Dense(4) on ids of 40 steps. Keras makes and saves the one with a
 table of 1 GiB. That with a table of 2.5 GiB, beyond what a protobuf holds, is written by
@@ -30,10 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import turns
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-PYTHONS = {side: ROOT / ".nox" / f"env-{side}" / "bin" / "python" for side in ("keras", "neoml", "numpy")}
 WIDTH, UNITS, SMALL = 64, 32, 100
 GIB = 1 << 30
 SIZES = {"1 GiB": GIB, "2.5 GiB": 5 * GIB // 2}
@@ -168,9 +166,9 @@ def run_step(name: str, *arguments: str) -> None:
 
 
 def measured(side: str, name: str, *arguments: object) -> dict[str, float]:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    command = [str(PYTHONS[side]), "-W", "ignore", __file__, name, *map(str, arguments)]
-    ran = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    environment = {**os.environ, **turns.QUIET}
+    command = [turns.python_of(side), "-W", "ignore", __file__, name, *map(str, arguments)]
+    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(ran.stdout.splitlines()[-1]))
 
 

@@ -1,6 +1,6 @@
 """2000 texts of about 190 words, raw text to score: one-hot products, Keras, and this project's three ways.
 
-    python benchmarks/text_to_score.py          from the repository's root; calls both environments that nox makes
+    nox -s bench -- text_to_score          writes the table of benchmarks/text_to_score.md
 
 The network is the published filter: TextVectorization (1000 words, 100 a text) → Embedding(40) →
 GlobalAveragePooling1D → Dense(6, relu) → Dense(1, sigmoid), adapted to the texts, its weights drawn. The texts are
@@ -20,25 +20,22 @@ run once). Every side's scores are compared with Keras'.
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import re
 import runpy
 import string
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import turns
 
 ROOT = Path(__file__).parent.parent
-PYTHONS = {side: ROOT / ".nox" / f"env-{side}" / "bin" / "python" for side in ("keras", "neoml")}
 TEXTS, TEXT_WORDS, WORDS, LENGTH = 2000, 190, 1000, 100
-TURNS, RUNS = 4, 5
+RUNS = 5
+# What scores in float32 may be apart.
+AGREE = 1e-6
 OneHot = Callable[[np.ndarray, list[str]], np.ndarray]
 PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 COLUMNS = (
@@ -109,24 +106,22 @@ def measure(run: Callable[[], np.ndarray], runs: int) -> tuple[np.ndarray, float
     return scores, 1e3 * min(walls), 1e3 * min(processor)
 
 
-def all_measured(sides: dict[str, tuple[Callable[[], np.ndarray], int]], scratch: Path) -> dict[str, list[float]]:
-    """By side: wall and processor time, and the largest distance from Keras' scores."""
+def all_measured(sides: dict[str, tuple[Callable[[], np.ndarray], int]], scratch: Path) -> turns.Numbers:
+    """Wall and processor time of every side, once its scores agree with Keras'."""
     found = {}
     for column, (run, runs) in sides.items():
         scores, wall, processor = measure(run, runs)
         if not (scratch / "scores.npy").exists():
             np.save(scratch / "scores.npy", scores)
-        apart = float(np.abs(np.ravel(scores) - np.ravel(np.load(scratch / "scores.npy"))).max())
-        found[column] = [wall, processor, apart]
+        np.testing.assert_allclose(np.ravel(scores), np.ravel(np.load(scratch / "scores.npy")), atol=AGREE)
+        found.update({f"{column}, wall": wall, f"{column}, processor": processor})
     return found
 
 
 # ---- in the Keras environment
 
 
-def keras_side(scratch: Path) -> dict[str, list[float]]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+def keras_side(scratch: Path, threads: int) -> turns.Numbers:
     import keras
     import tensorflow as tf
 
@@ -156,7 +151,7 @@ def keras_side(scratch: Path) -> dict[str, list[float]]:
 # ---- in the NeoML environment
 
 
-def neoml_side(scratch: Path) -> dict[str, list[float]]:
+def neoml_side(scratch: Path, threads: int) -> turns.Numbers:
     import porting
 
     given = texts()
@@ -179,35 +174,17 @@ def neoml_side(scratch: Path) -> dict[str, list[float]]:
 # ---- the table
 
 
-def run_side(side: str, scratch: Path) -> dict[str, Any]:
-    command = [str(PYTHONS[side]), __file__, side, str(scratch)]
-    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return dict(json.loads(made.stdout.splitlines()[-1]))
-
-
-def main() -> None:
-    best: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for turn in range(TURNS):
-            for side in PYTHONS:
-                print(f"turn {turn + 1} of {TURNS}, {side}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-                for column, (wall, processor, apart) in run_side(side, Path(scratch)).items():
-                    before = best.get(column, [wall, processor, apart])
-                    best[column] = [min(wall, before[0]), min(processor, before[1]), max(apart, before[2])]
+def report(best: turns.Best) -> None:
+    times = {name: value for numbers in best.values() for name, value in numbers.items()}
     given = texts()
     average = sum(len(text.split()) for text in given) / len(given)
-    print(f"{len(given)} texts of {average:.0f} words to scores, milliseconds\n")
-    print("| | wall | processor | times as fast as one-hot lists | furthest from Keras' scores |")
-    print("|---|---:|---:|---:|---:|")
+    lines = [f"Milliseconds for {len(given)} texts of {average:.0f} words. {turns.machine()}.\n"]
+    lines += ["| | wall | processor | times as fast as one-hot lists |", "|---|---:|---:|---:|"]
     for column in COLUMNS:
-        wall, processor, apart = best[column]
-        faster = best["one-hot, lists"][0] / wall
-        print(f"| {column} | {wall:.1f} | {processor:.1f} | {faster:.0f} | {apart:.1e} |")
+        wall, processor = times[f"{column}, wall"], times[f"{column}, processor"]
+        lines.append(f"| {column} | {wall:.1f} | {processor:.1f} | {times['one-hot, lists, wall'] / wall:.0f} |")
+    turns.write_figures(Path(__file__).with_suffix(".md"), "\n".join(lines))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sides = {"keras": keras_side, "neoml": neoml_side}
-        print(json.dumps(sides[sys.argv[1]](Path(sys.argv[2]))))
-    else:
-        main()
+    turns.main(__file__, {"keras": keras_side, "neoml": neoml_side}, report, threads=[os.cpu_count() or 1])

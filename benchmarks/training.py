@@ -1,26 +1,17 @@
 """Time of one training step: NeoML through porting against Keras' train_on_batch, each on one thread.
 
-    python benchmarks/training.py keras FOLDER     in the Keras environment: saves the networks, times Keras
-    python benchmarks/training.py neoml FOLDER     in the NeoML environment: times the same networks
-
-Run them in turn, a few times: each keeps the smallest time of all its runs in the folder, and the second prints both.
+nox -s bench -- training          writes the table of benchmarks/training.md
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-os.environ.update(ONE_THREAD, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
-
 import numpy as np
+import turns
 
 BATCH = 32
 TIME = 50
@@ -112,74 +103,54 @@ def batch(name: str) -> tuple[Any, Any]:
     return ids, y
 
 
-def best(step: Callable[[], Any]) -> float:
-    """Milliseconds of processor time of a step, in the best of several runs: other programs do not count."""
-    for _ in range(5):
-        step()
-    times = []
-    for _ in range(REPEATS):
-        began = time.process_time()
+def steps(step: Callable[[], Any]) -> float:
+    """Milliseconds of processor time of a step, in the best of several runs of ten."""
+
+    def run() -> None:
         for _ in range(STEPS):
             step()
-        times.append((time.process_time() - began) / STEPS * 1e3)
-    return min(times)
+
+    return turns.smallest(run, REPEATS) / STEPS
 
 
-def keep(folder: Path, side: str, name: str, took: float) -> float:
-    """The smallest time of this and earlier runs."""
-    path = folder / f"{side}.json"
-    times = json.loads(path.read_text()) if path.exists() else {}
-    times[name] = min(took, times.get(name, took))
-    path.write_text(json.dumps(times, indent=1))
-    return times[name]
-
-
-def time_keras(folder: Path) -> None:
+def keras_side(scratch: Path, threads: int) -> turns.Numbers:
     import keras
     import tensorflow as tf
 
     import porting
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    found = {}
     for name, build in NETS.items():
+        keras.utils.set_random_seed(0)
         model = build(keras)
         model.compile("adam", "binary_crossentropy")
-        porting.save(model, folder / name, overwrite=True)
-        x, y = batch(name)
-        took = keep(folder, "keras", name, best(lambda model=model, x=x, y=y: model.train_on_batch(x, y)))
-        print(f"{name:20} Keras {took:8.2f} ms", flush=True)
+        if not (scratch / name).exists():
+            porting.save(model, scratch / name)
+        found[name] = steps(partial(model.train_on_batch, *batch(name)))
+    return found
 
 
-def time_neoml(folder: Path) -> None:
+def neoml_side(scratch: Path, threads: int) -> turns.Numbers:
     import porting
 
-    keras = json.loads((folder / "keras.json").read_text())
-    print(f"{'Adam, batch 32':20} {'Keras':>10} {'NeoML':>10} {'ratio':>7}")
+    found = {}
     for name in NETS:
-        net = porting.load(folder / name, engine="neoml")
+        net = porting.load(scratch / name, engine="neoml")
         net.compile("adam", "binary_crossentropy")
-        x, y = batch(name)
-        took = keep(folder, "neoml", name, best(lambda net=net, x=x, y=y: net.train_on_batch(x, y)))
-        print(f"{name:20} {keras[name]:7.2f} ms {took:7.2f} ms {took / keras[name]:7.2f}", flush=True)
+        found[name] = steps(partial(net.train_on_batch, *batch(name)))
+    return found
 
 
-def parsed(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS
-    )
-    parser.add_argument("side", choices=["keras", "neoml"], help="which environment this is")
-    parser.add_argument("folder", type=Path, help="where the networks and the times are kept")
-    if not words:
-        parser.print_help()
-        parser.exit()
-    given = parser.parse_args(words)
-    if given.side == "neoml" and not (given.folder / "keras.json").exists():
-        parser.error(f"{given.folder} holds no networks yet: run the keras side first")
-    return given
+def report(best: turns.Best) -> None:
+    lines = [f"Milliseconds a step of Adam, {BATCH} rows, one thread. {turns.machine()}.\n"]
+    lines += ["| network | Keras | NeoML | NeoML / Keras |", "|---|---:|---:|---:|"]
+    for name in NETS:
+        keras, neoml = best["keras", 1][name], best["neoml", 1][name]
+        lines.append(f"| {name.replace('_', ' ')} | {keras:.2f} | {neoml:.2f} | {neoml / keras:.2f} |")
+    turns.write_figures(Path(__file__).with_suffix(".md"), "\n".join(lines))
 
 
 if __name__ == "__main__":
-    given = parsed(sys.argv[1:])
-    given.folder.mkdir(parents=True, exist_ok=True)
-    time_keras(given.folder) if given.side == "keras" else time_neoml(given.folder)
+    turns.main(__file__, {"keras": keras_side, "neoml": neoml_side}, report)
