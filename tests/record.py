@@ -57,6 +57,13 @@ def build(case: Case) -> Any:
     return keras.Model(inputs, outputs)
 
 
+def fresh_model(key: str, case: Case) -> Any:
+    """The same at every call: constants of the graph may be drawn at random too."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(zlib.crc32(key.encode()))
+    return build(case)
+
+
 def front(case: Case, first: Spec, tensor: Any) -> Any:
     """What stands before the layer: a mask, an embedding of ids."""
     if case.dtype == "int32" and first.name not in ("Embedding", "CategoryEncoding", "IntegerLookup"):
@@ -116,8 +123,7 @@ def record_one(folder: Path, key: str) -> str:
     case = all_cases()[key]
     target = folder / key.replace("/", "--")
     try:
-        keras.utils.clear_session()
-        model = build(case)
+        model = fresh_model(key, case)
         randomise(model, zlib.crc32(key.encode()), case.scale)
         samples = case.samples or long_samples(case, model)
         whole = kept_whole(case)

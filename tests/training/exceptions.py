@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["RANDOM", "REFUSED", "REFUSED_BY_BATCHES", "WHOLE_NUMBERS", "WITHOUT_CASES"]
+__all__ = ["REFUSED", "REFUSED_BY_BATCHES", "WITHOUT_CASES"]
 
 # A piece of the refusal to learn, and the cases that it is given for.
 REFUSED_FOR = {
     "changes its inputs at random": (
+        "networks/augmented_classifier",
         "operations_composed/pipeline",
         "operations_composed/randomflip_of_bytes",
         "resizing/augmix",
@@ -46,15 +47,41 @@ REFUSED_FOR = {
         "activation_layers/relu_threshold",
         "core/activation_hard_shrink",
         "core/activation_hard_shrink_3d",
+        "networks/diffusion_u_net",
+        "networks/neural_radiance_field",
+        "networks/sinusoidal_positions",
+        "operation_layers/cos",
+        "operation_layers/cumprod",
         "operation_layers/hard_shrink",
+        "operation_layers/median",
+        "operation_layers/prod",
+        "operation_layers/sin",
+        "operation_layers/sort",
         "operation_layers/threshold",
+        "operations_composed/take_along_axis",
+        "operations_composed/top_k",
+        "operations_numbers/cos_of_large",
+        "operations_numbers/cumprod_axis_1",
+        "operations_numbers/median_of_even",
+        "operations_numbers/prod_kept",
+        "operations_numbers/sin_of_large",
+        "operations_numbers/sort_axis_1",
+        "operations_numbers/sort_of_an_open_axis",
+        "operations_numbers/take_along_fixed",
+        "operations_numbers/tan_of_small",
+        "operations_numbers/top_k_of_rows",
+        "operations_numbers/waves_of_positions",
         "scaling/unit_of_zeros",
+        "whole_numbers/sorted_int32",
+        "whole_numbers/sorted_int8",
     ),
     "which has no gradient": (
         "activation_layers/softmax_mask_spread",
         "activation_layers/sparsemax_2d",
         "activation_layers/sparsemax_3d",
         "activation_layers/sparsemax_4d",
+        "layouts/flip_cast_flip",
+        "networks/mixture_of_experts",
         "operation_layers/cast",
         "operation_layers/ceil",
         "operation_layers/divide_no_nan",
@@ -76,12 +103,25 @@ REFUSED_FOR = {
         "operations_composed/round_decimals",
         "operations_composed/select",
         "operations_composed/where_fixed",
+        "operations_numbers/erfinv",
+        "operations_numbers/ldexp",
+        "operations_numbers/sparse_categorical_crossentropy",
+        "operations_numbers/sparse_categorical_crossentropy_of_logits",
+        "operations_signals/rgb_to_hsv",
+        "operations_signals/rgb_to_hsv_of_grey",
     ),
+    "stands inside the network": ("networks/structured_data", "networks/wide_and_deep"),
+    "shared by several channels": (
+        "operations_signals/stft_spectrogram_as_pictures",
+        "operations_signals/stft_spectrogram_of_channels",
+    ),
+    "computed with the weight": ("unfolded/positions_from_the_end", "unfolded/weights_of_weights"),
     "repeated before they are looked up": ("core/embedding_of_repeated_ids",),
     "learns from ids that are computed": (
         "core/embedding_of_computed_ids",
         "core/embedding_of_computed_ids_masked",
         "core/embedding_of_computed_ids_twice",
+        "whole_numbers/bucket",
     ),
     "NeoML's losses take 5": (
         "attention/multi_head_two_axes_scores",
@@ -127,83 +167,5 @@ REFUSED = {key: words for words, keys in REFUSED_FOR.items() for key in keys}
 REFUSED_BY_BATCHES = {
     "normalization/batch_renorm": "renorm True is not handled in training",
 }
-# Refused, but Keras cannot build a functional model with it, its own activation layer is what is named, or its family
-# is not among those compared.
-WITHOUT_CASES = {
-    *("Equalization", "Dense", "ops.Argsort", "ops.Cos", "ops.Cumprod", "ops.Erfinv", "ops.HSVToRGB", "ops.Median"),
-    *("ops.Prod", "ops.RGBToHSV", "ops.Sin", "ops.Sort", "ops.TakeAlongAxis", "ops.Tan", "ops.TopK"),
-}
-# Random when they learn; test_randomness has their expectation.
-RANDOM = frozenset(
-    {
-        "attention/attention_scale",
-        "attention/decoder",
-        "attention/encoder_norm_first",
-        "attention/encoder_norm_last",
-        "attention/grouped_one",
-        "attention/multi_head_dropout_masked",
-        "core/alpha_dropout",
-        "core/dropout",
-        "core/gaussian_dropout",
-        "core/gaussian_noise",
-        "core/spatial_dropout",
-        "core/spatial_dropout_2d",
-        "core/spatial_dropout_3d",
-        "recurrent/gru_reset_before_dropout_masked",
-        "recurrent/holes_through_dense",
-        "recurrent/lstm_dropout_masked",
-        "sequences/through_dropout_and_dense",
-        "wrappers/time_distributed_dropout",
-        "wrappers/time_distributed_dropout_open",
-    }
-)
-# Nothing that they give has a derivative.
-WHOLE_NUMBERS = frozenset(
-    {
-        "operation_layers/any_all",
-        "operation_layers/argmax",
-        "operation_layers/argmax_kept",
-        "operation_layers/argmin",
-        "operation_layers/cast_to_bool",
-        "operation_layers/clip_integers",
-        "operation_layers/compare_constant",
-        "operation_layers/compare_integers",
-        "operation_layers/compare_two",
-        "operation_layers/concatenate_integers",
-        "operation_layers/count_nonzero",
-        "operation_layers/cumsum_integers",
-        "operation_layers/equal_number",
-        "operation_layers/expand_dims_of_ids",
-        "operation_layers/greater_equal_number",
-        "operation_layers/greater_number",
-        "operation_layers/integers_of_two",
-        "operation_layers/item_of_ids",
-        "operation_layers/less_equal_number",
-        "operation_layers/less_number",
-        "operation_layers/logic",
-        "operation_layers/logic_of_integers",
-        "operation_layers/logic_xor",
-        "operation_layers/max_of_integers",
-        "operation_layers/min_of_integers",
-        "operation_layers/not_equal_number",
-        "operation_layers/sum_of_bools",
-        "operation_layers/sum_of_integers",
-        "operation_layers/whole_division",
-        "operations_composed/add_of_integers",
-        "operations_composed/argmax_of_equals",
-        "operations_composed/cropping2d_of_bytes",
-        "operations_composed/digitize",
-        "operations_composed/isclose",
-        "operations_composed/isin",
-        "operations_composed/maximum_of_integers",
-        "operations_composed/minimum_of_integers",
-        "operations_composed/multiply_of_integers",
-        "operations_composed/randombrightness_of_bytes",
-        "operations_composed/randomcrop_of_bytes",
-        "operations_composed/resize_bytes_nearest",
-        "operations_composed/resizing_of_bytes",
-        "operations_composed/subtract_of_integers",
-        "operations_composed/upsampling2d_of_bytes",
-        "operations_composed/zeropadding2d_of_bytes",
-    }
-)
+# Refused, but Keras cannot build a functional model with it, or what is named is its activation or a comparison.
+WITHOUT_CASES = {"Dense", "Equalization", "ops.HSVToRGB"}

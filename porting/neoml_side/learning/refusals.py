@@ -28,7 +28,7 @@ def without_gradient(nodes: Iterable[Node], learning: Collection[int]) -> dict[s
         if not any(id(port.node) in reached for port in node.inputs):
             continue
         reached.add(id(node))
-        if node.kind in NO_GRADIENT:
+        if node.kind in NO_GRADIENT or node.settings.get("output_type") == "int":
             what = f"is built with NeoML's {node.kind}, which has no gradient, and weights before it learn"
             problems[node.scope] = Problem(node.scope, what, "freeze what stands before it, or train in Keras")
     return problems
