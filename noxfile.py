@@ -36,6 +36,7 @@ ENVIRONMENTS = {
         *("-e", ".[keras,cli,examples]", "tensorflow==2.21.*"),
         *("tf2onnx>=1.16,<2", "onnx>=1.16,<2", "onnxruntime>=1.20,<2"),
     ],
+    "hub": ["-e", ".[keras,neoml,hub,test]"],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
 }
 QUIET = {
@@ -129,7 +130,7 @@ def tests(session: nox.Session) -> None:
     )
     run(session, keras, "-m", "pytest", "tests/keras_side", *session.posargs)
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
-    run(session, neoml, "-m", "pytest", "tests", "--ignore=tests/keras_side", *session.posargs)
+    run(session, neoml, "-m", "pytest", "tests", "--ignore=tests/keras_side", "--ignore=tests/hub", *session.posargs)
     if not session.posargs:
         run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
         lint(session)
@@ -169,6 +170,12 @@ def numpy_only(session: nox.Session) -> None:
 def keras2(session: nox.Session) -> None:
     """The saving tests under Keras 2.15."""
     run(session, environment(session, "keras2"), "-m", "pytest", "tests/keras_side", *session.posargs)
+
+
+@nox.session
+def hub(session: nox.Session) -> None:
+    """Backbones of keras-hub in both engines; arguments of pytest after -- pick some: -k bert."""
+    run(session, environment(session, "hub"), "-m", "pytest", "tests/hub", *session.posargs)
 
 
 @nox.session

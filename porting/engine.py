@@ -65,6 +65,7 @@ class Engine(ABC):
         rules: rules by class name that the network's layers are applied by.
         front: the preprocessing that it runs in Python first; None where there is none.
         hangs_on_sizes: why one net does not serve every size; None where it does.
+        rows_together: a row's numbers go by the other rows of its batch, so that all rows are to be run as one.
         is_partial: it has a part of the network only, and `whole` may give the rest.
     """
 
@@ -73,6 +74,7 @@ class Engine(ABC):
     rules: Mapping[str, Rule]
     front: Optional[Front] = None
     hangs_on_sizes: Optional[Unsupported] = None
+    rows_together: bool = False
     is_partial: bool = False
 
     @abstractmethod

@@ -43,7 +43,7 @@ def run_batches(
         engine: what runs.
         inputs: checked, by name.
         refs: the tensors wanted.
-        size: rows a run.
+        size: rows a run, where rows are computed apart from each other.
         workers: batches that are run side by side.
         progress: called with rows done, rows in all, and a word.
 
@@ -51,6 +51,7 @@ def run_batches(
         Mismatch: inputs that the network cannot be run on.
     """
     rows = batch_size_of(inputs)
+    size = rows if engine.rows_together else size
     starts = range(0, rows, size)
     batches = ({name: array[start : start + size] for name, array in inputs.items()} for start in starts)
     return run_stream(engine, batches, refs, min(workers, len(starts)), progress, rows)

@@ -11,6 +11,7 @@ import pytest
 
 import porting
 from porting.archive import read_network
+from tests.test_cases import folder_of
 
 FOLDER = Path(__file__).parent.parent / "saved_weights" / "tutorial"
 
@@ -131,3 +132,10 @@ def test_unknown_engines_and_devices_are_named() -> None:
         porting.load(FOLDER, engine="neoml", device="tpu")
     with pytest.raises(porting.Unsupported, match="device 'gpu'"):
         porting.load(FOLDER, engine="numpy", device="gpu")
+
+
+def test_rows_that_are_compared_with_each_other_run_as_one_batch() -> None:
+    network = porting.load(folder_of("unfolded/rows_against_rows"), engine="numpy")
+    one, other = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    likeness = network.predict([one, other], batch_size=2)
+    np.testing.assert_allclose(likeness, one @ other.T, rtol=1e-6)

@@ -87,6 +87,8 @@ def _rows_belong_together(network: Network, engine: Engine, refs: Sequence[Tenso
     """Why rows cannot be run apart from each other; nothing where they can."""
     if engine.front is not None and engine.front.pads_to_longest:
         return "texts are padded to the longest of their batch"
+    if engine.rows_together:
+        return "a layer computes over the rows of the batch"
     if any(one.shape[0] is not None for one in network.inputs):
         return "the network declares its batch size"
     if any(len(case.outputs[ref]) != batch_size_of(case.inputs) for case in network.cases for ref in refs):

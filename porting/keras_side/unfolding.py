@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..layers.rule import RULES
-from ..network import Array, TensorRef
+from ..network import Array, TensorRef, tensors_in
 from ..text import LAYERS as PREPROCESSING
 from .held import held_layers
 from .keras_api import Front, History, NodeView
@@ -67,6 +67,7 @@ class Unfolder:
         self.unfolded: dict[int, Any] = {}
         self.tracer = front.tracer(self.unfolds, longest)
         self._reserved: set[int] = set()
+        self._unmade: dict[TensorRef, Any] = {}
         self._tables: dict[tuple[Any, ...], Any] = {}
         self._arrays: dict[tuple[Any, ...], Array] = {}
         self._decided: dict[int, tuple[Any, bool]] = {}
@@ -141,12 +142,15 @@ class Unfolder:
         try:
             trace = self.tracer.trace(operation, node.args, dict(node.kwargs))
             self.walk.graph.holders[name] = operation
-            self._make(trace.outputs, values, f"{name}/")
+            made = [None if self._is_fixed(tensor) else tensor for tensor in trace.outputs]
+            self._make([tensor for tensor in made if tensor is not None], values, f"{name}/")
         except self.tracer.Untraceable as error:
             self.walk.problem(*self._refusal(operation, name, error))
             return [TensorRef(name, at) for at in range(len(node.outputs))]
         self.unfolded[id(operation)] = operation
-        return [self._result(tensor, values, f"{name}/") for tensor in trace.outputs]
+        refs = [TensorRef(name, at) for at in range(len(made))]
+        self._unmade.update({ref: operation for ref, tensor in zip(refs, made) if tensor is None})
+        return [ref if tensor is None else self._result(tensor, values) for ref, tensor in zip(refs, made)]
 
     def _refusal(self, operation: Any, name: str, error: Any) -> tuple[str, str, str]:
         class_name = self.front.class_name(operation)
@@ -156,7 +160,16 @@ class Unfolder:
         way_out = f"{error.way_out}; {rule}" if error.way_out else f"write it with keras.ops, {rule}"
         return f"{class_name} {name!r}", f"cannot be unfolded: {error.what}", way_out
 
-    def _result(self, tensor: Any, values: Mapping[History, TensorRef], path: str) -> TensorRef:
+    def _is_fixed(self, tensor: Any) -> bool:
+        """Whether an output is an array that no input changes."""
+        assert self.tracer is not None
+        if not self.front.is_symbolic(tensor):
+            return True
+        if not self.tracer.sizes.made_of_sizes(tensor):
+            return False
+        return not self.front.is_symbolic(self._stands_for(tensor, self.tracer.alone))
+
+    def _result(self, tensor: Any, values: Mapping[History, TensorRef]) -> TensorRef:
         assert self.tracer is not None
         if self.tracer.sizes.made_of_sizes(tensor):
             tensor = self._stands_for(tensor, self.tracer.alone)
@@ -189,10 +202,7 @@ class Unfolder:
         assert self.tracer is not None
         if not self.tracer.sizes.made_of_sizes(tensor):
             return tensor
-        made = self._stands_for(tensor, self.tracer.alone)
-        if not self.front.is_symbolic(made):
-            raise self.tracer.Untraceable("returns numbers that do not depend on its inputs")
-        return made
+        return self._stands_for(tensor, self.tracer.alone)
 
     def _with_tables(self, view: NodeView) -> NodeView:
         """An application whose tensors of sizes are tables, with as many axes as the others."""
@@ -269,6 +279,7 @@ class Unfolder:
             if id(layer) in self.places:
                 graph.holders.setdefault(self.places[id(layer)], layer)
                 graph.remarks[self.places[id(layer)]] = {"in_training": how}
+        self._check_used(graph)
         used = {id(value) for named in graph.constants.values() for value in named.values()} | graph.computed_ids()
         called = {id(operation) for operation in graph.layers.values()}
         for name in [name for name in graph.holders if not any(one.startswith(f"{name}/") for one in graph.layers)]:
@@ -276,6 +287,16 @@ class Unfolder:
         for place, layer in self._held():
             if id(layer) not in called and any(id(one) in used for one in self.front.own_variables(layer)):
                 graph.holders.setdefault(place, layer)
+
+    def _check_used(self, graph: Graph) -> None:
+        """A layer may return an array that no input changes, such as an empty one, where nobody reads it."""
+        read = [*tensors_in(graph.outputs), *(ref for step in graph.steps for ref in tensors_in((step.args, step.kwargs)))]
+        for ref in dict.fromkeys(read):
+            if ref in self._unmade and self.tracer is not None:
+                what = f"output {ref.output} does not depend on its inputs"
+                way_out = "return it from a function beside the model"
+                error = self.tracer.Untraceable(what, way_out)
+                self.walk.problem(*self._refusal(self._unmade[ref], ref.call, error))
 
     def _held(self) -> Iterator[tuple[str, Any]]:
         """All layers that unfolded layers hold, by place."""

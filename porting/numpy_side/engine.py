@@ -58,6 +58,7 @@ class NumpyEngine(Engine):
             stand_in=lambda ref: _value(case.outputs[ref], case.masks.get(ref)),
         )
         self.ops.watched = {}
+        self.rows_together = self.ops.rows_meet
 
     def _inputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Value]:
         return {one.ref: Value(inputs[one.name]) for one in self.network.inputs}

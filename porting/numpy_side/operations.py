@@ -42,6 +42,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     Attributes:
         watched: inputs whose use as ids is to be noted.
         id_limits: by watched input, the size of the smallest table that its values pick rows from.
+        rows_meet: an operation moved the axis of the batch, or multiplied over it.
     """
 
     training = None
@@ -49,6 +50,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     def __init__(self) -> None:
         self.watched: dict[str, Array] = {}
         self.id_limits: dict[str, int] = {}
+        self.rows_meet = False
 
     def constant(self, value: Array) -> Value:
         return Value(np.asarray(value))
@@ -80,6 +82,8 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:
         left, right = alike(a, b)
+        if isinstance(b, Value) and right.ndim == 2:
+            self.rows_meet = True
         return Value(np.matmul(left, right.swapaxes(-1, -2) if transpose_b else right))
 
     def einsum(self, equation: str, operands: Sequence[Operand]) -> Value:
@@ -152,6 +156,8 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(x.value.reshape(x.value.shape[0], *filled))
 
     def transpose(self, x: Value, axes: Sequence[int]) -> Value:
+        if axes[0] != 0:
+            self.rows_meet = True
         return Value(x.value.transpose(tuple(axes)))
 
     def expand_dims(self, x: Value, axis: int) -> Value:

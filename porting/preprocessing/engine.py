@@ -38,6 +38,7 @@ class FrontedEngine(Engine):
         self.name = core.name
         self.rules = core.rules
         self.hangs_on_sizes = core.hangs_on_sizes
+        self.rows_together = core.rows_together
         self.is_partial = core.is_partial
         self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
 

@@ -168,6 +168,61 @@ def weights_of_weights(keras: Any) -> Any:
     return keras.Model(given, Computed()(given))
 
 
+def slices(keras: Any) -> Any:
+    """`keras.ops.slice` of a weight, of the data, and of what is made of sizes."""
+    ops = keras.ops
+
+    class Sliced(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.places = self.add_weight(shape=(15, shape[-1]), name="places")
+
+        def call(self, x: Any) -> Any:
+            batch, length = ops.shape(x)[0], ops.shape(x)[1]
+            places = ops.slice(ops.convert_to_tensor(self.places), (0, 0), (length, x.shape[-1]))
+            later = ops.slice(ops.cast(ops.arange(length + 2), "float32"), (1,), (length,))
+            same = ops.slice(x, (0, 0, 0), (batch, length, 2))
+            return ops.concatenate([x + ops.broadcast_to(places, ops.shape(x)), same], -1) * later[None, :, None]
+
+    given = keras.Input((None, 3))
+    return keras.Model(given, Sliced()(given))
+
+
+def an_output_that_nobody_reads(keras: Any) -> Any:
+    """A layer may return an array beside what it computes, as keras-hub's do where they are not told to keep scores."""
+
+    class Beside(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x * 2.0, keras.ops.zeros((0, 4)), keras.ops.mean(x, axis=-1, keepdims=True)
+
+    given = keras.Input((4,))
+    doubled, _, mean = Beside()(given)
+    return keras.Model(given, doubled + mean)
+
+
+def rows_against_rows(keras: Any) -> Any:
+    """Every row's likeness to every other row, as CLIP compares images and texts."""
+
+    class Likeness(keras.layers.Layer):
+        def call(self, x: Any, y: Any) -> Any:
+            return keras.ops.matmul(x, keras.ops.transpose(y))
+
+    given = keras.Input((3,)), keras.Input((3,))
+    return keras.Model(list(given), Likeness()(*given))
+
+
+def places_picked_by_row(keras: Any) -> Any:
+    import tensorflow as tf
+
+    class Picked(keras.layers.Layer):
+        def call(self, x: Any, at: Any) -> Any:
+            return tf.gather(x, at, batch_dims=1)
+
+    given = keras.Input((6, 3))
+    at = keras.layers.Embedding(5, 4, trainable=False)(keras.Input((2,), dtype="int32", name="ids"))
+    places = keras.ops.argmax(at, axis=-1)
+    return keras.Model([given, at._keras_history.operation.input], Picked()(given, places))
+
+
 def lists_and_dicts(keras: Any) -> Any:
     class Stack(keras.layers.Layer):
         def __init__(self, **kwargs: Any) -> None:
@@ -371,6 +426,7 @@ def only_in_training(keras: Any) -> Any:
 
 
 CASES = [
+    Case("rows_against_rows", rows_against_rows, refused={"neoml": "the batch axis cannot be moved"}),
     Case("transformer", transformer(None, False)),
     Case("transformer_of_fixed_length", transformer(6, False)),
     Case("transformer_masked", transformer(None, True)),
@@ -384,6 +440,9 @@ CASES = [
             rows_of_a_weight,
             tied_logits,
             weights_of_weights,
+            slices,
+            an_output_that_nobody_reads,
+            places_picked_by_row,
             lists_and_dicts,
             masked_mean,
             a_mask_of_its_own,

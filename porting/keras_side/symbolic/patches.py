@@ -137,14 +137,15 @@ def _put_calls(put: Put, tracer: Tracer) -> None:
 def _put_makers(put: Put, tracer: Tracer) -> None:
     """Functions that make arrays of given sizes."""
     for name, shape_of in sized.MAKERS.items():
-        plain = getattr(backend.numpy, name)
+        module = backend.core if name == "slice" else backend.numpy
+        plain = getattr(module, name)
 
         def maker(*args: Any, plain: Any = plain, shape_of: Any = shape_of, **kwargs: Any) -> Any:
             if tracer.active and tensors_in((args, kwargs)):
                 return sized.made(tracer, plain, shape_of, args, kwargs)
             return plain(*args, **kwargs)
 
-        put(backend.numpy, name, maker)
+        put(module, name, maker)
     for name in sized.ARRANGING:
         plain = vars(backend.numpy)[name]
 

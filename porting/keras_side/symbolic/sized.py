@@ -91,7 +91,12 @@ def _repeated(x: Any, repeats: Any, axis: Any = None) -> tuple[Any, str]:
     return tuple(own), _dtype(x)
 
 
+def _sliced(x: Any, start_indices: Any, shape: Any) -> tuple[Any, str]:
+    return _open(shape), _dtype(x)
+
+
 MAKERS: dict[str, Callable[..., tuple[Any, str]]] = {
+    "empty": _of_shape,
     "zeros": _of_shape,
     "ones": _of_shape,
     "full": _full,
@@ -104,6 +109,7 @@ MAKERS: dict[str, Callable[..., tuple[Any, str]]] = {
     "reshape": _reshaped,
     "tile": _tiled,
     "repeat": _repeated,
+    "slice": _sliced,
 }
 
 
@@ -238,6 +244,19 @@ def _arange_of(tracer: Tracer, operation: Any, start: Any, stop: Any = None, ste
     return made(tracer, keras.ops.arange, _arange, (start, stop, step), {"dtype": operation.dtype})
 
 
+def _slice(tracer: Tracer, operation: Any, x: Any, start_indices: Any) -> Any:
+    """`keras.ops.slice` with open sizes: rows of what is made of sizes, or a subscript of the data."""
+    if not tensors_in((operation.shape, start_indices)):
+        return NotImplemented
+    if tracer.sizes.made_of_sizes(x):
+        return made(tracer, keras.ops.slice, _sliced, (x, start_indices, tuple(operation.shape)), {})
+    key = []
+    for own, start, size in zip(tracer.sizes.shape(x), start_indices, operation.shape):
+        to_end = _same(size, -1) or (_same(start, 0) and _same(size, own))
+        key.append(slice(None if _same(start, 0) else start, None if to_end else start + size))
+    return x[tuple(key)]
+
+
 def _cast(tracer: Tracer, operation: Any, x: Any) -> Any:
     """A cast to the dtype that it has is the tensor itself, with its mask."""
     return x if x.dtype == backend.standardize_dtype(operation.dtype) else NotImplemented
@@ -250,6 +269,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "Full": _made_if_of_sizes("Full"),
     "Repeat": _made_if_of_sizes("Repeat"),
     "Reshape": _reshape,
+    "Slice": _slice,
     "Tile": _made_if_of_sizes("Tile"),
 }
 

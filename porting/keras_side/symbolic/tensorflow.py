@@ -33,8 +33,10 @@ def _gather(
     params: Any, indices: Any, validate_indices: Any = None, name: Any = None, axis: Any = None, batch_dims: int = 0
 ) -> Any:
     if batch_dims:
-        if batch_dims != len(params.shape) - 1:
+        if axis not in (None, batch_dims) or len(indices.shape) != batch_dims + 1:
             raise Untraceable(f"calls tf.gather with batch_dims={batch_dims}", "use keras.ops.take_along_axis")
+        for _ in params.shape[batch_dims + 1 :]:
+            indices = kops.expand_dims(indices, -1)
         return kops.take_along_axis(params, indices, axis=batch_dims)
     return kops.take(params, indices, axis or 0)
 

@@ -33,7 +33,7 @@ class Trace:
     """What a layer's code was found to do.
 
     Attributes:
-        outputs: the symbolic tensors that it returns, flat.
+        outputs: what it returns, flat: symbolic tensors, and arrays that do not depend on its inputs.
     """
 
     def __init__(self, outputs: list[Any]) -> None:
@@ -95,11 +95,7 @@ class Tracer:
             self._stack.clear()
             for tensor, mask in masks:  # MultiHeadAttention takes them off its inputs
                 backend.set_keras_mask(tensor, mask)
-        outputs = tree.flatten(made)
-        for one in outputs:
-            if not is_symbolic(one):
-                raise Untraceable(f"returns {type(one).__name__} that does not depend on its inputs")
-        return list(outputs)
+        return list(tree.flatten(made))
 
     # ---- what the patches ask
 
@@ -267,12 +263,13 @@ class Tracer:
             self.computed = kept
             return outputs
         given = {history(one) for one in tensors_in((args, kwargs))}
-        if _drawn(outputs, given, ()) == _drawn(other, given, ()):
+        as_it_is, as_trained = tensors_in(outputs), tensors_in(other)
+        if _drawn(as_it_is, given, ()) == _drawn(as_trained, given, ()):
             self.computed = kept
             return outputs
-        alike = _drawn(outputs, given, ONLY_IN_TRAINING) == _drawn(other, given, ONLY_IN_TRAINING)
-        if alike and not any(node.arguments.kwargs.get("training") is True for node in _nodes(outputs, given)):
-            self._as_trained.update({id(node): node for node in _nodes(other, given)})
+        alike = _drawn(as_it_is, given, ONLY_IN_TRAINING) == _drawn(as_trained, given, ONLY_IN_TRAINING)
+        if alike and not any(node.arguments.kwargs.get("training") is True for node in _nodes(as_it_is, given)):
+            self._as_trained.update({id(node): node for node in _nodes(as_trained, given)})
             return other
         self.computed, self.differing = kept, differing
         self.differ(layer, "it computes otherwise with training=True")
