@@ -290,7 +290,10 @@ class Unfolder:
 
     def _check_used(self, graph: Graph) -> None:
         """A layer may return an array that no input changes, such as an empty one, where nobody reads it."""
-        read = [*tensors_in(graph.outputs), *(ref for step in graph.steps for ref in tensors_in((step.args, step.kwargs)))]
+        read = [
+            *tensors_in(graph.outputs),
+            *(ref for step in graph.steps for ref in tensors_in((step.args, step.kwargs))),
+        ]
         for ref in dict.fromkeys(read):
             if ref in self._unmade and self.tracer is not None:
                 what = f"output {ref.output} does not depend on its inputs"

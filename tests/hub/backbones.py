@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Optional
@@ -24,7 +24,7 @@ class Backbone:
         settings: what the class is given; a part of its own is a `Backbone` too.
         side: of the square image that it takes.
         length: the only one that it takes.
-        refused: a piece of the refusal by engine, where an engine cannot hold it.
+        refused: a piece of the refusal by engine, where an engine cannot hold it; or by ``save``.
         longest: how many steps tables have that are made of sizes alone.
     """
 
@@ -151,7 +151,8 @@ BACKBONES: Mapping[str, Backbone] = {
     "siglip_vision": vision("SigLIPVisionEncoder"),
     "siglip_text": text("SigLIPTextEncoder"),
     "siglip": Backbone(
-        "SigLIPBackbone", {"vision_encoder": vision("SigLIPVisionEncoder"), "text_encoder": text("SigLIPTextEncoder")},
+        "SigLIPBackbone",
+        {"vision_encoder": vision("SigLIPVisionEncoder"), "text_encoder": text("SigLIPTextEncoder")},
         length=12,
         refused={"neoml": "a product of two tensors over the batch axis"},
     ),
@@ -179,7 +180,12 @@ BACKBONES: Mapping[str, Backbone] = {
         side=32,
     ),
     "resnet": Backbone("ResNetBackbone", {**RESNET, "block_type": "bottleneck_block"}, side=32),
-    "resnetv2": Backbone("ResNetBackbone", {**RESNET, "block_type": "bottleneck_block", "use_pre_activation": True}, side=32),
+    "resnetv2": Backbone(
+        "ResNetBackbone",
+        {**RESNET, "block_type": "bottleneck_block", "use_pre_activation": True},
+        side=32,
+        refused={"save": "Keras itself computes NaN or infinity"},
+    ),
     "mobilenet": Backbone(
         "MobileNetBackbone",
         {
@@ -240,7 +246,15 @@ BACKBONES: Mapping[str, Backbone] = {
     "deit": Backbone("DeiTBackbone", {**towers, "image_shape": (16, 16, 3), "patch_size": 4}),
     "swin": Backbone(
         "SwinTransformerBackbone",
-        {"image_shape": (16, 16, 3), "embed_dim": 4, "depths": (2, 1), "num_heads": (1, 2), "window_size": 2, "patch_size": 2},
+        {
+            "image_shape": (16, 16, 3),
+            "embed_dim": 4,
+            "depths": (2, 1),
+            "num_heads": (1, 2),
+            "window_size": 2,
+            "patch_size": 2,
+        },
+        refused={"save": "SwinTransformerStage 'stage_0': cannot be unfolded"},
     ),
     "bert_classifier": Backbone("BertTextClassifier", {"backbone": transformer("BertBackbone"), "num_classes": 3}),
     "roberta_classifier": Backbone(
