@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -91,6 +91,7 @@ def save(
     whole: Collection[str] = (),
     longest: Optional[int] = None,
     noise: bool = True,
+    metadata: Optional[Mapping[str, Any]] = None,
 ) -> Network:
     """Save a Keras model, its weights and reference outputs of every layer to a folder. Needs Keras.
 
@@ -105,6 +106,8 @@ def save(
             symbolic tensors, and what it does is saved in their place.
         longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
         noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time.
+        metadata: what people should know of the network, as JSON values: ``title``, ``version``, ``authors``,
+            ``license``, ``labels`` (the names of its classes), ``notes``, and whatever else.
 
     Raises:
         Unsupported: listing everything in the model that cannot be described.
@@ -113,9 +116,17 @@ def save(
     """
     from .keras_side.save import save as save_model
 
-    options: dict[str, Any] = {} if longest is None else {"longest": longest}
     return save_model(
-        model, folder, samples, overwrite=overwrite, name=name, progress=progress, whole=whole, noise=noise, **options
+        model,
+        folder,
+        samples,
+        overwrite=overwrite,
+        name=name,
+        progress=progress,
+        whole=whole,
+        noise=noise,
+        metadata=metadata,
+        **({} if longest is None else {"longest": longest}),
     )
 
 

@@ -1,4 +1,4 @@
-"""The three families of errors. Each lists all its problems, and with each the way out.
+"""The three families of errors. Each lists every problem it found and says what to do about each.
 
 Exit codes on the command line: `Mismatch` 1, `Unsupported` 2, `BadArchive` 3.
 """
@@ -6,10 +6,21 @@ Exit codes on the command line: `Mismatch` 1, `Unsupported` 2, `BadArchive` 3.
 from __future__ import annotations
 
 import errno
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-__all__ = ["BadArchive", "Mismatch", "MissingFile", "PortingError", "Problem", "Unsupported"]
+__all__ = [
+    "BadArchive",
+    "Mismatch",
+    "MissingFile",
+    "PortingError",
+    "Problem",
+    "Unsupported",
+    "did_you_mean",
+    "problem_in_code",
+]
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class BadArchive(PortingError):
     """A saved network or a stored net cannot be read, or cannot be written, as promised."""
 
     exit_code = 3
-    headline = "the saved network cannot be read or written as it should ({count} problem{s}):"
+    headline = "cannot be read or written ({count} problem{s}):"
 
 
 class MissingFile(BadArchive, FileNotFoundError):
@@ -76,3 +87,18 @@ class Mismatch(PortingError, ValueError):
 
     exit_code = 1
     headline = "does not match ({count} problem{s}):"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """``did you mean 'neoml'? `` where a known word is much like this one, upper and lower case aside; else nothing."""
+    by_folded = {one.casefold(): one for one in known}
+    close = get_close_matches(str(word).casefold(), by_folded, n=1)
+    return f"did you mean {by_folded[close[0]]!r}? " if close else ""
+
+
+def problem_in_code(path: str, error: Exception) -> Problem:
+    """What a Python file of the user's own raised, and on which of its lines."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    where = path if line is None else f"{path}, line {line}"
+    return Problem(where, f"{type(error).__name__}: {error}", "correct the file, and try again")

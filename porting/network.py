@@ -195,6 +195,8 @@ class Network:
         outputs: the structure that Keras' ``predict`` returns: a tensor, a tuple or a dict of them.
         cases: the references.
         origin: how it was saved: ``keras``, ``backend``, ``tensorflow`` versions.
+        metadata: what its makers say of it: ``title``, ``version``, ``authors``, ``license``, ``labels`` (names of
+            classes), ``notes``, and whatever else, as JSON values. Nothing is computed with it.
     """
 
     name: str
@@ -204,6 +206,7 @@ class Network:
     outputs: Argument
     cases: tuple[Case, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{one.name}{list(one.shape)}" for one in self.inputs)

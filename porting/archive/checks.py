@@ -11,6 +11,7 @@ from ..errors import Problem
 from ..network import Array, Call, Case, Constant, Input, Network, Shape, TensorRef, tensors_in
 from .arrays import STRINGS, Record
 from .limits import Limits, bad_archive
+from .metadata import metadata_problems
 from .sketch import fill, records_of
 
 __all__ = ["check_numbers", "check_sketch", "sound_network"]
@@ -31,6 +32,7 @@ def check_sketch(sketch: Network, limits: Limits, kept: Optional[Collection[Tens
         *_check_outputs(sketch),
         *_check_members(sketch, limits),
         *_check_cases(sketch, kept),
+        *metadata_problems(sketch.metadata),
     ]
 
 

@@ -152,6 +152,7 @@ class Decoder:
             value,
             self.file,
             *("format", "version", "name", "origin", "inputs", "calls", "layers", "outputs", "cases"),
+            *(("metadata",) if value["version"] > 2 else ()),
         )
         self.version = parts["version"]
         inputs = [
@@ -179,6 +180,7 @@ class Decoder:
             outputs=self.argument(parts["outputs"], "outputs"),
             cases=tuple(cases),
             origin=self.mapping(parts["origin"], "origin", self.text),
+            metadata=self.mapping(parts.get("metadata", {}), "metadata", self.plain),
         )
 
     def input(self, value: Any, where: str) -> Input:

@@ -9,24 +9,29 @@ import io
 import os
 import secrets
 import stat
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional, Union
 
 from ..errors import BadArchive, MissingFile, PortingError, Problem
+from .strangers import told_apart
 
-__all__ = ["FILES", "StrPath", "new_folder", "open_files", "open_plain", "sync_folder"]
+__all__ = [
+    "FILES",
+    "StrPath",
+    "as_bad_archive",
+    "check_target",
+    "new_folder",
+    "open_files",
+    "open_plain",
+    "sync_folder",
+]
 
 StrPath = Union[str, "os.PathLike[str]"]
 FILES = ("network.json", "weights.npz", "references.npz")
-_MOST_EXTRA = 20
-_READ = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+_MOST_EXTRA = 5
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _WAYS_OUT = {
     errno.ENOSPC: "free space on that disk, or write to another",
     errno.EDQUOT: "free space on that disk, or write to another",
@@ -71,25 +76,28 @@ def as_bad_archive(where: object, doing: str) -> Iterator[None]:
 def open_files(folder: Path) -> Iterator[dict[str, io.FileIO]]:
     """Open the three files of a saved network, all at once so that they are of one writing.
 
-    Links are not followed below the folder, and what is no plain file (a device, a pipe) is not waited for.
+    Each may be a link to a plain file, as hubs keep them; a device or a pipe is not waited for. What else is in the
+    folder (a README, hidden files) is never opened; a UserWarning names it.
 
     Raises:
-        BadArchive: for every file that is missing, not a plain file, or too many.
+        BadArchive: for every file that is missing or not a plain file.
     """
     with contextlib.ExitStack() as stack, as_bad_archive(folder, "cannot be read"):
         handle = _open_folder(folder)
         if handle is not None:
             stack.callback(os.close, handle)
-        problems = list(_unknown(folder, handle))
+        problems = []
         files = {}
         for name in FILES:
             try:
                 files[name] = stack.enter_context(_open_file(folder, handle, name))
             except OSError as error:
-                what = "is a link, which is not followed" if error.errno == errno.ELOOP else str(error.strerror)
-                problems.append(Problem(name, what, "give the folder as it was saved"))
+                problems.append(Problem(name, str(error.strerror), "give the folder as it was saved"))
+        if len(problems) == len(FILES):
+            raise BadArchive(told_apart(folder) or problems)
         if problems:
             raise BadArchive(problems)
+        _warn_of_others(folder, handle)
         yield files
 
 
@@ -101,29 +109,26 @@ def _open_folder(folder: Path) -> Optional[int]:
     return os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
 
 
-def _unknown(folder: Path, handle: Optional[int]) -> Iterator[Problem]:
-    found = 0
+def _warn_of_others(folder: Path, handle: Optional[int]) -> None:
+    """Name what lies beside the three files and is none of them."""
+    others = []
     with os.scandir(folder if handle is None else handle) as entries:
         for entry in entries:
-            if entry.name in FILES:
-                continue
-            found += 1
-            if found > _MOST_EXTRA:
-                yield Problem(str(folder), "and more", "give the folder of one saved network")
-                return
-            yield Problem(repr(entry.name), "is no file of a saved network", "move it out of the folder")
+            if entry.name not in FILES:
+                others.append(entry.name)
+            if len(others) > _MOST_EXTRA:
+                break
+    if others:
+        more = " and more" if len(others) > _MOST_EXTRA else ""
+        names = ", ".join(repr(name)[1:-1] for name in sorted(others)[:_MOST_EXTRA])
+        warnings.warn(f"{folder}: not part of the saved network, and ignored: {names}{more}", stacklevel=2)
 
 
 def _open_file(folder: Path, handle: Optional[int], name: str) -> io.FileIO:
-    if handle is None:
-        if stat.S_ISLNK(os.lstat(folder / name).st_mode):
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        number = os.open(folder / name, _READ)
-    else:
-        number = os.open(name, _READ, dir_fd=handle)
+    number = os.open(folder / name, _READ) if handle is None else os.open(name, _READ, dir_fd=handle)
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError(errno.EINVAL, "is no plain file")
+            raise OSError(errno.EINVAL, "is not a plain file")
         return io.FileIO(number, "rb")
     except BaseException:
         os.close(number)
@@ -136,7 +141,7 @@ def open_plain(path: Path) -> io.FileIO:
     file = io.FileIO(number, "rb")
     if not stat.S_ISREG(os.fstat(number).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "is no plain file", str(path))
+        raise OSError(errno.EINVAL, "is not a plain file", str(path))
     return file
 
 
@@ -151,7 +156,7 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     """
     with as_bad_archive(folder, "cannot be written"):
         target = Path(os.path.realpath(folder))
-        check_target(target, overwrite)
+        _check_target(target, overwrite)
         temporary = target.with_name(f".{target.name[:40]}.writing-{secrets.token_hex(8)}")
         try:
             os.mkdir(temporary)
@@ -164,10 +169,19 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
             sync_folder(target.parent)
 
 
-def check_target(target: Path, overwrite: bool) -> None:
-    """Refuse to replace what may not be replaced: anything at all, or with `overwrite` all but a saved network."""
+def check_target(folder: StrPath, overwrite: bool) -> None:
+    """Refuse to replace what may not be replaced: anything at all, or with `overwrite` all but a saved network.
+
+    Raises:
+        BadArchive: something is there, or there is no folder to put it into.
+    """
+    with as_bad_archive(folder, "cannot be written"):
+        _check_target(Path(os.path.realpath(path_of(folder))), overwrite)
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
     if not target.parent.is_dir():
-        raise BadArchive(Problem(str(target.parent), "is no folder", "create it first, and check the spelling"))
+        raise BadArchive(Problem(str(target.parent), "is not a folder", "create it first, and check the spelling"))
     if not os.path.lexists(target):
         return
     if not target.is_dir():
@@ -175,8 +189,8 @@ def check_target(target: Path, overwrite: bool) -> None:
     names = sorted(os.listdir(target))
     foreign = [name for name in names if name not in FILES or not stat.S_ISREG(os.lstat(target / name).st_mode)]
     if foreign:
-        what = f"holds what no saved network does: {', '.join(foreign[:5])}"
-        raise BadArchive(Problem(str(target), what, "choose another folder"))
+        what = f"holds more than a saved network, which replacing it would remove: {', '.join(foreign[:5])}"
+        raise BadArchive(Problem(str(target), what, "choose another name, and move the three files here afterwards"))
     if names and not overwrite:
         raise BadArchive(Problem(str(target), "is there already", "choose another name, or overwrite=True"))
 

@@ -165,6 +165,7 @@ def describe_sketch(sketch: Network, limits: Limits, version: int = VERSION) -> 
         "version": version,
         "name": sketch.name,
         "origin": plain.value(sketch.origin, "origin"),
+        **({"metadata": plain.value(sketch.metadata, "metadata")} if version > 2 else {}),
         "inputs": [{"name": one.name, "shape": list(one.shape), "dtype": one.dtype} for one in sketch.inputs],
         "calls": [_call(call, plain) for call in sketch.calls],
         "layers": [_layer(layer, plain) for layer in sketch.layers.values()],

@@ -1,7 +1,13 @@
-"""The command line: porting save | plan | build | check | predict | tune | standalone | layers.
+"""The command line: porting port | save | info | plan | build | check | predict | tune | restore | standalone | layers.
 
-Exit codes: 0 all is well, 1 something departs or does not fit, 2 something is not supported (or the command's
-own words are off), 3 a folder is not a sound saved network.
+Exit codes:
+    0  all is well.
+    1  the verdict: something departs from Keras, or data do not fit the network.
+    2  the call cannot be carried out: its words are off, something that it needs is missing here, or the network holds
+       what is not supported.
+    3  a file or folder cannot be read or written as promised: no sound saved network, or a name that is taken.
+    4  of ``check --strict``: nothing departs, and not everything is proved.
+    130  stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -15,10 +21,15 @@ def main() -> None:
     """Run the command line; the commands need the extra ``cli``."""
     try:
         from .commands import porting
+        from .console import speak_any_encoding
 
+        speak_any_encoding()
         porting(prog_name="porting")
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("click", "rich"):
             raise
-        print(f"the command line needs {error.name}: pip install 'porting[cli]'", file=sys.stderr)
+        needed = f"the command line needs {error.name}: in a checkout of porting, pip install '.[cli]'"
+        print(needed, file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

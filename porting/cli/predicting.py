@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Optional
@@ -15,7 +16,8 @@ from ..errors import Mismatch, Problem
 from ..network import Array
 from ..ported import PortedNetwork
 from . import text_files
-from .screen import progress_bar
+from .console import progress_bar, say
+from .options import written_whole
 
 __all__ = ["predict_arrays", "predict_texts"]
 
@@ -43,8 +45,9 @@ def predict_arrays(
         return
     # Strings as numpy's own type, which needs no pickles.
     plain = {name: array.astype(str) if array.dtype == object else array for name, array in outputs.items()}
-    np.savez(out, **{name.replace("/", "."): array for name, array in plain.items()})
-    click.echo(f"wrote {', '.join(outputs)} to {out}")
+    with written_whole(out) as made:
+        np.savez(made, **{name.replace("/", "."): array for name, array in plain.items()})
+    say(f"wrote {', '.join(outputs)} to {out}")
 
 
 def predict_texts(
@@ -88,7 +91,7 @@ def score_texts(
     scored = text_files.predict_rows(net, rows, batch_size, threads)
     if out is None:
         return text_files.write_csv(scored, sys.stdout, report_row)
-    with out.open("w", encoding="utf-8", newline="") as stream:
+    with written_whole(out) as made, made.open("w", encoding="utf-8", newline="") as stream:
         return WRITERS[out.suffix](scored, stream, report_row)
 
 
@@ -112,7 +115,7 @@ def read_inputs(path: Path) -> Any:
     try:
         loaded = np.load(path, allow_pickle=False)
         return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except Exception as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npy or npz file")) from error
 
 

@@ -1,50 +1,70 @@
-"""The command ``porting tune``: fine-tuning from files. What it does is imported when it runs."""
+"""The command ``porting tune``: fine-tuning from files."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from .options import FOLDER, device_option, rules_option
+from .options import FOLDER, NEW_FILE, NEW_FOLDER, FiniteRange, device_option, rules_option
 
 __all__ = ["tune"]
 
 DATA = click.Path(exists=True, dir_okay=False, path_type=Path)
+F = TypeVar("F", bound=Callable[..., Any])
+# What `compile` is told; a parameter has its argument's name.
+SETTINGS = ("loss", "loss_weights", "metrics", "optimizer", "learning_rate", "learning_rates", "frozen", "seed")
+SETTING_OPTIONS = (
+    click.option("--loss", multiple=True, required=True, help="Keras' name of it; OUTPUT=NAME for each of several."),
+    click.option("--loss-weight", "loss_weights", multiple=True, help="OUTPUT=NUMBER: how much its loss counts."),
+    click.option("--metric", "metrics", multiple=True, help="accuracy, or Keras' name of a metric or loss."),
+    click.option("--optimizer", default="adam", show_default=True, help="Keras' name of it."),
+    click.option("--learning-rate", type=float, help="[default: the optimizer's]"),
+    click.option(
+        "--rate", "learning_rates", multiple=True, help="PATTERN=NUMBER: a rate of its own for layers or weights."
+    ),
+    click.option("--freeze", "frozen", multiple=True, help="A layer or weight that stays, by name or pattern."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of shuffling and dropout."),
+)
+
+
+def setting_options(function: F) -> F:
+    """The options that say how to train, as one dict."""
+
+    @functools.wraps(function)
+    def gathered(**given: Any) -> Any:
+        return function(settings={name: given.pop(name) for name in SETTINGS}, **given)
+
+    for option in reversed(SETTING_OPTIONS):
+        gathered = option(gathered)
+    return gathered  # type: ignore[return-value]
 
 
 @click.command()
 @click.argument("network", type=FOLDER)
 @click.argument("data", type=DATA)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the network with new weights.")
-@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
-@click.option("--loss", multiple=True, required=True, help="Keras' name of it; OUTPUT=NAME for each of several.")
-@click.option("--loss-weight", multiple=True, help="OUTPUT=NUMBER: how much that output's loss counts.")
-@click.option("--metric", multiple=True, help="accuracy, or Keras' name of a metric or loss.")
-@click.option("--optimizer", default="adam", show_default=True, help="Keras' name of it.")
-@click.option("--learning-rate", type=float, help="[default: the optimizer's]")
-@click.option("--rate", multiple=True, help="PATTERN=NUMBER: a rate of its own for layers or weights.")
-@click.option("--freeze", multiple=True, help="A layer or weight that stays, by name or pattern.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the network with new weights.")
+@click.option("--overwrite", is_flag=True, help="Replace the saved network in that folder.")
+@setting_options
 @click.option("--epochs", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option("--validation", type=DATA, help="An npz like DATA to measure on before and after.")
+@click.option("--validation", "validation_data", type=DATA, help="An npz like DATA to measure on before and after.")
 @click.option(
-    "--validation-split", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Or a share of DATA."
+    "--validation-split", type=FiniteRange(0, 1, min_open=True, max_open=True), help="Or a share of DATA, its end."
 )
-@click.option("--patience", type=click.IntRange(0), help="Stop after so many epochs without gain; keep the best.")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Written each epoch; gone on from where it exists.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of shuffling and dropout.")
-@click.option(
-    "--history", type=click.Path(dir_okay=False, path_type=Path), help="Write the epochs' numbers here (JSON)."
-)
+@click.option("--patience", type=click.IntRange(0), help="Stop after this many epochs without gain; keep the best.")
+@click.option("--checkpoint", type=NEW_FILE, help="A file written after each epoch; where it exists, go on from it.")
+@click.option("--history", type=NEW_FILE, help="Write the numbers of each epoch here (JSON).")
 @device_option
 @rules_option
 def tune(**words: Any) -> None:
     """Fine-tune NETWORK, a saved folder, in NeoML on DATA, and write it with its new weights to --out.
 
-    DATA is an npz of arrays named after the network's inputs (or x) and outputs (or y), sample_weight if any. In the
-    Keras environment porting.restore(OUT, model) puts the weights back.
+    DATA is an npz of arrays named after the network's inputs (or x) and outputs (or y), sample_weight if any. Ctrl-C
+    ends the training and saves what was learnt. `porting restore` puts the weights back into the Keras model.
     """
     from .tuning import tune_network
 

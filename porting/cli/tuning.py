@@ -1,4 +1,4 @@
-"""What ``porting tune`` does."""
+"""What ``porting tune`` does with its words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import click
 
 import porting as api
 
-from ..errors import BadArchive, Problem, Unsupported
+from ..archive.folder import as_bad_archive, check_target
+from ..errors import Problem
 from ..ported import PortedNetwork
 from ..training.callbacks import Callback, Checkpoint, EarlyStopping
 from ..training.files import Examples, read_examples
 from ..training.optimizers import optimizer_named
 from ..training.trainer import outputs_of
-from .screen import show_moved
+from .console import say, show_table
+from .wrong_calls import STOPPED, WrongCall, as_wrong_call
 
 __all__ = ["tune_network"]
 
@@ -29,64 +31,86 @@ def tune_network(
     data: Path,
     out: Path,
     overwrite: bool,
-    loss: tuple[str, ...],
-    loss_weight: tuple[str, ...],
-    metric: tuple[str, ...],
-    optimizer: str,
-    learning_rate: Optional[float],
-    rate: tuple[str, ...],
-    freeze: tuple[str, ...],
+    settings: dict[str, Any],
     epochs: int,
     batch_size: int,
-    validation: Optional[Path],
+    validation_data: Optional[Path],
     validation_split: Optional[float],
     patience: Optional[int],
     checkpoint: Optional[Path],
-    seed: int,
     history: Optional[Path],
     device: str,
-    rule_files: tuple[str, ...],
+    rules: Any,
 ) -> None:
-    """Fine-tune a network from files; the arguments are the command's words."""
-    if out.exists() and not overwrite:
-        raise BadArchive(Problem(str(out), "exists", "choose another folder, or --overwrite"))
-    net = api.load(network, engine="neoml", device=device, rules=rule_files)
-    examples, held = _examples(net, data, validation, validation_split)
-    net.compile(
-        optimizer_named(optimizer, **({} if learning_rate is None else {"learning_rate": learning_rate})),
-        _by_output(loss, str),
-        _by_output(loss_weight, float) or None,
-        list(metric),
-        frozen=freeze,
-        learning_rates=_pairs(rate, float),
-        seed=seed,
-    )
+    """Fine-tune a network from files, and save it; Ctrl-C ends the training, and what was learnt is saved."""
+    check_target(out, overwrite)
+    net = api.load(network, engine="neoml", device=device, rules=rules)
+    examples, held = _examples(net, data, validation_data, validation_split)
+    with as_wrong_call():
+        net.compile(**_compiled(settings))
     before = None if held is None else _measured(net, held)
-    run = net.fit(
-        examples.inputs,
-        examples.labels,
-        batch_size,
-        epochs,
-        callbacks=_callbacks(patience, checkpoint, held is not None),
-        validation_data=None if held is None else (held.inputs, held.labels, held.weights),
-        sample_weight=examples.weights,
-        resume=checkpoint,
-    )
-    show_moved(run.moved)
-    if before is not None and held is not None:
+    callbacks = _callbacks(patience, checkpoint, held is not None)
+    stopped = not _trained(net, examples, held, callbacks, checkpoint, batch_size, epochs)
+    moved = net.moved()
+    if stopped and not any(moved.values()):
+        say("stopped by Ctrl-C before anything was learnt; nothing is written", "yellow", stderr=True)
+        raise click.exceptions.Exit(STOPPED)
+    _show_moved(moved)
+    if before is not None and held is not None and not stopped:
         for name, value in _measured(net, held).items():
-            click.echo(f"validation {name}: {before[name]:.6g} before, {value:.6g} after")
+            say(f"validation {name}: {before[name]:.6g} before, {value:.6g} after")
     net.save(out, overwrite)
-    click.echo(f"saved to {out}")
-    if history is not None:
-        _write_history(run.history, history)
+    say(f"saved to {out}")
+    if history is not None and net.history is not None:
+        _write_history(net.history.history, history)
+    if stopped:
+        say("stopped by Ctrl-C; what was learnt until then is saved", "yellow", stderr=True)
+        raise click.exceptions.Exit(STOPPED)
+
+
+def _compiled(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options' words as `compile` takes them."""
+    rate = settings["learning_rate"]
+    return {
+        "optimizer": optimizer_named(settings["optimizer"], **({} if rate is None else {"learning_rate": rate})),
+        "loss": _by_output(settings["loss"], str),
+        "loss_weights": _by_output(settings["loss_weights"], float) or None,
+        "metrics": list(settings["metrics"]),
+        "frozen": settings["frozen"],
+        "learning_rates": _pairs(settings["learning_rates"], float),
+        "seed": settings["seed"],
+    }
+
+
+def _trained(
+    net: PortedNetwork,
+    examples: Examples,
+    held: Optional[Examples],
+    callbacks: Sequence[Callback],
+    checkpoint: Optional[Path],
+    batch_size: int,
+    epochs: int,
+) -> bool:
+    """Train to the end; whether that was reached. After Ctrl-C the network has the weights of the last whole step."""
+    try:
+        net.fit(
+            examples.inputs,
+            examples.labels,
+            batch_size,
+            epochs,
+            callbacks=callbacks,
+            validation_data=None if held is None else (held.inputs, held.labels, held.weights),
+            sample_weight=examples.weights,
+            resume=checkpoint,
+        )
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def _write_history(numbers: Mapping[str, list[float]], path: Path) -> None:
-    try:
+    with as_bad_archive(path, "cannot be written"):
         path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadArchive(Problem(str(path), f"cannot be written: {error.strerror or error}")) from error
 
 
 def _examples(
@@ -126,7 +150,7 @@ def _pairs(words: Sequence[str], read: Callable[[str], T]) -> dict[str, T]:
     for word in words:
         name, equals, value = word.rpartition("=")
         if not equals:
-            raise Unsupported(Problem(repr(word), "names nothing that it is for", "write NAME=VALUE"))
+            raise WrongCall(Problem(repr(word), "does not say what it is for", "write NAME=VALUE"))
         found[name] = _read(word, value, read)
     return found
 
@@ -135,4 +159,9 @@ def _read(word: str, value: str, read: Callable[[str], Any]) -> Any:
     try:
         return read(value)
     except ValueError as error:
-        raise Unsupported(Problem(repr(word), f"{value!r} is no number")) from error
+        raise WrongCall(Problem(repr(word), f"{value!r} is not a number", "write NAME=NUMBER")) from error
+
+
+def _show_moved(moved: dict[str, float]) -> None:
+    rows = [(name, f"{far:.3g}" if far else "–") for name, far in moved.items()]
+    show_table(("weight", "moved by up to"), rows)

@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import BadArchive, Problem, Unsupported
+from ..archive.folder import check_target
+from ..archive.metadata import metadata_problems
+from ..errors import Problem, Unsupported
 from ..network import Layer, Network
 from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
@@ -37,6 +39,7 @@ def save(
     whole: Collection[str] = (),
     longest: int = LONGEST,
     noise: bool = True,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Network:
     """Save a Keras model as a folder that the other environments read.
 
@@ -53,6 +56,8 @@ def save(
         longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
         noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time. Without,
             `check` allows what the numpy engine's own noise says.
+        metadata: what people should know of the network, as JSON values: ``title``, ``version``, ``authors``,
+            ``license``, ``labels`` (the names of its classes), ``notes``, and whatever else.
 
     Returns:
         The saved network.
@@ -60,11 +65,16 @@ def save(
     Raises:
         Unsupported: the model holds what cannot be saved; all problems are listed.
         Mismatch: the samples do not fit the inputs, or the recorded calls do not give the model's outputs.
-        BadArchive: the folder is there and `overwrite` is false.
+        BadArchive: the folder is there and `overwrite` is false, or it holds something else.
     """
-    if folder is not None and not overwrite and os.path.lexists(folder):
-        raise BadArchive(Problem(str(folder), "is there already", "choose another name, or pass overwrite=True"))
+    if folder is not None:
+        check_target(folder, overwrite)
+    told = {} if metadata is None else metadata
+    wrong = metadata_problems(told)
+    if wrong:
+        raise Unsupported(wrong)
     network = describe(model, samples, name=name, progress=progress, whole=whole, longest=longest, noise=noise)
+    network = replace(network, metadata=told)
     if folder is not None:
         from ..archive import write_network
 

@@ -63,6 +63,7 @@ def gather_rules(given: RulesGiven = None) -> Rules:
         return found
     if isinstance(given, Mapping):
         found.update(given)
+        found.text_functions.update(given.text_functions if isinstance(given, Rules) else {})
         return found
     return _with_files(found, [given] if isinstance(given, (str, Path)) else given)
 

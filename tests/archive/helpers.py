@@ -50,6 +50,7 @@ def make_network(**changes: Any) -> Network:
         "outputs": {"first": TensorRef("join@2"), "rest": (TensorRef("encoder/Split", 1),)},
         "cases": (make_case("batch 2", 2), make_case("batch 3, padded", 3)),
         "origin": {"keras": "3.1.0", "backend": "numpy"},
+        "metadata": {"title": "Everything", "labels": ["a", "é"], "notes": "two\nlines", "more": {"rate": 0.5}},
     }
     return Network(**{**parts, **changes})
 
@@ -71,8 +72,11 @@ def make_case(name: str, batch: int) -> Case:
     )
 
 
-def without_noise(network: Network) -> Network:
-    """The network as a folder of version 1 has it."""
+def as_version(version: int) -> Network:
+    """`make_network` as a folder of that version has it."""
+    network = make_network() if version > 2 else make_network(metadata={})
+    if version > 1:
+        return network
     return replace(network, cases=tuple(replace(case, noise={}) for case in network.cases))
 
 

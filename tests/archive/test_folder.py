@@ -169,15 +169,15 @@ def test_promise_16_nothing_is_overwritten_silently(tmp_path: Path) -> None:
 def test_promise_16_what_is_no_saved_network_is_never_overwritten(tmp_path: Path, overwrite: bool) -> None:
     target = write_network(OLD, tmp_path / "net")
     (target / "thesis.tex").write_text("")
-    assert "holds what no saved network does: thesis.tex" in writing_refusal(target, overwrite=overwrite)
+    assert "which replacing it would remove: thesis.tex" in writing_refusal(target, overwrite=overwrite)
     (target / "thesis.tex").unlink()
     (target / FILES[0]).rename(tmp_path / "elsewhere")
     (target / FILES[0]).symlink_to(tmp_path / "elsewhere")
-    assert "holds what no saved network does" in writing_refusal(target, overwrite=overwrite)
+    assert "holds more than a saved network" in writing_refusal(target, overwrite=overwrite)
     file = tmp_path / "file"
     file.write_text("")
     assert "is a file, not a folder" in writing_refusal(file, overwrite=overwrite)
-    assert "is no folder" in writing_refusal(file / "net", overwrite=overwrite)
+    assert "is not a folder" in writing_refusal(file / "net", overwrite=overwrite)
     assert "create it first" in writing_refusal(tmp_path / "missing" / "net", overwrite=overwrite)
     assert not (tmp_path / "missing").exists()
 
@@ -262,15 +262,37 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     assert "Not a directory" in refusal(tmp_path / "file")
     os.mkfifo(tmp_path / "pipe")
     assert "Not a directory" in refusal(tmp_path / "pipe")
-    assert "no file of a saved network" in refusal(tmp_path)
+    assert "a folder without network.json" in refusal(tmp_path)
 
 
-def test_a_folder_of_very_many_files_is_refused_briefly(tmp_path: Path) -> None:
+def test_what_lies_beside_is_named_briefly_and_never_opened(saved: Path) -> None:
+    """Hubs and DVC put files of their own into a folder."""
+    os.mkfifo(saved / ".gitattributes")
+    (saved / "README.md").symlink_to("nowhere")
+    (saved / "line\nbreak").mkdir()
+    with pytest.warns(UserWarning, match=r"and ignored: .gitattributes, README.md, line\\nbreak"):
+        assert content(read_network(saved)) == content(make_network())
     for number in range(100):
+        (saved / f"{number}").write_text("")
+    with pytest.warns(UserWarning, match="and more") as caught:
+        read_network(saved)
+    assert len(str(caught[0].message)) < len(str(saved)) + 200
+
+
+@pytest.mark.parametrize("many", [1, 2000])
+def test_a_folder_without_a_network_is_told_briefly(tmp_path: Path, many: int) -> None:
+    assert "is an empty folder" in refusal(tmp_path)
+    for number in range(many):
         (tmp_path / f"{number}\n").write_text("")
-    text = refusal(tmp_path)
-    assert "and more" in text
-    assert text.count("is no file of a saved network") == 20
+    assert "a folder without network.json: not a saved network" in refusal(tmp_path)
+
+
+def test_a_folder_of_saved_networks_and_a_saved_model_are_told(saved: Path, tmp_path: Path) -> None:
+    assert f"holds saved networks and is none itself: {saved.name}" in refusal(saved.parent)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "saved_model.pb").write_bytes(b"")
+    assert "is a SavedModel" in refusal(other)
 
 
 @unprivileged

@@ -89,10 +89,28 @@ def test_promise_13_noise_is_two_numbers(saved: Path, moved: Any) -> None:
     assert "noise 'encoder/Split:0' chain: is" in refusal(saved)
 
 
-def test_promise_2_a_folder_of_version_1_holds_no_noise(saved: Path) -> None:
+@pytest.mark.parametrize(("version", "key"), [(1, "noise"), (2, "metadata")])
+def test_promise_2_a_folder_of_an_older_version_holds_nothing_newer(saved: Path, version: int, key: str) -> None:
     description = loads((saved / "network.json").read_bytes())
-    (saved / "network.json").write_bytes(seal({**description, "version": 1}))
-    assert "has the key 'noise', which the format does not know" in refusal(saved)
+    (saved / "network.json").write_bytes(seal({**description, "version": version}))
+    assert f"has the key '{key}', which the format does not know" in refusal(saved)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"title": 3}, "metadata 'title': is 3, not a string"),
+        ({"authors": "one", "notes": []}, "metadata 'authors': is not a list of strings"),
+        ({"labels": ["a", 1]}, "metadata 'labels': is neither"),
+        ({"labels": {"dense": "a"}}, "metadata 'labels': is neither"),
+    ],
+)
+def test_promise_11_metadata_has_the_form_that_its_keys_ask_for(saved: Path, metadata: Any, told: str) -> None:
+    description = loads((saved / "network.json").read_bytes())
+    (saved / "network.json").write_bytes(seal({**description, "metadata": metadata}))
+    assert told in refusal(saved)
+    with pytest.raises(BadArchive, match="metadata"):
+        write_network(make_network(metadata=metadata), saved.parent / "other")
 
 
 @pytest.mark.parametrize(
@@ -228,12 +246,12 @@ WEAKENED: dict[str, tuple[Any, str, Any, Any]] = {
 def test_promise_15_the_fuzz_finds_a_reader_that_is_weaker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weakness: str
 ) -> None:
-    """The negative control."""
+    """The negative control. What a weaker reader let in may be refused as it is written again."""
     fuzz = Fuzz(tmp_path)
     module, name, weaker, forger = WEAKENED[weakness]
     try_many(fuzz, forger, 50)
     monkeypatch.setattr(module, name, weaker)
-    with pytest.raises((AssertionError, ZeroDivisionError)):
+    with pytest.raises((AssertionError, ZeroDivisionError, BadArchive)):
         try_many(fuzz, forger, 400)
 
 

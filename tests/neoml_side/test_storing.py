@@ -120,9 +120,9 @@ def test_the_description_is_read_in_one_spelling(stored: Path) -> None:
         assert told in refusal(stored)
         assert told in refusal(stored, trust=True)
     described.unlink()
-    assert "has no description net.neoml.json beside it" in refusal(stored)
+    assert "there is no description net.neoml.json beside it" in refusal(stored)
     os.mkfifo(described)
-    assert "is no plain file" in refusal(stored)
+    assert "is not a plain file" in refusal(stored)
 
 
 def sealed(description: Any) -> bytes:

@@ -57,19 +57,19 @@ def test_tune_goes_on_from_a_checkpoint(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("--loss", "mse", "--freeze", "nothing"), 1, "fits no layer"),
+        (("--loss", "mse", "--freeze", "nothing"), 2, "fits no layer"),
         (("--loss", "mes"), 2, "is not known"),
-        (("--loss", "mse", "--rate", "dense=fast"), 2, "is no number"),
+        (("--loss", "mse", "--rate", "dense=fast"), 2, "is not a number"),
         (("--loss", "mse", "--rate", "0.1"), 2, "NAME=VALUE"),
         (("--loss", "mse", "--optimizer", "admn"), 2, "admn"),
-        (("--loss", "other=mse"), 1, "no such output"),
+        (("--loss", "other=mse"), 2, "no such output"),
         (("--loss", "mse", "--learning-rate", "nan"), 2, "learning_rate"),
         (("--loss", "mse", "--rate", "dense=-1"), 2, "learning_rates"),
         (("--loss", "mse", "--seed", "-1"), 2, "seed"),
         (("--loss", "mse", "--loss-weight", "dense=inf"), 2, "loss_weights"),
-        (("--loss", "mse", "--validation-split", "nan"), 2, "validation_split"),
+        (("--loss", "mse", "--validation-split", "nan"), 2, "--validation-split"),
         (("--loss", "mse", "--validation-split", "0.99"), 1, "leaves a part empty"),
-        ((*LOSSES, "--checkpoint", TUTORIAL), 3, "cannot be read"),
+        ((*LOSSES, "--checkpoint", TUTORIAL), 2, "is a folder"),
         ((*LOSSES, "--checkpoint", TUTORIAL / "network.json"), 3, "not a sound checkpoint"),
     ],
 )
@@ -82,7 +82,7 @@ def test_wrong_words_are_refused(data: Path, tmp_path: Path, words: tuple[str, .
 
 def test_a_history_that_cannot_be_written_does_not_cost_the_weights(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "tuned"
-    code, text = run("tune", TUTORIAL, data, "--out", out, *LOSSES, "--history", tmp_path / "none" / "history.json")
+    code, text = run("tune", TUTORIAL, data, "--out", out, *LOSSES, "--history", "/dev/full")
     assert code == 3, text
     assert "cannot be written" in text
     assert porting.check(out).ok

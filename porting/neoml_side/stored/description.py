@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -21,7 +21,9 @@ from ...archive.arrays import DTYPES
 from ...archive.decode import DIGEST, NAME, Decoder
 from ...archive.folder import open_plain
 from ...archive.limits import LIMITS, Limits, bad_archive
+from ...archive.metadata import metadata_problems
 from ...archive.sketch import Plain
+from ...archive.strangers import file_told_apart
 from ...errors import MissingFile, Problem
 from ...network import Argument, Array, Call, Input, Layer, Network, TensorRef, tensors_in
 from ...text import LAYERS
@@ -32,7 +34,7 @@ from .network import PARTS, check_stored_network, describe_network
 __all__ = ["StoredDescription", "description_path", "read_description"]
 
 FORMAT = "porting stored net"
-VERSION = 4
+VERSION = 5
 STRINGS = "str"
 LARGEST_ID = 1 << 31
 _LAYOUT = re.compile(r"(?!.*(.).*\1)[LBSHWDC]{1,7}\Z")
@@ -40,7 +42,7 @@ _LAYOUT = re.compile(r"(?!.*(.).*\1)[LBSHWDC]{1,7}\Z")
 
 def network_version(version: int) -> int:
     """The version of the saved network's format that a description of a version speaks of its network in."""
-    return 1 if version < 4 else 2
+    return 1 if version < 4 else version - 2
 
 
 def description_path(path: Path) -> Path:
@@ -61,8 +63,9 @@ class StoredDescription:
             source's.
         outputs: the structure that `predict` returns.
         whole: the sketch of the network that the net was built from; None where it was not stored.
-        version: of the format; 1 knows no `whole`, 2 no sinks that tell of ids, and 3 no outputs of Keras' and no
-            noise.
+        version: of the format; 1 knows no `whole`, 2 no sinks that tell of ids, 3 no outputs of Keras' and no
+            noise, and 4 no metadata.
+        metadata: the network's.
     """
 
     name: str
@@ -75,6 +78,7 @@ class StoredDescription:
     outputs: Argument
     whole: Optional[Network] = None
     version: int = VERSION
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def encoded(self, limits: Limits = LIMITS) -> bytes:
         """The description's text.
@@ -94,6 +98,8 @@ class StoredDescription:
             "preprocessing": [_step_to_json(*step, plain) for step in self.preprocessing],
             "outputs": plain.argument(self.outputs, "outputs"),
         }
+        if self.version > 4:
+            described["metadata"] = plain.value(self.metadata, "metadata")
         if plain.problems:
             raise bad_archive(plain.problems)
         if self.version > 1:
@@ -140,8 +146,7 @@ def read_description(path: Path, limits: Limits = LIMITS) -> StoredDescription:
         with open_plain(described) as file:
             text = _read(file, limits, kind)
     except FileNotFoundError as error:
-        what = f"has no description {described.name} beside it"
-        raise MissingFile(Problem(str(path), what, "store the net with porting; see docs/security.md")) from error
+        raise MissingFile(_without_description(path, described.name)) from error
     except OSError as error:
         raise kind.bad(f"cannot be read: {error.strerror or error}") from error
     decoder = _StoredDecoder(limits, kind.file)
@@ -152,6 +157,15 @@ def read_description(path: Path, limits: Limits = LIMITS) -> StoredDescription:
     if description.encoded() != text:
         raise kind.bad("says what it says in another way than this format writes it", "store the net again")
     return description
+
+
+def _without_description(path: Path, beside: str) -> Problem:
+    missing = f"is not a stored net: there is no description {beside} beside it"
+    try:
+        told = file_told_apart(path)
+    except OSError:
+        told = None
+    return told or Problem(str(path), missing, "give what porting build or net.store wrote, with its description")
 
 
 def check_whole(description: StoredDescription, limits: Limits) -> list[Problem]:
@@ -182,7 +196,7 @@ class _StoredDecoder(Decoder):
     def description(self, value: Any) -> StoredDescription:
         version: int = value["version"]
         keys = ("format", "version", "name", "archive", "inputs", "sources", "sinks", "preprocessing", "outputs")
-        parts = self.record(value, self.file, *keys, *(("network",) if version > 1 else ()))
+        parts = self.record(value, self.file, *keys, *(("network",) if version > 1 else ()), *self.later(version))
         archive = self.record(parts["archive"], "archive", "bytes", "sha256")
         digest = self.matching(archive["sha256"], "archive sha256", DIGEST, "is no sha256 in hexadecimal")
         found = StoredDescription(
@@ -196,7 +210,9 @@ class _StoredDecoder(Decoder):
             self.argument(parts["outputs"], "outputs"),
             self.whole(parts) if parts.get("network") is not None else None,
             version,
+            self.mapping(parts.get("metadata", {}), "metadata", self.plain),
         )
+        self.problems += metadata_problems(found.metadata)
         self.unique([one.name for one in found.inputs], self.file, "inputs")
         self.unique([one.name for one in found.sources], self.file, "sources")
         self.unique([one.name for one in found.sinks], self.file, "sinks")
@@ -204,10 +220,16 @@ class _StoredDecoder(Decoder):
             self.refuse(self.file, what, "store the net again")
         return found
 
+    @staticmethod
+    def later(version: int) -> tuple[str, ...]:
+        """Keys that came with version 5."""
+        return ("metadata",) if version > 4 else ()
+
     def whole(self, parts: Mapping[str, Any]) -> Network:
         """The network's sketch; its name, inputs and outputs are the net's."""
         shared = {key: parts[key] for key in ("format", "name", "inputs", "outputs")}
         shared["version"] = network_version(parts["version"])
+        shared.update({key: parts[key] for key in self.later(parts["version"])})
         return self.network({**shared, **self.record(parts["network"], "network", *PARTS)})
 
     def terminal(self, value: Any, kind: str, version: int) -> Terminal:

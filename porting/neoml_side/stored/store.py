@@ -33,7 +33,7 @@ from ..values import Terminal
 from .description import StoredDescription, description_path, read_description
 from .network import network_path, read_stored, write_stored
 
-__all__ = ["StoredEngine", "description_path", "load_net", "store_net"]
+__all__ = ["StoredEngine", "check_free_net", "description_path", "load_net", "store_net"]
 
 
 Prove = Callable[[Engine, Engine], None]
@@ -64,14 +64,7 @@ def store_net(
     engine.terminals()
     path_of(path)
     arrays, described = network_path(path), description_path(path)
-    if not overwrite:
-        there = [
-            Problem(str(one), "exists", "give another path, or overwrite=True")
-            for one in (path, arrays, described)
-            if os.path.lexists(one)
-        ]
-        if there:
-            raise BadArchive(there)
+    check_free_net(path, overwrite)
     engine = _of_one_net(engine, shape)
     size = sum(array.nbytes for array in network.weights().values())
     if size >= LARGEST_ARCHIVE:
@@ -103,6 +96,17 @@ def store_net(
     except (OSError, RuntimeError) as error:
         raise BadArchive(Problem(str(path), f"cannot be written: {error}", "check the folder and the disk")) from error
     return path
+
+
+def check_free_net(path: Path, overwrite: bool) -> None:
+    """Refuse to replace a stored net, or what lies beside it, without being told to. Raises BadArchive."""
+    there = [
+        Problem(str(one), "exists", "choose another name, or overwrite=True")
+        for one in (path, network_path(path), description_path(path))
+        if os.path.lexists(one) and not overwrite
+    ]
+    if there:
+        raise BadArchive(there)
 
 
 def _opened(path: Path, description: StoredDescription, engine: Engine) -> Engine:
@@ -151,7 +155,7 @@ def _of_one_net(engine: Engine, shape: Any) -> Engine:
         return engine
     shapes = [source.shape[1:] for source in engine.terminals()[0]]
     example = shapes[0] if len(shapes) == 1 else shapes
-    way_out = f"name the size that is stored: shape={example!r}, or the like; porting build has --shape"
+    way_out = f"name the size that is stored: shape={example!r}, or the like"
     raise Unsupported(
         Problem(one.where, f"an archive holds the net of one size, and this hangs on it: {one.what}", way_out)
         for one in engine.hangs_on_sizes.problems
@@ -162,7 +166,15 @@ def _description_of(network: Network, engine: Engine, size: int, digest: str) ->
     sources, sinks = engine.terminals()
     steps = tuple((step.call, step.layer) for step in (engine.front.steps if engine.front else ()))
     return StoredDescription(
-        network.name, size, digest, network.inputs, tuple(sources), tuple(sinks), steps, network.outputs
+        network.name,
+        size,
+        digest,
+        network.inputs,
+        tuple(sources),
+        tuple(sinks),
+        steps,
+        network.outputs,
+        metadata=network.metadata,
     )
 
 
@@ -199,7 +211,7 @@ def load_net(
     stored = StoredEngine(path, description, device or "cpu", rules, make_engine, trust, limits)
     if not description.preprocessing:
         return stored.network, stored
-    network = Network(description.name, description.inputs, (), {}, description.outputs)
+    network = replace(stored.network, inputs=description.inputs)
     return network, fronted(description.preprocessing, stored.network.inputs, stored, network)
 
 
@@ -248,7 +260,7 @@ class StoredEngine(Engine):
         self.least_sizes = {one.name: one.at_least for one in self.sources}
         self.most_sizes = {one.name: [MANY if size is None else size for size in one.at_most] for one in self.sources}
         inputs = tuple(Input(one.name, one.shape, one.keras_dtype) for one in self.sources)
-        self.network = Network(description.name, inputs, (), {}, description.outputs)
+        self.network = Network(description.name, inputs, (), {}, description.outputs, metadata=description.metadata)
         self.description = description
         self.trust = trust
         self.rules = rules
