@@ -10,7 +10,7 @@ import pytest
 
 import porting
 from porting.archive import read_network, write_network
-from porting.layers import RULES, Rule
+from porting.layers import RULES, Rule, rule
 from porting.layers.rule_files import check_rules_are_asked, gather_rules
 from porting.network import Layer, Network
 
@@ -117,6 +117,11 @@ def test_a_rule_without_its_parameters_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_porting_has_one_rule_for_a_class() -> None:
+    with pytest.raises(ValueError, match="two rules for Dense"):
+        rule("Dense")(RULES["Dense"].apply)
+
+
 def test_one_table_by_the_name_of_its_maker(engine: str) -> None:
     net = porting.load(ROOT / "saved_weights" / "tied", engine=engine)
     assert [name for name in net.weights() if "embeddings" in name] == ["words/embeddings"]

@@ -7,6 +7,7 @@ from typing import Optional
 
 import numpy as np
 
+from ..layers import RULES
 from ..network import Array, Layer
 from .noise import UNBOUNDED, size_of, unit_of
 
@@ -30,10 +31,6 @@ MARGIN = 16.0
 # NeoML's Sigmoid ends at 1.2e-7 and 1 − 6e-8, and what is made of it does too.
 SATURATION = 5e-7
 # What computes sums and products alone has no such ends; below the least normal float32 it may give zeros.
-LINEAR = frozenset(
-    {"BatchNormalization", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose"}
-    | {"Dense", "DepthwiseConv1D", "DepthwiseConv2D", "EinsumDense", "Embedding", "SeparableConv1D", "SeparableConv2D"}
-)
 TINIEST = 1e-37
 
 
@@ -109,7 +106,8 @@ def allowance_alone(layer: Layer, noise: tuple[float, float]) -> Allowance:
 
     A mean or a variance over 65,000 numbers, added up one by one, is 3e-6 away from one that is added up in pairs.
     """
-    if layer.class_name in LINEAR and layer.config.get("activation") in (None, "linear", "relu"):
+    rule = RULES.get(layer.class_name)
+    if rule is not None and rule.linear and layer.config.get("activation") in (None, "linear", "relu"):
         return Allowance(0.0, noise, TINIEST)
     return Allowance(TOLERANCE, noise, SATURATION)
 

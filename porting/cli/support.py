@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..layers import RULES, Rule
-from ..layers.resizing import RANDOM as AUGMENTING
 
 __all__ = ["as_markdown", "families_as_markdown", "support_rows", "write_tables"]
 
@@ -52,48 +51,6 @@ FAMILIES = {
     "operation_arrays": "operations: arrays",
     "operation_algebra": "operations: linear algebra",
 }
-# What weights before a layer do not learn through in NeoML: a refusal there, by name. Frozen, everything runs.
-NOT_LEARNING = {
-    **dict.fromkeys(AUGMENTING, "no: change the inputs before they are fed"),
-    "Activation": "not through hard_shrink, sparsemax or threshold",
-    "AutoContrast": "no",
-    "Conv1DTranspose": "not where stride or output padding reach beyond the window",
-    "Conv2DTranspose": "not where stride or output padding reach beyond the window",
-    "Conv3D": "not dilated",
-    "Conv3DTranspose": "not where stride or output padding reach beyond the window",
-    "ConvLSTM3D": "not dilated",
-    "Dense": "not with a ReLU layer with a threshold as activation",
-    "DepthwiseConv1D": "not dilated",
-    "DepthwiseConv2D": "not dilated",
-    "Embedding": "not of ids that are repeated or computed in the network",
-    "ReLU": "not with a threshold",
-    "SeparableConv1D": "not dilated",
-    "SeparableConv2D": "not dilated",
-    "SpectralNormalization": "no",
-    "STFTSpectrogram": "not of several channels",
-    "Softmax": "not with a mask that is spread over other axes",
-    **dict.fromkeys(("ops.Argsort", "ops.Cumprod", "ops.Median", "ops.Prod", "ops.Sort", "ops.TakeAlongAxis"), "no"),
-    **dict.fromkeys(("ops.Cos", "ops.Sin", "ops.Tan", "ops.TopK"), "no"),
-    **dict.fromkeys(("ops.Erfinv", "ops.HSVToRGB", "ops.RGBToHSV"), "no"),
-    "ops.Argmax": "no",
-    "ops.Cast": "not to whole numbers",
-    "ops.Ceil": "no",
-    "ops.DivideNoNan": "no",
-    "ops.Erf": "no",
-    "ops.Erfc": "no",
-    "ops.Floor": "no",
-    "ops.Greater": "no",
-    "ops.HardShrink": "no",
-    "ops.Heaviside": "no",
-    "ops.OneHot": "not of ids that are computed from what learns",
-    "ops.Round": "no",
-    "ops.Sign": "no",
-    "ops.Sparsemax": "no",
-    "ops.SparseCategoricalCrossentropy": "not where its targets are computed from what learns",
-    "ops.Threshold": "no",
-    "ops.Trunc": "no",
-    "ops.Where": "not where its condition is computed from what learns",
-}
 
 
 def registered() -> list[Rule]:
@@ -110,7 +67,7 @@ def support_rows() -> list[tuple[str, str, str, str, str]]:
 def _learning(rule: Rule) -> str:
     if rule.neoml == "refused" or rule.family == "categories":
         return "–"
-    return NOT_LEARNING.get(rule.class_name, "yes")
+    return rule.learns
 
 
 def as_markdown() -> str:

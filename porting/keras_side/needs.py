@@ -8,39 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..layers import RULES
 from ..network import Array, Call, Constant, Input, Layer, TensorRef, tensors_in
 
 __all__ = ["Need", "find_needs"]
 
-# Calls that hand their input's values on, so what their output must be, their input must be.
-HANDING_ON = frozenset(
-    {
-        "ActivityRegularization",
-        "Concatenate",
-        "Cropping1D",
-        "Cropping2D",
-        "Cropping3D",
-        "Dropout",
-        "Flatten",
-        "GlobalMaxPooling1D",
-        "GlobalMaxPooling2D",
-        "GlobalMaxPooling3D",
-        "Identity",
-        "MaxPooling1D",
-        "MaxPooling2D",
-        "MaxPooling3D",
-        "Permute",
-        "RepeatVector",
-        "Reshape",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "SpatialDropout3D",
-        "UpSampling1D",
-        "ZeroPadding1D",
-        "ZeroPadding2D",
-        "ZeroPadding3D",
-    }
-)
 EQUALITIES = frozenset({"ops.Equal", "ops.NotEqual"})
 ORDERS = frozenset({"ops.Greater", "ops.GreaterEqual", "ops.Less", "ops.LessEqual"})
 # Operations whose numbers are others than those they are given: places, counts.
@@ -240,7 +212,7 @@ def _take_comparison(trace: _Trace, reached: _Ways, call: Call, kind: str) -> No
 def _handed_on(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> _Ways:
     """The inputs whose values are the outputs' values."""
     kind = layer.class_name
-    if kind in HANDING_ON or kind == "Masking":
+    if (kind in RULES and RULES[kind].hands_on) or kind == "Masking":
         return reached
     if not kind.startswith("ops.") or kind in EQUALITIES | ORDERS | OTHER_NUMBERS:
         return {}

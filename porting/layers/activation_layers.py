@@ -12,7 +12,7 @@ __all__ = ["masked_softmax"]
 MASKED = -1e9
 
 
-@rule("ReLU")
+@rule("ReLU", learns="not with a threshold")
 def relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(
         x,
@@ -46,7 +46,7 @@ def prelu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.subtract(ops.activation(x, "relu"), ops.multiply(below, layer.weight("alpha")))
 
 
-@rule("Softmax")
+@rule("Softmax", learns="not with a mask that is spread over other axes")
 def softmax(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     axis = layer.config["axis"]
     axes = axis if isinstance(axis, (list, tuple)) else [axis]

@@ -44,7 +44,15 @@ def padding(layer: LayerView) -> str:
     return str(layer.config["padding"]).lower()
 
 
-@rule("Conv1D", "Conv2D", "Conv3D", mask="stop", irrelevant=("filters", "kernel_size"))
+@rule(
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    mask="stop",
+    irrelevant=("filters", "kernel_size"),
+    learns={"Conv3D": "not dilated"},
+    linear=True,
+)
 def convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kernel = layer.weight("kernel")
     if len(x.shape) > len(kernel.shape):  # Keras 2 takes further axes of a batch in front
@@ -68,6 +76,8 @@ def convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     "DepthwiseConv2D",
     mask="stop",
     irrelevant=("kernel_size", "depth_multiplier", "filters", "groups"),
+    learns="not dilated",
+    linear=True,
 )
 def depthwise_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("kernel_initializer")
@@ -89,6 +99,8 @@ def depthwise_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tenso
     "SeparableConv2D",
     mask="stop",
     irrelevant=("filters", "kernel_size", "depth_multiplier", "groups"),
+    learns="not dilated",
+    linear=True,
 )
 def separable_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     depthwise = layer.weight("depthwise_kernel")
@@ -115,6 +127,8 @@ def separable_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tenso
     "Conv3DTranspose",
     mask="stop",
     irrelevant=("filters", "kernel_size", "groups"),
+    learns="not where stride or output padding reach beyond the window",
+    linear=True,
 )
 def transposed_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kernel = layer.weight("kernel")

@@ -19,6 +19,7 @@ SILENT = ("filters", "kernel_size", "unit_forget_bias", "unroll", "zero_output_f
     "ConvLSTM3D",
     mask=mask_of_sequence,
     note="NeoML needs a time of fixed size; without masks",
+    learns={"ConvLSTM3D": "not dilated"},
 )
 def conv_lstm(
     layer: LayerView, sequences: Tensor, ops: Operations, mask: Optional[Tensor] = None, initial_state: Any = None

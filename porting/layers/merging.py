@@ -148,6 +148,6 @@ def spread_mask(mask: Tensor, x: Tensor, ops: Operations) -> Tensor:
     return ops.logical_or(ops.expand_dims(mask, -1), ops.logical_not(ones_like(x, ops)))
 
 
-@rule("Concatenate", mask=mask_of_concatenation)
+@rule("Concatenate", mask=mask_of_concatenation, hands_on=True)
 def concatenate(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return ops.concatenate(xs, layer.config["axis"])

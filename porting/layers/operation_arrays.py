@@ -106,12 +106,12 @@ def cross(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.array_function("cross", promoted([x1, x2], ops)[1], **axes)
 
 
-@operation("TakeAlongAxis", note=COMPOSED, neoml="partly")
+@operation("TakeAlongAxis", note=COMPOSED, neoml="partly", learns="no")
 def take_along_axis(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
     return ops.array_function("take_along_axis", [x, indices], axis=layer.config["axis"])
 
 
-@operation("TopK", note=COMPOSED, neoml="partly")
+@operation("TopK", note=COMPOSED, neoml="partly", learns="no")
 def top_k(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     """The largest values of the last axis in falling order, and their places; of equal values the first ones."""
     if not layer.config["sorted"]:

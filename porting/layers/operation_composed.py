@@ -39,7 +39,7 @@ def absolute(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.unary(as_float(x, ops), "abs")
 
 
-@operation("Erfc")
+@operation("Erfc", learns="no")
 def complement_of_erf(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.subtract(1.0, ops.unary(as_float(x, ops), "erf"))
 
@@ -57,7 +57,7 @@ def scaled(x: Any, factor: float, ops: Operations) -> Any:
     return ops.multiply(x, factor) if isinstance(x, Tensor) else x * factor
 
 
-@operation("Heaviside")
+@operation("Heaviside", learns="no")
 def heaviside(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
     """0 below 0, 1 above, the second operand at 0."""
     x, at_zero = as_float(x1, ops), as_float(x2, ops)
@@ -180,7 +180,7 @@ FAR = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.0057395
 FAR_END = (0.00943887047, 1.00167406, 2.83297682)
 
 
-@operation("Erfinv")
+@operation("Erfinv", learns="no")
 def inverse_of_erf(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """TensorFlow computes it from (x + 1) / 2, and this rounding decides near 1 and −1."""
     x = ops.add(ops.add(as_float(x, ops), 1.0), -1.0)

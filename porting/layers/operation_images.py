@@ -27,7 +27,7 @@ def rgb_to_grayscale(layer: LayerView, images: Tensor, ops: Operations) -> Tenso
     return as_configured(layer, grey, ops)
 
 
-@operation("HSVToRGB")
+@operation("HSVToRGB", learns="no")
 def hsv_to_rgb(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
     """Each colour is a hat over the circle of hues, see tf.image.hsv_to_rgb."""
     x = channels_last(layer, images, ops)
@@ -42,7 +42,7 @@ def hsv_to_rgb(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
     return as_configured(layer, ops.concatenate(made, -1), ops)
 
 
-@operation("RGBToHSV")
+@operation("RGBToHSV", learns="no")
 def rgb_to_hsv(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
     """See tf.image.rgb_to_hsv: the hue lies beside the strongest colour."""
     x = channels_last(layer, images, ops)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Union
 
 from ..dtypes import is_float, is_whole
 from ..operations import Operations, Tensor, Weight, dtype_of, promoted_type
@@ -32,12 +32,21 @@ Apply = Callable[..., Any]
 COMPOSED = "NeoML composes it over one axis of known size, up to 1024 steps; 256 for products"
 
 
-def operation(*names: str, note: str = "", neoml: str = "exact", mask: MaskOf = "stop") -> Callable[[Apply], Apply]:
+def operation(
+    *names: str,
+    note: str = "",
+    neoml: str = "exact",
+    mask: MaskOf = "stop",
+    learns: Union[str, Mapping[str, str]] = "yes",
+    hands_on: bool = False,
+) -> Callable[[Apply], Apply]:
     """Register a rule for Keras operations by their class names in `keras.ops`.
 
     With the mask ``own``, an operation that hands its tensor on untouched hands its mask on.
     """
-    return rule(*(f"ops.{name}" for name in names), mask=mask, note=note, neoml=neoml)
+    by_class = learns if isinstance(learns, str) else {f"ops.{name}": text for name, text in learns.items()}
+    classes = (f"ops.{name}" for name in names)
+    return rule(*classes, mask=mask, note=note, neoml=neoml, learns=by_class, hands_on=hands_on)
 
 
 def only_arrays(*names: str) -> Callable[[Apply], Apply]:

@@ -89,6 +89,8 @@ ACTIVATIONS = {
     "TanhShrink": (),
     "Threshold": ("threshold", "default_value"),
 }
+# In NeoML steps have no gradient, not even none, and waves are looked up.
+WITHOUT_GRADIENT = {*("Ceil", "Erf", "Floor", "Greater", "HardShrink", "Sign", "Threshold", "Trunc"), *WAVES}
 UNCHANGED = ("Copy", "StopGradient", "Identity")
 
 
@@ -132,22 +134,27 @@ def activation(name: str, settings: Sequence[str]) -> Apply:
     return apply
 
 
+def learning(class_name: str) -> str:
+    return "no" if class_name in WITHOUT_GRADIENT else "yes"
+
+
 for class_name in UNARY:
-    operation(class_name)(of_floats(class_name.lower()))
+    operation(class_name, learns=learning(class_name))(of_floats(class_name.lower()))
 for class_name in WAVES:
-    operation(class_name, note="in NeoML of |x| < 6.5e6, NaN beyond", neoml="partly")(of_floats(class_name.lower()))
+    limits_in_neoml = "in NeoML of |x| < 6.5e6, NaN beyond"
+    operation(class_name, note=limits_in_neoml, neoml="partly", learns="no")(of_floats(class_name.lower()))
 for class_name in WITHOUT_LAYERS:
     only_arrays(class_name)(of_floats(class_name.lower()))
 for class_name, function in KEEPING.items():
-    operation(class_name)(of_numbers(function))
+    operation(class_name, learns=learning(class_name))(of_numbers(function))
 for class_name, function in HANDING_ON.items():
-    operation(class_name, mask="own")(handing_on(function))
+    operation(class_name, mask="own", learns=learning(class_name))(handing_on(function))
 for class_name, wanted in ACTIVATIONS.items():
     assert snake(class_name) in ELEMENTWISE
-    operation(class_name)(activation(snake(class_name), wanted))
+    operation(class_name, learns=learning(class_name))(activation(snake(class_name), wanted))
 
 
-@operation("Round", mask="own")
+@operation("Round", mask="own", learns="no")
 def rounded(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     decimals = layer.config.get("decimals") or 0
     if is_whole(x.dtype) and decimals >= 0:
@@ -163,7 +170,7 @@ def unchanged(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return x
 
 
-@operation("Array", "Cast", "ConvertToTensor", mask="own")
+@operation("Array", "Cast", "ConvertToTensor", mask="own", learns={"Cast": "not to whole numbers"})
 def cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """What has the dtype already is handed on, its mask too."""
     layer.irrelevant("sparse", "ragged")
@@ -207,7 +214,7 @@ def comparison(name: str) -> Apply:
 for class_name, function in BINARY.items():
     operation(class_name)(binary(function))
 for class_name, function in COMPARISONS.items():
-    operation(class_name)(comparison(function))
+    operation(class_name, learns=learning(class_name))(comparison(function))
 
 
 @operation("Divide", "TrueDivide")
@@ -266,7 +273,7 @@ def distance(a: Any, b: Any, ops: Operations) -> Tensor:
     return ops.unary(ops.subtract(a, b), "abs")
 
 
-@operation("DivideNoNan")
+@operation("DivideNoNan", learns="no")
 def divide_no_nan(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """0 where the divisor is 0."""
     a, b = as_float(x1, ops), as_float(x2, ops)
@@ -335,7 +342,7 @@ def logical_not(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     return ops.logical_not(as_bool(x, ops))
 
 
-@operation("Where")
+@operation("Where", learns="not where its condition is computed from what learns")
 def where(layer: LayerView, condition: Tensor, ops: Operations, x1: Any = None, x2: Any = None) -> Tensor:
     if x1 is None or x2 is None:
         raise layer.refuse("the places of nonzero values have a shape that only a run tells", "give where both values")
@@ -419,7 +426,7 @@ def moments(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     return [ops.reduce(x, "mean", axes, keepdims), variance_of(x, axes, ops, keepdims)]
 
 
-@operation("Prod", "Median", note=COMPOSED, neoml="partly")
+@operation("Prod", "Median", note=COMPOSED, neoml="partly", learns="no")
 def prod_or_median(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
     dtype = layer.config.get("dtype") or (sum_type(x.dtype) if name == "prod" else "float32")
@@ -442,7 +449,7 @@ def softmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.softmax(as_float(x, ops), axes_of(layer, x), log=layer.class_name == "ops.LogSoftmax")
 
 
-@operation("Sparsemax")
+@operation("Sparsemax", learns="no")
 def sparsemax_along(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = layer.config["axis"] % len(x.shape)
     return swapped(sparsemax(swapped(x, axis, -1, ops), ops), axis, -1, ops)
@@ -463,7 +470,7 @@ def cumsum(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.cumsum(as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops), layer.config["axis"])
 
 
-@operation("Argmax", "Argmin")
+@operation("Argmax", "Argmin", learns={"Argmax": "no"})
 def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = layer.config["axis"]
     if axis is None:
@@ -476,7 +483,7 @@ def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
 
 
-@operation("Sort", "Argsort", "Cumprod", note=COMPOSED, neoml="partly")
+@operation("Sort", "Argsort", "Cumprod", note=COMPOSED, neoml="partly", learns="no")
 def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
     if name == "cumprod":

@@ -37,7 +37,7 @@ def categorical_crossentropy(layer: LayerView, target: Any, output: Tensor, ops:
     return against(as_float(target, ops), log_probabilities(layer, output, axis, True, ops), axis, ops)
 
 
-@operation("SparseCategoricalCrossentropy")
+@operation("SparseCategoricalCrossentropy", learns="not where its targets are computed from what learns")
 def sparse_categorical_crossentropy(layer: LayerView, target: Tensor, output: Tensor, ops: Operations) -> Tensor:
     last = len(output.shape) - 1
     if layer.config["axis"] not in (-1, last):

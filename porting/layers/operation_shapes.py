@@ -345,7 +345,7 @@ def full_like(layer: LayerView, x: Tensor, fill_value: Any, ops: Operations) -> 
     return filled(layer, x, fill_value, ops)
 
 
-@operation("OneHot")
+@operation("OneHot", learns="not of ids that are computed from what learns")
 def one_hot(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if layer.config.get("sparse"):
         raise layer.refuse("a sparse one_hot is not handled", "leave sparse=True out")

@@ -22,7 +22,7 @@ def pool(layer: LayerView, x: Tensor, ops: Operations, name: str) -> Tensor:
     return as_configured(layer, y, ops)
 
 
-@rule("MaxPooling1D", "MaxPooling2D", "MaxPooling3D", mask="stop")
+@rule("MaxPooling1D", "MaxPooling2D", "MaxPooling3D", mask="stop", hands_on=True)
 def max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return pool(layer, x, ops, "max")
 
@@ -38,7 +38,7 @@ def over_sizes(layer: LayerView, x: Tensor, ops: Operations, name: str) -> Tenso
     return ops.reduce(x, name, axes, layer.config["keepdims"])
 
 
-@rule("GlobalMaxPooling2D", "GlobalMaxPooling3D", mask="stop")
+@rule("GlobalMaxPooling2D", "GlobalMaxPooling3D", mask="stop", hands_on=True)
 def global_max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return over_sizes(layer, x, ops, "max")
 

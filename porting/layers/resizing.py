@@ -64,18 +64,18 @@ def with_margins(layer: LayerView, x: Tensor, ops: Operations, amounts: Margins)
     return as_configured(layer, ops.pad(channels_last(layer, x, ops), [*amounts, (0, 0)]), ops)
 
 
-@rule("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", mask="stop")
+@rule("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D", mask="stop", hands_on=True)
 def zero_padding(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return with_margins(layer, x, ops, margins_of(layer.config["padding"], len(x.shape) - 2))
 
 
-@rule("Cropping1D", "Cropping2D", "Cropping3D", mask="stop")
+@rule("Cropping1D", "Cropping2D", "Cropping3D", mask="stop", hands_on=True)
 def cropping(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     amounts = margins_of(layer.config["cropping"], len(x.shape) - 2)
     return with_margins(layer, x, ops, [(-before, -after) for before, after in amounts])
 
 
-@rule("UpSampling1D", mask="stop")
+@rule("UpSampling1D", mask="stop", hands_on=True)
 def upsampling_1d(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.upsample(x, (layer.config["size"], 1))
 
@@ -181,7 +181,7 @@ def numbers(layer: LayerView, key: str) -> Any:
         raise layer.refuse(f"{key}={value!r} is not handled", "give numbers") from None
 
 
-@rule("AutoContrast", mask="stop", irrelevant=("bounding_box_format",))
+@rule("AutoContrast", mask="stop", irrelevant=("bounding_box_format",), learns="no")
 def auto_contrast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """Every colour spread over the whole range; one that is the same all over stays as it is."""
     low, high = layer.config["value_range"]
@@ -197,7 +197,12 @@ def auto_contrast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.where(ops.logical_and(flat, ops.compare(x, x, "equal")), x, spread)
 
 
-@rule(*RANDOM, mask="stop", note="at inference they hand their input on")
+@rule(
+    *RANDOM,
+    mask="stop",
+    note="at inference they hand their input on",
+    learns="no: change the inputs before they are fed",
+)
 def random_augmentation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if ops.training:
         raise layer.refuse("changes its inputs at random in training", "change the inputs before they are fed")

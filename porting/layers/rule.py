@@ -59,6 +59,10 @@ class Rule:
         irrelevant: config keys that change no output.
         note: for the support table: what is refused, and why.
         neoml: for the support table: ``exact``, ``partly`` or ``refused`` there, as `note` explains.
+        learns: for the support table: ``yes`` where weights before it and its own learn in NeoML, or what does not.
+        hands_on: the outputs hold values of the input (and zeros), so what they must be, the input must be.
+        only_in_training: at inference the layer does nothing.
+        linear: without an activation it computes sums and products alone.
     """
 
     class_name: str
@@ -67,6 +71,10 @@ class Rule:
     irrelevant: frozenset[str] = frozenset()
     note: str = ""
     neoml: str = "exact"
+    learns: str = "yes"
+    hands_on: bool = False
+    only_in_training: bool = False
+    linear: bool = False
     inputs: tuple[str, ...] = field(init=False)
     variadic: bool = field(init=False)
     arguments: frozenset[str] = field(init=False)
@@ -117,20 +125,40 @@ def rule(
     irrelevant: Sequence[str] = (),
     note: str = "",
     neoml: str = "exact",
+    learns: Union[str, Mapping[str, str]] = "yes",
+    hands_on: bool = False,
+    only_in_training: bool = False,
+    linear: bool = False,
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
     A user's own file may register a rule for ``package>Name`` or for a built-in class; the later one counts. Imported,
-    it is for every network; given to `porting.load` as a path, for that network only.
+    it is for every network; given to `porting.load` as a path, for that network only. `Rule` tells what the arguments
+    say of a layer; `learns` may name the classes that it is for.
 
     Raises:
         TypeError: when the function does not take ``(layer, …inputs, ops, …arguments)``.
+        ValueError: when porting itself has a rule for the class twice.
     """
 
     def register(function: AnyFunction) -> AnyFunction:
         registry = RULE_FILES.get(function.__module__, RULES)
         for class_name in class_names:
-            registry[class_name] = Rule(class_name, function, mask, frozenset(irrelevant), note, neoml)
+            made = Rule(
+                class_name,
+                function,
+                mask,
+                frozenset(irrelevant),
+                note,
+                neoml,
+                learns if isinstance(learns, str) else learns.get(class_name, "yes"),
+                hands_on,
+                only_in_training,
+                linear,
+            )
+            if made.is_builtin and class_name in registry:
+                raise ValueError(f"two rules for {class_name}")
+            registry[class_name] = made
         return function
 
     return register

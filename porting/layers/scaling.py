@@ -108,7 +108,7 @@ def unit_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return unit_norm(x, axes_of(layer.config["axis"], x), 1e-12, ops)
 
 
-@rule("SpectralNormalization", irrelevant=("power_iterations",))
+@rule("SpectralNormalization", irrelevant=("power_iterations",), learns="no")
 def spectral_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.optional_weight("vector_u")
     if ops.training:

@@ -16,24 +16,24 @@ def channels_last(layer: LayerView) -> None:
         )
 
 
-@rule("Flatten", mask="stop")
+@rule("Flatten", mask="stop", hands_on=True)
 def flatten(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if layer.config["data_format"] == "channels_first" and len(x.shape) > 2:
         x = ops.transpose(x, (0, *range(2, len(x.shape)), 1))
     return ops.reshape(x, (-1,))
 
 
-@rule("Reshape", mask="stop")
+@rule("Reshape", mask="stop", hands_on=True)
 def reshape(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.reshape(x, tuple(layer.config["target_shape"]))
 
 
-@rule("Permute", mask="stop")
+@rule("Permute", mask="stop", hands_on=True)
 def permute(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.transpose(x, (0, *layer.config["dims"]))
 
 
-@rule("RepeatVector", mask="stop")
+@rule("RepeatVector", mask="stop", hands_on=True)
 def repeat_vector(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.repeat(ops.expand_dims(x, 1), layer.config["n"], axis=1)
 
@@ -49,7 +49,7 @@ def global_average_pooling_1d(layer: LayerView, x: Tensor, ops: Operations, mask
     return ops.divide(total, ops.reduce(ops.cast(kept, "float32"), "sum", (axis,), keepdims))
 
 
-@rule("GlobalMaxPooling1D", mask="stop")
+@rule("GlobalMaxPooling1D", mask="stop", hands_on=True)
 def global_max_pooling_1d(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = 2 if layer.config["data_format"] == "channels_first" else 1
     return ops.reduce(x, "max", (axis,), layer.config["keepdims"])

@@ -84,6 +84,7 @@ def in_decibels(layer: LayerView, power: Tensor, ops: Operations) -> Tensor:
     irrelevant=("frame_length", "fft_length", "window", "periodic", "scaling"),
     note="NeoML has no angle",
     neoml="partly",
+    learns="not of several channels",
 )
 def stft_spectrogram(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
     """Its kernels, weights of the layer, hold the window and its scale."""

@@ -13,6 +13,7 @@ from keras.src import backend, tree
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.numpy import Einsum
 
+from ...layers import RULES
 from .layers import WithMask
 from .nodes import Made, Untraceable, history, is_symbolic, node_of, record, tensors_in, user_line
 from .patches import patched
@@ -22,11 +23,8 @@ from .tables import Meeting, Tables, variables_in
 __all__ = ["Trace", "Tracer"]
 
 Call = Callable[..., Any]
-# Layers of Keras' that do nothing at inference.
-ONLY_IN_TRAINING = frozenset(
-    {"ActivityRegularization", "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"}
-    | {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
-)
+# Layers that do nothing at inference.
+ONLY_IN_TRAINING = frozenset(name for name, rule in RULES.items() if rule.only_in_training)
 
 
 class Trace:
