@@ -44,11 +44,23 @@ class Judge:
         if noise is not None and self.tolerance is None:
             return compare(got, want, allowance_in_chain(larger(noise.chain, noise.alone)))
         outcome = self._plainly(got, want)
-        if self._is_final(outcome):
-            return outcome
-        # The first calls read inputs, which no call before has moved: what they round themselves counts there too.
+        return outcome if self._is_final(outcome) else self._forgiven(got, want, self._moved(case, ref))
+
+    def allowed(self, case: Case, ref: TensorRef) -> Array:
+        """By how much each value of a tensor that the network made may differ."""
+        want, noise = case.outputs[ref], case.noise.get(ref)
+        if noise is not None:
+            return allowance_in_chain(larger(noise.chain, noise.alone)).of(want)
+        measured = allowance_in_chain(self._moved(case, ref)).of(want)
+        return np.maximum(Allowance(TOLERANCE).of(want), measured) if want.dtype.kind == "f" else measured
+
+    def _moved(self, case: Case, ref: TensorRef) -> tuple[float, float]:
+        """How far a tensor moves with the numbers behind it, measured in numpy."""
         moved, call = self.witness.chain(case, ref), self._calls.get(ref.call)
-        return self._forgiven(got, want, moved if call is None else larger(moved, self.witness.alone(call, case, ref)))
+        # The first calls read inputs, which no call before has moved: what they round themselves counts there too.
+        if call is None or not all(one in case.outputs or one.call in case.inputs for one in call.reads()):
+            return moved
+        return larger(moved, self.witness.alone(call, case, ref))
 
     def remarks(self) -> list[str]:
         """What is to be said of the noise."""

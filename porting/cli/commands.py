@@ -10,6 +10,7 @@ import click
 import porting as api
 
 from .console import progress_bar, say, show_table
+from .cpp import cpp
 from .group import Commands
 from .options import (
     FOLDER,
@@ -54,7 +55,7 @@ def porting() -> None:
     """
 
 
-for command in (port, save, predict, tune, restore):
+for command in (port, save, predict, tune, restore, cpp):
     porting.add_command(command)
 
 

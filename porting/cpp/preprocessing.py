@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+import numpy as np
+
 from ..errors import PortingError, Problem, Unsupported
 from ..network import Array, Call, Layer, TensorRef, tensors_in
 from ..text import (
@@ -21,7 +23,7 @@ from ..text import (
     StringLookup,
     TextVectorization,
 )
-from ..text.categories import CROSSING_KEY
+from ..text.categories import CROSSING_KEY, as_compared
 from ..text.encoding import DROPPED
 from ..text.strings import to_bytes
 from .names import TYPES, literal, number
@@ -195,9 +197,7 @@ def vectorization(
     length = -1 if layer.output_sequence_length is None else layer.output_sequence_length
     if layer.split is None:
         find = f"[](const std::string& one) {{ return {words}.find(one); }}"
-        ids = Made(
-            f"detail::looked_up(detail::tokens_of_axis({texts.code}, {tokenizer}), {find})", "int64", texts.rank
-        )
+        ids = Made(f"detail::looked_up(detail::tokens_of_axis({texts.code}, {tokenizer}), {find})", "int64", texts.rank)
         if layer.output_mode != "int":
             return lookup_output(writing, name, layer.lookup, ids)
         return ids if length < 0 else Made(f"detail::fitted({ids.code}, {length})", "int64", texts.rank)
@@ -264,7 +264,7 @@ def discretization(
 ) -> Made:
     writing.needs.add("encoding")
     (values,) = inputs
-    boundaries = layer.compared_boundaries
+    boundaries = as_compared(np.asarray(layer.bin_boundaries))
     table = writing.floats(f"{name}_boundaries", boundaries)
     ids = Made(f"detail::discretized({values.code}, {table}, {len(boundaries)})", "int64", values.rank)
     dtype = "int32" if layer.output_mode == "int" else layer.dtype

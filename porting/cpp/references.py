@@ -13,11 +13,10 @@ from typing import Optional
 
 import numpy as np
 
-from ..checking.noise import larger
-from ..checking.tolerance import TOLERANCE, Allowance, allowance_in_chain
+from ..checking.judging import Judge
+from ..neoml_side.values import Terminal
 from ..network import Array, Case, Input, TensorRef
 from ..text.strings import to_bytes
-from ..neoml_side.values import Terminal
 
 __all__ = ["encode_references", "fitting"]
 
@@ -51,25 +50,24 @@ def _wanted(case: Case, ref: TensorRef) -> Optional[Array]:
 
 
 def encode_references(
-    sha256: str, cases: Sequence[Case], inputs: Sequence[Input], outputs: Sequence[TensorRef]
+    sha256: str, cases: Sequence[Case], inputs: Sequence[Input], outputs: Sequence[TensorRef], judge: Optional[Judge]
 ) -> bytes:
-    """The file's bytes."""
+    """The file's bytes; without a judge there are no cases."""
     records = [_text(FORMAT.encode()), _text(sha256.encode()), _number(len(cases))]
     for case in cases:
+        assert judge is not None
         records.append(_text(to_bytes(case.name)))
         records += [_array(case.inputs[one.name], one.dtype) for one in inputs]
         for ref in outputs:
-            records += _output(case, ref)
+            records += _output(case, ref, judge)
     return b"".join(records)
 
 
-def _output(case: Case, ref: TensorRef) -> Iterator[bytes]:
+def _output(case: Case, ref: TensorRef, judge: Judge) -> Iterator[bytes]:
     want = _wanted(case, ref)
     assert want is not None
-    noise = case.noise.get(ref)
-    allowance = Allowance(TOLERANCE) if noise is None else allowance_in_chain(larger(noise.chain, noise.alone))
     yield _array(want, want.dtype.name)
-    yield _array(allowance.of(want), "float64")
+    yield _array(judge.allowed(case, ref) if ref in case.outputs else np.zeros(want.shape), "float64")
 
 
 def _number(value: int) -> bytes:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from ..archive.limits import LIMITS
+from ..checking.judging import Judge
 from ..errors import BadArchive, Problem, Unsupported
+from ..layers import RULES
 from ..neoml_side.stored.description import VERSION, StoredDescription, read_description
 from ..neoml_side.stored.network import network_path, read_stored
 from ..neoml_side.stored.store import check_archive
@@ -62,10 +64,7 @@ def write_program(net: Union[str, Path], out: Union[str, Path], overwrite: bool 
         what = f"its description is of version {description.version}, which does not say all that a program checks"
         raise Unsupported(Problem(str(net), what, "store the net again"))
     header = Header(description)
-    cases = fitting(_cases(net, description), description.sources, [one.ref for one in header.outputs])
-    references = encode_references(
-        description.archive_sha256, cases, description.inputs, [one.ref for one in header.outputs]
-    )
+    references, batches = _references(net, description, [one.ref for one in header.outputs])
     name = header.name
     texts = {
         f"{name}.h": header.source(),
@@ -76,18 +75,22 @@ def write_program(net: Union[str, Path], out: Union[str, Path], overwrite: bool 
     files[f"{name}.references"] = references
     files[f"{name}.neoml"] = net
     _write(files, out, overwrite)
-    return Program(out / f"{name}.h", len(cases))
+    return Program(out / f"{name}.h", batches)
 
 
-def _cases(net: Path, description: StoredDescription) -> Sequence[Any]:
-    """The references, where the net was stored with them."""
-    if description.whole is None or not network_path(net).exists():
-        return ()
+def _references(net: Path, description: StoredDescription, outputs: Sequence[TensorRef]) -> tuple[bytes, int]:
+    """The file of references, and how many batches it has: none where the net was stored without its network."""
+    sketch, arrays = description.whole, network_path(net)
+    if sketch is None or not arrays.exists():
+        return encode_references(description.archive_sha256, (), (), (), None), 0
     try:
-        return read_stored(network_path(net), description.whole, LIMITS).cases
+        network = read_stored(arrays, sketch, LIMITS)
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
-        raise BadArchive(Problem(str(network_path(net)), what, "store the net again")) from error
+        raise BadArchive(Problem(str(arrays), what, "store the net again")) from error
+    cases = fitting(network.cases, description.sources, outputs)
+    judge = Judge(network, RULES, None)
+    return encode_references(description.archive_sha256, cases, description.inputs, outputs, judge), len(cases)
 
 
 def _write(files: Mapping[str, Union[bytes, Path]], out: Path, overwrite: bool) -> None:
@@ -304,12 +307,13 @@ class Header:
                 1,
             ),
             "JUDGE": indented(
-                (f"judge(file.name, {literal(one.label)}, outputs.{one.field}, file, verdict);" for one in self.outputs),
+                (
+                    f"judge(file.name, {literal(one.label)}, outputs.{one.field}, file, verdict);"
+                    for one in self.outputs
+                ),
                 2,
             ),
-            "SHOW": indented(
-                (f"show({literal(one.label)}, outputs.{one.field}, file);" for one in self.outputs), 1
-            ),
+            "SHOW": indented((f"show({literal(one.label)}, outputs.{one.field}, file);" for one in self.outputs), 1),
         }
         return filled("main.cpp", {**{key: "\n".join(lines) for key, lines in values.items()}, "NAME": self.name})
 
