@@ -117,11 +117,6 @@ def test_a_rule_without_its_parameters_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_porting_has_one_rule_for_a_class() -> None:
-    with pytest.raises(ValueError, match="two rules for Dense"):
-        rule("Dense")(RULES["Dense"].apply)
-
-
 def test_one_table_by_the_name_of_its_maker(engine: str) -> None:
     net = porting.load(ROOT / "saved_weights" / "tied", engine=engine)
     assert [name for name in net.weights() if "embeddings" in name] == ["words/embeddings"]
@@ -136,3 +131,8 @@ def test_a_rule_for_an_unfolded_layer_is_told_that_nothing_asks_for_it() -> None
         check_rules_are_asked(unfolded, gather_rules(FILE))
     check_rules_are_asked(network, gather_rules(FILE))
     check_rules_are_asked(unfolded, gather_rules())
+
+
+def test_porting_has_one_rule_for_a_class() -> None:
+    with pytest.raises(ValueError, match="two rules for Dense"):
+        rule("Dense")(RULES["Dense"].apply)
