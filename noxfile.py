@@ -128,9 +128,12 @@ def tests(session: nox.Session) -> None:
         "tests.training.record_gradients",
         *map(str, (RECORDED, RECORDED.with_name("recorded-gradients"))),
     )
-    run(session, keras, "-m", "pytest", "tests/keras_side", *session.posargs)
+    # What is picked by name is a test or two, which a second process would slow down.
+    spread = [] if session.posargs else ["-n", "auto", "--dist", "worksteal"]
+    run(session, keras, "-m", "pytest", "tests/keras_side", *spread, *session.posargs)
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
-    run(session, neoml, "-m", "pytest", "tests", "--ignore=tests/keras_side", "--ignore=tests/hub", *session.posargs)
+    others = ["--ignore=tests/keras_side", "--ignore=tests/hub"]
+    run(session, neoml, "-m", "pytest", "tests", *others, *spread, *session.posargs)
     if not session.posargs:
         run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
         lint(session)
