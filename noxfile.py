@@ -3,6 +3,7 @@
     nox -s port                              the shipped example: saved by Keras, rebuilt and proved in NeoML
     nox -s port -- MODEL.keras FOLDER …      the same for a model of your own
     nox -s tests                             both sides' tests, and the checks of the code
+    nox -l                                   the rest: notebooks, the docs' site, a browser, packages, coverage
 
 TensorFlow and NeoML do not share an environment, so each has one of its own under .nox/, made once and used again
 until what it must hold changes. uv makes them faster where it is installed.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,18 +29,24 @@ nox.options.default_venv_backend = "none"
 # What each environment holds besides the package itself.
 ENVIRONMENTS = {
     "keras": ["-e", ".[keras,cli,test,examples]", "tensorflow==2.21.*"],
-    "neoml": ["-e", ".[neoml,cli,dask,test,lint]"],
+    "neoml": ["-e", ".[neoml,cli,dask,sklearn,test,lint]"],
     "numpy": ["-e", ".", "pytest>=8"],
     "jax": ["-e", ".[cli,test]", "keras>=3.15", "jax[cpu]", "h5py>=3.8"],
     "torch": ["-e", ".[cli,test]", "keras>=3.15", "torch", "h5py>=3.8"],
-    "both": ["-e", ".[keras,neoml,test]"],
+    "both": ["-e", ".[keras,neoml,notebook,test]", "nbclient>=0.10,<1"],
     "bench": [
         *("-e", ".[keras,cli,examples]", "tensorflow==2.21.*"),
         *("tf2onnx>=1.16,<2", "onnx>=1.16,<2", "onnxruntime>=1.20,<2"),
     ],
     "hub": ["-e", ".[keras,neoml,hub,test]"],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
+    "browser": ["-e", ".", "pytest>=8", "playwright>=1.45,<2"],
+    "docs": ["mkdocs-material>=9.5,<10", "mkdocs-jupyter>=0.25,<1"],
+    "build": ["build>=1.2,<2"],
 }
+# Tests that run in environments of their own.
+ELSEWHERE = ("keras_side", "hub", "notebooks", "browser")
+PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -57,29 +65,50 @@ def interpreter(session: nox.Session) -> str:
     return found
 
 
+def python_of(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
 def environment(session: nox.Session, name: str) -> str:
     """The Python of an environment, made or brought up to date first if need be."""
     folder = ROOT / ".nox" / f"env-{name}"
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     # The tools' settings, further down in pyproject.toml, change nothing that is installed.
     project = (ROOT / "pyproject.toml").read_text().partition("[tool.")[0]
     wanted = hashlib.sha256(repr((ENVIRONMENTS[name], project)).encode()).hexdigest()
     stamp = folder / "holds"
-    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return str(python)
+    if python_of(folder).exists() and stamp.exists() and stamp.read_text() == wanted:
+        return str(python_of(folder))
+    made = fresh(session, folder, interpreter(session), *ENVIRONMENTS[name])
+    stamp.write_text(wanted)
+    return made
+
+
+def fresh(session: nox.Session, folder: Path, base: str, *packages: str) -> str:
+    """The Python of an environment made anew, over another Python."""
     shutil.rmtree(folder, ignore_errors=True)
-    session.log(f"making the {name} environment in {folder.relative_to(ROOT)}")
-    uv = shutil.which("uv")
-    base = interpreter(session)
+    session.log(f"making an environment in {folder.relative_to(ROOT)}")
+    uv, python = shutil.which("uv"), str(python_of(folder))
     if uv:
         session.run(uv, "venv", "--quiet", "--python", base, str(folder), external=True)
-        session.run(uv, "pip", "install", "--quiet", "--python", str(python), *ENVIRONMENTS[name], external=True)
+        session.run(uv, "pip", "install", "--quiet", "--python", python, *packages, external=True)
     else:
         # nox brings virtualenv; a distribution's Python may come without venv.
         session.run(sys.executable, "-m", "virtualenv", "--quiet", "--python", base, str(folder), external=True)
-        session.run(str(python), "-m", "pip", "install", "--quiet", *ENVIRONMENTS[name], external=True)
-    stamp.write_text(wanted)
-    return str(python)
+        session.run(python, "-m", "pip", "install", "--quiet", *packages, external=True)
+    return python
+
+
+def installed_python(version: str) -> str | None:
+    """A Python of this version that this machine has: on the path, of pyenv's or of uv's. None where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    asked = [[f"python{version}"], *([str(path)] for path in sorted(pyenv.glob(f"{version}.*/bin/python")))]
+    tried = [[*words, "-c", "import sys; print(sys.executable)"] for words in asked]
+    for words in (*tried, ["uv", "python", "find", "--no-python-downloads", version]):
+        if shutil.which(words[0]):
+            found = subprocess.run(words, capture_output=True, text=True, check=False)
+            if found.returncode == 0:
+                return found.stdout.strip()
+    return None
 
 
 def run(session: nox.Session, python: str, *arguments: str) -> None:
@@ -132,7 +161,7 @@ def tests(session: nox.Session) -> None:
     spread = [] if session.posargs else ["-n", "auto", "--dist", "worksteal"]
     run(session, keras, "-m", "pytest", "tests/keras_side", *spread, *session.posargs)
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
-    others = ["--ignore=tests/keras_side", "--ignore=tests/hub"]
+    others = [f"--ignore=tests/{one}" for one in ELSEWHERE]
     run(session, neoml, "-m", "pytest", "tests", *others, *spread, *session.posargs)
     if not session.posargs:
         run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
@@ -167,6 +196,70 @@ def generated(session: nox.Session) -> None:
 def numpy_only(session: nox.Session) -> None:
     """Load, check and predict where nothing but numpy is installed."""
     run(session, environment(session, "numpy"), "-m", "pytest", "tests/numpy_only", *session.posargs)
+
+
+@nox.session
+def pythons(session: nox.Session) -> None:
+    """The side of numpy under every Python from 3.9 to 3.13 that this machine has; the others are named."""
+    absent = []
+    for version in PYTHONS:
+        base = installed_python(version)
+        if base is None:
+            absent.append(version)
+            continue
+        python = fresh(session, ROOT / ".nox" / f"env-numpy-{version}", base, *ENVIRONMENTS["numpy"])
+        run(session, python, "-m", "pytest", "tests/numpy_only", *session.posargs)
+    if absent:
+        session.warn(f"not tried, since this machine has no such Python: {', '.join(absent)}")
+    if len(absent) == len(PYTHONS):
+        session.error("no Python to try")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build a wheel and an sdist, and try each in an environment that holds nothing else."""
+    out = ROOT / "out" / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    run(session, environment(session, "build"), "-m", "build", "--outdir", str(out), str(ROOT))
+    for built in sorted(out.iterdir()):
+        folder = ROOT / ".nox" / f"empty-{built.suffix.lstrip('.')}"
+        python = fresh(session, folder, interpreter(session), str(built))
+        session.run(python, "-I", "tests/try_package.py", external=True)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Which lines and branches the tests reach, on all sides; or those of the NeoML side given after --."""
+    keras, neoml = environment(session, "keras"), environment(session, "neoml")
+    shutil.rmtree(ROOT / "out" / "coverage", ignore_errors=True)
+    (ROOT / "out" / "coverage").mkdir(parents=True)
+    measured = ("-m", "coverage", "run", "-m", "pytest")
+    if not session.posargs:
+        run(session, keras, *measured, "tests/keras_side")
+    chosen = session.posargs or ["tests", *(f"--ignore=tests/{one}" for one in ELSEWHERE)]
+    run(session, neoml, *measured, *chosen)
+    run(session, neoml, "-m", "coverage", "combine", "--quiet")
+    run(session, neoml, "-m", "coverage", "report")
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """The notebooks of docs/, run in one environment that holds both sides."""
+    run(session, environment(session, "both"), "-m", "pytest", "tests/notebooks", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The docs as a site in out/site; a warning is an error."""
+    # Without the word on what comes after MkDocs.
+    env = {**QUIET, "NO_MKDOCS_2_WARNING": "1"}
+    session.run(environment(session, "docs"), *["-m", "mkdocs", "build", "--strict", "--quiet"], external=True, env=env)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The attention example's page in a headless browser: the system's Chromium or Chrome."""
+    run(session, environment(session, "browser"), "-m", "pytest", "tests/browser", *session.posargs)
 
 
 @nox.session

@@ -26,6 +26,8 @@ class Reader:
 
     Attributes:
         net: the network; its outputs are the probabilities of the sections, and the weights of the words.
+        known: the words that it knows.
+        length: how many words it reads.
         sections: the names of the sections.
     """
 
@@ -34,6 +36,7 @@ class Reader:
         (self.length,) = self.net.network.inputs[0].shape[1:]
         (embedding,) = (one for one in self.net.network.layers.values() if one.class_name == "Embedding")
         self.vocabulary = common_words(embedding.config["input_dim"] - FIRST_WORD)
+        self.known = frozenset(self.vocabulary)
         self.sections = labelled("test")[2]
 
     def predict(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +45,7 @@ class Reader:
         return probabilities, weights[..., 0]
 
     def explain(self, text: str) -> tuple[str, float, list[tuple[str, float]]]:
-        """The section, its probability, and every word with its weight."""
+        """The section, its probability, and every word that was read with its weight."""
         probabilities, weights = self.predict([text])
         best = int(probabilities[0].argmax())
         return self.sections[best], float(probabilities[0, best]), list(zip(words_of(text), map(float, weights[0])))

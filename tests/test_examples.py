@@ -52,15 +52,3 @@ def test_an_example_of_fine_tuning_gets_better(name: str, tmp_path: Path) -> Non
     assert all(words in text for words in TUNED[name])
     assert (tmp_path / name / "network.json").exists()
     assert (tmp_path / f"{name}.npz").exists()
-
-
-def test_the_page_shows_the_words_weighted(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    run("attention_page.py", "--out", str(page), "a midi synthesizer with <b>reverb & more")
-    text = page.read_text(encoding="utf-8")
-    assert "<b>" not in text
-    words = [part.partition("<sub>")[0].rpartition(">")[2] for part in text.split('<span class="word"')[1:]]
-    weights = [float(part.partition("</sub>")[0]) for part in text.split("<sub>")[1:]]
-    assert words == ["a", "midi", "synthesizer", "with", "b", "reverb", "more"]
-    assert sum(weights) == pytest.approx(1.0, abs=0.05)
-    assert "sound" in text
