@@ -12,7 +12,20 @@ import porting
 
 SAVED = Path(__file__).parent.parent / "saved_weights"
 HEAVY = {"numpy", "rich", "neoml", "keras", "tensorflow", "porting.layers", "porting.neoml_side", "porting.training"}
-COMMANDS = ["build", "check", "info", "layers", "plan", "port", "predict", "restore", "save", "standalone", "tune"]
+COMMANDS = [
+    "build",
+    "check",
+    "cpp",
+    "info",
+    "layers",
+    "plan",
+    "port",
+    "predict",
+    "restore",
+    "save",
+    "standalone",
+    "tune",
+]
 
 
 def imported(code: str) -> set[str]:

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
+from .console import say
+from .options import NEW_FOLDER, overwrite_option
+
 __all__ = ["cpp"]
 
 
 @click.command()
 @click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--overwrite", is_flag=True, help="Replace the files if they exist.")
+@click.argument("out", type=NEW_FOLDER)
+@overwrite_option
 def cpp(net: Path, out: Path, overwrite: bool) -> None:
     """Write NET, a stored NeoML net, as a C++ header and program in OUT.
 
@@ -23,8 +26,8 @@ def cpp(net: Path, out: Path, overwrite: bool) -> None:
 
     written = write_program(net, out, overwrite)
     name = written.header.stem
-    click.echo(f"wrote {written.header}, main.cpp, CMakeLists.txt, {name}.neoml and {name}.references")
+    say(f"wrote {written.header}, main.cpp, CMakeLists.txt, {name}.neoml and {name}.references")
     if written.batches:
-        click.echo(f"the program's --check compares {written.batches} batches with Keras' outputs")
+        say(f"the program's --check compares {written.batches} batches with Keras' outputs")
     else:
-        click.echo("NET was stored without its network (--no-network): the program has nothing to be checked with")
+        say("NET was stored without its network (--no-network): the program has nothing to be checked with")

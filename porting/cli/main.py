@@ -1,4 +1,5 @@
-"""The command line: porting port | save | info | plan | build | check | predict | tune | restore | standalone | layers.
+"""The command line: porting port | save | info | plan | build | check | predict | tune | restore | standalone |
+cpp | layers.
 
 Exit codes:
     0  all is well.

@@ -15,7 +15,7 @@ from ..archive.limits import LIMITS
 from ..checking.judging import Judge
 from ..errors import BadArchive, Problem, Unsupported
 from ..layers import RULES
-from ..neoml_side.stored.description import VERSION, StoredDescription, read_description
+from ..neoml_side.stored.description import StoredDescription, read_description
 from ..neoml_side.stored.network import network_path, read_stored
 from ..neoml_side.stored.store import check_archive
 from ..neoml_side.values import Terminal
@@ -28,6 +28,8 @@ __all__ = ["write_program"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 NEOML = "2.0.210"
+# The first version of descriptions that names greatest sizes and Keras' outputs.
+TELLS_ALL = 4
 INDENT = " " * 4
 EXAMPLE_ROWS, EXAMPLE_STEPS = 2, 7
 
@@ -60,7 +62,7 @@ def write_program(net: Union[str, Path], out: Union[str, Path], overwrite: bool 
     net, out = Path(net), Path(out)
     description = read_description(net)
     check_archive(net, description)
-    if description.version < VERSION:
+    if description.version < TELLS_ALL:
         what = f"its description is of version {description.version}, which does not say all that a program checks"
         raise Unsupported(Problem(str(net), what, "store the net again"))
     header = Header(description)
@@ -96,7 +98,7 @@ def _references(net: Path, description: StoredDescription, outputs: Sequence[Ten
 def _write(files: Mapping[str, Union[bytes, Path]], out: Path, overwrite: bool) -> None:
     """Write or copy files into a folder, each whole or not at all."""
     there = [
-        Problem(str(out / name), "exists", "give another folder, or --overwrite")
+        Problem(str(out / name), "exists", "give another folder, or overwrite=True")
         for name in files
         if os.path.lexists(out / name)
     ]
