@@ -1,7 +1,7 @@
 """Time of prediction: Keras, ONNX Runtime, NeoML and numpy on the same files, one thread and two, ragged and full.
 
     nox -s bench                     all networks; writes the table and the plot of benchmarks/inference.md
-    nox -s bench -- inference 64 'small CNN' 'text CNN'     at most 64 rows of the networks named: quick, and rough
+    nox -s bench -- inference 64 'small CNN' 'text CNN'     one turn, 64 rows, of some networks
 
 Keras makes each network, its weights drawn, and writes it three times: as a Keras file, as ONNX by its own exporter,
 and as a folder by `porting.save`. Every side reads its file and is given the same rows at once. Keras (a compiled
@@ -198,6 +198,6 @@ if __name__ == "__main__":
         },
         report,
         ENVIRONMENTS,
-        TURNS,
+        1 if "BENCH_ROWS" in os.environ else TURNS,
         THREADS,
     )
