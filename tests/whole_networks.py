@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import keras
 import numpy as np
 
 import porting
+from tests.parallel import in_processes
 
 # By name, the side of the square image: small, but no smaller than the network takes.
 SIZES = {
@@ -90,13 +92,17 @@ def randomise_plain(model: Any, rng: Any) -> None:
             weight.assign(rng.uniform(0.3, 0.7, weight.shape))
 
 
+def save(folder: Path, name: str) -> str:
+    keras.utils.clear_session()
+    model, pictures = build(name)
+    porting.save(model, folder / name, samples=pictures[:3], overwrite=True, name=name)
+    return f"{name} varies by {np.ptp(model.predict(pictures[:4], verbose=0), axis=0).max()}"
+
+
 def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names or list(SIZES):
-        keras.utils.clear_session()
-        model, pictures = build(name)
-        print(name, "varies by", np.ptp(model.predict(pictures[:4], verbose=0), axis=0).max(), flush=True)
-        porting.save(model, folder / name, samples=pictures[:3], overwrite=True, name=name)
+    for line in in_processes(partial(save, folder), names or list(SIZES)):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
