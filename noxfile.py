@@ -166,6 +166,8 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
         lint(session)
+        for name in ("docs", "package", "notebooks"):
+            session.notify(name)
 
 
 @nox.session

@@ -7,7 +7,7 @@
     tuned = PortedClassifier("folder", epochs=5, optimizer="adam")
     make_pipeline(StandardScaler(), tuned).fit(X, y)      # fine-tuned, NeoML only
 
-Needs scikit-learn (``pip install 'porting[sklearn]'``).
+Needs scikit-learn: in a checkout ``pip install '.[sklearn]'``.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def main() -> None:
     command = Path(sys.executable).with_name("porting")
     done = subprocess.run([str(command), "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert "porting[cli]" in done.stderr, done.stderr
+    assert "pip install '.[cli]'" in done.stderr, done.stderr
     print(f"porting {porting.__version__} from {INSTALLED}: {report.verdict()}")
 
 
