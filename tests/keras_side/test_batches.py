@@ -35,9 +35,8 @@ def sliced(*arrays):
 FORMS = {
     "tf.data": lambda: sliced(ROWS),
     "tf.data with labels": lambda: sliced(ROWS, LABELS),
-    "tf.data by name": lambda: sliced({"x": ROWS}, LABELS),
     "PyDataset": Numbered,
-    "generator": lambda: (ROWS[at : at + 3] for at in range(0, 10, 3)),
+    "generator": lambda: ((ROWS[at : at + 3],) for at in range(0, 10, 3)),
     "tensor": lambda: tf.constant(ROWS),
 }
 

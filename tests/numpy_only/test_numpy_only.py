@@ -62,7 +62,7 @@ def test_commands_say_what_they_need() -> None:
         return
     done = subprocess.run([sys.executable, "-m", "porting.cli"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'porting[cli]'" in done.stderr
+    assert "pip install '.[cli]'" in done.stderr
 
 
 def test_texts_become_scores() -> None:
