@@ -39,6 +39,9 @@ ENVIRONMENTS = {
         *("tf2onnx>=1.16,<2", "onnx>=1.16,<2", "onnxruntime>=1.20,<2"),
     ],
     "hub": ["-e", ".[keras,neoml,hub,test]"],
+    "ray": ["-e", ".[neoml,ray,test]"],
+    "spark": ["-e", ".[neoml,spark,test]"],
+    "beam": ["-e", ".[neoml,beam,test]"],
     "keras2": ["-e", ".[cli,test]", "tensorflow-cpu==2.15.1", "h5py>=3.8"],
     "browser": ["-e", ".", "pytest>=8", "playwright>=1.45,<2"],
     "docs": ["mkdocs-material>=9.5,<10", "mkdocs-jupyter>=0.25,<1"],
@@ -262,6 +265,13 @@ def docs(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """The attention example's page in a headless browser: the system's Chromium or Chrome."""
     run(session, environment(session, "browser"), "-m", "pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """A network in Ray Data, Spark (needs a Java) and Beam; names after -- pick some."""
+    for name in session.posargs or ["ray", "spark", "beam"]:
+        run(session, environment(session, name), "-m", "pytest", f"tests/corpus/engines/{name}.py")
 
 
 @nox.session

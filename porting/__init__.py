@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 if TYPE_CHECKING:
     from .archive.limits import Limits
     from .checking import Report
+    from .corpus.run import Report as RunReport
+    from .corpus.run import Summary
     from .engine import EngineName
     from .errors import BadArchive, Mismatch, MissingFile, PortingError, Problem, Unsupported
     from .layers import Refusal, rule
@@ -44,6 +46,7 @@ __all__ = [
     "Unsupported",
     "check",
     "load",
+    "predict_files",
     "restore",
     "rule",
     "save",
@@ -174,6 +177,82 @@ def load(
     gathered = gather_rules(rules)
     check_rules_are_asked(network, gathered)
     return PortedNetwork(network, make_engine(network, engine, device, gathered))
+
+
+def predict_files(
+    network: Folder,
+    corpus: Folder,
+    out: Folder,
+    column: Optional[str] = None,
+    *,
+    prefix: str = "",
+    engine: Optional[EngineName] = None,
+    device: Optional[str] = None,
+    rules: Union[Folder, Iterable[Folder]] = (),
+    batch_size: Optional[int] = None,
+    scheduler: Optional[str] = None,
+    workers: Optional[int] = None,
+    patience: float = 60.0,
+    overwrite: bool = False,
+    progress: Optional[RunReport] = None,
+) -> Summary:
+    """Score a corpus of parquet and csv files that all workers read from one file system; needs the extra ``dask``.
+
+    Every file becomes parquet files with its columns and, behind them, a column for each output. A part is written
+    whole or not at all; a run that is started again goes on where it stood, and refuses files, a network or options
+    that have changed. Rows that the network does not take are named in ``_errors.jsonl``, and the rest goes on.
+
+    Args:
+        network: a saved network's folder, or a stored net.
+        corpus: a folder of parquet and csv files, or one file.
+        out: the folder to write to.
+        column: of the texts or numbers, where the network takes one input; the columns called as the inputs are read
+            otherwise.
+        prefix: stands in front of the outputs' names.
+        engine, device: as `load` takes them.
+        rules: the paths of files with rules, as `load` takes them.
+        batch_size: as `PortedNetwork.predict` takes it.
+        scheduler: the address of a dask scheduler whose workers score.
+        workers: so many processes of this machine score. Without either this process does.
+        patience: seconds to wait for a scheduler or workers that do not answer.
+        overwrite: begin anew where a run has been.
+        progress: called with a `porting.corpus.run.Progress` as parts are done.
+
+    Returns:
+        A `porting.corpus.run.Summary`; bad rows and damaged files do not raise: see its ``bad`` and ``failed``.
+
+    Raises:
+        Mismatch: columns that are not there, or files or options that are not those of the run that stands in `out`.
+        Unsupported: workers that cannot run the network, or what `load` refuses.
+        BadArchive: outputs that cannot be written, and what `load` cannot read.
+        porting.corpus.cluster.Unfinished: the scheduler or its workers stay away.
+    """
+    from .errors import Problem, Unsupported
+
+    try:
+        from .corpus.run import predict_corpus
+    except ImportError as error:
+        if (error.name or "").split(".")[0] != "pyarrow":
+            raise
+        what = f"pyarrow cannot be imported: {error}"
+        raise Unsupported(Problem("predict_files", what, "pip install 'porting[dask]'")) from error
+    return predict_corpus(
+        load,
+        Path(network),
+        Path(corpus),
+        Path(out),
+        column=column,
+        prefix=prefix,
+        engine=engine,
+        device=device or "cpu",
+        rules=[rules] if isinstance(rules, (str, Path)) else rules,
+        batch_size=batch_size,
+        scheduler=scheduler,
+        workers=workers,
+        patience=patience,
+        overwrite=overwrite,
+        report=progress,
+    )
 
 
 def restore(folder: Union[Folder, Network], model: Any) -> int:

@@ -51,6 +51,7 @@ def porting() -> None:
            network holds what is not supported
       3    a file or folder cannot be read or written
       4    not everything is proved (--strict)
+      5    not all is done, the same command goes on (--parquet)
       130  stopped by Ctrl-C
     """
 

@@ -8,6 +8,7 @@ Exit codes:
        what is not supported.
     3  a file or folder cannot be read or written as promised: no sound saved network, or a name that is taken.
     4  of ``check --strict``: nothing departs, and not everything is proved.
+    5  of ``predict --parquet``: not all is done yet; the same command goes on.
     130  stopped by Ctrl-C.
 """
 

@@ -116,6 +116,7 @@ def read_rules(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...
             raise WrongCall(problem_in_code(path, error)) from error
         found.update(own)
         found.text_functions.update(own.text_functions)
+        found.files += (str(Path(path).resolve()),)
     return found
 
 

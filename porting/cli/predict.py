@@ -10,10 +10,12 @@ import click
 import porting as api
 
 from ..errors import Mismatch
+from .corpus import corpus_options, score_corpus
 from .options import FOLDER, NEW_FILE, check_free, device_option, engine_option, rules_option
 
 if TYPE_CHECKING:
     from ..engine import EngineName
+    from ..layers.rule_files import Rules
 
 __all__ = ["predict"]
 
@@ -25,16 +27,17 @@ SUFFIXES = (".csv", ".jsonl")
 @click.argument("network", type=FOLDER)
 @click.argument("inputs", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--text", type=click.File("rb"), help="Texts instead of INPUTS, one a line; - is standard input.")
-@click.option("--column", help="The texts are in this column of a csv.")
+@click.option("--column", help="The texts are in this column of a csv, the inputs in this one of --parquet.")
 @click.option("--field", help="The texts are in this field of a jsonl.")
 @click.option("--explain", is_flag=True, help="Show every layer's value for each text.")
 @click.option("--out", type=NEW_FILE, help="Write outputs to this .npz, those of texts to this .csv or .jsonl.")
-@click.option("--overwrite", is_flag=True, help="Replace the file that --out names.")
+@click.option("--overwrite", is_flag=True, help="Replace the file that --out names; begin a run with --parquet anew.")
 @engine_option
 @device_option
 @click.option("--batch-size", type=click.IntRange(1), help="Rows in each batch [default: the engine's].")
 @click.option("--threads", type=click.IntRange(1), help="Batches that run at the same time [default: all cores].")
 @click.option("--layers", is_flag=True, help="Give every layer's output, not only the network's.")
+@corpus_options
 @rules_option
 def predict(
     network: Path,
@@ -50,13 +53,37 @@ def predict(
     batch_size: Optional[int],
     threads: Optional[int],
     layers: bool,
-    rules: Any,
+    corpus: Optional[tuple[Path, Path]],
+    prefix: str,
+    scheduler: Optional[str],
+    workers: Optional[int],
+    patience: float,
+    rules: Optional[Rules],
 ) -> None:
     """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name, or on texts.
 
     Texts are read and written row by row, so files may be of any size. A row that cannot be used is reported with
-    its line on standard error, the others go on, and the exit code is 1 in the end.
+    its line on standard error, the others go on, and the exit code is 1 in the end. With --parquet a whole folder is
+    scored, by this process, several or a cluster; started again, it goes on where it stood.
     """
+    running: dict[str, Any] = {"prefix": prefix, "scheduler": scheduler, "workers": workers, "patience": patience}
+    if corpus is not None:
+        if inputs or text or field or explain or out or layers or threads:
+            raise click.UsageError(
+                "--parquet goes with none of INPUTS, --text, --field, --explain, --out, --layers, --threads"
+            )
+        files = () if rules is None else rules.files
+        told: dict[str, Any] = {
+            "engine": engine,
+            "device": device,
+            "rules": files,
+            "batch_size": batch_size,
+            "overwrite": overwrite,
+        }
+        score_corpus(network, corpus, column=column, **running, **told)
+        return
+    if prefix or scheduler or workers:
+        raise click.UsageError("--prefix, --scheduler and --workers go with --parquet")
     check_words(inputs, text, column, field, explain, layers, out)
     if out is not None:
         check_free(out, overwrite)

@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from ..errors import Mismatch, Problem
 from ..network import Array, Input
+from .columns_chosen import WAY_OUT
 from .outputs import Output
 
-__all__ = ["Column", "as_column", "choose_columns", "column_type", "read_column"]
+__all__ = ["Column", "as_column", "column_type", "read_column"]
 
 Cells = Union[Array, list[Any]]
 
@@ -51,39 +52,6 @@ class Column:
         texts = np.empty(len(values), object)
         texts[:] = values
         return texts
-
-
-def choose_columns(inputs: Sequence[Input], column: Optional[str], have: Sequence[str], where: str) -> dict[str, str]:
-    """By input, the column that it is read from: the one that was named, or those of the inputs' names.
-
-    Args:
-        inputs: the network's.
-        column: of a network with one input; None for the input's own name, or the only column there is.
-        have: the columns.
-        where: the file or table, for the message.
-
-    Raises:
-        Mismatch: columns that are not there.
-    """
-    if column is not None and len(inputs) > 1:
-        names = ", ".join(one.name for one in inputs)
-        what = f"one column is named, the network takes {len(inputs)} inputs: {names}"
-        raise Mismatch(Problem(where, what, "name no column; the columns called as the inputs are read"))
-    chosen = {one.name: column or one.name for one in inputs}
-    if column is None and len(inputs) == 1 and inputs[0].name not in have and len(have) == 1:
-        chosen = {inputs[0].name: have[0]}
-    shown = ", ".join(have) or "none"
-    problems = [
-        Problem(where, f"has {have.count(name) or 'no'} column{'s' * (name in have)} {name!r}; it has {shown}", WAY_OUT)
-        for name in chosen.values()
-        if have.count(name) != 1
-    ]
-    if problems:
-        raise Mismatch(problems)
-    return chosen
-
-
-WAY_OUT = "name one of them with column (on the command line --column)"
 
 
 def read_column(values: Any, one: Input, name: str) -> Column:

@@ -14,6 +14,7 @@ from ..inputs import by_name, check_inputs
 from ..network import Array, map_tensors
 from .carrying import CarriedBytes, carry
 from .outputs import Output, arrays_in, output_names, outputs_of
+from .rows import predict_each
 
 if TYPE_CHECKING:
     from ..ported import PortedNetwork
@@ -182,22 +183,7 @@ def _pick(chunk: Array, at: int) -> Array:
 
 
 def _bag_rows(rows: Any, partition: _Partition) -> list[Any]:
-    """The outputs of each row of a bag's partition, in the structure that `predict` returns."""
-    given = list(rows)
-    if not given:
-        return []
-    if isinstance(given[0], Mapping):
-        names = list(given[0])
-        made = partition.predict({name: [row[name] for row in given] for name in names})
-    else:
-        made = partition.predict(given)
-    return [_row_of(made, at) for at in range(len(given))]
-
-
-def _row_of(outputs: Any, at: int) -> Any:
-    if isinstance(outputs, dict):
-        return {name: _row_of(part, at) for name, part in outputs.items()}
-    return [_row_of(part, at) for part in outputs] if isinstance(outputs, list) else outputs[at]
+    return predict_each(partition.carried.live(), list(rows), partition.batch_size, partition.threads)
 
 
 # ---- dataframes
@@ -206,7 +192,7 @@ def _row_of(outputs: Any, at: int) -> Any:
 def _frame(net: PortedNetwork, inputs: Any, partition: _Partition) -> Any:
     import pandas as pd
 
-    from .columns import choose_columns
+    from .columns_chosen import choose_columns
 
     outputs = outputs_of(net)
     series = inputs.ndim == 1

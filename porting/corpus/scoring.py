@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import pyarrow as pa
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..network import Array
 from .columns import Column, as_column, column_type, read_column
+from .columns_chosen import check_names
 from .outputs import Output, arrays_in, output_names
 
 if TYPE_CHECKING:
@@ -122,10 +123,7 @@ def joined_schema(schema: Any, outputs: Sequence[Output], prefix: str, where: st
     Raises:
         Mismatch: a column has an output's name.
     """
-    taken = [prefix + one.name for one in outputs if prefix + one.name in schema.names]
-    if taken:
-        way_out = "set the outputs apart with prefix (on the command line --prefix)"
-        raise Mismatch([Problem(where, f"has a column {name!r}, as an output is called", way_out) for name in taken])
+    check_names(schema.names, [prefix + one.name for one in outputs], where)
     for one in outputs:
         schema = schema.append(pa.field(prefix + one.name, column_type(one)))
     return schema

@@ -19,7 +19,7 @@ from porting.corpus import carrying
 from porting.corpus.carrying import carry
 from porting.corpus.outputs import outputs_of
 
-from .networks import SAVED, texts
+from .files import SAVED, texts
 
 ENGINES = ("neoml", "numpy")
 

@@ -1,0 +1,192 @@
+"""`predict` over a corpus of files: parts scored in this process or by a cluster's workers, each once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional, Union
+
+from ..archive.folder import as_bad_archive
+from ..errors import Mismatch, Problem, Unsupported
+from ..inputs import whole_number
+from .carrying import CarriedPath, digest_of
+from .columns_chosen import choose_columns
+from .ledger import Done, Ledger
+from .outputs import Output, outputs_of
+from .parts import Part, cut, files_in
+from .scored_parts import Failed, PartScorer, first_readable
+from .scoring import Scoring, joined_schema
+
+if TYPE_CHECKING:
+    from ..ported import PortedNetwork
+
+__all__ = ["Progress", "Summary", "predict_corpus"]
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        parts, done: how many there are, and are done, those of earlier runs too.
+        rows: how many the parts have; None where only reading tells.
+        rows_done: of parts that are done, bad ones too.
+        scored: of these, in this run.
+        seconds: of this run.
+    """
+
+    parts: int
+    rows: Optional[int]
+    done: int = 0
+    rows_done: int = 0
+    scored: int = 0
+    seconds: float = 0.0
+
+    def add(self, done: Done, now: bool) -> None:
+        self.done += 1
+        self.rows_done += done.rows + done.bad
+        self.scored += (done.rows + done.bad) if now else 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run ended with.
+
+    Attributes:
+        parts: how many are done, of all runs.
+        rows: how many were written, of all runs.
+        bad: how many rows were not.
+        failed: why a part could not be read, by its name.
+        errors: the file that names bad rows and failed parts; None where there are none.
+        progress: of this run.
+    """
+
+    parts: int
+    rows: int
+    bad: int
+    failed: Mapping[str, str]
+    errors: Optional[Path]
+    progress: Progress = field(compare=False)
+
+
+Report = Callable[[Progress], None]
+Outcomes = Iterable[Union[Done, Failed]]
+
+
+def predict_corpus(
+    load: Callable[..., PortedNetwork],
+    network: Path,
+    corpus: Path,
+    out: Path,
+    *,
+    column: Optional[str] = None,
+    prefix: str = "",
+    engine: Optional[str] = None,
+    device: str = "cpu",
+    rules: Iterable[Union[str, Path]] = (),
+    batch_size: Optional[int] = None,
+    scheduler: Optional[str] = None,
+    workers: Optional[int] = None,
+    patience: float = 60.0,
+    overwrite: bool = False,
+    report: Optional[Report] = None,
+) -> Summary:
+    """Score a corpus; see `porting.predict_files`, whose `load` is `porting.load`."""
+    network, corpus, out = network.resolve(), corpus.resolve(), out.resolve()
+    if out == corpus or corpus in out.parents or out in corpus.parents:
+        raise Mismatch(Problem(str(out), "is the corpus, or stands in it", "write to another folder"))
+    if scheduler is not None and workers is not None:
+        raise Unsupported(Problem("workers", "are given beside a scheduler, which has its own", "give one of them"))
+    if batch_size is not None:
+        whole_number("batch_size", batch_size)
+    paths = tuple(str(Path(rule).resolve()) for rule in rules)
+    net = load(network, engine, device, paths)
+    with as_bad_archive(corpus, "cannot be read"):
+        parts = cut(corpus, files_in(corpus))
+    carried = CarriedPath(str(network), digest_of(network, paths), net.engine.name, device, paths, load)
+    in_process = scheduler is None and workers is None
+    scoring = _scoring(net, parts, column, prefix, batch_size, None if in_process else 1)
+    told = {
+        "network": carried.digest,
+        "engine": net.engine.name,
+        "device": device,
+        "columns": scoring.columns,
+        "prefix": prefix,
+        "batch_size": batch_size,
+    }
+    with as_bad_archive(out, "cannot be written"):
+        out.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(out)
+    with ledger.held():
+        done = ledger.begin(told, parts, overwrite)
+        scorer = PartScorer(str(out), carried, scoring, prefix)
+        left = [part for part in parts if part.name not in done]
+        outcomes: Outcomes
+        if in_process or not left:
+            outcomes = map(scorer, left)
+        else:
+            from .cluster import on_cluster
+
+            outcomes = on_cluster(scorer, left, scheduler, workers, patience)
+        return _ended(ledger, parts, done, outcomes, report)
+
+
+def _scoring(
+    net: PortedNetwork,
+    parts: list[Part],
+    column: Optional[str],
+    prefix: str,
+    batch_size: Optional[int],
+    threads: Optional[int],
+) -> Scoring:
+    """What is asked of every part, compared with the first that can be read.
+
+    Raises:
+        Mismatch: it has not the columns, or has those that outputs would be called.
+    """
+    outputs: tuple[Output, ...] = outputs_of(net)
+    found = first_readable(parts)
+    if found is None:
+        inputs = net.network.inputs
+        columns = {one.name: column or one.name for one in inputs}
+    else:
+        part, schema = found
+        columns = choose_columns(net.network.inputs, column, schema.names, part.shown)
+        joined_schema(schema, outputs, prefix, part.shown)
+    return Scoring(columns, outputs, batch_size, threads)
+
+
+def _ended(
+    ledger: Ledger, parts: list[Part], done: Mapping[str, Done], outcomes: Outcomes, report: Optional[Report]
+) -> Summary:
+    """Take outcomes as they come, tell of them, and sum up."""
+    rows = [part.rows for part in parts]
+    progress = Progress(len(parts), None if None in rows else sum(count for count in rows if count is not None))
+    finished, failed = dict(done), {}
+    for one in done.values():
+        progress.add(one, now=False)
+    begun = time.monotonic()
+    for outcome in _told(outcomes, progress, begun, report):
+        if isinstance(outcome, Done):
+            finished[outcome.part] = outcome
+        else:
+            failed[outcome.part] = outcome.why
+    bad = sum(one.bad for one in finished.values())
+    errors = ledger.gather_errors(parts, failed, bad > 0)
+    return Summary(len(finished), sum(one.rows for one in finished.values()), bad, failed, errors, progress)
+
+
+def _told(
+    outcomes: Outcomes, progress: Progress, begun: float, report: Optional[Report]
+) -> Iterator[Union[Done, Failed]]:
+    if report is not None:
+        report(progress)
+    for outcome in outcomes:
+        if isinstance(outcome, Done):
+            progress.add(outcome, now=True)
+        progress.seconds = time.monotonic() - begun
+        if report is not None:
+            report(progress)
+        yield outcome

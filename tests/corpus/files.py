@@ -1,0 +1,35 @@
+"""Corpora of parquet files, and what runs over them wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .rows import SAVED, texts
+
+__all__ = ["SAVED", "columns_of", "entries", "texts", "write_corpus"]
+
+
+def write_corpus(folder: Path, files: int, rows: int, longest: int = 60) -> Path:
+    """Parquet files of ids that count through the corpus, and ragged texts; 25 rows a row group."""
+    folder.mkdir()
+    for at in range(files):
+        table = pa.table({"id": range(at * rows, (at + 1) * rows), "text": texts(rows, at, longest)})
+        pq.write_table(table, folder / f"p{at}.parquet", row_group_size=25)
+    return folder
+
+
+def columns_of(out: Path, *names: str) -> np.ndarray:
+    """Columns of all that a run wrote, the rows in order; ids and scores unless named."""
+    table = pq.read_table(out, partitioning=None)
+    columns = np.stack([table[name].to_numpy().astype(np.float64) for name in names or ("id", "dense_1")], axis=1)
+    return columns[np.argsort(columns[:, 0], kind="stable")] if not names else columns[:, 0]
+
+
+def entries(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "_errors.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -1,0 +1,190 @@
+"""A dask cluster whose workers are killed, whose scheduler goes away, that lacks what it needs: each row once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from distributed import KilledWorker, LocalCluster
+
+import porting
+from porting.cli.commands import porting as commands
+from porting.corpus.cluster import MOST_DEATHS, Unfinished, _Run
+from porting.corpus.scored_parts import Failed
+
+from .files import SAVED, write_corpus
+from .test_files import assert_same
+
+FILTER = SAVED / "filter"
+FILES, ROWS = 12, 100
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "in", FILES, ROWS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(corpus: Path) -> Path:
+    """What one process makes of it."""
+    out = corpus.with_name("undisturbed")
+    assert score(corpus, out).rows == FILES * ROWS
+    return out
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two processes of one thread each, which nannies start again."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster
+
+
+def score(corpus: Path, out: Path, **options: Any) -> Any:
+    return porting.predict_files(FILTER, corpus, out, **{"column": "text", "patience": 60.0, **options})
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_workers_are_killed_at_random_moments(
+    corpus: Path, undisturbed: Path, cluster: Any, tmp_path: Path, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    moments = set(random.choice(np.arange(1, FILES - 1), 2, replace=False).tolist())
+    killed = []
+
+    def report(run: Any) -> None:
+        if run.done in moments:
+            moments.discard(run.done)
+            time.sleep(random.uniform(0, 0.2))
+            killed.append(cluster.workers[int(random.integers(2))].pid)
+            os.kill(killed[-1], signal.SIGKILL)
+
+    summary = score(corpus, tmp_path / "out", scheduler=cluster.scheduler_address, progress=report)
+    assert len(killed) == 2
+    assert (summary.rows, summary.bad, dict(summary.failed)) == (FILES * ROWS, 0, {})
+    assert_same(tmp_path / "out", undisturbed)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def started(words: str, code: str = "") -> Any:
+    """A scheduler or a worker of its own."""
+    run = f"{code}\nimport sys; sys.argv[1:] = {words.split()!r}\nfrom dask.__main__ import main; main()"
+    return subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def ended(*processes: Any) -> None:
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_scheduler_goes_away_and_comes_back(corpus: Path, undisturbed: Path, tmp_path: Path) -> None:
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    here = (
+        f"scheduler --host 127.0.0.1 --port {port} --dashboard-address :0",
+        f"worker {address} --nthreads 1 --no-nanny",
+    )
+    running = [started(words) for words in here]
+    gone = []
+
+    def report(run: Any) -> None:
+        if run.done >= 2 and not gone:
+            gone.append(run.done)
+            ended(*running)
+            running[:] = [started(words) for words in here]
+
+    try:
+        summary = score(corpus, tmp_path / "out", scheduler=address, progress=report)
+    finally:
+        ended(*running)
+    assert gone
+    assert (summary.rows, dict(summary.failed)) == (FILES * ROWS, {})
+    assert_same(tmp_path / "out", undisturbed)
+
+
+def test_a_scheduler_that_stays_away_ends_the_run_and_it_goes_on_here(
+    corpus: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    running = [
+        started(f"scheduler --host 127.0.0.1 --port {port} --dashboard-address :0"),
+        started(f"worker {address} --nthreads 1 --no-nanny"),
+    ]
+
+    def report(run: Any) -> None:
+        if run.done == 1:
+            ended(*running)
+
+    # As long as a scheduler takes to start, here too.
+    try:
+        with pytest.raises(Unfinished, match=r"no scheduler answers there(.|\n)*start the same run again"):
+            score(corpus, tmp_path / "out", scheduler=address, patience=30.0, progress=report)
+    finally:
+        ended(*running)
+    done = len(list(tmp_path.rglob("done/*.json")))
+    assert 1 <= done < FILES
+    assert score(corpus, tmp_path / "out").progress.scored == ROWS * (FILES - done)
+    assert_same(tmp_path / "out", undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("neoml", "neoml cannot be imported(.|\n)*pip install"),
+        ("porting", "cannot run the network(.|\n)*install the same"),
+    ],
+)
+def test_a_worker_that_lacks_something_is_named(corpus: Path, tmp_path: Path, missing: str, words: str) -> None:
+    with LocalCluster(n_workers=0, dashboard_address=":0") as empty:
+        blocked = f"import sys; sys.modules[{missing!r}] = None"
+        worker = started(f"worker {empty.scheduler_address} --nthreads 1 --no-nanny", blocked)
+        try:
+            with pytest.raises(porting.Unsupported, match=f"worker tcp(.|\n)*{words}"):
+                score(corpus, tmp_path / "out", scheduler=empty.scheduler_address, engine="neoml")
+        finally:
+            ended(worker)
+    assert not list((tmp_path / "out").glob("*.parquet"))
+
+
+def test_a_cluster_without_workers_ends_the_run(corpus: Path, tmp_path: Path) -> None:
+    with LocalCluster(n_workers=0, dashboard_address=":0") as empty:
+        words = ["--parquet", corpus, tmp_path / "out", "--column", "text", "--scheduler", empty.scheduler_address]
+        ran = CliRunner().invoke(commands, ["predict", str(FILTER), *map(str, words), "--patience", "1"])
+    assert ran.exit_code == Unfinished.exit_code
+    assert "has no workers after 1 seconds" in ran.output
+
+
+def test_a_part_that_kills_its_workers_is_given_up() -> None:
+    class Part:
+        name, shown = "a-00000.parquet", "a.parquet"
+
+    run = _Run(None, None, [], 1.0)  # type: ignore[arg-type]
+    death = KilledWorker("key", None, 3)
+    outcomes = [run._failed(death, Part()) for _ in range(MOST_DEATHS)]  # type: ignore[arg-type]
+    assert outcomes[:-1] == [None] * (MOST_DEATHS - 1)
+    assert len(run.waiting) == MOST_DEATHS - 1
+    assert isinstance(outcomes[-1], Failed)
+    assert "a.parquet: the workers that it was given to died" in outcomes[-1].why
+
+
+def test_a_cluster_of_its_own(corpus: Path, undisturbed: Path, tmp_path: Path) -> None:
+    words = ["--parquet", corpus, tmp_path / "out", "--column", "text", "--workers", "2"]
+    ran = CliRunner().invoke(commands, ["predict", str(FILTER), *map(str, words)])
+    assert ran.exit_code == 0, ran.output
+    assert_same(tmp_path / "out", undisturbed)
