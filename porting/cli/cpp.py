@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .console import say
-from .options import NEW_FOLDER, overwrite_option
+from .options import NEW_FOLDER, overwrite_option, rules_option
 
 __all__ = ["cpp"]
 
@@ -16,15 +17,17 @@ __all__ = ["cpp"]
 @click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("out", type=NEW_FOLDER)
 @overwrite_option
-def cpp(net: Path, out: Path, overwrite: bool) -> None:
+@rules_option
+def cpp(net: Path, out: Path, overwrite: bool, rules: Any) -> None:
     """Write NET, a stored NeoML net, as a C++ header and program in OUT.
 
     The header has a typed predict with Keras' names, the checks of inputs, and what happens to texts before they are
     ids. It needs NeoML alone. The program compares the net with Keras' outputs, which are written beside it.
     """
     from ..cpp import write_program
+    from ..layers import RULES
 
-    written = write_program(net, out, overwrite)
+    written = write_program(net, out, overwrite, RULES if rules is None else {**RULES, **rules})
     name = written.header.stem
     say(f"wrote {written.header}, main.cpp, CMakeLists.txt, {name}.neoml and {name}.references")
     if written.batches:

@@ -9,17 +9,17 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 from ..archive.limits import LIMITS
 from ..checking.judging import Judge
 from ..errors import BadArchive, Problem, Unsupported
-from ..layers import RULES
+from ..layers import RULES, Rule
 from ..neoml_side.stored.description import StoredDescription, read_description
 from ..neoml_side.stored.network import network_path, read_stored
 from ..neoml_side.stored.store import check_archive
 from ..neoml_side.values import Terminal
-from ..network import Input, TensorRef
+from ..network import Input, Shape, TensorRef
 from .names import TYPES, Names, identifier, literal, sizes, spelt_shape
 from .preprocessing import Made, Preprocessing
 from .references import encode_references, fitting
@@ -47,13 +47,16 @@ class Program:
     batches: int
 
 
-def write_program(net: Union[str, Path], out: Union[str, Path], overwrite: bool = False) -> Program:
+def write_program(
+    net: Union[str, Path], out: Union[str, Path], overwrite: bool = False, rules: Mapping[str, Rule] = RULES
+) -> Program:
     """Write a stored net as a C++ header and program; needs neither NeoML nor a compiler.
 
     Args:
         net: path of the archive; its description is beside it.
         out: the folder for ``NAME.h``, ``main.cpp``, ``CMakeLists.txt``, ``NAME.neoml`` and ``NAME.references``.
         overwrite: replace what is there.
+        rules: where the references hold no noise, it is measured by these.
 
     Raises:
         BadArchive: no sound stored net, or files that exist or cannot be written.
@@ -66,7 +69,7 @@ def write_program(net: Union[str, Path], out: Union[str, Path], overwrite: bool 
         what = f"its description is of version {description.version}, which does not say all that a program checks"
         raise Unsupported(Problem(str(net), what, "store the net again"))
     header = Header(description)
-    references, batches = _references(net, description, [one.ref for one in header.outputs])
+    references, batches = _references(net, description, [one.ref for one in header.outputs], rules)
     name = header.name
     texts = {
         f"{name}.h": header.source(),
@@ -80,7 +83,9 @@ def write_program(net: Union[str, Path], out: Union[str, Path], overwrite: bool 
     return Program(out / f"{name}.h", batches)
 
 
-def _references(net: Path, description: StoredDescription, outputs: Sequence[TensorRef]) -> tuple[bytes, int]:
+def _references(
+    net: Path, description: StoredDescription, outputs: Sequence[TensorRef], rules: Mapping[str, Rule]
+) -> tuple[bytes, int]:
     """The file of references, and how many batches it has: none where the net was stored without its network."""
     sketch, arrays = description.whole, network_path(net)
     if sketch is None or not arrays.exists():
@@ -91,7 +96,7 @@ def _references(net: Path, description: StoredDescription, outputs: Sequence[Ten
         what = f"cannot be read: {error.strerror or error}"
         raise BadArchive(Problem(str(arrays), what, "store the net again")) from error
     cases = fitting(network.cases, description.sources, outputs)
-    judge = Judge(network, RULES, None)
+    judge = Judge(network, rules, None)
     return encode_references(description.archive_sha256, cases, description.inputs, outputs, judge), len(cases)
 
 
@@ -140,7 +145,7 @@ class Output:
     label: str
     ref: TensorRef
     dtype: str
-    shape: Sequence[Optional[int]]
+    shape: Shape
     code: str
 
 
@@ -188,8 +193,8 @@ class Header:
         return Made(f"inputs.{self.fields[one.name]}", one.dtype, len(one.shape))
 
     def _refuse(self, where: str, dtype: str) -> None:
-        way_out = "let the network cast it to float32 inside, and store it again; or predict in Python"
-        self.problems.append(Problem(where, f"is of {dtype}, which C++ has no type for", way_out))
+        way_out = "let the network take or give another dtype, and store it again; or predict in Python"
+        self.problems.append(Problem(where, f"is of {dtype}, which this header has no type for", way_out))
 
     def _add_steps(self) -> None:
         for call, layer in self.description.preprocessing:
@@ -202,14 +207,17 @@ class Header:
 
     def _output(self, field: str, label: str, ref: TensorRef) -> Output:
         sink = self.sinks.get(str(ref))
+        shape: Shape
         if sink is None:
             made = self.front.tensors[ref]
-            return Output(field, label, ref, made.dtype, (None,) * made.rank, made.code)
-        if sink.keras_dtype not in TYPES:
-            self._refuse(f"output {label!r}", sink.keras_dtype)
-        types = f"{stored_type(sink)}, {TYPES.get(sink.keras_dtype, '')}"
-        code = f"detail::read<{types}>(*dnn, detail::{self.ids[sink.name]}())"
-        return Output(field, label, ref, sink.keras_dtype, sink.shape, code)
+            dtype, shape, code = made.dtype, (None,) * made.rank, made.code
+        else:
+            dtype, shape = sink.keras_dtype, sink.shape
+            types = f"{stored_type(sink)}, {TYPES.get(dtype, '')}"
+            code = f"detail::read<{types}>(*dnn, detail::{self.ids[sink.name]}())"
+        if dtype not in TYPES or dtype == "string":
+            self._refuse(f"output {label!r}", dtype)
+        return Output(field, label, ref, dtype, shape, code)
 
     # ---- the header
 
@@ -336,7 +344,7 @@ def example(one: Input) -> str:
 
 
 def output_field(one: Output) -> list[str]:
-    said = f"{literal(one.label)}: {one.dtype} {spelt_shape(tuple(one.shape))}"
+    said = f"{literal(one.label)}: {one.dtype} {spelt_shape(one.shape)}"
     return [f"{INDENT}/// {said}", f"{INDENT}Array<{TYPES[one.dtype]}> {one.field};"]
 
 

@@ -45,7 +45,8 @@ def walk(
         inputs: the input tensors by ``name:0``.
         rules: rules by class name.
         stand_in: gives a tensor for an output of a call that cannot be applied, so that the walk finds every
-            problem, a result of another dtype than Keras' too; without it the first one ends the walk.
+            problem, a result of another dtype than Keras' too; without it the first one ends the walk, and so
+            does a KeyError of its own.
         before: told each call before it is applied.
         wanted: keep only these tensors and drop the others as soon as nobody reads them; None keeps all.
 
@@ -72,7 +73,10 @@ def walk(
             first = first or error
             if stand_in is None:
                 raise
-            outputs = [stand_in(ref) for ref in call.refs()]
+            try:
+                outputs = [stand_in(ref) for ref in call.refs()]
+            except KeyError:
+                break
         tensors.update(zip(call.refs(), outputs))
         for ref in drops.get(call.name, ()):
             tensors.pop(ref, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from porting.cli.commands import porting as command_line
 from porting.cpp import write_program
 from porting.cpp.names import Names, identifier, literal, number
 from porting.cpp.preprocessing import Made, Preprocessing
+from porting.cpp.writing import Header
 from porting.errors import BadArchive, Unsupported
-from porting.network import Call, Layer, TensorRef
+from porting.neoml_side.stored.description import read_description
+from porting.network import Call, Input, Layer, TensorRef
 from tests.test_cases import folder_of
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -132,6 +135,31 @@ def test_what_plain_cpp_does_not_have_is_refused_by_name(layer: Layer, arguments
     known = Preprocessing({TensorRef("x"): Made("inputs.x", "int64", 2)})
     with pytest.raises(Unsupported, match=f"{layer.class_name} '{layer.name}': .*{what}"):
         known.add("made", Call("made", layer.name, (TensorRef("x"),), arguments), layer)
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"inputs": (Input("ids", (None, None), "float16"),)}, "input 'ids': is of float16"),
+        ({"inputs": (Input("ids", (None, 1), "string"),), "outputs": TensorRef("ids")}, "output 'ids': is of string"),
+    ],
+)
+def test_dtypes_without_a_type_are_refused(changed: Any, what: str) -> None:
+    with pytest.raises(Unsupported, match=what):
+        Header(replace(read_description(NET), **changed))
+
+
+def test_a_layer_of_a_user_needs_no_rule(tmp_path: Path) -> None:
+    """Its references hold no noise, which only the rule could measure; the rest of the net is not stored."""
+    root = GOLDEN.parent.parent
+    rules = root / "scripts" / "attention_rules.py"
+    net = porting.load(root / "saved_weights" / "attention", engine="neoml", rules=rules).store(tmp_path / "net.neoml")
+    words = ["cpp", str(net), str(tmp_path / "out")]
+    for more in ([], ["--rules", str(rules), "--overwrite"]):
+        result = CliRunner().invoke(command_line, [*words, *more])
+        assert result.exit_code == 0, result.output
+    with pytest.raises(Unsupported, match="no rule for this layer"):
+        porting.load(net).check()
 
 
 def test_a_stored_net_without_noise_is_checked_by_its_archive(tmp_path: Path) -> None:
