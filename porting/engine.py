@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Optional, Protocol
 
 from .errors import Problem, Unsupported
 from .layers import Rule
 from .network import Array, Call, Network, Shape, TensorRef
+from .padded import REBUILT, Padding
 
 if TYPE_CHECKING:
     from .preprocessing.front import Front
@@ -67,6 +68,8 @@ class Engine(ABC):
         hangs_on_sizes: why one net does not serve every size; None where it does.
         rows_together: a row's numbers go by the other rows of its batch, so that all rows are to be run as one.
         is_partial: it has a part of the network only, and `whole` may give the rest.
+        network: what it runs.
+        prove: finds what padding a network does not see under its rules; None where nobody looks.
     """
 
     name: str
@@ -76,6 +79,35 @@ class Engine(ABC):
     hangs_on_sizes: Optional[Unsupported] = None
     rows_together: bool = False
     is_partial: bool = False
+    network: Network
+    prove: Optional[Callable[[Network, Mapping[str, Rule]], Padding]] = None
+    _padding: Optional[Padding] = None
+
+    @property
+    def padding(self) -> Padding:
+        """What padding may be left out of its inputs, or of what its front makes of them."""
+        if self._padding is None:
+            self._padding = self._look_for_padding()
+        return self._padding
+
+    def _look_for_padding(self) -> Padding:
+        if self.hangs_on_sizes is not None:
+            return Padding(why=REBUILT)
+        return Padding() if self.prove is None else self.prove(self.network, self.rules)
+
+    @property
+    def core(self) -> Engine:
+        """What runs behind its front: it itself where there is none."""
+        return self
+
+    @property
+    def least_sizes(self) -> Mapping[str, Sequence[int]]:
+        """By input, the least size of each axis that it can be run on; inputs that take any may be left out."""
+        return {}
+
+    def prepared(self, inputs: Mapping[str, Array]) -> tuple[dict[TensorRef, Array], dict[str, Array]]:
+        """What its front makes of checked inputs: every tensor, and the checked inputs of its core."""
+        return {}, dict(inputs)
 
     @abstractmethod
     def __reduce__(self) -> tuple[Any, ...]:

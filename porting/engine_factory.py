@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Optional
 
 from .engine import Engine
 from .errors import Problem, Unsupported
 from .layers import RULES, Rule
 from .network import Network
+from .padding import padding_of
 from .preprocessing.engine import FrontedEngine
 from .preprocessing.front import split_front
 from .text.functions import functions_in
@@ -27,6 +29,7 @@ def make_engine(network: Network, engine: Optional[str], device: Any, rules: Map
         engine = "neoml" if importlib.util.find_spec("neoml") else "numpy"
     front, core = split_front(network, functions_in(rules))
     made = _make_engine(core, engine, device, rules)
+    made.prove = padding_of
     return made if front is None else FrontedEngine(front, made, network)
 
 
@@ -38,7 +41,24 @@ def _make_engine(network: Network, engine: str, device: Any, rules: Mapping[str,
 
         return NumpyEngine(network, rules)
     if engine == "neoml":
-        from .neoml_side.engine import NeomlEngine
-
-        return NeomlEngine(network, rules, device or "cpu")
+        return _neoml_engine(network, device or "cpu", rules)
     raise Unsupported(Problem(f"engine {engine!r}", "is not known", "use 'neoml' or 'numpy'"))
+
+
+def _neoml_engine(network: Network, device: Any, rules: Mapping[str, Rule]) -> Engine:
+    """A NeoML engine; for inputs of any length where they may be cut, whatever length the network declares."""
+    from .neoml_side.engine import NeomlEngine
+
+    cut = set(padding_of(network, rules).inputs)
+    inputs = tuple(
+        replace(one, shape=(one.shape[0], None, *one.shape[2:])) if one.name in cut else one for one in network.inputs
+    )
+    if inputs != network.inputs:
+        try:
+            found = NeomlEngine(replace(network, inputs=inputs), rules, device)
+        except Unsupported:
+            pass
+        else:
+            if found.hangs_on_sizes is None:
+                return found
+    return NeomlEngine(network, rules, device)

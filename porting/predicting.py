@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Optional
+from typing import Optional, TypeVar
 
 import numpy as np
 
@@ -14,12 +14,16 @@ from .engine import Engine
 from .errors import Mismatch, Problem
 from .inputs import batch_size_of
 from .network import Array, TensorRef
+from .padded import Padding
+from .preprocessing.front import Front
 
 __all__ = ["Progress", "cores", "run_batches", "run_stream"]
 
 Progress = Callable[[int, int, str], None]
 Inputs = Mapping[str, Array]
 Outputs = Mapping[TensorRef, Array]
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 def cores() -> int:
@@ -39,6 +43,9 @@ def run_batches(
 ) -> dict[TensorRef, Array]:
     """The wanted tensors of all rows.
 
+    Where the network does not see padding, rows of like length are run together, and what is padding in all of them is
+    left out.
+
     Args:
         engine: what runs.
         inputs: checked, by name.
@@ -54,6 +61,10 @@ def run_batches(
     size = rows if engine.rows_together else size
     starts = range(0, rows, size)
     batches = ({name: array[start : start + size] for name, array in inputs.items()} for start in starts)
+    if engine.padding and not engine.rows_together:
+        if engine.front is None:
+            return _Rows(engine.padding, inputs).run(engine, refs, size, workers, progress)
+        return _run_behind(engine.front, engine, list(batches), refs, size, workers, progress)
     return run_stream(engine, batches, refs, min(workers, len(starts)), progress, rows)
 
 
@@ -77,7 +88,7 @@ def run_stream(
     """
     found: dict[TensorRef, list[Array]] = {ref: [] for ref in refs}
     done = 0
-    for inputs, made in _in_order(lambda one: engine.run(one, refs), batches, workers):
+    for inputs, made in _in_order(lambda one: _run_batch(engine, one, refs), batches, workers):
         for ref in refs:
             found[ref].append(made[ref])
         done += batch_size_of(inputs)
@@ -88,6 +99,12 @@ def run_stream(
     return {ref: _joined(ref, parts) for ref, parts in found.items()}
 
 
+def _run_batch(engine: Engine, inputs: Inputs, refs: Sequence[TensorRef]) -> Outputs:
+    if engine.padding and not engine.rows_together:
+        return run_batches(engine, inputs, refs, batch_size_of(inputs), 1)
+    return engine.run(inputs, refs)
+
+
 def _joined(ref: TensorRef, parts: list[Array]) -> Array:
     shapes = list(dict.fromkeys(part.shape[1:] for part in parts))
     if len(shapes) > 1:
@@ -96,16 +113,14 @@ def _joined(ref: TensorRef, parts: list[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _in_order(
-    run: Callable[[Inputs], Outputs], batches: Iterable[Inputs], workers: int
-) -> Iterator[tuple[Inputs, Outputs]]:
+def _in_order(run: Callable[[Given], Result], batches: Iterable[Given], workers: int) -> Iterator[tuple[Given, Result]]:
     """Batches and what became of them, in their order, computed by up to `workers` threads."""
     if workers == 1:
         for batch in batches:
             yield batch, run(batch)
         return
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[Inputs, Future[Outputs]]] = deque()
+        waiting: deque[tuple[Given, Future[Result]]] = deque()
         try:
             for batch in batches:
                 waiting.append((batch, pool.submit(run, batch)))
@@ -118,3 +133,90 @@ def _in_order(
         finally:
             for _, left in waiting:
                 left.cancel()
+
+
+# ---- without padding
+
+
+def _run_behind(
+    front: Front,
+    engine: Engine,
+    batches: Sequence[Inputs],
+    refs: Sequence[TensorRef],
+    size: int,
+    workers: int,
+    progress: Optional[Progress],
+) -> dict[TensorRef, Array]:
+    """The wanted tensors of all rows, padding left out of what the front makes of them."""
+    prepared = [made for _, made in _in_order(engine.prepared, batches, workers)]
+    steps = {TensorRef(step.call.name) for step in front.steps}
+    own = {ref: _joined(ref, [tensors[ref] for tensors, _ in prepared]) for ref in refs if ref in steps}
+    left = [ref for ref in refs if ref not in steps]
+    given = [core for _, core in prepared]
+    if not left:
+        return own
+    if front.pads_to_longest and not _may_join(engine.padding, given):
+        return {**own, **run_stream(engine.core, given, left, workers, progress, sum(map(batch_size_of, given)))}
+    rows = _Rows(engine.padding, _stacked(given, engine.padding.numbers))
+    return {**own, **rows.run(engine.core, left, size, workers, progress)}
+
+
+class _Rows:
+    """Rows that are run together where they are of like length.
+
+    Attributes:
+        padding: what may be left out of them.
+        inputs: of all rows.
+    """
+
+    def __init__(self, padding: Padding, inputs: Inputs) -> None:
+        self.padding = padding
+        self.inputs = inputs
+
+    def run(
+        self, engine: Engine, refs: Sequence[TensorRef], size: int, workers: int, progress: Optional[Progress]
+    ) -> dict[TensorRef, Array]:
+        """The wanted tensors, in the order of the rows. Raises Mismatch as `run_batches`."""
+        lengths = self.padding.lengths(self.inputs, engine.least_sizes)
+        rows = batch_size_of(self.inputs)
+        order = np.lexsort(lengths)[::-1]
+
+        def run(batch: Array) -> Outputs:
+            given = self.padding.cut({name: array[batch] for name, array in self.inputs.items()}, lengths[:, batch])
+            return self.padding.filled_up(engine.run(given, refs), self.inputs)
+
+        outputs: dict[TensorRef, Array] = {}
+        done = 0
+        batches = [order[start : start + size] for start in range(0, rows, size)]
+        for batch, made in _in_order(run, batches, min(workers, len(batches))):
+            for ref in refs:
+                if ref not in outputs:
+                    outputs[ref] = np.empty((rows, *made[ref].shape[1:]), made[ref].dtype)
+                outputs[ref][batch] = made[ref]
+            done += len(batch)
+            if progress is not None:
+                progress(done, rows, "rows")
+        return outputs
+
+
+def _may_join(padding: Padding, batches: Sequence[Inputs]) -> bool:
+    """Whether rows of batches of several lengths may be run together: nothing hangs on the length of a row's own."""
+    return not padding.filled and not any(padding.stays(batch).any() for batch in batches)
+
+
+def _stacked(batches: Sequence[Inputs], padding: Mapping[str, float]) -> dict[str, Array]:
+    """The inputs of batches one behind the other, padding behind those that are shorter than others."""
+    found = {}
+    for name in batches[0]:
+        arrays = [batch[name] for batch in batches]
+        longest = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays))]
+        if all(list(array.shape[1:]) == longest for array in arrays):
+            found[name] = np.concatenate(arrays)
+            continue
+        found[name] = np.full((sum(map(len, arrays)), *longest), padding.get(name, 0), arrays[0].dtype)
+        start = 0
+        for array in arrays:
+            place = (slice(start, start + len(array)), *map(slice, array.shape[1:]))
+            found[name][place] = array
+            start += len(array)
+    return found

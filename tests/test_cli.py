@@ -92,6 +92,7 @@ def test_plan_shows_what_each_layer_becomes() -> None:
     assert code == 0
     assert "MultichannelLookup" in text
     assert "Lstm" in text
+    assert "no input has padding that is masked" in text
 
 
 def test_build_and_predict(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 import porting as api
 
+from ..padded import REBUILT, Padding
 from .console import progress_bar, say, show_table
 from .cpp import cpp
 from .group import Commands
@@ -81,6 +82,9 @@ def plan(folder: Path, rules: Any) -> None:
     from ..layers.rule_files import gather_rules
     from ..neoml_side.plan import plan_network
     from ..neoml_side.sized import planned
+    from ..padding import padding_of
+    from ..preprocessing.front import split_front
+    from ..text.functions import functions_in
 
     network, gathered = read_network(folder), gather_rules(rules)
     found, hangs_on_sizes = planned(network, lambda it: plan_network(it, gathered))
@@ -91,6 +95,8 @@ def plan(folder: Path, rules: Any) -> None:
         kinds = ", ".join(node.kind for node in becomes[call.name]) or "–"
         rows.append((call.name, network.layers[call.layer].class_name, shapes, kinds))
     show_table(("layer", "class", "output shape", "NeoML layers"), rows, network.name)
+    padding = padding_of(split_front(network, functions_in(gathered))[1], gathered)
+    say(str(Padding(why=REBUILT) if padding and hangs_on_sizes else padding))
     for one in hangs_on_sizes.problems if hangs_on_sizes else ():
         say(f"built anew for each size, here one of the references': {one.where}: {one.what}")
 

@@ -14,6 +14,7 @@ from ..errors import Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..layers.rule_files import portable
 from ..network import Array, Call, Input, Network, TensorRef
+from ..padded import Padding
 from .graph import Graph
 from .lowering.operations import NeomlOperations
 from .plan import Plan, plan_network
@@ -86,7 +87,7 @@ class NeomlEngine(Engine):
                 raise
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NeomlEngine, (self._as_it_is(), portable(self.rules), self.device)
+        return NeomlEngine, (self._as_it_is(), portable(self.rules), self.device), {"prove": self.prove}
 
     @property
     def device(self) -> Any:
@@ -249,7 +250,19 @@ class NeomlEngine(Engine):
 
     def renewed(self, network: Network) -> NeomlEngine:
         """An engine of the same kind for the same network with other weights."""
-        return NeomlEngine(network, self.rules, self.device)
+        made = NeomlEngine(self._as_built(network), self.rules, self.device)
+        made.prove = self.prove
+        return made
+
+    def _as_built(self, network: Network) -> Network:
+        """A network with the sizes of inputs that this net is built for."""
+        return replace(network, inputs=self.network.inputs)
+
+    def _look_for_padding(self) -> Padding:
+        found = super()._look_for_padding()
+        if any(one.shape[1] is not None for one in self.network.inputs if one.name in found.inputs):
+            return Padding(why="the net is built for inputs of one length")
+        return found
 
     def learner(
         self,
@@ -266,7 +279,7 @@ class NeomlEngine(Engine):
         def net(whole: Network, theta: Any = None, seed: int = seed) -> LearningNet:
             return LearningNet(whole, learns, absorbed, self.math_engine, self.rules, seed, moving, theta)
 
-        return learner_of(network, net)
+        return learner_of(self._as_built(network), net)
 
 
 def weight_bytes(network: Network) -> int:

@@ -34,7 +34,7 @@ class NumpyEngine(Engine):
             self._try(network.cases[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NumpyEngine, (self.network, portable(self.rules))
+        return NumpyEngine, (self.network, portable(self.rules)), {"prove": self.prove}
 
     @property
     def device(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Optional
 from ..engine import Engine, Learner
 from ..inputs import check_inputs
 from ..network import Array, Call, Input, Layer, Network, TensorRef
+from ..padded import Padding
 from ..text.functions import functions_in
 from .front import KERAS_BATCH_SIZE, Front, make_step, split_front
 from .learner import FrontedLearner
@@ -33,7 +34,7 @@ class FrontedEngine(Engine):
 
     def __init__(self, front: Front, core: Engine, network: Network) -> None:
         self.front: Front = front
-        self.core = core
+        self._core = core
         self.network = network
         self.name = core.name
         self.rules = core.rules
@@ -45,6 +46,20 @@ class FrontedEngine(Engine):
     def __reduce__(self) -> tuple[Any, ...]:
         calls = [(step.call, step.layer) for step in self.front.steps]
         return fronted, (calls, self.front.core_inputs, self.core, self.network)
+
+    @property
+    def core(self) -> Engine:
+        return self._core
+
+    @property
+    def padding(self) -> Padding:
+        return self.core.padding
+
+    def prepared(self, inputs: Mapping[str, Array]) -> tuple[dict[TensorRef, Array], dict[str, Array]]:
+        """See `porting.engine.Engine.prepared`. What the front makes is checked as inputs are."""
+        tensors = self.front.run(inputs)
+        given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
+        return tensors, check_inputs(given, self.front.core_inputs, self.core.id_limits)
 
     @property
     def device(self) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -229,6 +229,13 @@ def check_archive(path: Path, description: StoredDescription) -> None:
         raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
 
 
+def _input(source: Terminal, declared: Sequence[Input]) -> Input:
+    """What a source takes of users; a size that the network declares where the net would take any."""
+    shape = next((one.shape for one in declared if one.name == source.name), source.shape)
+    sizes = (size if size is not None else fixed for size, fixed in zip(source.shape, shape))
+    return Input(source.name, tuple(sizes), source.keras_dtype)
+
+
 class StoredEngine(Engine):
     """`porting.engine.Engine` over a stored net: it predicts. `whole` gives what does the rest.
 
@@ -257,9 +264,9 @@ class StoredEngine(Engine):
         self.sources, self.sinks = list(description.sources), list(description.sinks)
         self.guards = {one.name: one.ids_below for one in self.sinks if one.ids_below is not None}
         self._id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
-        self.least_sizes = {one.name: one.at_least for one in self.sources}
+        self._least_sizes = {one.name: one.at_least for one in self.sources}
         self.most_sizes = {one.name: [MANY if size is None else size for size in one.at_most] for one in self.sources}
-        inputs = tuple(Input(one.name, one.shape, one.keras_dtype) for one in self.sources)
+        inputs = tuple(_input(one, description.inputs) for one in self.sources)
         self.network = Network(description.name, inputs, (), {}, description.outputs, metadata=description.metadata)
         self.description = description
         self.trust = trust
@@ -285,6 +292,10 @@ class StoredEngine(Engine):
     @property
     def id_limits(self) -> Mapping[str, int]:
         return self._id_limits
+
+    @property
+    def least_sizes(self) -> Mapping[str, Sequence[int]]:
+        return self._least_sizes
 
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)
@@ -323,7 +334,7 @@ class StoredEngine(Engine):
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The sinks, for checked inputs by name. Raises Mismatch as `NeomlEngine.run` does."""
-        check_inputs_of_net(inputs, self.least_sizes)
+        check_inputs_of_net(inputs, self._least_sizes)
         check_most_sizes(inputs, self.most_sizes)
         if self.description.version < EXACT_WHOLE_NUMBERS:
             check_small_numbers(inputs)
