@@ -15,11 +15,13 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import hashlib
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import keras
 
 import porting
+from tests.parallel import in_processes
 from tests.record import code_hash
 
 from .asking import asked, moved
@@ -30,25 +32,31 @@ from .recorded import SEEDS, write
 __all__ = ["record"]
 
 
+def record_one(folder: Path, name: str) -> str:
+    """Record a seed's network; tells why not, if Keras cannot run it at enough sizes."""
+    seed = int(name)
+    warnings.simplefilter("ignore")
+    keras.backend.clear_session()
+    model = built(drawn(seed), seed)
+    pairs = [pair for pair in asked(model, seed) if 10 * moved(model, *pair) <= ALLOWED]
+    if not pairs:
+        return ""
+    try:
+        porting.save(model, folder / name, overwrite=True)
+    except porting.Unsupported as refusal:
+        return f"seed {seed}: {refusal}\n"
+    write(folder / f"{seed}.npz", pairs)
+    return ""
+
+
 def record(folder: Path) -> None:
     """Record every seed's network, but those that Keras leaves undetermined or cannot run."""
     code = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.py")))
     stamp, by = folder / "recorded-by", hashlib.sha256((code + code_hash()).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == by:
         return
-    warnings.simplefilter("ignore")
-    for seed in SEEDS:
-        keras.backend.clear_session()
-        model = built(drawn(seed), seed)
-        pairs = [pair for pair in asked(model, seed) if 10 * moved(model, *pair) <= ALLOWED]
-        if not pairs:
-            continue
-        try:
-            porting.save(model, folder / str(seed), overwrite=True)
-        except porting.Unsupported as refusal:  # most often Keras runs it at few sizes only
-            print(f"seed {seed}: {refusal}")
-            continue
-        write(folder / f"{seed}.npz", pairs)
+    for line in in_processes(partial(record_one, folder), map(str, SEEDS)):
+        print(line, end="", flush=True)
     stamp.write_text(by)
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,6 +27,7 @@ import porting
 from porting.keras_side.graph import walk
 from porting.keras_side.weights import collect_weights
 from porting.keras_side.which_keras import front_of
+from tests.parallel import in_processes
 from tests.training.fits import FITS
 from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches, kept_places
 from tests.training.record_fits import record_fits
@@ -103,26 +105,30 @@ def code_hash() -> str:
     return hashlib.sha256(text + keras.__version__.encode()).hexdigest()
 
 
+def record_net(folder: Path, wanted: list[str], net: str) -> str:
+    """A network, its recipes and its fits; tells which these were."""
+    keras.utils.clear_session()
+    model = NETS[net](keras)
+    randomise(model)
+    porting.save(model, folder / net, overwrite=True)
+    start = model.get_weights()
+    names = [name for name in wanted if name in RECIPES and RECIPES[name].net == net]
+    for name in names:
+        model.set_weights(start)
+        with known_dropout() if RECIPES[name].drops else nullcontext():
+            np.savez(folder / f"{name}.npz", **train(RECIPES[name], model))
+    return "\n".join([*names, *record_fits(net, folder, wanted)])
+
+
 def record(folder: Path, wanted: list[str]) -> None:
     stamp, code = folder / "recorded-by", code_hash()
     if not wanted and stamp.exists() and stamp.read_text() == code:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for net, build in NETS.items():
-        names = [name for name, recipe in RECIPES.items() if recipe.net == net and (not wanted or name in wanted)]
-        if not names and net not in {fit.net for name, fit in FITS.items() if name in wanted}:
-            continue
-        keras.utils.clear_session()
-        model = build(keras)
-        randomise(model)
-        porting.save(model, folder / net, overwrite=True)
-        start = model.get_weights()
-        for name in names:
-            model.set_weights(start)
-            with known_dropout() if RECIPES[name].drops else nullcontext():
-                np.savez(folder / f"{name}.npz", **train(RECIPES[name], model))
-            print(name, flush=True)
-        record_fits(net, folder, wanted)
+    kept = [name for name in [*RECIPES, *FITS] if not wanted or name in wanted]
+    nets = {RECIPES[name].net if name in RECIPES else FITS[name].net for name in kept}
+    for line in in_processes(partial(record_net, folder, kept), [net for net in NETS if net in nets]):
+        print(line, flush=True)
     if not wanted:
         stamp.write_text(code)
 

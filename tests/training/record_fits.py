@@ -81,19 +81,18 @@ def run(fit: Fit, model: Any) -> dict[str, Any]:
     }
 
 
-def record_fits(net: str, folder: Path, wanted: list[str]) -> None:
-    """The fits of one network, from the weights that its saved folder has, into FOLDER/fits/NAME.json."""
+def record_fits(net: str, folder: Path, wanted: list[str]) -> list[str]:
+    """The wanted fits of one network, from the weights that its saved folder has, into FOLDER/fits/NAME.json."""
     (folder / "fits").mkdir(exist_ok=True)
+    names = [name for name in wanted if name in FITS and FITS[name].net == net]
     saved = porting.load(folder / net, engine="numpy").weights()
-    for name, fit in FITS.items():
-        if fit.net != net or (wanted and name not in wanted):
-            continue
+    for name in names:
         keras.utils.clear_session()  # a model that is compiled again keeps its old metrics
         model = NETS[net](keras)
         front = front_of(model)
         for layer, held in collect_weights(walk(model, front), front).variables.items():
             for key, variable in held.items():
                 variable.assign(saved[f"{layer}/{key}"])
-        text = json.dumps(run(fit, model), indent=1)
+        text = json.dumps(run(FITS[name], model), indent=1)
         (folder / "fits" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-        print(name, flush=True)
+    return names
