@@ -1,6 +1,6 @@
 """The support tables, made from the rules themselves.
 
-python -m porting.cli.support      # writes them into README.md and docs/support.md of this checkout
+python -m porting.cli.support      # writes them into docs/support.md of this checkout
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from pathlib import Path
 
 from ..layers import RULES, Rule
 
-__all__ = ["as_markdown", "families_as_markdown", "support_rows", "write_tables"]
+__all__ = ["as_markdown", "families_as_markdown", "support_page", "support_rows"]
 
-BEGIN, END = "<!-- support table -->", "<!-- end of support table -->"
 HEAD = """# What is supported
 
-One row a rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used as a layer.
+By family; [what is refused, and why](refusals.md), stands on a page of its own. `porting layers NAME` shows single rows.
+
+{families}
+
+## Layer by layer
+
+One row for each rule: Keras' layer, or ``ops.`` and the operation of `keras.ops` used as a layer.
 "Trains" says whether weights before and in the layer learn; what gives whole numbers has nothing to learn from.
 """
 # In the order of the tables: what networks are mostly made of first, operations last.
@@ -94,15 +99,11 @@ def _names(rules: Iterable[Rule]) -> str:
     return ", ".join(rule.class_name for rule in rules) or "–"
 
 
-def write_tables(root: Path) -> None:
-    """Put the tables into README.md, between its two marks, and into docs/support.md."""
-    readme = root / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{families_as_markdown()}\n{END}{after}", encoding="utf-8")
-    (root / "docs" / "support.md").write_text(f"{HEAD}\n{as_markdown()}\n", encoding="utf-8")
+def support_page() -> str:
+    """The text of docs/support.md."""
+    return f"{HEAD.format(families=families_as_markdown())}\n{as_markdown()}\n"
 
 
 if __name__ == "__main__":
-    write_tables(Path(__file__).resolve().parents[2])
+    page = Path(__file__).resolve().parents[2] / "docs" / "support.md"
+    page.write_text(support_page(), encoding="utf-8")
