@@ -62,7 +62,7 @@ class Engine(ABC):
 
     Attributes:
         name: ``neoml`` or ``numpy``.
-        default_batch_size: rows a run, where the user names none.
+        default_batch_size: rows in each batch, where the user names none.
         rules: rules by class name that the network's layers are applied by.
         front: the preprocessing that it runs in Python first; None where there is none.
         hangs_on_sizes: why one net does not serve every size; None where it does.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from .engine import Engine
-from .errors import Problem, Unsupported
+from .errors import Problem, Unsupported, did_you_mean
 from .layers import RULES, Rule
 from .network import Network
 from .padding import padding_of
@@ -17,6 +17,8 @@ from .preprocessing.front import split_front
 from .text.functions import functions_in
 
 __all__ = ["make_engine"]
+
+ENGINES = ("neoml", "numpy")
 
 
 def make_engine(network: Network, engine: Optional[str], device: Any, rules: Mapping[str, Rule] = RULES) -> Engine:
@@ -42,7 +44,8 @@ def _make_engine(network: Network, engine: str, device: Any, rules: Mapping[str,
         return NumpyEngine(network, rules)
     if engine == "neoml":
         return _neoml_engine(network, device or "cpu", rules)
-    raise Unsupported(Problem(f"engine {engine!r}", "is not known", "use 'neoml' or 'numpy'"))
+    way_out = f"{did_you_mean(engine, ENGINES)}use 'neoml' or 'numpy'"
+    raise Unsupported(Problem(f"engine {engine!r}", "is not known", way_out))
 
 
 def _neoml_engine(network: Network, device: Any, rules: Mapping[str, Rule]) -> Engine:

@@ -179,7 +179,7 @@ def _array(value: Any) -> Array:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise _BadInput(f"is no array: {error}") from error
+        raise _BadInput(f"is not an array: {error}") from error
     if array.dtype.kind == "O":
         raise _BadInput("holds Python objects or rows of different lengths; pad them to one length")
     return array

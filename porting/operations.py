@@ -377,7 +377,7 @@ class EngineOperations(
 
     # values
     def constant(self, value: Array) -> T:
-        """An array that is no weight; its first axis stands for the batch and may be 1."""
+        """An array that is not a weight; its first axis stands for the batch and may be 1."""
 
     def cast(self, x: OperandOf[T], dtype: str) -> T: ...
 

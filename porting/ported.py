@@ -73,7 +73,7 @@ class PortedNetwork(Tunable):
                 a tuple of inputs, labels and sample weights, of which the first count. Or dask's arrays, bags and
                 dataframes; then outputs are dask's too, computed partition by partition when dask computes them
                 (`porting.corpus.lazily`).
-            batch_size: rows a run; the engine's own by default. Batches are run as they come.
+            batch_size: rows in each batch; the engine's own by default. Batches are run as they come.
             threads: batches run side by side, each thread with a net of its own; by default as many as there are
                 cores that the process may use. The results do not depend on it.
             progress: called with rows done, rows in all (0 where only the end of the batches tells), and a word.

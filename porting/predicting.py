@@ -50,7 +50,7 @@ def run_batches(
         engine: what runs.
         inputs: checked, by name.
         refs: the tensors wanted.
-        size: rows a run, where rows are computed apart from each other.
+        size: rows in each batch, where rows are computed apart from each other.
         workers: batches that are run side by side.
         progress: called with rows done, rows in all, and a word.
 

@@ -258,7 +258,7 @@ class PortedClassifier(ClassifierMixin, _Ported):  # type: ignore[misc]
         """The probability of each class, (rows, classes).
 
         Raises:
-            Mismatch: what the network gives is no probability.
+            Mismatch: what the network gives is not a probability.
         """
         made = self._predicted(X).astype(np.float64)
         if self.from_logits:

@@ -134,7 +134,7 @@ class Server(ThreadingHTTPServer):
         self.reader = reader
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A reader who has gone away is no error."""
+        """A reader who has gone away is not an error."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

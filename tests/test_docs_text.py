@@ -55,5 +55,5 @@ def test_the_file_is_as_shown(desk: Path) -> None:
 def test_missing_texts_are_named_as_shown() -> None:
     with pytest.raises(porting.Mismatch) as caught:
         porting.load(ROOT / "saved_weights" / "filter", engine="numpy").predict(["a game", None])
-    assert "input 'text'[1]: None is a NoneType, no string" in PAGE
-    assert "input 'text'[1]: None is a NoneType, no string" in str(caught.value)
+    assert "input 'text'[1]: None is a NoneType, not a string" in PAGE
+    assert "input 'text'[1]: None is a NoneType, not a string" in str(caught.value)

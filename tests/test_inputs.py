@@ -36,7 +36,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "texts": ([["a"]], "holds <U1"),
     "nothing": (None, "Python objects"),
     "objects": (np.zeros((1, 2), object), "Python objects"),
-    "ragged": ([[1, 2], [3]], "is no array"),
+    "ragged": ([[1, 2], [3]], "is not an array"),
     "complex": (np.zeros((1, 2), complex), "complex128"),
     "dates": (np.zeros((1, 2), "datetime64[s]"), "datetime64"),
     "records": (np.zeros((1, 2), [("a", int)]), "holds"),

@@ -163,7 +163,7 @@ def test_a_rule_file_that_is_gone_is_named(tmp_path: Path) -> None:
     rules.write_text(RULES.read_text(encoding="utf-8"), encoding="utf-8")
     packed = pickle.dumps(porting.load(SAVED / "attention", engine="numpy", rules=rules))
     rules.unlink()
-    with pytest.raises(porting.Unsupported, match="is no file"):
+    with pytest.raises(porting.Unsupported, match="is not a file"):
         pickle.loads(packed)
 
 

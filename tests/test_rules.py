@@ -102,7 +102,7 @@ def test_what_a_rule_ignores_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [(None, "is no file"), ("x = 1", "holds no rule")], ids=["no such file", "no rule in it"]
+    ("text", "said"), [(None, "is not a file"), ("x = 1", "holds no rule")], ids=["no such file", "no rule in it"]
 )
 def test_files_that_help_nobody(tmp_path: Path, text: Any, said: str) -> None:
     path = tmp_path / "rules.py" if text is None else write(tmp_path, "rules.py", text)

@@ -1,4 +1,4 @@
-"""Inputs made to hurt, without Keras."""
+"""Inputs chosen to expose faults, without Keras."""
 
 import string
 

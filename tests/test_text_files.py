@@ -43,7 +43,7 @@ def test_what_is_no_utf_8_is_a_bad_row() -> None:
     good, bad, last = rows_of(b"one\nab\xff\nlast\n")
     assert (good, last) == (Row(1, "one"), Row(3, "last"))
     assert isinstance(bad, BadRow)
-    assert str(bad) == "line 2: is no UTF-8 at character 2"
+    assert str(bad) == "line 2: is not UTF-8 at character 2"
 
 
 def test_a_line_without_an_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_malformed_rows_are_reported_and_the_rest_goes_on(tmp_path: Path) -> Non
     words = ("--field", "t", "--out", tmp_path / "out.jsonl", "--engine", "numpy")
     result = run("predict", FILTER, "--text", tmp_path / "t.jsonl", *words)
     assert result.exit_code == 1
-    assert "line 2: is no JSON" in result.stderr
+    assert "line 2: is not JSON" in result.stderr
     assert "1 row could not be used" in result.stderr
     made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["line"] for row in made] == [1, 3]

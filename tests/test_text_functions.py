@@ -113,7 +113,7 @@ def test_a_standalone_file_holds_them(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        ("shout = porting.text_function('shout')(lambda text: text)", "'<lambda>' is no plain function"),
+        ("shout = porting.text_function('shout')(lambda text: text)", "'<lambda>' is not a plain function"),
         ("helper = str\n@porting.text_function('shout')\ndef shout(text): return helper(text)", "uses 'helper'"),
         ("LOWER = 'x'\n@porting.text_function('shout')\ndef shout(text): return text + LOWER", "the name 'LOWER'"),
         (

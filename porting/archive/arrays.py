@@ -64,10 +64,10 @@ def record_of(array: Array) -> Record:
     """The record of an array as it will be stored; its member and its hash are yet to come.
 
     Raises:
-        ValueError: a dtype that is not stored, or an element that is no string.
+        ValueError: a dtype that is not stored, or an element that is not a string.
     """
     if not isinstance(array, np.ndarray):
-        raise ValueError(f"is no numpy array but a {type(array).__name__}")
+        raise ValueError(f"is not a numpy array but a {type(array).__name__}")
     sha256 = "0" * 64
     if array.dtype.kind in "OU":
         return Record("", STRINGS, array.shape, sha256, sum(map(len, _encoded(array))) + 4 * array.size)
@@ -123,7 +123,7 @@ def _encoded(array: Array) -> Iterator[bytes]:
         try:
             yield element.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise ValueError(f"holds the string {element[:40]!r}, which is no Unicode text") from error
+            raise ValueError(f"holds the string {element[:40]!r}, which is not Unicode text") from error
 
 
 def _pack(array: Array) -> Array:

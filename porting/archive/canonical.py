@@ -183,9 +183,9 @@ def _integer(digits: str) -> int:
 def _float(digits: str) -> float:
     number = float(digits) if len(digits) <= 32 else math.inf
     if not math.isfinite(number):
-        raise ValueError(f"a number is no double in its shortest form: {_short(digits)}")
+        raise ValueError(f"a number is not a double in its shortest form: {_short(digits)}")
     return number
 
 
 def _constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

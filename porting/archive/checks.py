@@ -54,7 +54,7 @@ def _check_layers(sketch: Network) -> Iterator[Problem]:
             if name in layer.weights:
                 yield Problem(where, f"its weight {name!r} is tied and has an array too", _SAVE_AGAIN)
             if target not in weights:
-                yield Problem(where, f"its weight {name!r} is tied to {target!r}, which is no array", _SAVE_AGAIN)
+                yield Problem(where, f"its weight {name!r} is tied to {target!r}, which is not an array", _SAVE_AGAIN)
 
 
 def _unfolded(sketch: Network) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _check_calls(sketch: Network) -> Iterator[Problem]:
             layer = sketch.layers[call.layer]
             for constant in _constants((call.inputs, call.arguments)):
                 if constant.weight not in layer.weights and constant.weight not in layer.tied:
-                    yield Problem(where, f"its constant {constant.weight!r} is no weight of its layer", _SAVE_AGAIN)
+                    yield Problem(where, f"its constant {constant.weight!r} is not a weight of its layer", _SAVE_AGAIN)
         for ref in _read(call):
             yield from _check_ref(ref, known, where)
         read = set(_read(call))
@@ -177,7 +177,7 @@ def _check_cases(sketch: Network, kept: Optional[Collection[TensorRef]]) -> Iter
             yield from _check_input(inputs[name], cast(Record, case.inputs[name]), f"{where}, input {name!r}")
         for ref, record in case.masks.items():
             if ref not in tensors:
-                yield Problem(f"{where}, masks", f"'{ref}' is no tensor of the network", _SAVE_AGAIN)
+                yield Problem(f"{where}, masks", f"'{ref}' is not a tensor of the network", _SAVE_AGAIN)
             if cast(Record, record).dtype != "bool":
                 what = f"is of {cast(Record, record).dtype}, masks are of bool"
                 yield Problem(f"{where}, mask '{ref}'", what, _SAVE_AGAIN)
@@ -194,7 +194,7 @@ def _compare_keys(found: Mapping[Any, Any], wanted: Any, where: str) -> Iterator
     known = set(wanted)
     for key in found:
         if key not in known:
-            yield Problem(where, f"'{key}' is none of the network's", _SAVE_AGAIN)
+            yield Problem(where, f"'{key}' is not one of the network's", _SAVE_AGAIN)
 
 
 def _check_input(given: Input, record: Record, where: str) -> Iterator[Problem]:

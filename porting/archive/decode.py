@@ -23,7 +23,7 @@ TEXT = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+\\Z")
 SURROGATE = re.compile("[\ud800-\udfff]")
 # What a zip file can hold, with some left for ".npy".
 LONGEST_MEMBER = 65_000
-NAME_RULE = "is no name: letters, digits and _ . - @ in parts joined by /, no part . or .."
+NAME_RULE = "is not a name: letters, digits and _ . - @ in parts joined by /, no part . or .."
 
 
 def decode(description: Any, limits: Limits) -> Network:
@@ -57,7 +57,7 @@ class Decoder:
     def record(self, value: Any, where: str, *keys: str) -> dict[str, Any]:
         """An object with exactly these keys."""
         if not isinstance(value, dict):
-            self.refuse(where, f"is no object but {_shown(value)}")
+            self.refuse(where, f"is not an object but {_shown(value)}")
             return dict.fromkeys(keys)
         for key in keys:
             if key not in value:
@@ -69,7 +69,7 @@ class Decoder:
 
     def items(self, value: Any, where: str, cap: str) -> list[Any]:
         if not isinstance(value, list):
-            self.refuse(where, f"is no list but {_shown(value)}")
+            self.refuse(where, f"is not a list but {_shown(value)}")
             return []
         most = getattr(self.limits, cap)
         if len(value) > most:
@@ -80,7 +80,7 @@ class Decoder:
     def matching(self, value: Any, where: str, pattern: re.Pattern[str], rule: str, most: int = 0) -> str:
         most = most or self.limits.name_length
         if not isinstance(value, str):
-            self.refuse(where, f"is no string but {_shown(value)}")
+            self.refuse(where, f"is not a string but {_shown(value)}")
             return ""
         if len(value) > most:
             self.refuse(where, f"has {len(value)} characters, more than {most}", "shorten it")
@@ -107,7 +107,7 @@ class Decoder:
                 return TensorRef(self.name(ref.call, where), ref.output)
         except (ValueError, TypeError, AttributeError):
             pass
-        self.refuse(where, f"{_shown(value)} is no tensor: a name, a colon and a number")
+        self.refuse(where, f"{_shown(value)} is not a tensor: a name, a colon and a number")
         return TensorRef("", 0)
 
     def plain(self, value: Any, where: str) -> Any:
@@ -128,11 +128,11 @@ class Decoder:
             what = f"holds a string of {len(value)} characters, more than {self.limits.string_length}"
             self.refuse(where, what, "raise Limits.string_length")
         elif SURROGATE.search(value):
-            self.refuse(where, f"holds the string {_shown(value)}, which is no Unicode text")
+            self.refuse(where, f"holds the string {_shown(value)}, which is not Unicode text")
 
     def mapping(self, value: Any, where: str, part: Callable[[Any, str], T]) -> dict[str, T]:
         if not isinstance(value, dict):
-            self.refuse(where, f"is no object but {_shown(value)}")
+            self.refuse(where, f"is not an object but {_shown(value)}")
             return {}
         for key in value:
             self.string(key, where)
@@ -202,7 +202,7 @@ class Decoder:
         where = f"call {name!r}"
         arguments = self.mapping(parts["arguments"], f"{where} arguments", self.argument)
         for key in arguments:
-            self.matching(key, f"{where} arguments", KEYWORD, "is no name of an argument")
+            self.matching(key, f"{where} arguments", KEYWORD, "is not a name of an argument")
         return Call(
             name=name,
             layer=self.name(parts["layer"], f"{where} layer"),
@@ -278,7 +278,7 @@ class Decoder:
         longest = min(2 * self.limits.name_length + 40, LONGEST_MEMBER)
         member = self.matching(parts["member"], f"{where} member", MEMBER, NAME_RULE, longest)
         if not isinstance(parts["sha256"], str) or not DIGEST.match(parts["sha256"]):
-            self.refuse(f"{where} sha256", f"{_shown(parts['sha256'])} is no sha256 in hexadecimal")
+            self.refuse(f"{where} sha256", f"{_shown(parts['sha256'])} is not a sha256 in hexadecimal")
         if not isinstance(parts["dtype"], str) or parts["dtype"] not in (*DTYPES, STRINGS):
             self.refuse(f"{where} dtype", f"{_shown(parts['dtype'])} is none of {', '.join(DTYPES)}, {STRINGS}")
             return name, Record(member, "bool", (), "", 1)
@@ -309,7 +309,7 @@ class Decoder:
         return size
 
     def argument(self, value: Any, where: str) -> Argument:
-        """A call's argument: what is no JSON value is an object with one key."""
+        """A call's argument: what is not a JSON value is an object with one key."""
         if isinstance(value, list):
             return tuple(self.argument(part, where) for part in value)
         if not isinstance(value, dict):

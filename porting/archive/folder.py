@@ -51,7 +51,7 @@ def path_of(folder: StrPath) -> Path:
             raise ValueError("it is empty or holds a NUL")
         os.fsencode(path)
     except ValueError as error:
-        raise BadArchive(Problem(repr(path), f"is no path: {error}", "give the path of a folder")) from error
+        raise BadArchive(Problem(repr(path), f"is not a path: {error}", "give the path of a folder")) from error
     return Path(path)
 
 
@@ -152,7 +152,8 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     The block has to sync its files. When it raises, the temporary folder is removed and nothing has changed.
 
     Raises:
-        BadArchive: something is there and `overwrite` is false, or it is no saved network; and what the system reports.
+        BadArchive: something is there and `overwrite` is false, or is not a saved network; and what the system
+            reports.
     """
     with as_bad_archive(folder, "cannot be written"):
         target = Path(os.path.realpath(folder))

@@ -284,11 +284,11 @@ class Plain:
     def keys(self, mapping: Mapping[Any, Any], where: str) -> list[str]:
         bad = [key for key in mapping if not isinstance(key, str)]
         if bad:
-            self.refuse(where, f"has the key {bad[0]!r}, which is no string")
+            self.refuse(where, f"has the key {bad[0]!r}, which is not a string")
         return sorted(key for key in mapping if isinstance(key, str))
 
     def argument(self, value: Any, where: str, depth: int = 0) -> Any:
-        """A call's argument: what is no JSON value is an object with one key."""
+        """A call's argument: what is not a JSON value is an object with one key."""
         if self.too_large(where, depth):
             return None
         if isinstance(value, TensorRef):

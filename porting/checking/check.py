@@ -2,7 +2,7 @@
 
 Each layer is checked alone, on the tensors that Keras gave it (where is the fault?), and in the chain (what does
 it add up to?). A value may differ by what float32 can hold there (`tolerance`, `noise`). What was not compared is
-"not checked", and that is no pass.
+"not checked", which is not a pass.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def read_shapes(ctx: click.Context, param: click.Parameter, texts: tuple[str, ..
         name, _, sizes = text.rpartition("=")
         parts = [part.strip() for part in sizes.strip("()").split(",") if part.strip()]
         if not parts or not all(part.isdecimal() for part in parts):
-            raise click.BadParameter(f"{text!r} is no shape; give sizes as 64,64,3 or INPUT=64,64,3.", ctx, param)
+            raise click.BadParameter(f"{text!r} is not a shape; give sizes as 64,64,3 or INPUT=64,64,3.", ctx, param)
         found[name] = tuple(map(int, parts))
     return None if not found else found[""] if list(found) == [""] else found
 

@@ -114,7 +114,12 @@ def read_inputs(path: Path) -> Any:
     """
     try:
         loaded = np.load(path, allow_pickle=False)
-        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            loaded = dict(loaded)
+            other = [name for name, value in loaded.items() if not isinstance(value, np.ndarray)]
+            if other:
+                raise ValueError(f"{other[0]!r} is not an array")
+        return loaded
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npy or npz file")) from error
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
@@ -146,8 +146,8 @@ def port(
 def check_both_are_here(model: Path, folder: Path, out: Optional[Path]) -> None:
     """Raises WrongCall with what to run where, when Keras or NeoML is not in this environment."""
     here = {
-        "Keras": any(map(importlib.util.find_spec, ("keras", "tf_keras"))),
-        "NeoML": importlib.util.find_spec("neoml") is not None,
+        "Keras": any(map(find_spec, ("keras", "tf_keras"))),
+        "NeoML": find_spec("neoml") is not None,
     }
     missing = [name for name, is_here in here.items() if not is_here]
     if not missing:
@@ -190,7 +190,7 @@ def _counted(network: Network) -> str:
 
 
 def read_metadata(path: Path) -> Any:
-    """A JSON file's value. Raises WrongCall for what is no JSON."""
+    """A JSON file's value. Raises WrongCall for what is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

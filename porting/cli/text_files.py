@@ -105,12 +105,12 @@ def _jsonl_rows(lines: Iterator[str], field: str) -> Iterator[Row | BadRow]:
         try:
             value = json.loads(line)
         except ValueError as error:
-            yield BadRow(number, f"is no JSON: {error}")
+            yield BadRow(number, f"is not JSON: {error}")
             continue
         if not isinstance(value, dict):
-            yield BadRow(number, f"is a JSON {type(value).__name__}, no object")
+            yield BadRow(number, f"is a JSON {type(value).__name__}, not an object")
         elif not isinstance(value.get(field), str):
-            found = f"holds {value[field]!r:.60}, no string" if field in value else "is not there"
+            found = f"holds {value[field]!r:.60}, not a string" if field in value else "is not there"
             yield BadRow(number, f"field {field!r} {found}")
         else:
             yield Row(number, value[field])

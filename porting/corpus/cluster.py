@@ -125,7 +125,7 @@ def _wait_for(address: str, patience: float) -> None:
     try:
         place = get_address_host_port(address)
     except ValueError as error:
-        raise Unsupported(Problem("scheduler", f"{address!r} is no address", "give one as tcp://HOST:PORT")) from error
+        raise Unsupported(Problem("scheduler", f"{address!r} is not address", "give one as tcp://HOST:PORT")) from error
     until = time.monotonic() + patience
     while True:
         try:

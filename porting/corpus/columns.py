@@ -132,7 +132,7 @@ def _not_utf8(values: Any) -> dict[int, str]:
         try:
             values[row : row + 1].validate(full=True)
         except pa.ArrowInvalid:
-            bad[row] = "is no UTF-8"
+            bad[row] = "is not UTF-8"
     return bad
 
 

@@ -1,4 +1,4 @@
-"""Rows of csv files of any size, a line at a time; a row that is no csv is one bad row, and the rest goes on."""
+"""Rows of csv files of any size, a line at a time; a row that is not csv is one bad row, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def what_is_wrong(text: str) -> Optional[str]:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        return f"is no UTF-8 at character {error.start}"
+        return f"is not UTF-8 at character {error.start}"
     return None
 
 
@@ -108,7 +108,7 @@ def csv_records(lines: Iterator[str]) -> tuple[list[str], Iterator[Union[Record,
 
 
 def _records(source: _Lines, width: int) -> Iterator[Union[Record, BadRow]]:
-    """A row that is no csv is one line: a quote that is never closed does not take those behind it."""
+    """A row that is not csv is one line: a quote that is never closed does not take those behind it."""
     reader = csv.reader(source, strict=True)
     while True:
         source.begin()
@@ -118,7 +118,7 @@ def _records(source: _Lines, width: int) -> Iterator[Union[Record, BadRow]]:
             return
         except csv.Error as error:
             source.give_back()
-            yield BadRow(source.number, f"is no csv: {error}")
+            yield BadRow(source.number, f"is not csv: {error}")
             reader = csv.reader(source, strict=True)
             continue
         if len(row) != width:

@@ -222,5 +222,5 @@ def _read(path: Path) -> dict[str, Any]:
         what = f"cannot be read: {error}"
         raise BadArchive(Problem(str(path), what, "write to another folder, or take this file away")) from error
     if not isinstance(read, dict):
-        raise BadArchive(Problem(str(path), "is no record", "write to another folder, or take this file away"))
+        raise BadArchive(Problem(str(path), "is not a record", "write to another folder, or take this file away"))
     return read

@@ -44,7 +44,7 @@ class Scoring:
     Attributes:
         columns: by input, the column that it is read from.
         outputs: the network's.
-        batch_size: rows a run of the network; its own by default.
+        batch_size: rows in each batch of the network; its own by default.
         threads: batches run side by side.
     """
 

@@ -1,4 +1,4 @@
-"""Choosing the runs that become references: batch sizes, lengths of open axes, and inputs that hurt."""
+"""Choosing the runs that become references: batch sizes, lengths of open axes, and inputs that expose faults."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Recorder:
         noise: whether it is measured.
         errors: what Keras raised at sizes that do not fit.
         not_finite: where Keras computed NaN or infinity.
-        left_out: what was tried and is no reference, in words.
+        left_out: what was tried and is not a reference, in words.
         spread: open axes are given sizes of their own.
         gentlest: index into `GENTLENESS` of the hardest inputs that are tried.
         unmasked: by call, the tensors that reach it without the mask that they were made with.

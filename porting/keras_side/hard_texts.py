@@ -1,4 +1,4 @@
-"""Texts made to hurt, enumerated: every kind of thing that a standardisation, a split or a lookup may get wrong."""
+"""Texts chosen to expose faults: every kind of thing that a standardisation, a split or a lookup may get wrong."""
 
 from __future__ import annotations
 

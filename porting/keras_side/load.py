@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import Problem, Unsupported
+from ..errors import Problem, Unsupported, problem_in_code
 from .keras2_files import OLD_KERAS, other_meanings, with_input_layers
 from .tensorflow_functions import FUNCTIONS
 
@@ -43,6 +43,8 @@ def load_model_file(
     path = Path(path)
     if not path.exists():
         raise Unsupported(Problem(str(path), "does not exist", "give the path of a .keras or .h5 file"))
+    if path.is_dir() and not any((path / name).exists() for name in SAVED_MODEL):
+        raise Unsupported(_other_folder(path))
     keras = _keras_for(path)
     objects = {name: value for file in custom for name, value in _objects_in(file, keras).items()}
     try:
@@ -59,6 +61,13 @@ def load_model_file(
     if not isinstance(model, keras.Model):
         raise Unsupported(_program(path))
     return model
+
+
+def _other_folder(path: Path) -> Problem:
+    if (path / "network.json").exists():
+        return Problem(str(path), "is a saved network already", "porting check and porting.load take it as it is")
+    what = "is a folder without saved_model.pb: not a SavedModel"
+    return Problem(str(path), what, "give a .keras or .h5 file, or a SavedModel folder")
 
 
 def _keras_for(path: Path) -> ModuleType:
@@ -152,9 +161,12 @@ def _objects_in(file: str | os.PathLike[str], keras: ModuleType) -> dict[str, An
         raise Unsupported(Problem(str(path), "does not exist", "give the Python file that defines your layers"))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise Unsupported(Problem(str(path), "is no Python file", "give the Python file that defines your layers"))
+        raise Unsupported(Problem(str(path), "is not a Python file", "give the Python file that defines your layers"))
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a user's own code raises
+        raise Unsupported(problem_in_code(str(path), error)) from error
     return {
         name: value
         for name, value in vars(module).items()
@@ -224,7 +236,7 @@ def _unknown(
         return
     kind = "the function" if class_name == "function" else "of the class"
     shown = name if class_name == "function" else registered or class_name
-    way_out = "name the Python file that defines it: custom=['my_layers.py'], --custom my_layers.py"
+    way_out = "name the Python file that defines it: custom=['my_layers.py']"
     yield Problem(where, f"is {kind} {str(shown)[:80]!r}, which is not known here", way_out)
 
 
@@ -249,6 +261,7 @@ NOT_FOR_MODELS = frozenset(
     | {"tree", "utils"}
 )
 LARGEST_DESCRIPTION = 256 << 20
+SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def _description(path: Path) -> Any:

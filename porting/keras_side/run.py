@@ -188,7 +188,7 @@ def _shapes(structure: Any, values: Mapping[TensorRef, Any]) -> Iterator[tuple[i
 
 
 def _taken_for_bias(shape: tuple[int, ...], term: tuple[int, ...]) -> bool:
-    """Whether ``keras.ops.add`` takes a term for a bias of another axis.
+    """Whether ``keras.ops.add`` mistakes a summand for a bias of another axis.
 
     A term with one size above 1 is handed to ``tf.nn.bias_add`` where that size is the tensor's last, or its second,
     wherever the term has it (`add` in keras/src/backend/tensorflow/numpy.py, Keras 3.15).

@@ -1,4 +1,4 @@
-"""Inputs made to hurt: what a port gets wrong must show in the references.
+"""Inputs chosen to expose faults: what a port gets wrong must show in the references.
 
 Where anything masks, a batch holds rows padded on the right, on the left, with holes, and all through. Ids include
 0 and the largest. Rows of numbers are positive, negative, zero, large and tiny. Texts are enumerated (`hard_texts`).
@@ -249,7 +249,9 @@ def _read_npz(path: str | os.PathLike[str], names: set[str]) -> Any:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise Mismatch(Problem(str(path), f"is no npz file of arrays: {error}", "write it with numpy.savez")) from error
+        raise Mismatch(
+            Problem(str(path), f"is not an npz file of arrays: {error}", "write it with numpy.savez")
+        ) from error
     if set(arrays) & names:
         return arrays
     return list(arrays.values())

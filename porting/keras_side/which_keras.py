@@ -15,7 +15,7 @@ def front_of(model: Any) -> Front:
     """The front for the Keras that a model is of.
 
     Raises:
-        Unsupported: the object is no Keras model.
+        Unsupported: the object is not a Keras model.
     """
     roots = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
     if not roots & {"keras", "tf_keras"} or not hasattr(model, "layers"):

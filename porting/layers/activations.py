@@ -54,7 +54,7 @@ def activation_named(value: Any) -> tuple[str, dict[str, Any]]:
     """The activation that a config value names, with its arguments.
 
     Raises:
-        Refusal: it is no function of `keras.activations`.
+        Refusal: it is not a function of `keras.activations`.
     """
     if value is None:
         return "linear", {}

@@ -286,7 +286,7 @@ def get_item(layer: LayerView, x: Tensor, key: Any, ops: Operations) -> Tensor:
             x = sliced(x, axis, part, ops)
             axis += 1
         else:
-            raise layer.refuse("a subscript that is no number, slice, None or … is not handled", "use ops.take")
+            raise layer.refuse("a subscript that is not a number, slice, None or … is not handled", "use ops.take")
     return x
 
 

@@ -29,7 +29,7 @@ def project(x: Tensor, kernel: Weight, bias: Optional[Weight], ops: Operations, 
 
 
 def trailing_axes(equation: str, bias_axes: Optional[str]) -> Optional[int]:
-    """How many last axes a projection sums over; None where the equation is no projection."""
+    """How many last axes a projection sums over; None where the equation is not a projection."""
     left, _, output = equation.partition("->")
     x, _, kernel = left.partition(",")
     summed = "".join(letter for letter in kernel if letter in x)

@@ -56,7 +56,7 @@ def gather_rules(given: RulesGiven = None) -> Rules:
             which a later one counts more.
 
     Raises:
-        Unsupported: a path that is no file, or a file that holds neither rule nor text function.
+        Unsupported: a path that is not a file, or a file that holds neither rule nor text function.
     """
     found = Rules(RULES, TEXT_FUNCTIONS)
     if given is None:
@@ -103,11 +103,13 @@ def rules_in(path: Union[str, Path]) -> Rules:
     They are registered nowhere: whoever imports the file as a module registers them for every network.
 
     Raises:
-        Unsupported: the path is no file, or the file holds neither. What the file itself raises passes through.
+        Unsupported: the path is not a file, or the file holds neither. What the file itself raises passes through.
     """
     path = Path(path)
     if not path.is_file():
-        raise Unsupported(Problem(f"rules {str(path)!r}", "is no file", "give the Python file that holds your rules"))
+        raise Unsupported(
+            Problem(f"rules {str(path)!r}", "is not a file", "give the Python file that holds your rules")
+        )
     name = _module_of(path)
     found: dict[str, Rule] = {}
     functions: dict[str, Callable[..., Any]] = {}

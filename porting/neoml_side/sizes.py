@@ -171,7 +171,11 @@ def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
         if array.dtype.kind == "f" and not _finite(array):
             worst = array[~np.isfinite(array)].flat[0]
             way_out = "give finite numbers; engine='numpy' computes with such ones as Keras does"
-            problems.append(Problem(f"input {name!r}", f"holds {worst}, of which NeoML makes other numbers", way_out))
+            problems.append(
+                Problem(
+                    f"input {name!r}", f"holds {worst}, from which NeoML computes other numbers than Keras", way_out
+                )
+            )
         if array.dtype.name in ("int64", "uint32", "uint64"):
             least_held, largest = int(array.min()), int(array.max())
             if not holds("int32", least_held, largest):

@@ -208,8 +208,8 @@ class Terminal:
         shape, layout: as a wire has them.
         dtype: of the blob, ``bool`` where floats hold truths.
         keras_dtype: of the network's input, or of the wire.
-        ids_below: ids must be at least 0 and below this; None for what is no id. A sink that has it tells which of the
-            ids that the net computes are not: 1, else 0.
+        ids_below: ids must be at least 0 and below this; None for what is not an id. A sink that has it tells which of
+            the ids that the net computes are not: 1, else 0.
         at_least: the least size of each axis that the net can be run on; empty where any will do.
         at_most: the greatest, None where there is none; empty where any will do.
     """

@@ -71,7 +71,8 @@ def with_functions(layer: Layer, own: Functions) -> Layer:
         name = str(named.get("config"))
         config[key] = own.get(name)
         if name not in own:
-            way_out = f'give it in a file with --rules: @porting.text_function("{name}") over a function of one str'
+            function = f'@porting.text_function("{name}") over a function of one str'
+            way_out = f"give it in a file, rules='my_rules.py': {function}"
             problems.append(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
     if problems:
         raise Unsupported(problems)

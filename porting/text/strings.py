@@ -47,7 +47,7 @@ def read_texts(texts: Any, where: str = "texts") -> Texts:
     """A string, or an array, a column or nested lists of strings. Bytes are taken as they are.
 
     Raises:
-        Mismatch: for anything that is no string, with its place; for lists of unequal lengths; for a str with lone
+        Mismatch: for anything that is not a string, with its place; for lists of unequal lengths; for a str with lone
             surrogates, which has no UTF-8 form (TensorFlow refuses it too).
     """
     if isinstance(texts, (str, bytes)):
@@ -55,10 +55,10 @@ def read_texts(texts: Any, where: str = "texts") -> Texts:
     if _is_array(texts):
         array = np.asarray(texts)
         if array.dtype.kind not in "USOT":
-            raise _mismatch(where, f"an array of {array.dtype} is no text", "give strings")
+            raise _mismatch(where, f"an array of {array.dtype} is not text", "give strings")
         return Texts(_encode(array.ravel().tolist(), where), array.shape)
     if not isinstance(texts, (list, tuple)):
-        raise _mismatch(where, f"a {type(texts).__name__} is no text", "give a string, a list or an array of strings")
+        raise _mismatch(where, f"a {type(texts).__name__} is not text", "give a string, a list or an array of strings")
     if texts and (isinstance(texts[0], (list, tuple)) or _is_array(texts[0])):
         return _stack([read_texts(row, f"{where}[{place}]") for place, row in enumerate(texts)], where)
     return Texts(_encode(texts, where), (len(texts),))
@@ -87,7 +87,9 @@ def _problem_of(text: Any, where: str) -> Union[Problem, None]:
     if isinstance(text, bytes):
         return None
     if not isinstance(text, str):
-        return Problem(where, f"{text!r} is a {type(text).__name__}, no string", "give strings; '' for a missing one")
+        return Problem(
+            where, f"{text!r} is a {type(text).__name__}, not a string", "give strings; '' for a missing one"
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -100,13 +102,13 @@ def read_integers(values: Any, where: str = "values") -> Array:
     """Whole numbers as int64, cast as TensorFlow casts: fractions towards zero, unsigned ones modulo 2⁶⁴.
 
     Raises:
-        Mismatch: for anything that is no number, and for floats that int64 cannot hold.
+        Mismatch: for anything that is not a number, and for floats that int64 cannot hold.
     """
     array = np.asarray(values)
     if array.dtype.kind == "f":
         bad = ~(np.abs(array) < 2.0**63)
         if bad.any():
-            raise _mismatch(where, f"{float(array[bad].flat[0])} is no int64", "give finite numbers below 2⁶³")
+            raise _mismatch(where, f"{float(array[bad].flat[0])} is not an int64", "give finite numbers below 2⁶³")
     elif array.dtype.kind not in "biu" and array.size:
         raise _mismatch(where, f"an array of {array.dtype} has no whole numbers", "give integers")
     return array.astype(np.int64)

@@ -105,7 +105,7 @@ class Tokenizer:
 
 
 def _given_back(key: str, function: Callable[..., Any], values: Any) -> list[bytes]:
-    """What a user's function made, as bytes. Raises Mismatch where it is no text."""
+    """What a user's function made, as bytes. Raises Mismatch where it is not text."""
     if isinstance(values, (str, bytes)):
         values = [None]
     try:

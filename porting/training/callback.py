@@ -72,7 +72,7 @@ class Callback:
 
 
 def listed(given: Any) -> list[Callback]:
-    """The callbacks: one, several, or None for none. Raises Unsupported for what is no callback."""
+    """The callbacks: one, several, or None for none. Raises Unsupported for what is not a callback."""
     several = [given] if isinstance(given, Callback) else [] if given is None else given
     if not isinstance(several, (list, tuple)):
         raise refusal("callbacks", given, "give a list of callbacks")

@@ -42,7 +42,7 @@ class Examples:
         """The first rows, and the last `share` of them, as Keras' ``validation_split`` cuts.
 
         Raises:
-            Unsupported: a share that is no number from 0 to 1.
+            Unsupported: a share that is not a number from 0 to 1.
             Mismatch: a part would be empty.
         """
         at = int(np.floor(self.rows * (1 - real_number("validation_split", share, 0, 1))))

@@ -13,7 +13,7 @@ from typing import Optional, Union
 
 import numpy as np
 
-from ..errors import Mismatch, Problem, Unsupported
+from ..errors import Mismatch, Problem, Unsupported, did_you_mean
 from ..network import Array
 from .arguments import check_settings
 from .loss import SETTINGS, Loss, back_through, same_shape, sigmoid, softmax
@@ -450,5 +450,6 @@ def loss_named(given: Union[str, Loss, UserFunction]) -> Loss:
         return UserLoss(given)
     kind = LOSSES.get(str(given).lower()) or next((one for one in LOSSES.values() if one.__name__ == given), None)
     if kind is None:
-        raise Unsupported(Problem(f"loss {given!r}", "is not known", f"use one of {', '.join(sorted(LOSSES))}"))
+        way_out = f"{did_you_mean(given, LOSSES)}use one of {', '.join(sorted(LOSSES))}"
+        raise Unsupported(Problem(f"loss {given!r}", "is not known", way_out))
     return kind()

@@ -13,7 +13,7 @@ from typing import Any, Optional, Protocol, Union
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Problem, Unsupported, did_you_mean
 from ..inputs import whole_number
 from ..network import Array
 from .arguments import rate as checked_rate
@@ -541,5 +541,6 @@ def optimizer_named(given: Union[str, Optimizer], **settings: Any) -> Optimizer:
     kind = OPTIMIZERS.get(str(given).lower()) if isinstance(given, str) else None
     if kind is None:
         known = ", ".join(sorted(OPTIMIZERS))
-        raise Unsupported(Problem(f"optimizer {given!r}", "is not known", f"use one of {known}"))
+        way_out = f"{did_you_mean(given, OPTIMIZERS)}use one of {known}"
+        raise Unsupported(Problem(f"optimizer {given!r}", "is not known", way_out))
     return kind(**settings)

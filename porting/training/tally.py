@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..errors import Mismatch, PortingError, Problem, Unsupported
+from ..errors import Mismatch, PortingError, Problem, Unsupported, did_you_mean
 from ..network import Array
 from . import confusion, metrics
 from .arguments import refusal
@@ -75,7 +75,8 @@ def metric_named(given: Union[str, Metric, Loss, Function]) -> Metric:
     kind = METRICS.get(given) or METRICS.get(given.lower()) if isinstance(given, str) else None
     if kind is None:
         known = ", ".join(["accuracy", *sorted(name for name in METRICS if name.islower())])
-        raise Unsupported(Problem(f"metric {given!r}", "is not known", f"use one of {known}, or a function"))
+        way_out = f"{did_you_mean(given, METRICS)}use one of {known}, or a function"
+        raise Unsupported(Problem(f"metric {given!r}", "is not known", way_out))
     made: Metric = kind()
     made.name = given
     return made

@@ -388,7 +388,7 @@ class Tunable:
         unknown = [key for key in settings if key not in SETTINGS]
         if unknown:
             way_out = f"settings of compile are {', '.join(SETTINGS)}"
-            raise Unsupported(Problem(key, "is no setting of training", way_out) for key in unknown)
+            raise Unsupported(Problem(key, "is not a setting of training", way_out) for key in unknown)
         if is_alone and (settings or self._trainer is None):
             self._prepare(Settings(**settings))
         elif settings or self._trainer is None:

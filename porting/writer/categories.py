@@ -152,7 +152,7 @@ def write_inversion(trace: Trace, name: str, tokens: str, dtype: str, x: Traced,
         "",
         "",
         f"def {name}(ids):",
-        '    """Tokens of indices; what is no index is the unknown token, the last."""',
+        '    """Tokens of indices; what is not an index is the unknown token, the last."""',
         f"    last = len({name.upper()}_TOKENS) - 1",
         f"    return {name.upper()}_TOKENS[np.where((ids < 0) | (ids > last), last, ids)]",
     ]

@@ -33,7 +33,7 @@ def write_own(trace: Trace, function: Callable[..., Any]) -> str:
     except (OSError, TypeError, SyntaxError, ValueError) as error:
         raise refused(f"the source of the function {called!r} cannot be read") from error
     if not isinstance(tree, ast.FunctionDef) or function.__closure__ or tree.name != called:
-        raise refused(f"the function {called!r} is no plain function")
+        raise refused(f"the function {called!r} is not a plain function")
     name = new_name(trace, called)
     lines = source.splitlines()[tree.lineno - 1 :]
     lines[0] = lines[0].replace(f"def {called}(", f"def {name}(", 1)
@@ -66,7 +66,9 @@ def _brought(trace: Trace, function: Callable[..., Any], name: str) -> list[str]
         return _kept(trace, name, f"re.compile({value.pattern!r}, {value.flags})")
     if is_literal(value):
         return _kept(trace, name, repr(value))
-    raise refused(f"the function {function.__name__!r} uses {name!r}, which is no constant and no module of Python's")
+    raise refused(
+        f"the function {function.__name__!r} uses {name!r}, which is neither a constant nor a module of Python's"
+    )
 
 
 def _kept(trace: Trace, name: str, code: str) -> list[str]:

@@ -303,7 +303,9 @@ def write_standalone(
     written = Written(network, rules, tolerance)
     name = identifier(network.name)
     files = [out / f"{name}.py", out / f"{name}.npz"]
-    problems = [Problem(str(path), "exists", "give overwrite") for path in files if path.exists() and not overwrite]
+    problems = [
+        Problem(str(path), "exists", "give overwrite=True") for path in files if path.exists() and not overwrite
+    ]
     if problems:
         raise BadArchive(problems)
     try:

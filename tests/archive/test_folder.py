@@ -244,8 +244,8 @@ def test_without_an_exchange_the_folder_is_replaced_in_two_steps(
 
 @pytest.mark.parametrize("path", ["", "a\0b", "\ud800" if os.name == "posix" else "\0"])
 def test_text_that_can_be_no_path_is_refused(path: str) -> None:
-    assert "is no path" in writing_refusal(path)
-    with pytest.raises(BadArchive, match="is no path"):
+    assert "is not a path" in writing_refusal(path)
+    with pytest.raises(BadArchive, match="is not a path"):
         read_network(path)
 
 

@@ -57,7 +57,7 @@ def test_promise_1_nothing_is_executed_imported_unpickled_evaluated_or_used_as_a
                 assert not {"pickle", "marshal", "shelve", "importlib", "zipfile", "ast"} & set(modules)
     forged = seal_text(body_of((saved / "network.json").read_bytes()).replace("0/inputs/x", "../../../../tmp/x"))
     (saved / "network.json").write_bytes(forged)
-    assert "is no name" in refusal(saved)
+    assert "is not a name" in refusal(saved)
     program = (
         "import sys; from porting.archive import read_network; opened = []\n"
         "sys.addaudithook(lambda event, args: event == 'open' and opened.append(args[0]))\n"
@@ -70,7 +70,7 @@ def test_promise_1_nothing_is_executed_imported_unpickled_evaluated_or_used_as_a
 
 
 def test_promise_2_the_version_is_read_first_and_a_newer_one_refused_naming_both(saved: Path) -> None:
-    newer = f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION + 6},\n this is no JSON of ours'.encode()
+    newer = f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION + 6},\n this is not JSON of ours'.encode()
     (saved / "network.json").write_bytes(newer)
     assert f"version {VERSION + 6}" in refusal(saved)
     assert f"up to version {VERSION}\n" in refusal(saved)
@@ -240,7 +240,7 @@ def test_promise_6_names_match_one_short_pattern(tmp_path: Path, name: str) -> N
             place = place[step]
         place[key] = name if key != "member" or len(name) < 251 else "x" * 541
         files = {**bytes_of(folder), "network.json": seal(description)}
-        assert re.search("is no name|characters, more than", refusal(put(tmp_path / "forged", files)))
+        assert re.search("is not a name|characters, more than", refusal(put(tmp_path / "forged", files)))
 
 
 @pytest.mark.parametrize(
@@ -379,8 +379,8 @@ def test_promise_8_the_description_holds_the_sha256_of_every_array_and_its_own(s
     ("old", "new", "told"),
     [
         ('"units": 2', '"units": 2, "units": 2', "stands twice"),
-        ('"units": 2', '"units": NaN', "NaN is no JSON"),
-        ('"units": 2', '"units": -Infinity', "-Infinity is no JSON"),
+        ('"units": 2', '"units": NaN', "NaN is not JSON"),
+        ('"units": 2', '"units": -Infinity', "-Infinity is not JSON"),
         ('"units": 2', '"units": 2.00', "another way"),
         ('"units": 2', '"units": -0', "another way"),
         ('"units": 2', '"units": 1e999', "no double"),

@@ -116,9 +116,9 @@ def test_promise_11_metadata_has_the_form_that_its_keys_ask_for(saved: Path, met
 @pytest.mark.parametrize(
     ("weights", "tied", "told"),
     [
-        ({}, {"shared": "encoder/Split/kernel"}, "constant 'table' is no weight"),
+        ({}, {"shared": "encoder/Split/kernel"}, "constant 'table' is not a weight"),
         ({"table": np.zeros(2)}, {"table": "encoder/Split/kernel"}, "is tied and has an array too"),
-        ({"table": np.zeros(2)}, {"shared": "nowhere/kernel"}, "tied to 'nowhere/kernel', which is no array"),
+        ({"table": np.zeros(2)}, {"shared": "nowhere/kernel"}, "tied to 'nowhere/kernel', which is not an array"),
     ],
 )
 def test_promise_10_every_weight_has_its_place(tmp_path: Path, weights: Any, tied: Any, told: str) -> None:
@@ -159,8 +159,8 @@ SPLIT1 = SPLIT.__class__("encoder/Split", 1)
         (make_network(cases=()), "there are 0 of at least 2"),
         (cases(_drop("inputs", "x")), "inputs: 'x' is missing"),
         (cases(_drop("outputs", SPLIT1)), "outputs: 'encoder/Split:1' is missing"),
-        (cases(_set("inputs", "y", np.zeros(2, F))), "'y' is none of the network's"),
-        (cases(_set("outputs", X, np.zeros(2, F))), "'x:0' is none of the network's"),
+        (cases(_set("inputs", "y", np.zeros(2, F))), "'y' is not one of the network's"),
+        (cases(_set("outputs", X, np.zeros(2, F))), "'x:0' is not one of the network's"),
         (cases(_set("inputs", "x", np.array([[1, np.nan]], F))), "input 'x': holds NaN"),
         (cases(_set("inputs", "x", np.array([[1, -np.inf]], F))), "input 'x': holds infinity"),
         (cases(_set("inputs", "x", np.zeros((2, 3), F))), "has the shape [2, 3], the input is [None, 2]"),
@@ -173,7 +173,7 @@ SPLIT1 = SPLIT.__class__("encoder/Split", 1)
         ),
         (cases(_set("outputs", SPLIT, np.zeros((2,), F))), "is of float32 and rank 2, of float32 and rank 1"),
         (cases(_set("masks", SPLIT, np.zeros((2,), F))), "is of float32, masks are of bool"),
-        (cases(_set("masks", JOIN.__class__("no"), np.zeros((2,), bool))), "'no:0' is no tensor of the network"),
+        (cases(_set("masks", JOIN.__class__("no"), np.zeros((2,), bool))), "'no:0' is not a tensor of the network"),
         (cases(_drop("masks", SPLIT)), "carries a mask in one case and none in another"),
     ],
 )

@@ -216,7 +216,7 @@ def test_weights_that_differ_in_case_only_have_members_of_their_own(tmp_path: Pa
         (2**64, "outside 64 bits"),
         (b"bytes", "holds a bytes"),
         (np.float32(1), "holds a float32"),
-        ({1: 2}, "the key 1, which is no string"),
+        ({1: 2}, "the key 1, which is not a string"),
         ({"a": {"b": object()}}, "holds a object"),
         ("\ud800", "no Unicode text"),
         ({"\ud800": 1}, "no Unicode text"),
@@ -247,7 +247,7 @@ def test_lists_that_hold_themselves_are_refused(tmp_path: Path, count: int) -> N
     [
         (np.array([1, "a"], object), "holds a int where strings are stored"),
         (np.array(["\ud800"], object), "no Unicode text"),
-        ([1.0], "is no numpy array but a list"),
+        ([1.0], "is not a numpy array but a list"),
     ],
 )
 def test_arrays_that_cannot_be_stored_are_named(tmp_path: Path, array: Any, told: str) -> None:

@@ -1,4 +1,4 @@
-"""What float32 can hold: numbers move by a last bit, allowances follow, and a fault is no noise."""
+"""What float32 can hold: numbers move by a last bit, allowances follow, and a fault is not a noise."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_a_text_that_is_no_utf_8_is_a_bad_row(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": broken}), tmp_path / "in" / "a.parquet")
     summary = score(tmp_path / "in", tmp_path / "out")
     assert (summary.rows, summary.bad) == (2, 1)
-    assert entries(tmp_path / "out") == [{"file": "a.parquet", "row": 1, "why": "is no UTF-8"}]
+    assert entries(tmp_path / "out") == [{"file": "a.parquet", "row": 1, "why": "is not UTF-8"}]
 
 
 def test_several_inputs_and_outputs_of_several_numbers(tmp_path: Path) -> None:

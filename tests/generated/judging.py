@@ -26,7 +26,7 @@ class Finding:
 
     Attributes:
         verdict: ``exact``; ``refused``, or ``refused a shape`` of several; ``undetermined`` by Keras; ``wrong``; or
-            ``error``, where what is no refusal is raised or NeoML fails as it runs.
+            ``error``, where what is not a refusal is raised or NeoML fails as it runs.
         what: the refusal, the error, or the shapes and the difference.
     """
 

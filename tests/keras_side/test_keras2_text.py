@@ -98,6 +98,6 @@ def test_characters_are_those_of_this_tensorflow(mode, tmp_path):
 
 
 def test_tables_are_no_variables():
-    """A vocabulary is among a layer's weights there, but it is no array."""
+    """A vocabulary is among a layer's weights there, but it is not an array."""
     network = porting.save(text_model(vectorizer(), True), None)
     assert set(network.layers["text_vectorization"].weights) == {"vocabulary"}

@@ -76,7 +76,7 @@ def test_sums_that_cancel_have_more_noise() -> None:
 
 
 def test_ids_and_masks_do_not_move() -> None:
-    """A mask value, a padded id and what compares them would fall otherwise: that is no noise."""
+    """A mask value, a padded id and what compares them would fall otherwise: that is not a noise."""
     masked = model_of(keras.layers.Masking(0.1), keras.layers.SimpleRNN(3, name="rnn"), shape=(None, 2))
     values = np.full((3, 5, 2), 0.1, "float32")
     values[:, :3] = np.random.default_rng(3).normal(size=(3, 3, 2))

@@ -1,4 +1,4 @@
-"""No way into NeoML hands its lookups an id that is no row of their table: NeoML would read foreign memory."""
+"""No way into NeoML hands its lookups an id that is not a row of their table: NeoML would read foreign memory."""
 
 from __future__ import annotations
 

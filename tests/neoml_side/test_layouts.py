@@ -224,7 +224,7 @@ TAKEN = [
     Taken("recurrent", (3,), recurrent("simple_rnn", 1)),
     Taken("recurrent", (3,), recurrent("simple_rnn", 1, starts=True)),
 ]
-# What takes no tensor, is only for nets that learn, or is no layer of NeoML's.
+# What takes no tensor, is only for nets that learn, or is not a layer of NeoML's.
 WITHOUT_LAYOUT = {"constant", "computed", "drawn", "array_function", "normalize_batch"}
 
 

@@ -243,7 +243,7 @@ def find_packings(network: Network, theta: Theta, plan: Planner, skip: Collectio
         skip: places of nodes to leave out.
 
     Raises:
-        Unsupported: a slot that is no affine map of the weights.
+        Unsupported: a slot that is not an affine map of the weights.
     """
 
     def packed(vector: Array) -> list[tuple[Slot, Node, Array]]:

@@ -14,6 +14,9 @@ from ...errors import Problem, Unsupported
 __all__ = ["gpus", "math_engine_for", "math_engine_of_fork", "preload_cuda"]
 
 CUDA_LIBRARIES = ("libcublasLt.so.11", "libcublas.so.11", "libcusparse.so.11")
+HOW_TO_HAVE_IT = (
+    "in a checkout of porting: pip install '.[neoml]' (Python 3.8 to 3.11, no arm64 Macs); or use engine='numpy'"
+)
 HOW_TO_INSTALL = "pip install nvidia-cusparse-cu11 nvidia-cublas-cu11, beside a driver that has libcuda.so.1"
 
 
@@ -42,7 +45,7 @@ def _neoml() -> Any:
         import neoml
     except ImportError as error:
         what = f"neoml cannot be imported: {error}"
-        raise Unsupported(Problem("engine 'neoml'", what, "pip install 'porting[neoml]', or engine='numpy'")) from error
+        raise Unsupported(Problem("engine 'neoml'", what, HOW_TO_HAVE_IT)) from error
     return neoml
 
 

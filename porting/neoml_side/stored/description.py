@@ -198,7 +198,7 @@ class _StoredDecoder(Decoder):
         keys = ("format", "version", "name", "archive", "inputs", "sources", "sinks", "preprocessing", "outputs")
         parts = self.record(value, self.file, *keys, *(("network",) if version > 1 else ()), *self.later(version))
         archive = self.record(parts["archive"], "archive", "bytes", "sha256")
-        digest = self.matching(archive["sha256"], "archive sha256", DIGEST, "is no sha256 in hexadecimal")
+        digest = self.matching(archive["sha256"], "archive sha256", DIGEST, "is not a sha256 in hexadecimal")
         found = StoredDescription(
             self.text(parts["name"], "name"),
             self.integer(archive["bytes"], "archive bytes", 1, 1 << 62),
@@ -294,7 +294,7 @@ class _StoredDecoder(Decoder):
         try:
             return name, _array(values, parts["dtype"], tuple(size or 0 for size in shape))
         except (ValueError, TypeError, OverflowError) as error:
-            self.refuse(f"{where} weight {name!r}", f"is no array of {str(parts['dtype'])[:20]!r}: {error}"[:200])
+            self.refuse(f"{where} weight {name!r}", f"is not an array of {str(parts['dtype'])[:20]!r}: {error}"[:200])
             return name, np.zeros(0, np.float32)
 
 
@@ -329,14 +329,14 @@ def _unresolved(found: StoredDescription) -> Iterator[str]:
         made.add(TensorRef(call.name))
     for source in found.sources:
         if not NAME.match(source.name) or TensorRef(source.name) not in made:
-            yield f"source {source.name!r} is no input and no step's"
+            yield f"source {source.name!r} is neither an input nor a step's"
     told, odd = _told(found)
     yield from odd
     made |= told
     outputs = list(tensors_in(found.outputs))
     for ref in outputs:
         if ref not in made:
-            yield f"its output '{ref}' is no sink and no step's"
+            yield f"its output '{ref}' is neither a sink nor a step's"
     if not outputs or not _only_tensors(found.outputs):
         yield "its outputs are not a tensor, a tuple or a dict of tensors"
     if not found.inputs:
@@ -356,7 +356,7 @@ def _told(found: StoredDescription) -> tuple[set[TensorRef], list[str]]:
         try:
             tensors.add(TensorRef.parse(sink.name))
         except ValueError:
-            odd.append(f"sink {sink.name!r} is no tensor")
+            odd.append(f"sink {sink.name!r} is not a tensor")
     return tensors, odd
 
 
