@@ -141,6 +141,12 @@ class Engine(ABC):
         """The masks of what calls make of checked inputs, of those that have one; None where it cannot tell."""
         return None
 
+    def run_with_masks(
+        self, inputs: Mapping[str, Array]
+    ) -> tuple[dict[TensorRef, Array], Optional[dict[TensorRef, Array]]]:
+        """All that calls make, and `masks`, in one go where an engine can."""
+        return self.run(inputs), self.masks(inputs)
+
     @abstractmethod
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read back from what runs."""

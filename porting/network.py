@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import gcd
 from typing import Any, Union
 
 import numpy as np
@@ -24,9 +25,11 @@ __all__ = [
     "Layer",
     "Network",
     "Noise",
+    "Sampled",
     "Shape",
     "TensorRef",
     "map_tensors",
+    "places",
     "tensors_in",
 ]
 
@@ -161,6 +164,41 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """Some numbers of a large tensor, the same places of each row.
+
+    Attributes:
+        shape: the tensor's.
+        values: of shape (rows, places).
+    """
+
+    shape: tuple[int, ...]
+    values: Array
+
+    @classmethod
+    def of(cls, array: Array, count: int) -> Sampled:
+        """So many places of each row of an array; all where it has fewer."""
+        rows = array.reshape(len(array), -1)
+        return cls(array.shape, rows[:, places(rows.shape[1], count)])
+
+    def same_of(self, array: Array) -> Array:
+        """What another array of that shape holds in these places."""
+        rows = array.reshape(len(array), -1)
+        return np.asarray(rows[:, places(rows.shape[1], self.values.shape[1])])
+
+
+def places(size: int, count: int) -> Array:
+    """So many of the places 0 … size − 1, spread evenly: multiples, modulo `size`, of a step near its golden section.
+
+    The step shares no factor with `size`, so no place comes twice, and each axis of a row has many of its indices.
+    """
+    step = max(1, round(size * 0.6180339887498949))
+    while gcd(step, size) > 1:
+        step += 1
+    return np.sort(np.arange(min(count, size), dtype=np.int64) * step % size)
+
+
+@dataclass(frozen=True)
 class Case:
     """One run of the network in Keras: its inputs and every tensor and mask that it made.
 
@@ -170,6 +208,7 @@ class Case:
         outputs: every call's outputs by tensor.
         masks: bool arrays by tensor, for the tensors (inputs too) that carried a mask in Keras.
         noise: what float32 can hold of the outputs; none where it was not measured.
+        sampled: of outputs too large to be kept, some numbers; they are not among `outputs`.
     """
 
     name: str
@@ -177,6 +216,29 @@ class Case:
     outputs: Mapping[TensorRef, Array]
     masks: Mapping[TensorRef, Array] = field(default_factory=dict)
     noise: Mapping[TensorRef, Noise] = field(default_factory=dict)
+    sampled: Mapping[TensorRef, Sampled] = field(default_factory=dict)
+
+    def covered(self) -> set[TensorRef]:
+        """The tensors that it knows the shape of."""
+        return {*self.outputs, *self.sampled}
+
+    def tells_of(self, ref: TensorRef) -> bool:
+        """Whether it holds numbers of an output, or the input of that name."""
+        if ref in self.sampled:
+            return self.sampled[ref].values.size > 0
+        return ref in self.outputs or ref.call in self.inputs
+
+    def shape(self, ref: TensorRef) -> tuple[int, ...]:
+        """The shape of an output, kept whole or not."""
+        return self.sampled[ref].shape if ref in self.sampled else self.outputs[ref].shape
+
+    def stand_in(self, ref: TensorRef) -> Array:
+        """An output, or zeros of its shape where it was not kept whole."""
+        kept = self.outputs.get(ref)
+        return np.broadcast_to(np.zeros((), self.dtype(ref)), self.shape(ref)) if kept is None else kept
+
+    def dtype(self, ref: TensorRef) -> np.dtype[Any]:
+        return self.sampled[ref].values.dtype if ref in self.sampled else self.outputs[ref].dtype
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name}{list(array.shape)}" for name, array in self.inputs.items())

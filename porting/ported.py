@@ -240,7 +240,7 @@ class PortedNetwork(Tunable):
         self._complete()
         network = self.network
         refs = {ref for call in network.calls for ref in call.refs()}
-        fit = not self._is_tuned and all(case.outputs.keys() == refs for case in network.cases)
+        fit = not self._is_tuned and all(case.covered() == refs for case in network.cases)
         return network if fit else with_references(network, self._engine.rules)
 
     def store(
@@ -280,8 +280,9 @@ def with_references(network: Network, rules: Mapping[str, Rule] = RULES) -> Netw
     cases = []
     for case in network.cases:
         made = engine.run(case.inputs)
-        outputs = {ref: made[ref] for call in network.calls for ref in call.refs()}
-        cases.append(Case(case.name, case.inputs, outputs, case.masks))
+        outputs = {ref: made[ref] for call in network.calls for ref in call.refs() if ref not in case.sampled}
+        sampled = {ref: replace(one, values=one.same_of(made[ref])) for ref, one in case.sampled.items()}
+        cases.append(Case(case.name, case.inputs, outputs, case.masks, sampled=sampled))
     return replace(network, cases=tuple(cases), origin={**network.origin, "references": "computed by numpy"})
 
 

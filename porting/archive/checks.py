@@ -172,7 +172,10 @@ def _check_cases(sketch: Network, kept: Optional[Collection[TensorRef]]) -> Iter
     for case in sketch.cases:
         where = f"case {case.name!r}"
         yield from _compare_keys(case.inputs, inputs, f"{where}, inputs")
-        yield from _compare_keys(case.outputs, outputs if kept is None else kept, f"{where}, outputs")
+        known: dict[TensorRef, Any] = {**case.sampled, **case.outputs}
+        yield from _compare_keys(known, outputs if kept is None else kept, f"{where}, outputs")
+        for ref in case.sampled.keys() & case.outputs.keys():
+            yield Problem(f"{where}, outputs", f"'{ref}' is kept whole and in part", _SAVE_AGAIN)
         for name in case.inputs.keys() & inputs.keys():
             yield from _check_input(inputs[name], cast(Record, case.inputs[name]), f"{where}, input {name!r}")
         for ref, record in case.masks.items():
@@ -182,7 +185,7 @@ def _check_cases(sketch: Network, kept: Optional[Collection[TensorRef]]) -> Iter
                 what = f"is of {cast(Record, record).dtype}, masks are of bool"
                 yield Problem(f"{where}, mask '{ref}'", what, _SAVE_AGAIN)
         for ref in case.noise:
-            if ref not in case.outputs:
+            if ref not in known:
                 yield Problem(f"{where}, noise", f"'{ref}' has no reference in this case", _SAVE_AGAIN)
     yield from _compare_cases(sketch.cases)
 
@@ -215,16 +218,20 @@ def _compare_cases(cases: tuple[Case, ...]) -> Iterator[Problem]:
     """What a tensor is does not change from case to case: its dtype, its rank, whether it carries a mask."""
     for case in cases[1:]:
         first = cases[0]
-        for ref in case.outputs.keys() & first.outputs.keys():
-            one, other = cast(Record, first.outputs[ref]), cast(Record, case.outputs[ref])
-            if (one.dtype, one.ndim) != (other.dtype, other.ndim):
-                what = (
-                    f"is of {other.dtype} and rank {other.ndim}, of {one.dtype} and rank {one.ndim} in the first case"
-                )
+        for ref in case.covered() & first.covered():
+            (dtype, rank), (firstly, at_first) = _kind(case, ref), _kind(first, ref)
+            if (dtype, rank) != (firstly, at_first):
+                what = f"is of {dtype} and rank {rank}, of {firstly} and rank {at_first} in the first case"
                 yield Problem(f"case {case.name!r}, output '{ref}'", what, _SAVE_AGAIN)
         for ref in sorted(case.masks.keys() ^ first.masks.keys()):
             what = "carries a mask in one case and none in another"
             yield Problem(f"cases {first.name!r} and {case.name!r}, '{ref}'", what, _SAVE_AGAIN)
+
+
+def _kind(case: Case, ref: TensorRef) -> tuple[str, int]:
+    """A tensor's dtype and rank in the sketch of a case."""
+    record = cast(Record, case.sampled[ref].values if ref in case.sampled else case.outputs[ref])
+    return record.dtype, len(case.shape(ref))
 
 
 def sound_network(sketch: Network, arrays: Iterable[Array], problems: Sequence[Problem]) -> Network:
@@ -245,8 +252,8 @@ def sound_network(sketch: Network, arrays: Iterable[Array], problems: Sequence[P
 def check_numbers(network: Network) -> list[Problem]:
     """All references that are not finite where they must be.
 
-    Inputs are finite. Outputs may hold NaN where Keras computes NaN (the average over a row that is masked
-    entirely), no infinity, and a number in some case: a tensor that is NaN throughout would prove nothing.
+    Inputs are finite. Outputs may hold NaN or infinity where Keras computes them (the average over a row that is
+    masked entirely, the padding of a maximum), and a number in some case: a tensor without any would prove nothing.
     """
     problems = []
     hopeless: dict[TensorRef, bool] = {}
@@ -256,16 +263,13 @@ def check_numbers(network: Network) -> list[Problem]:
             if found:
                 what = f"holds {' and '.join(sorted(found))}"
                 problems.append(Problem(f"case {case.name!r}, input {name!r}", what, "record it with finite inputs"))
-        for ref, array in case.outputs.items():
+        for ref, array in [*case.outputs.items(), *((ref, one.values) for ref, one in case.sampled.items())]:
             found = {kind for part in _parts(array) for kind in _kinds(part)}
-            if "infinity" in found:
-                way_out = "record the network with inputs that keep its numbers finite"
-                problems.append(Problem(f"case {case.name!r}, output '{ref}'", "holds infinity", way_out))
-            hopeless[ref] = found == {"NaN"} and hopeless.get(ref, True)
+            hopeless[ref] = bool(found) and "number" not in found and hopeless.get(ref, True)
     for ref, nothing in hopeless.items():
         if nothing:
             way_out = "record the network with inputs that keep its numbers finite"
-            problems.append(Problem(f"output '{ref}'", "is NaN throughout, in every case", way_out))
+            problems.append(Problem(f"output '{ref}'", "is NaN or infinite throughout, in every case", way_out))
     return problems
 
 

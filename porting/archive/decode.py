@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from ..errors import Problem
-from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Network, Noise, TensorRef
+from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Network, Noise, Sampled, TensorRef
 from .arrays import DTYPES, STRINGS, Record
 from .limits import Limits, bad_archive
 
-__all__ = ["Decoder", "decode"]
+__all__ = ["Decoder", "decode", "is_float"]
 
 T = TypeVar("T")
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.@-]+"
@@ -21,6 +22,8 @@ KEYWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 TEXT = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+\\Z")
 SURROGATE = re.compile("[\ud800-\udfff]")
+# Numbers that JSON has no word for, from version 4 on: {"float": "-inf"}.
+FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 # What a zip file can hold, with some left for ".npy".
 LONGEST_MEMBER = 65_000
 NAME_RULE = "is not a name: letters, digits and _ . - @ in parts joined by /, no part . or .."
@@ -111,16 +114,17 @@ class Decoder:
         return TensorRef("", 0)
 
     def plain(self, value: Any, where: str) -> Any:
-        """A configuration's value, as the parser gave it."""
+        """A configuration's value: as the parser gave it, but for numbers that JSON has no word for."""
         if isinstance(value, str):
             self.string(value, where)
         elif isinstance(value, list):
-            for part in value:
-                self.plain(part, where)
+            return [self.plain(part, where) for part in value]
         elif isinstance(value, dict):
-            for key, part in value.items():
+            if self.version > 3 and is_float(value):
+                return FLOATS[value["float"]]
+            for key in value:
                 self.string(key, where)
-                self.plain(part, where)
+            return {key: self.plain(part, where) for key, part in value.items()}
         return value
 
     def string(self, value: str, where: str) -> None:
@@ -237,19 +241,41 @@ class Decoder:
         )
 
     def case(self, value: Any, where: str) -> Case:
-        keys = ("name", "inputs", "outputs", "masks", *(("noise",) if self.version > 1 else ()))
+        further = {1: (), 2: ("noise",), 3: ("noise",)}.get(self.version, ("noise", "sampled"))
+        keys = ("name", "inputs", "outputs", "masks", *further)
         parts = self.record(value, where, *keys)
         name = self.text(parts["name"], f"{where} name")
         where = f"case {name!r}"
         noise = [self.noise(one, f"{where}, noise") for one in self.items(parts.get("noise", []), where, "arrays")]
         self.unique([ref for ref, _ in noise], f"{where}, noise", "tensors")
+        sampled = [
+            self.sampled(one, f"{where}, sample") for one in self.items(parts.get("sampled", []), where, "arrays")
+        ]
+        self.unique([ref for ref, _ in sampled], f"{where}, samples", "tensors")
         return Case(
             name=name,
             inputs=cast("dict[str, Array]", self.arrays(parts["inputs"], f"{where}, input", self.name)),
             outputs=cast("dict[TensorRef, Array]", self.arrays(parts["outputs"], f"{where}, output", self.ref)),
             masks=cast("dict[TensorRef, Array]", self.arrays(parts["masks"], f"{where}, mask", self.ref)),
             noise=dict(noise),
+            sampled=dict(sampled),
         )
+
+    def sampled(self, value: Any, where: str) -> tuple[TensorRef, Sampled]:
+        """Some numbers of a tensor, whose shape is the key ``of``."""
+        given = value if isinstance(value, dict) else {}
+        ref, record = self.array({key: part for key, part in given.items() if key != "of"}, where, self.ref)
+        shape = tuple(
+            self.integer(size, f"{where} of", 1, self.limits.dimension)
+            for size in self.items(given.get("of"), f"{where} of", "rank")
+        )
+        whole = Record("", "", shape, "", 0).size
+        row = whole // shape[0] if shape else 0
+        if len(record.shape) != 2 or record.shape[:1] != shape[:1] or record.shape[1] > row:
+            self.refuse(where, f"has the shape {list(record.shape)}, which is no choice of rows of {list(shape)}")
+        if record.dtype == STRINGS or whole * 8 > self.limits.array_bytes:
+            self.refuse(where, f"is of {record.dtype}, {list(shape)}: too large, or no numbers")
+        return ref, Sampled(shape, cast(Array, record))
 
     def noise(self, value: Any, where: str) -> tuple[TensorRef, Noise]:
         parts = self.record(value, where, "name", "alone", "chain")
@@ -323,9 +349,10 @@ class Decoder:
             return self.mapping(content, where, self.argument)
         if kind == "slice":
             return self.slice(content, where)
-        self.refuse(
-            where, f"has an object with the keys {_shown(list(value))}; it has one of tensor, constant, slice, dict"
-        )
+        if self.version > 3 and is_float(value):
+            return FLOATS[value["float"]]
+        known = "tensor, constant, slice, dict, float"
+        self.refuse(where, f"has an object with the keys {_shown(list(value))}; it has one of {known}")
         return None
 
     def slice(self, value: Any, where: str) -> slice:
@@ -335,6 +362,11 @@ class Decoder:
                 return slice(*parts)
         self.refuse(where, f"has the slice {_shown(value)}, needs three of null, integers, tensors and constants")
         return slice(None)
+
+
+def is_float(value: Mapping[Any, Any]) -> bool:
+    """Whether an object is a number that JSON has no word for."""
+    return len(value) == 1 and isinstance(value.get("float"), str) and value["float"] in FLOATS
 
 
 def _shown(value: Any) -> str:

@@ -14,6 +14,7 @@ from ..errors import Problem
 from ..network import Array, Call, Case, Constant, Layer, Network, TensorRef
 from .arrays import STRINGS, Record, record_of
 from .canonical import FORMAT, LARGEST, SMALLEST, VERSION
+from .decode import is_float
 from .limits import Limits, bad_archive
 
 __all__ = [
@@ -59,6 +60,9 @@ def slots(network: Network) -> Iterator[Slot]:
             for ref, array in arrays.items():
                 where = f"case {case.name!r}, {kind} '{ref}'"
                 yield Slot("references.npz", where, f"{number}/{kind}s/{ref.call}/{ref.output}", array)
+        for ref, sampled in case.sampled.items():
+            where = f"case {case.name!r}, sample of '{ref}'"
+            yield Slot("references.npz", where, f"{number}/sampled/{ref.call}/{ref.output}", sampled.values)
 
 
 def fill(network: Network, arrays: Iterator[Any]) -> Network:
@@ -68,11 +72,12 @@ def fill(network: Network, arrays: Iterator[Any]) -> Network:
         return {key: next(arrays) for key in old}
 
     layers = {name: replace(layer, weights=filled(layer.weights)) for name, layer in network.layers.items()}
-    cases = tuple(
-        replace(case, inputs=filled(case.inputs), outputs=filled(case.outputs), masks=filled(case.masks))
-        for case in network.cases
-    )
-    return replace(network, layers=layers, cases=cases)
+    cases = []
+    for case in network.cases:
+        inputs, outputs, masks = filled(case.inputs), filled(case.outputs), filled(case.masks)
+        sampled = {ref: replace(one, values=next(arrays)) for ref, one in case.sampled.items()}
+        cases.append(replace(case, inputs=inputs, outputs=outputs, masks=masks, sampled=sampled))
+    return replace(network, layers=layers, cases=tuple(cases))
 
 
 def records_of(sketch: Network, file: str) -> list[Record]:
@@ -97,6 +102,7 @@ def in_order(network: Network) -> Network:
             _sorted(case.outputs, refs),
             _sorted(case.masks, tensors),
             _sorted(case.noise, refs),
+            _sorted(case.sampled, refs),
         )
         for case in network.cases
     )
@@ -159,7 +165,7 @@ def describe_sketch(sketch: Network, limits: Limits, version: int = VERSION) -> 
     Raises:
         BadArchive: listing every value that JSON does not hold.
     """
-    plain = Plain(limits)
+    plain = Plain(limits, version > 3)
     description = {
         "format": FORMAT,
         "version": version,
@@ -218,7 +224,10 @@ def _case(case: Case, plain: Plain, version: int) -> dict[str, Any]:
         }
         for ref, one in case.noise.items()
     ]
-    return {**described, "noise": noise}
+    if version < 4:
+        return {**described, "noise": noise}
+    sampled = [{**_described(str(ref), one.values), "of": list(one.shape)} for ref, one in case.sampled.items()]
+    return {**described, "noise": noise, "sampled": sampled}
 
 
 def _described(name: str, record: Record | Array) -> dict[str, Any]:
@@ -235,10 +244,15 @@ def _described(name: str, record: Record | Array) -> dict[str, Any]:
 
 
 class Plain:
-    """Turns configurations and arguments into JSON values; `problems` lists what is none."""
+    """Turns configurations and arguments into JSON values; `problems` lists what is none.
 
-    def __init__(self, limits: Limits) -> None:
+    Attributes:
+        all_floats: whether infinity and NaN have a form, as from version 4 on: ``{"float": "-inf"}``.
+    """
+
+    def __init__(self, limits: Limits, all_floats: bool = True) -> None:
         self.limits = limits
+        self.all_floats = all_floats
         self.count = 0
         self.problems: list[Problem] = []
 
@@ -265,9 +279,12 @@ class Plain:
                 self.refuse(where, "holds an integer outside 64 bits")
             return int(value)
         if isinstance(value, float):
-            if value - value != 0:
-                self.refuse(where, f"holds {value}")
-            return float(value)
+            if value - value == 0:
+                return float(value)
+            if self.all_floats:
+                return {"float": repr(float(value))}
+            self.refuse(where, f"holds {value}")
+            return 0.0
         self.refuse(where, f"holds a {type(value).__name__}")
         return None
 
@@ -278,6 +295,8 @@ class Plain:
         if isinstance(value, (list, tuple)):
             return [self.value(part, where, depth + 1) for part in value]
         if isinstance(value, Mapping):
+            if self.all_floats and is_float(value):
+                self.refuse(where, f"has the value {dict(value)}, which here is the number")
             return {key: self.value(value[key], where, depth + 1) for key in self.keys(value, where)}
         return self.scalar(value, where)
 

@@ -15,9 +15,9 @@ import numpy as np
 from ..engine import Engine
 from ..errors import PortingError
 from ..network import Array, Call, Case, Network, TensorRef
-from .judging import Judge
+from .judging import Judge, comparable
 from .runs import check_runs
-from .shown import of_one_value, unshown
+from .shown import of_one_value, unshown, whole_tensors
 from .tolerance import difference
 from .verdicts import Evidence, LayerVerdict, Report, RunVerdict, some_names
 
@@ -58,10 +58,19 @@ class _Check:
         self.engine = engine
         self.report = report
         self.judge = Judge(network, engine.rules, report.tolerance)
-        self.verdicts = {
-            call.name: LayerVerdict(call.name, class_shown(vars(network.layers[call.layer]))) for call in network.calls
-        }
+        self.verdicts = {call.name: self.verdict_on(call) for call in network.calls}
         report.layers = list(self.verdicts.values())
+        # By case, outputs of calls alone that stand for tensors which were not kept whole.
+        self.made: dict[str, dict[TensorRef, Array]] = {case.name: {} for case in network.cases}
+        self.last = {ref: call.name for call in network.calls for ref in (*call.refs(), *call.reads())}
+
+    def verdict_on(self, call: Call) -> LayerVerdict:
+        """An empty verdict, which knows what the references hold."""
+        cases = self.network.cases
+        recorded = any(case.tells_of(ref) for case in cases for ref in call.refs())
+        given = any(all(case.tells_of(ref) for ref in call.reads()) for case in cases)
+        shown = class_shown(vars(self.network.layers[call.layer]))
+        return LayerVerdict(call.name, shown, recorded=recorded or not cases, inputs_recorded=given or not cases)
 
     def run(self, progress: Optional[Progress]) -> None:
         # Alone first: where a layer is large, its own net is gone before the net of the chain is made.
@@ -69,7 +78,8 @@ class _Check:
             verdict = self.verdicts[call.name]
             for case in self.network.cases:
                 self.check_alone(call, case, verdict)
-            verdict.varies = spread(case.outputs[ref] for case in self.network.cases for ref in call.refs())
+                self.forget(call, case)
+            verdict.varies = spread(_kept(case, ref) for case in self.network.cases for ref in call.refs())
             noises = [
                 case.noise[ref].alone[1] for case in self.network.cases for ref in call.refs() if ref in case.noise
             ]
@@ -93,9 +103,10 @@ class _Check:
     def find_unshown(self) -> None:
         """Note the weights of each layer that nothing shows; those of a layer called twice at its first call."""
         seen: set[str] = set()
+        tensors = whole_tensors(self.network, self.engine.rules)
         for call in self.network.calls:
             if call.layer not in seen:
-                self.verdicts[call.name].unshown = unshown(self.network, call, self.engine.rules)
+                self.verdicts[call.name].unshown = unshown(self.network, call, self.engine.rules, tensors)
             seen.add(call.layer)
 
     def check_weights(self) -> None:
@@ -115,8 +126,26 @@ class _Check:
                     what = "is missing" if found is None else difference(found, array)
                     verdict.accuse(f"weight {name!r}, read back from what runs: {what}")
 
+    def forget(self, call: Call, case: Case) -> None:
+        """Drop what no later call reads."""
+        made = self.made[case.name]
+        for ref in [ref for ref in made if self.last[ref] == call.name]:
+            del made[ref]
+
     def check_alone(self, call: Call, case: Case, verdict: LayerVerdict) -> None:
-        tensors = {ref: _tensor(case, ref) for ref in call.reads()}
+        """Run a call on Keras' tensors; where they were not kept whole, on what the calls before it made of those.
+
+        That has been compared with what was kept of them, so a fault is found where it is; behind one that departs
+        nothing is run.
+        """
+        known = {
+            **{TensorRef(name): array for name, array in case.inputs.items()},
+            **self.made[case.name],
+            **case.outputs,
+        }
+        if not all(ref in known for ref in call.reads()):
+            return
+        tensors = {ref: known[ref] for ref in call.reads()}
         masks = {ref: case.masks[ref] for ref in tensors if ref in case.masks}
         try:
             outputs, kept = self.engine.run_alone(call, tensors, masks)
@@ -127,20 +156,23 @@ class _Check:
             verdict.fail_alone(f"{len(outputs)} outputs instead of {call.outputs}")
             return
         for ref, got, mask in zip(call.refs(), outputs, kept):
-            outcome = self.judge.alone(call, case, ref, got)
-            verdict.note_alone(outcome)
-            if not outcome.agrees:
-                want = case.outputs[ref]
-                where = f"{case.name}, {ref}"
-                verdict.accuse(f"{where}: {difference(got, want)}", Evidence(where, got, want))
+            if case.tells_of(ref):
+                outcome = self.judge.alone(call, case, ref, got)
+                verdict.note_alone(outcome)
+                if outcome.agrees and ref in case.sampled:
+                    self.made[case.name][ref] = got
+                if not outcome.agrees:
+                    accuse(verdict, case, ref, got)
             compare_masks(verdict, mask, case.masks.get(ref), f"{case.name}, {ref}")
 
     def check_chain(self, case: Case) -> None:
         try:
-            made = self.engine.run(case.inputs)
-            # Masks take a run of their own: of the first case and of the last, which the user's samples are.
+            # Masks take a run of their own in NeoML: of the first case and of the last, which the user's samples are.
             ends = case is self.network.cases[0] or case is self.network.cases[-1]
-            masks = self.engine.masks(case.inputs) if ends and case.masks else None
+            with_masks = ends and bool(case.masks)
+            made, masks = (
+                self.engine.run_with_masks(case.inputs) if with_masks else (self.engine.run(case.inputs), None)
+            )
         except PortingError as error:
             for verdict in self.verdicts.values():
                 verdict.fail_chain(f"{case.name}: {error.problems[0]}")
@@ -148,14 +180,21 @@ class _Check:
         for call in self.network.calls:
             verdict = self.verdicts[call.name]
             for ref in call.refs():
-                outcome = self.judge.chain(case, ref, made[ref])
-                verdict.note_chain(outcome)
-                if not outcome.agrees:
-                    where = f"{case.name}, {ref}, in the chain"
-                    want = case.outputs[ref]
-                    verdict.accuse(f"{where}: {difference(made[ref], want)}", Evidence(where, made[ref], want))
+                if case.tells_of(ref):
+                    outcome = self.judge.chain(case, ref, made[ref])
+                    verdict.note_chain(outcome)
+                    if not outcome.agrees:
+                        accuse(verdict, case, ref, made[ref], ", in the chain")
                 if masks is not None:
                     compare_masks(verdict, masks.get(ref), case.masks.get(ref), f"{case.name}, {ref}, in the chain")
+
+
+def accuse(verdict: LayerVerdict, case: Case, ref: TensorRef, got: Array, how: str = "") -> None:
+    """Note the first difference of an output that departs."""
+    got, want = comparable(case, ref, got)
+    part = f" ({want.shape[1]} numbers of each row)" if ref in case.sampled and want.ndim == 2 else ""
+    where = f"{case.name}, {ref}{part}{how}"
+    verdict.accuse(f"{where}: {difference(got, want)}", Evidence(where, got, want))
 
 
 def class_shown(described: Mapping[str, Any]) -> str:
@@ -193,8 +232,8 @@ def compare_masks(verdict: LayerVerdict, got: Optional[Array], want: Optional[Ar
         verdict.accuse(f"{where}: {what}", None if got is None or want is None else Evidence(where, got, want))
 
 
-def _tensor(case: Case, ref: TensorRef) -> Array:
-    return case.outputs[ref] if ref in case.outputs else case.inputs[ref.call]
+def _kept(case: Case, ref: TensorRef) -> Array:
+    return case.sampled[ref].values if ref in case.sampled else case.outputs[ref]
 
 
 def spread(arrays: Iterable[Array]) -> float:

@@ -13,7 +13,7 @@ from .noise import larger
 from .tolerance import TOLERANCE, Allowance, Outcome, allowance_alone, allowance_in_chain, compare
 from .witness import Witness
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "comparable"]
 
 
 class Judge:
@@ -32,7 +32,7 @@ class Judge:
 
     def alone(self, call: Call, case: Case, ref: TensorRef, got: Array) -> Outcome:
         """An output of a call on Keras' own inputs."""
-        want, noise = case.outputs[ref], case.noise.get(ref)
+        (got, want), noise = comparable(case, ref, got), case.noise.get(ref)
         if noise is not None and self.tolerance is None:
             return compare(got, want, allowance_alone(self.network.layers[call.layer], noise.alone))
         outcome = self._plainly(got, want)
@@ -40,7 +40,7 @@ class Judge:
 
     def chain(self, case: Case, ref: TensorRef, got: Array) -> Outcome:
         """A tensor that the network made of the case's inputs."""
-        want, noise = case.outputs[ref], case.noise.get(ref)
+        (got, want), noise = comparable(case, ref, got), case.noise.get(ref)
         if noise is not None and self.tolerance is None:
             return compare(got, want, allowance_in_chain(larger(noise.chain, noise.alone)))
         outcome = self._plainly(got, want)
@@ -77,3 +77,11 @@ class Judge:
 
     def _forgiven(self, got: Array, want: Array, noise: tuple[float, float]) -> Outcome:
         return compare(got, want, allowance_in_chain(noise))
+
+
+def comparable(case: Case, ref: TensorRef, got: Array) -> tuple[Array, Array]:
+    """An output and its reference: the whole, or the places of it that were kept."""
+    sampled = case.sampled.get(ref)
+    if sampled is None:
+        return got, case.outputs[ref]
+    return (sampled.same_of(got), sampled.values) if got.shape == sampled.shape else (got, case.stand_in(ref))

@@ -19,7 +19,10 @@ __all__ = ["Evidence", "LayerVerdict", "Report", "RunVerdict", "some_names"]
 SENSITIVE = 20.0
 # Names in a remark; the others are counted.
 MOST_NAMES = 8
-STATUSES = ("exact", "insensitive", "ill-conditioned", "not checked", "departs in the chain", "departs")
+STATUSES = (
+    *("exact", "insensitive", "ill-conditioned", "not recorded", "not checked"),
+    *("departs in the chain", "departs"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class LayerVerdict:
         why: for a departure, the first difference.
         unshown: its weights, or slices of them, that nothing shows; None where it was not tried.
         evidence: the first arrays that differ.
+        recorded, inputs_recorded: whether the references hold numbers of its outputs, and of what it reads.
     """
 
     call: str
@@ -61,6 +65,8 @@ class LayerVerdict:
     why: str = ""
     unshown: Optional[list[str]] = None
     evidence: Optional[Evidence] = None
+    recorded: bool = True
+    inputs_recorded: bool = True
 
     def __repr__(self) -> str:
         return f"<LayerVerdict on {self.call!r} ({self.class_name}): {self.status}>"
@@ -89,13 +95,18 @@ class LayerVerdict:
         """One of `STATUSES`.
 
         Insensitive: the references hardly vary. Ill-conditioned: they vary, but by so little beside what Keras' own
-        float32 leaves open that they prove nothing.
+        float32 leaves open that they prove nothing. Not recorded: by the user's wish there are no references; where
+        there are some of its outputs and none of what it reads, the chain alone tells.
         """
         alone, chain = self.alone_outcome, self.chain_outcome
         if (alone is not None and not alone.agrees) or self.masks is False or self.weights is False:
             return "departs"
         if chain is not None and not chain.agrees:
             return "departs in the chain"
+        if not self.recorded:
+            return "not recorded"
+        if alone is None and not self.inputs_recorded:
+            alone = chain
         if alone is None or chain is None:
             return "not checked"
         if alone.unmoved < SENSITIVE:
@@ -107,7 +118,7 @@ class LayerVerdict:
     @property
     def ok(self) -> bool:
         """Nothing departs, and something was compared."""
-        return self.status in ("exact", "insensitive", "ill-conditioned")
+        return self.status in ("exact", "insensitive", "ill-conditioned", "not recorded")
 
     @property
     def proved(self) -> bool:
@@ -221,8 +232,12 @@ class Report:
     @property
     def ok(self) -> bool:
         """Every layer was compared, and agrees; so does what `predict` runs."""
-        compared = bool(self.layers or self.runs) and self.cases > 0
-        return compared and all(layer.ok for layer in self.layers) and all(run.ok for run in self.runs)
+        return self.compared and all(layer.ok for layer in self.layers) and all(run.ok for run in self.runs)
+
+    @property
+    def compared(self) -> bool:
+        """Whether anything was."""
+        return any(layer.compared for layer in self.layers) or any(run.tried for run in self.runs)
 
     @property
     def proved(self) -> bool:
@@ -304,7 +319,7 @@ class Report:
 
     def verdict(self) -> str:
         """In a few words: whether it is exact, and how much was proved."""
-        if not self.layers and not self.runs:
+        if not self.compared:
             return "NOTHING WAS COMPARED"
         counts = {status: len(self.having(status)) for status in reversed(STATUSES[1:])}
         counted = [f"{count} {_said(status, count)}" for status, count in counts.items() if count]

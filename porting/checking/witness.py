@@ -47,7 +47,12 @@ class Witness:
         return made
 
     def alone(self, call: Call, case: Case, ref: TensorRef) -> Moves:
-        """How far an output of a call moves when its weights and what it reads move; no noise where numpy cannot."""
+        """How far an output of a call moves when its weights and what it reads move; no noise where numpy cannot.
+
+        Where what it reads was not kept whole, the chain tells.
+        """
+        if any(one in case.sampled for one in call.reads()):
+            return self.chain(case, ref)
         self.asked += 1
         tensors = {one: case.outputs[one] if one in case.outputs else case.inputs[one.call] for one in call.reads()}
         masks = {one: case.masks[one] for one in tensors if one in case.masks}

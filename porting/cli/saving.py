@@ -62,6 +62,13 @@ SAVE_OPTIONS = (
     click.option("--whole", multiple=True, help="A class of your own to keep as it is, for a rule of your own."),
     click.option("--longest", type=click.IntRange(1), help="Steps of tables made of sizes alone [default: 512]."),
     click.option("--noise/--no-noise", default=True, help="Measure how much float32 leaves open [default: yes]."),
+    click.option(
+        "--references",
+        type=click.Choice(["sampled", "all", "outputs", "none"]),
+        default="sampled",
+        show_default=True,
+        help="Of what Keras computed keep some numbers of large outputs, all, the network's outputs, or nothing.",
+    ),
     trust_option,
 )
 
@@ -71,7 +78,10 @@ def save_options(function: F) -> F:
 
     @functools.wraps(function)
     def gathered(**given: Any) -> Any:
-        names = ("samples", "overwrite", "name", "metadata", "custom", "whole", "longest", "noise", "trust_lambda")
+        names = (
+            *("samples", "overwrite", "name", "metadata", "custom"),
+            *("whole", "longest", "noise", "references", "trust_lambda"),
+        )
         return function(saving={name: given.pop(name) for name in names}, **given)
 
     for option in reversed(SAVE_OPTIONS):

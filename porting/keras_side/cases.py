@@ -6,7 +6,8 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
+from itertools import product
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .needs import Need
 from .noise import Variables, with_noise
 from .run import MaskLostError, Progress, check_outputs, record
 from .samples import GENTLENESS, PADDINGS, make_inputs, make_texts, stretched
+from .thinning import PLACES, numbers_of, thinned, to_sample
 
 __all__ = ["Probe", "Recorder", "open_axes", "warn_of_insensitive"]
 
@@ -60,8 +62,10 @@ FIXED = (Probe(5), Probe(1, paddings=("right",)), Probe(33, seed=3, smaller=2))
 LOOPS = frozenset({"TimeDistributed"})
 # A case may hold so many numbers and still be cheap.
 CHEAP = 100_000
-# References hold at most so many numbers for each of the weights, and these besides (8 MB); but two cases at least.
-A_WEIGHT, BESIDES = 3, 2_000_000
+# References hold about so many numbers for each of the weights, and these besides (8 MB); but two cases at least.
+A_WEIGHT, BESIDES = 2, 2_000_000
+# Of what is left, the first case takes no more than that.
+FIRST_SHARE = 0.5
 INSENSITIVE = 1e-5
 
 
@@ -77,11 +81,14 @@ class Recorder:
         progress: told of each recorded case.
         variables: by layer name, the variables that it computes with.
         noise: whether it is measured.
+        references: what is kept, of `REFERENCES`.
+        text_steps: tensors that preprocessing makes, which are kept whatever `references` says.
         errors: what Keras raised at sizes that do not fit.
         not_finite: where Keras computed NaN or infinity.
         left_out: what was tried and is not a reference, in words.
         spread: open axes are given sizes of their own.
         gentlest: index into `GENTLENESS` of the hardest inputs that are tried.
+        takes_infinity: whether tensors may be infinite, as long as the network's outputs are not.
         unmasked: by call, the tensors that reach it without the mask that they were made with.
         ranks: of every tensor, as the last case has it.
         growth: numbers in the references for each number of the inputs, as the first case has it.
@@ -96,11 +103,14 @@ class Recorder:
     progress: Progress
     variables: Variables = field(default_factory=dict)
     noise: bool = True
+    references: str = "sampled"
+    text_steps: frozenset[TensorRef] = frozenset()
     errors: list[Exception] = field(default_factory=list)
     not_finite: list[Problem] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     spread: bool = False
     gentlest: int = 0
+    takes_infinity: bool = False
     unmasked: dict[str, tuple[TensorRef, ...]] = field(default_factory=dict)
     ranks: dict[TensorRef, int] = field(default_factory=dict)
     growth: float = 0.0
@@ -116,10 +126,11 @@ class Recorder:
         """
         self._open_what_is_open()
         cases: list[Case] = []
-        for gentlest in range(len(GENTLENESS)):
-            self.gentlest = gentlest
+        on_purpose = any(_has_infinity((step.call.inputs, step.call.arguments)) for step in self.graph.steps)
+        for self.takes_infinity, self.gentlest in product((on_purpose, True), range(len(GENTLENESS))):
+            self.left_out.clear()
             cases = self._cases(further=samples is None)
-            if cases:
+            if len(cases) > 1 or not self.not_finite:
                 break
         cases += self._texts() if cases else []
         if samples is not None:
@@ -230,11 +241,14 @@ class Recorder:
         return [] if case is None else [case]
 
     def _rows_left(self, row: float, wanted: int) -> int:
-        """How many rows of so many numbers the references may still hold; one, as long as there are not two cases."""
+        """How many rows of so many numbers the references may still hold; one and two at least in the first cases."""
+        fit = int(self._left() // row) if row else wanted
+        return min(wanted, max(fit, 0 if self.count >= 2 else 1 + self.count))
+
+    def _left(self) -> int:
+        """How many numbers the references may still hold."""
         weights = sum(int(np.prod(one.shape)) for held in self.variables.values() for one in held)
-        left = A_WEIGHT * weights + BESIDES - self.recorded
-        fit = int(left // row) if row else wanted
-        return min(wanted, max(fit, 0 if self.count >= 2 else 1))
+        return A_WEIGHT * weights + BESIDES - self.recorded
 
     def _texts(self) -> list[Case]:
         """One more case, where texts go in: of every hard one."""
@@ -323,8 +337,8 @@ class Recorder:
                 self.left_out.append(f"{rows} of {name}, of which Keras makes NaN or infinity")
                 return self._checked(fewer)
         ends_finite = all(_finite(case.outputs[ref]) for ref in refs_of(self.graph.outputs) if ref in case.outputs)
-        if ends_finite and not any(_infinite(array) for array in case.outputs.values()):
-            return self._checked(case)  # NaN that the network itself puts aside; a folder holds no infinity
+        if ends_finite and (self.takes_infinity or not any(_infinite(array) for array in case.outputs.values())):
+            return self._checked(case)  # what is not finite the network itself puts aside
         self.not_finite += self._where_not_finite(case)
         self.left_out.append(f"{name}, of which Keras makes NaN or infinity")
         return None
@@ -356,12 +370,25 @@ class Recorder:
                 raise Unsupported(Problem(str(ref), what, "name the axes: without, squeeze takes the batch too"))
         self.ranks = {ref: array.ndim for ref, array in case.outputs.items()}
         check_outputs(case, self.model, self.graph, self.front)
-        given = sum(array.size for array in case.inputs.values())
-        numbers = given + sum(array.size for array in case.outputs.values())
-        self.growth = self.growth or numbers / given
-        self.recorded += numbers
+        self.growth = self.growth or numbers_of(case) / sum(array.size for array in case.inputs.values())
+        kept = self._kept(case)
+        self.recorded += numbers_of(kept)
         self.count += 1
-        return with_noise(case, self.graph, self.front, self.variables) if self.noise else case
+        return kept
+
+    def _kept(self, case: Case) -> Case:
+        """The case with its noise, and of its tensors what the folder is to keep."""
+        whole = self.text_steps.union(refs_of(self.graph.outputs) if self.references != "none" else ())
+        if self.references in ("outputs", "none"):
+            sampled, places = frozenset(case.outputs) - whole, 0
+        elif self.references == "all":
+            sampled, places = frozenset[TensorRef](), 0
+        else:
+            left = self._left() * (1.0 if self.count else FIRST_SHARE)
+            sampled, places = to_sample(case, whole, int(left)), PLACES
+        if self.noise and self.references != "none":
+            case = with_noise(case, self.graph, self.front, self.variables, sampled)
+        return thinned(case, sampled, places)
 
     def _where_not_finite(self, case: Case) -> Iterator[Problem]:
         for ref, array in case.outputs.items():
@@ -407,6 +434,15 @@ def _finite(array: Array) -> bool:
 
 def _infinite(array: Array) -> bool:
     return array.dtype.kind in "fc" and bool(np.isinf(array).any())
+
+
+def _has_infinity(argument: Any) -> bool:
+    """Whether an argument of a call holds an infinite number, such as what a pool's input is padded with."""
+    if isinstance(argument, (tuple, list)):
+        return any(map(_has_infinity, argument))
+    if isinstance(argument, Mapping):
+        return _has_infinity(tuple(argument.values()))
+    return isinstance(argument, float) and abs(argument) == inf
 
 
 def _join(numbers: Sequence[int]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -113,7 +112,7 @@ class _Describer:
         if isinstance(value, np.dtype):
             return value.name
         if isinstance(value, float):
-            return self.number(value, key)
+            return value
         if isinstance(value, np.ndarray):
             return self.value(value.tolist(), key)
         if isinstance(value, (list, tuple)):
@@ -135,12 +134,6 @@ class _Describer:
             value = value["config"]
         name = value if isinstance(value, str) else getattr(value, "__name__", None)
         return self.functions.get(str(name))
-
-    def number(self, value: float, key: str) -> Any:
-        if not math.isfinite(value):
-            self.problem(f"config {key}={value!r} is not finite", "use a large finite number")
-            return None
-        return value
 
     def mapping(self, value: Mapping[Any, Any], key: str) -> Any:
         if "class_name" in value and "config" in value:

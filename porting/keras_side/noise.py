@@ -7,7 +7,7 @@ did without: a decision is not noise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,9 @@ Variables = Mapping[str, Sequence[Any]]
 LARGEST = 64 << 20
 
 
-def with_noise(case: Case, graph: Graph, front: Front, variables: Variables) -> Case:
+def with_noise(
+    case: Case, graph: Graph, front: Front, variables: Variables, sampled: Collection[TensorRef] = ()
+) -> Case:
     """The case with its noise.
 
     Args:
@@ -35,9 +37,13 @@ def with_noise(case: Case, graph: Graph, front: Front, variables: Variables) -> 
         graph: what is run.
         front: its Keras.
         variables: by layer name, the variables that a call of it computes with. They are as they were when this ends.
+        sampled: tensors that will not be kept whole: a call alone is given what the calls before it make of the others.
     """
     kept = _inputs(case, graph, front)
-    trials = [_Trial(front, case, _inputs(case, graph, front), generator(pattern)) for pattern in range(PATTERNS)]
+    trials = [
+        _Trial(front, case, _inputs(case, graph, front), generator(pattern), frozenset(sampled))
+        for pattern in range(PATTERNS)
+    ]
     noise: dict[TensorRef, Noise] = {}
     last = _last_steps(graph)
     for number, step in enumerate(graph.steps):
@@ -48,23 +54,37 @@ def with_noise(case: Case, graph: Graph, front: Front, variables: Variables) -> 
         measured = [trial.measure(step, kept, read, one, held) for trial, one in zip(trials, moved)]
         noise.update({ref: united(found[ref] for found in measured) for ref in step.call.refs()})
         for ref in last.get(number, ()):
-            for values in (kept, *(trial.values for trial in trials)):
+            for values in (kept, *(trial.values for trial in trials), *(trial.made for trial in trials)):
                 values.pop(ref, None)
     return replace(case, noise=noise)
 
 
 class _Trial:
-    """One pattern of ups and downs, and the chain of values that follows from it."""
+    """One pattern of ups and downs, and the chain of values that follows from it.
 
-    def __init__(self, front: Front, case: Case, values: dict[TensorRef, Any], random: np.random.Generator) -> None:
+    Attributes:
+        values: the chain, as far as it has come.
+        made: of the tensors that are not kept whole, what calls alone have made.
+    """
+
+    def __init__(
+        self,
+        front: Front,
+        case: Case,
+        values: dict[TensorRef, Any],
+        random: np.random.Generator,
+        sampled: Collection[TensorRef],
+    ) -> None:
         self.front = front
         self.case = case
         self.values = values
         self.random = random
+        self.sampled = sampled
+        self.made: dict[TensorRef, Any] = {}
 
     def moved_inputs(self, read: Mapping[TensorRef, Any]) -> dict[TensorRef, Any]:
         """What a call reads, moved; with the masks that it has at this moment, before the call takes them off."""
-        return {ref: self._moved(value, self.front.mask(value)) for ref, value in read.items()}
+        return {ref: self._moved(self.made.get(ref, value), self.front.mask(value)) for ref, value in read.items()}
 
     def measure(
         self,
@@ -88,6 +108,8 @@ class _Trial:
         for ref, one, other in zip(refs, alone, chain):
             want = self.case.outputs[ref]
             found[ref] = Noise(moves(self.front.to_numpy(one), want), moves(self.front.to_numpy(other), want))
+            if ref in self.sampled:
+                self.made[ref] = one
             follows = other if self._floats(other) else kept[ref]
             self.values[ref] = self._moved(follows, self.front.mask(kept[ref]))
         return found

@@ -9,18 +9,19 @@ from typing import Any
 
 from ..archive.folder import check_target
 from ..archive.metadata import metadata_problems
-from ..errors import Problem, Unsupported
+from ..errors import Mismatch, Problem, Unsupported
 from ..network import Layer, Network
 from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
-from .graph import Graph, walk
+from .graph import Graph, Step, walk
 from .keras_api import Front
 from .layers import check_layer, check_numbers_of, id_limit, is_code, parts_of
 from .needs import find_needs
 from .run import MaskLostError, Progress
 from .samples import name_samples
 from .text import preprocessing_config, preprocessing_weights
+from .thinning import REFERENCES
 from .unfolding import LONGEST, training_settings
 from .weights import Weights, collect_weights, full_names
 from .which_keras import front_of
@@ -40,6 +41,7 @@ def save(
     longest: int = LONGEST,
     noise: bool = True,
     metadata: Mapping[str, Any] | None = None,
+    references: str = "sampled",
 ) -> Network:
     """Save a Keras model as a folder that the other environments read.
 
@@ -58,13 +60,18 @@ def save(
             `check` allows what the numpy engine's own noise says.
         metadata: what people should know of the network, as JSON values: ``title``, ``version``, ``authors``,
             ``license``, ``labels`` (the names of its classes), ``notes``, and whatever else.
+        references: what the folder keeps of what Keras computed. ``"sampled"``: every layer's outputs, of large ones
+            some numbers, so that a folder has about three times the bytes of the weights and 8 MB. ``"all"``: every
+            number. ``"outputs"``: the network's outputs alone, so that no layer is proved by itself. ``"none"``:
+            no outputs, so that `check` has nothing to compare.
 
     Returns:
         The saved network.
 
     Raises:
         Unsupported: the model holds what cannot be saved; all problems are listed.
-        Mismatch: the samples do not fit the inputs, or the recorded calls do not give the model's outputs.
+        Mismatch: the samples do not fit the inputs, or the recorded calls do not give the model's outputs; or
+            `references` is none of these.
         BadArchive: the folder is there and `overwrite` is false, or it holds something else.
     """
     if folder is not None:
@@ -73,7 +80,16 @@ def save(
     wrong = metadata_problems(told)
     if wrong:
         raise Unsupported(wrong)
-    network = describe(model, samples, name=name, progress=progress, whole=whole, longest=longest, noise=noise)
+    network = describe(
+        model,
+        samples,
+        name=name,
+        progress=progress,
+        whole=whole,
+        longest=longest,
+        noise=noise,
+        references=references,
+    )
     network = replace(network, metadata=told)
     if folder is not None:
         from ..archive import write_network
@@ -91,11 +107,14 @@ def describe(
     whole: Collection[str] = (),
     longest: int = LONGEST,
     noise: bool = True,
+    references: str = "sampled",
 ) -> Network:
     """The network that `save` would write."""
+    if references not in REFERENCES:
+        raise Mismatch(Problem("references", f"is {references!r}", f"give one of {', '.join(REFERENCES)}"))
     front = front_of(model)
     check_is_graph(model, front)
-    arguments = (model, samples, name or model.name, progress or _silent, front, noise)
+    arguments = (model, samples, name or model.name, progress or _silent, front, noise, references)
     try:
         return _describe(walk(model, front, whole=whole, longest=longest), *arguments)
     except MaskLostError:
@@ -103,7 +122,14 @@ def describe(
 
 
 def _describe(
-    graph: Graph, model: Any, samples: Any, name: str, progress: Progress, front: Front, noise: bool
+    graph: Graph,
+    model: Any,
+    samples: Any,
+    name: str,
+    progress: Progress,
+    front: Front,
+    noise: bool,
+    references: str,
 ) -> Network:
     # Keras 3 builds a layer that is another's activation as it first runs.
     unbuilt = [part for layer in graph.layers.values() for part in parts_of(layer, front) if not _is_built(part, front)]
@@ -115,7 +141,8 @@ def _describe(
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
     given = None if samples is None else name_samples(samples, needs)
     variables = {name: list(named.values()) for name, named in weights.variables.items()}
-    recorder = Recorder(model, graph, front, needs, progress, variables, noise)
+    steps = frozenset(ref for step in graph.steps if _makes_texts(step, layers) for ref in step.call.refs())
+    recorder = Recorder(model, graph, front, needs, progress, variables, noise, references, steps)
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
     if unbuilt:
@@ -129,6 +156,10 @@ def _describe(
         cases=cases,
         origin=front.versions(),
     )
+
+
+def _makes_texts(step: Step, layers: Mapping[str, Layer]) -> bool:
+    return layers[step.call.layer].class_name in PREPROCESSING
 
 
 def _silent(done: int, total: int, text: str) -> None:

@@ -89,15 +89,16 @@ def check_dtypes(network: Network, call: Call, outputs: Iterable[T]) -> None:
     """Refuse a call whose results have another dtype than the references show. Raises Unsupported."""
     if not network.cases:
         return
-    shown = network.cases[0].outputs
+    shown = network.cases[0]
+    covered = shown.covered()
     problems = [
         Problem(
             f"{network.layers[call.layer].class_name} {call.name!r}",
-            f"gives {output.dtype} here and {shown[ref].dtype} in Keras",
+            f"gives {output.dtype} here and {shown.dtype(ref)} in Keras",
             "cast its inputs to one dtype, float32 or int32, where the model is built",
         )
         for ref, output in zip(call.refs(), outputs)
-        if ref in shown and shown[ref].dtype.kind in "biuf" and output.dtype != shown[ref].dtype.name
+        if ref in covered and shown.dtype(ref).kind in "biuf" and output.dtype != shown.dtype(ref).name
     ]
     if problems:
         raise Unsupported(problems)

@@ -43,7 +43,7 @@ class Plan:
 
 def observed_shape(network: Network, ref: TensorRef) -> Shape:
     """A tensor's shape as the references show it: sizes that differ between cases are open."""
-    shapes = [case.outputs[ref].shape for case in network.cases if ref in case.outputs]
+    shapes = [case.shape(ref) for case in network.cases if ref in case.covered()]
     if not shapes:
         return (None,)
     return (None, *(sizes[0] if len(set(sizes)) == 1 else None for sizes in list(zip(*shapes))[1:]))
@@ -51,8 +51,8 @@ def observed_shape(network: Network, ref: TensorRef) -> Shape:
 
 def _stand_in(network: Network, graph: Graph, ref: TensorRef) -> Wire:
     shape = observed_shape(network, ref)
-    array = next((case.outputs[ref] for case in network.cases if ref in case.outputs), None)
-    dtype = "float32" if array is None or array.dtype.kind not in "biu" else array.dtype.name
+    shown = next((case.dtype(ref) for case in network.cases if ref in case.covered()), None)
+    dtype = "float32" if shown is None or shown.kind not in "biu" else shown.name
     layout = canonical(len(shape), dtype)
     wire = Wire(shape, dtype, layout, graph.add("Source", name=f"stand-in {ref}"), graph, ids_from=frozenset())
     masks = [case.masks[ref] for case in network.cases if ref in case.masks]

@@ -55,7 +55,7 @@ class NumpyEngine(Engine):
             self.ops,
             self._inputs(case.inputs),
             self.rules,
-            stand_in=lambda ref: _value(case.outputs[ref], case.masks.get(ref)),
+            stand_in=lambda ref: _value(case.stand_in(ref), case.masks.get(ref)),
         )
         self.ops.watched = {}
         self.rows_together = self.ops.rows_meet
@@ -66,8 +66,14 @@ class NumpyEngine(Engine):
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """The wanted tensors (None: all that calls make) for checked inputs by name."""
         refs = None if wanted is None else list(wanted)
+        tensors = self._walked(inputs, refs)
+        if refs is None:
+            refs = [ref for call in self.network.calls for ref in call.refs()]
+        return {ref: tensors[ref].value for ref in refs}
+
+    def _walked(self, inputs: Mapping[str, Array], wanted: Optional[list[TensorRef]]) -> dict[TensorRef, Value]:
         try:
-            tensors = walk(self.network, self.ops, self._inputs(inputs), self.rules, wanted=refs)
+            return walk(self.network, self.ops, self._inputs(inputs), self.rules, wanted=wanted)
         except Unsupported as error:
             if not self.network.cases:
                 raise
@@ -75,14 +81,15 @@ class NumpyEngine(Engine):
             shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
             way_out = "do the sizes of the inputs fit each other?"
             raise Mismatch([Problem(f"inputs {shapes}", str(one), way_out) for one in error.problems]) from error
-        if refs is None:
-            refs = [ref for call in self.network.calls for ref in call.refs()]
-        return {ref: tensors[ref].value for ref in refs}
 
     def masks(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Array]:
-        tensors = walk(self.network, self.ops, self._inputs(inputs), self.rules)
-        made = {ref: tensors[ref].mask for call in self.network.calls for ref in call.refs()}
-        return {ref: mask.value for ref, mask in made.items() if mask is not None}
+        return self.run_with_masks(inputs)[1]
+
+    def run_with_masks(self, inputs: Mapping[str, Array]) -> tuple[dict[TensorRef, Array], dict[TensorRef, Array]]:
+        tensors = self._walked(inputs, None)
+        made = {ref: tensors[ref] for call in self.network.calls for ref in call.refs()}
+        masks = {ref: one.mask.value for ref, one in made.items() if one.mask is not None}
+        return {ref: one.value for ref, one in made.items()}, masks
 
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]

@@ -87,6 +87,17 @@ class FrontedEngine(Engine):
         given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
         return self.core.masks(given) if given else {}
 
+    def run_with_masks(
+        self, inputs: Mapping[str, Array]
+    ) -> tuple[dict[TensorRef, Array], Optional[dict[TensorRef, Array]]]:
+        tensors = self.front.run(inputs)
+        found = {TensorRef(step.call.name): tensors[TensorRef(step.call.name)] for step in self.front.steps}
+        if not self.front.core_inputs:
+            return found, {}
+        given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
+        made, masks = self.core.run_with_masks(check_inputs(given, self.front.core_inputs, self.core.id_limits))
+        return {**found, **made}, masks
+
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
     ) -> tuple[list[Array], list[Optional[Array]]]:

@@ -179,4 +179,5 @@ def _core_case(case: Case, inputs: Iterable[Input], rest: Iterable[Call]) -> Cas
         {one.name: known[one.ref] for one in inputs},
         {ref: array for ref, array in case.outputs.items() if ref in refs},
         {ref: array for ref, array in case.masks.items() if ref in refs or ref.call in {one.name for one in inputs}},
+        sampled={ref: one for ref, one in case.sampled.items() if ref in refs},
     )

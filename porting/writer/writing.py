@@ -72,7 +72,7 @@ class Written:
             inputs[one.ref] = Traced(node, tuple(Value(case.inputs[one.name]) for case in network.cases))
 
         def stand_in(ref: TensorRef) -> Traced:
-            values = tuple(Value(case.outputs[ref]) for case in network.cases)
+            values = tuple(Value(case.stand_in(ref)) for case in network.cases)
             masks = [case.masks.get(ref) for case in network.cases]
             mask = None
             if all(one is not None for one in masks):

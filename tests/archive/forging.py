@@ -37,7 +37,7 @@ VALUES: tuple[Any, ...] = (
 FRAGMENTS = (
     '"', "\\", "{", "}", "[", "]", ",", ":", "NaN", "Infinity", "-", "0", "1e999", "1" * 5000, "\\ud800", "\\u0000",
     "\0", "[" * 200, '{"a":' * 200, "\t", "\r", " ", "null", "true", "1.0", "1E1", "0x1",
-    '"sha256": "', '"version": 2', '"version": 3', "\ufeff",
+    '"sha256": "', '"version": 3', '"version": 4', "\ufeff",
 )  # fmt: skip
 EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
@@ -170,7 +170,7 @@ def array_entries(description: Mapping[str, Any], file: str) -> Iterator[dict[st
             yield from layer["weights"]
     else:
         for case in description["cases"]:
-            for kind in ("inputs", "outputs", "masks"):
+            for kind in ("inputs", "outputs", "masks", "sampled"):
                 yield from case[kind]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,10 @@ import pytest
 from porting.archive import LIMITS, Limits, canonical, read_network
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
-from porting.network import Call, Case, Constant, Input, Layer, Network, Noise, TensorRef
+from porting.network import Call, Case, Constant, Input, Layer, Network, Noise, Sampled, TensorRef
 
 X, TOKENS = TensorRef("x"), TensorRef("tokens")
-SPLIT, JOIN = TensorRef("encoder/Split"), TensorRef("join")
+SPLIT, JOIN, LAST = TensorRef("encoder/Split"), TensorRef("join"), TensorRef("join@2")
 
 
 def make_network(**changes: Any) -> Network:
@@ -29,13 +30,13 @@ def make_network(**changes: Any) -> Network:
         "calls": (
             Call("encoder/Split", "encoder/Split", (X,), {"at": slice(1, None, TOKENS), "mask": None}, outputs=2),
             Call("join", "join", ((SPLIT, TensorRef("encoder/Split", 1)), Constant("table")), unmasked=(SPLIT,)),
-            Call("join@2", "join", (JOIN,), {"how": {"b": 1.0, "a": (1, "é")}}),
+            Call("join@2", "join", (JOIN,), {"how": {"b": 1.0, "a": (1, "é")}, "fill": (-math.inf, math.nan)}),
         ),
         "layers": {
             "encoder/Split": Layer(
                 "encoder/Split",
                 "package>Split",
-                {"units": 2, "rate": 1e-7, "nested": {"b": [None, True], "a": "text"}},
+                {"units": 2, "rate": 1e-7, "nested": {"b": [None, True, math.inf], "a": "text"}},
                 {"kernel": np.array([[1, 2], [3, np.inf]], np.float32), "Kernel": np.zeros((0, 3), np.float16)},
             ),
             "join": Layer(
@@ -58,6 +59,7 @@ def make_network(**changes: Any) -> Network:
 def make_case(name: str, batch: int) -> Case:
     numbers = np.arange(batch * 2, dtype=np.float32).reshape(batch, 2)
     joined = np.where(numbers == 1, np.float32(np.nan), numbers)
+    padded = np.where(numbers == 2, np.float32(-np.inf), joined)
     return Case(
         name,
         {"x": numbers, "tokens": np.arange(batch * 3, dtype=np.int32).reshape(batch, 3)},
@@ -65,19 +67,31 @@ def make_case(name: str, batch: int) -> Case:
             SPLIT: numbers[:, :1],
             TensorRef("encoder/Split", 1): -numbers[:, 1:],
             JOIN: joined,
-            TensorRef("join@2"): joined,
         },
         {TOKENS: np.ones((batch, 3), bool), SPLIT: numbers[:, 0] > 0},
         {SPLIT: Noise((1e-7, 2.5e-8), (0.0, 3.4028234663852886e38))},
+        {LAST: Sampled((batch, 2, 5), padded)},
     )
 
 
 def as_version(version: int) -> Network:
-    """`make_network` as a folder of that version has it."""
+    """`make_network` as a folder of that version has it: 1 without noise, 2 metadata, 3 samples and infinity in JSON."""
     network = make_network() if version > 2 else make_network(metadata={})
-    if version > 1:
+    if version > 3:
         return network
-    return replace(network, cases=tuple(replace(case, noise={}) for case in network.cases))
+    cases = []
+    for case in network.cases:
+        noise = case.noise if version > 1 else {}
+        cases.append(replace(case, noise=noise, outputs={**case.outputs, LAST: case.outputs[JOIN]}, sampled={}))
+    *calls, last = network.calls
+    first = network.layers["encoder/Split"]
+    config = {**first.config, "nested": {"b": [None, True], "a": "text"}}
+    return replace(
+        network,
+        calls=(*calls, replace(last, arguments={"how": last.arguments["how"]})),
+        layers={**network.layers, "encoder/Split": replace(first, config=config)},
+        cases=tuple(cases),
+    )
 
 
 def content(network: Network) -> Any:
@@ -99,6 +113,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
+    if isinstance(value, float) and math.isnan(value):
+        return ("float", "nan")
     if value is None or isinstance(value, (bool, int, float, str)):
         return (type(value).__name__, value)
     return _plain(vars(value))

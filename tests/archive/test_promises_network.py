@@ -17,12 +17,13 @@ from porting.archive import Limits, array_files, canonical, checks, describe, re
 from porting.archive.decode import decode
 from porting.archive.folder import FILES
 from porting.errors import BadArchive
-from porting.network import Call, Case, Input, Layer, Network, Noise
+from porting.network import Call, Case, Input, Layer, Network, Noise, Sampled
 
 from ..fuzz_archive import Fuzz
 from .forging import BLIND, SEALED, array_entries, data_spans, edit_data, edit_text, flip_bits
 from .helpers import (
     JOIN,
+    LAST,
     SPLIT,
     body_of,
     bytes_of,
@@ -89,7 +90,7 @@ def test_promise_13_noise_is_two_numbers(saved: Path, moved: Any) -> None:
     assert "noise 'encoder/Split:0' chain: is" in refusal(saved)
 
 
-@pytest.mark.parametrize(("version", "key"), [(1, "noise"), (2, "metadata")])
+@pytest.mark.parametrize(("version", "key"), [(1, "noise"), (2, "metadata"), (3, "sampled")])
 def test_promise_2_a_folder_of_an_older_version_holds_nothing_newer(saved: Path, version: int, key: str) -> None:
     description = loads((saved / "network.json").read_bytes())
     (saved / "network.json").write_bytes(seal({**description, "version": version}))
@@ -111,6 +112,13 @@ def test_promise_11_metadata_has_the_form_that_its_keys_ask_for(saved: Path, met
     assert told in refusal(saved)
     with pytest.raises(BadArchive, match="metadata"):
         write_network(make_network(metadata=metadata), saved.parent / "other")
+
+
+def test_promise_2_a_folder_of_version_3_holds_no_infinity_in_json(saved: Path) -> None:
+    description = loads((saved / "network.json").read_bytes())
+    (saved / "network.json").write_bytes(seal({**description, "version": 3}))
+    told = refusal(saved)
+    assert "has an object with the keys ['float']" in told
 
 
 @pytest.mark.parametrize(
@@ -135,9 +143,9 @@ def test_promise_10_full_names_of_weights_are_unique(tmp_path: Path) -> None:
 
 def cases(change: Any) -> Network:
     first = make_case("batch 2", 2)
-    parts = {name: dict(getattr(first, name)) for name in ("inputs", "outputs", "masks")}
+    parts = {name: dict(getattr(first, name)) for name in ("inputs", "outputs", "masks", "sampled")}
     change(**parts)
-    return make_network(cases=(Case("batch 2", **parts), *NET.cases[1:]))
+    return make_network(cases=(dataclasses.replace(first, **parts), *NET.cases[1:]))
 
 
 def _set(kind: str, key: Any, array: Any) -> Any:
@@ -166,7 +174,13 @@ SPLIT1 = SPLIT.__class__("encoder/Split", 1)
         (cases(_set("inputs", "x", np.zeros((2, 3), F))), "has the shape [2, 3], the input is [None, 2]"),
         (cases(_set("inputs", "x", np.zeros((0, 2), F))), "is empty: its shape is [0, 2]"),
         (cases(_set("inputs", "x", np.zeros((2, 2)))), "is of float64, the input is of float32"),
-        (cases(_set("outputs", SPLIT, np.array([[np.inf], [1]], F))), "output 'encoder/Split:0': holds infinity"),
+        (cases(_set("outputs", LAST, np.zeros((2, 2, 5), F))), "'join@2:0' is kept whole and in part"),
+        (cases(_set("sampled", LAST, Sampled((3, 2, 5), np.zeros((2, 2), F)))), "no choice of rows of [3, 2, 5]"),
+        (cases(_set("sampled", LAST, Sampled((2, 5), np.zeros((2, 2), F)))), "rank 3, of float32 and rank 2"),
+        (cases(_set("sampled", LAST, Sampled((2, 2, 5), np.zeros((2, 11), F)))), "no choice of rows of [2, 2, 5]"),
+        (cases(_set("sampled", LAST, Sampled((2, 2, 5), np.zeros(2, F)))), "no choice of rows of [2, 2, 5]"),
+        (cases(_set("sampled", LAST, Sampled((2, 2, 0), np.zeros((2, 0), F)))), "is 0, needs an integer from 1"),
+        (cases(_drop("sampled", LAST)), "'join@2:0' is missing"),
         (
             cases(_set("outputs", SPLIT, np.zeros((2, 1)))),
             "is of float32 and rank 2, of float64 and rank 2 in the first",
@@ -184,13 +198,14 @@ def test_promise_13_references_are_finite_and_complete_in_at_least_two_cases(
         write_network(network, tmp_path / "net")
 
 
-def test_promise_13_an_output_may_hold_nan_but_not_in_every_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_promise_13_an_output_may_hold_what_is_not_finite_but_not_in_every_place(tmp_path: Path, value: float) -> None:
     def changed(case: Case) -> Case:
-        return dataclasses.replace(case, outputs={**case.outputs, SPLIT: np.full((2, 1), np.nan, F)})
+        return dataclasses.replace(case, outputs={**case.outputs, SPLIT: np.full((2, 1), value, F)})
 
     one = make_network(cases=(changed(NET.cases[0]), NET.cases[1]))
     assert content(read_network(write_network(one, tmp_path / "net"))) == content(one)
-    with pytest.raises(BadArchive, match="'encoder/Split:0': is NaN throughout"):
+    with pytest.raises(BadArchive, match="'encoder/Split:0': is NaN or infinite throughout"):
         write_network(make_network(cases=tuple(map(changed, NET.cases))), tmp_path / "other")
 
 
@@ -304,6 +319,7 @@ def test_promise_16_writing_is_deterministic(tmp_path: Path) -> None:
                 backwards(case.outputs),
                 backwards(case.masks),
                 backwards(case.noise),
+                backwards(case.sampled),
             )
             for case in one.cases
         ),

@@ -211,8 +211,7 @@ def test_weights_that_differ_in_case_only_have_members_of_their_own(tmp_path: Pa
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (float("nan"), "holds nan"),
-        (float("-inf"), "holds -inf"),
+        ({"a": {"float": "inf"}}, "which here is the number"),
         (2**64, "outside 64 bits"),
         (b"bytes", "holds a bytes"),
         (np.float32(1), "holds a float32"),

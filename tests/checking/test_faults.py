@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import porting
 from porting.archive import read_network
 from porting.checking import check_network
 from porting.engine_factory import make_engine
+from porting.keras_side.thinning import thinned
 from porting.neoml_side.stored import store
+from porting.network import Array, TensorRef
 from tests.checking.faults import FAULTS
 
 SAVED = Path(__file__).parent.parent.parent / "saved_weights"
@@ -50,6 +53,28 @@ def test_faults_are_found_where_they_are(name: str, engine: str) -> None:
         assert run.name in report.headline()
         with pytest.raises(porting.Mismatch, match=run.name):
             report.raise_if_bad()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.layer is not None])
+def test_faults_are_found_where_large_tensors_are_not_kept_whole(name: str, engine: str) -> None:
+    fault = FAULTS[name]
+    sound = read_network(SAVED / fault.folder)
+    outputs = set(sound.output_refs())
+
+    def is_large(ref: TensorRef, array: Array) -> bool:
+        return array.dtype.kind == "f" and array[0].size > 16 and ref not in outputs
+
+    cases = [
+        thinned(case, [ref for ref, one in case.outputs.items() if is_large(ref, one)], 16) for case in sound.cases
+    ]
+    assert any(case.sampled for case in cases)
+    network = replace(sound, cases=tuple(cases))
+    report = check_network(network, make_engine(network, engine, None))
+    assert report.ok, str(report)
+    first = check_network(network, fault.plant(network, engine)).first_departure
+    assert first is not None
+    assert (first.call, first.status) == (fault.layer, "departs")
 
 
 def test_a_live_weight_that_was_changed_is_found() -> None:

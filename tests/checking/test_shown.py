@@ -9,7 +9,7 @@ import numpy as np
 
 from porting.archive import read_network
 from porting.checking import check_network
-from porting.checking.shown import of_one_value, unshown
+from porting.checking.shown import of_one_value, unshown, whole_tensors
 from porting.engine_factory import make_engine
 from porting.layers import RULES
 from porting.network import Network, TensorRef
@@ -19,7 +19,8 @@ SAVED = Path(__file__).parent.parent.parent / "saved_weights"
 
 
 def found(network: Network, layer: str) -> list[str]:
-    return unshown(network, next(call for call in network.calls if call.layer == layer), RULES)
+    call = next(call for call in network.calls if call.layer == layer)
+    return unshown(network, call, RULES, whole_tensors(network, RULES))
 
 
 def test_trained_weights_are_all_shown() -> None:

@@ -34,7 +34,7 @@ from .network import PARTS, check_stored_network, describe_network
 __all__ = ["StoredDescription", "description_path", "read_description"]
 
 FORMAT = "porting stored net"
-VERSION = 5
+VERSION = 6
 STRINGS = "str"
 LARGEST_ID = 1 << 31
 _LAYOUT = re.compile(r"(?!.*(.).*\1)[LBSHWDC]{1,7}\Z")
@@ -64,7 +64,7 @@ class StoredDescription:
         outputs: the structure that `predict` returns.
         whole: the sketch of the network that the net was built from; None where it was not stored.
         version: of the format; 1 knows no `whole`, 2 no sinks that tell of ids, 3 no outputs of Keras' and no
-            noise, and 4 no metadata.
+            noise, 4 no metadata, and 5 no infinity in JSON.
         metadata: the network's.
     """
 
@@ -86,7 +86,7 @@ class StoredDescription:
         Raises:
             BadArchive: listing every setting that JSON does not hold.
         """
-        plain = Plain(limits)
+        plain = Plain(limits, self.version > 5)
         described = {
             "format": FORMAT,
             "version": self.version,
@@ -195,6 +195,7 @@ class _StoredDecoder(Decoder):
 
     def description(self, value: Any) -> StoredDescription:
         version: int = value["version"]
+        self.version = network_version(version)
         keys = ("format", "version", "name", "archive", "inputs", "sources", "sinks", "preprocessing", "outputs")
         parts = self.record(value, self.file, *keys, *(("network",) if version > 1 else ()), *self.later(version))
         archive = self.record(parts["archive"], "archive", "bytes", "sha256")

@@ -61,6 +61,7 @@ def write_stored(path: Path, network: Network, kept: Iterable[TensorRef], limits
             case,
             outputs={ref: array for ref, array in case.outputs.items() if ref in wanted},
             noise={ref: noise for ref, noise in case.noise.items() if ref in wanted},
+            sampled={},
         )
         for case in network.cases
     )
