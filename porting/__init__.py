@@ -297,7 +297,12 @@ def check(
 
 
 def standalone(
-    folder: Folder, out: Folder, rules: RulesGiven = None, overwrite: bool = False, tolerance: float = 1e-5
+    folder: Folder,
+    out: Folder,
+    rules: RulesGiven = None,
+    overwrite: bool = False,
+    tolerance: Optional[float] = None,
+    references: Literal["all", "outputs", "none"] = "all",
 ) -> Path:
     """Write a saved network as one readable Python file and one npz that need numpy alone, not even porting.
 
@@ -306,7 +311,9 @@ def standalone(
         out: the folder to write to; the files carry the network's name.
         rules: as `load` takes them.
         overwrite: replace files that exist.
-        tolerance: what the file's own ``--check`` allows, in |a − b| ≤ t + t·|b|.
+        tolerance: what the file's own ``--check`` allows, in |a − b| ≤ t + t·|b|; by default what float32 can hold.
+        references: which of the folder's go into the file: all, the network's outputs, or none, so that there is
+            nothing to check.
 
     Returns:
         the Python file; ``python FILE --check`` compares every layer with Keras' outputs.
@@ -319,4 +326,6 @@ def standalone(
     from .layers.rule_files import gather_rules
     from .writer import write_standalone
 
-    return write_standalone(read_network(Path(folder)), Path(out), gather_rules(rules), overwrite, tolerance)
+    return write_standalone(
+        read_network(Path(folder)), Path(out), gather_rules(rules), overwrite, tolerance, references
+    )

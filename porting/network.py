@@ -8,9 +8,9 @@ that call's outputs: ``lstm:0``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import gcd
 from typing import Any, Union
 
 import numpy as np
@@ -193,7 +193,7 @@ def places(size: int, count: int) -> Array:
     The step shares no factor with `size`, so no place comes twice, and each axis of a row has many of its indices.
     """
     step = max(1, round(size * 0.6180339887498949))
-    while gcd(step, size) > 1:
+    while math.gcd(step, size) > 1:
         step += 1
     return np.sort(np.arange(min(count, size), dtype=np.int64) * step % size)
 

@@ -75,6 +75,38 @@ def difference(got: Array, want: Array) -> str:
     return f"{got[place]!s} instead of {want[place]!s} at {list(place)}"
 
 
+def allowed_by_noise(want: Array, least: float, noise: tuple[float, float], floor: float) -> Array:
+    """The allowed difference of each number, bounded from two sides by how far it moves; see `Allowance`."""
+    last_bit = float(max(np.finfo(want.dtype).eps, np.finfo(np.float32).eps))
+    largest, relative = noise
+    unit = unit_of(want)
+    held = np.minimum(largest + last_bit * size_of(want), (relative + last_bit) * unit)
+    return np.asarray(np.maximum(least * unit, MARGIN * held + floor))
+
+
+def share_of_allowed(
+    got: Array, want: Array, noise: Optional[tuple[float, float]], tolerance: Optional[float]
+) -> float:
+    """How much of what is allowed in a chain an output uses up: more than 1 departs.
+
+    Args:
+        got, want: an output and its reference.
+        noise: how far the reference moves by itself; None where that is not known.
+        tolerance: t of ``|a − b| ≤ t + t·|b|`` that is allowed whatever the noise is; None: what float32 can hold.
+    """
+    needed = needed_tolerance(got, want)
+    if needed == 0.0 or got.shape != want.shape or want.dtype.kind in "OUS" or got.dtype != want.dtype:
+        return needed
+    if want.dtype.kind != "f":
+        moved = 0.0 if noise is None or tolerance is not None else noise[0]
+        return float(np.abs(got.astype(np.float64) - want).max()) / moved if moved else needed
+    if noise is None or tolerance is not None or np.isinf(needed):
+        return needed / (TOLERANCE if tolerance is None else max(tolerance, TINIEST))
+    finite = np.isfinite(want)
+    apart = np.abs(got[finite].astype(np.float64) - want[finite])
+    return float((apart / allowed_by_noise(want, TOLERANCE, noise, TOLERANCE)[finite]).max(initial=0.0))
+
+
 @dataclass(frozen=True)
 class Allowance:
     """By how much each value of a tensor may differ.
@@ -95,10 +127,7 @@ class Allowance:
             return np.full(want.shape, 0.0 if self.noise is None else self.noise[0])
         if self.noise is None:
             return np.asarray(self.least * (1.0 + np.abs(want.astype(np.float64))))
-        last_bit = float(max(np.finfo(want.dtype).eps, np.finfo(np.float32).eps))
-        largest, relative = self.noise
-        held = np.minimum(largest + last_bit * size_of(want), (relative + last_bit) * unit_of(want))
-        return np.asarray(np.maximum(self.least * unit_of(want), MARGIN * held + self.floor))
+        return allowed_by_noise(want, self.least, self.noise, self.floor)
 
 
 def allowance_alone(layer: Layer, noise: tuple[float, float]) -> Allowance:

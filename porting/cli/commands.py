@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import click
 
@@ -163,12 +163,26 @@ def check(
 @click.argument("out", type=NEW_FOLDER)
 @overwrite_option
 @click.option(
-    "--tolerance", type=FiniteRange(0), default=1e-5, show_default=True, help="What the file's own --check allows."
+    "--tolerance", type=FiniteRange(0), help="What the file's own --check allows [default: what float32 can hold]."
+)
+@click.option(
+    "--references",
+    type=click.Choice(["all", "outputs", "none"]),
+    default="all",
+    show_default=True,
+    help="Which references go into the file.",
 )
 @rules_option
-def standalone(folder: Path, out: Path, overwrite: bool, tolerance: float, rules: Any) -> None:
+def standalone(
+    folder: Path,
+    out: Path,
+    overwrite: bool,
+    tolerance: Optional[float],
+    references: Literal["all", "outputs", "none"],
+    rules: Any,
+) -> None:
     """Write FOLDER as one Python file and one npz in OUT that need numpy alone, not even porting."""
-    written = api.standalone(folder, out, rules, overwrite, tolerance)
+    written = api.standalone(folder, out, rules, overwrite, tolerance, references)
     say(f"wrote {written} and {written.with_suffix('.npz').name}; python {written} --check compares with Keras")
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checking import tolerance
+from .. import network
+from ..checking import noise, tolerance
 from ..layers import windows
 from ..layers.rule import Refusal
 from ..network import Array
@@ -71,7 +72,12 @@ for defining, names in (
     (lookup, ["hash_bins"]),
     (sys.modules[Refusal.__module__], ["Refusal"]),
     (strings, ["to_text"]),
-    (tolerance, ["needed_tolerance", "same_dtype"]),
+    (noise, ["size_of", "unit_of"]),
+    (network, ["places"]),
+    (
+        tolerance,
+        ["MARGIN", "TINIEST", "TOLERANCE", "allowed_by_noise", "needed_tolerance", "same_dtype", "share_of_allowed"],
+    ),
 ):
     HELPERS.update((name, source_parts(defining)[name]) for name in names)
 for not_copied in ("__all__", "joined", "source_parts", "sources_of"):

@@ -9,10 +9,11 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Optional
 
 import numpy as np
 
+from ..checking.noise import larger
 from ..errors import BadArchive, Problem, Unsupported
 from ..layers import RULES, Rule
 from ..layers.execution import walk
@@ -31,6 +32,7 @@ from .trace import Trace, Traced
 __all__ = ["Written", "write_standalone"]
 
 WIDTH = 112
+References = Literal["all", "outputs", "none"]
 
 
 class Written:
@@ -44,11 +46,18 @@ class Written:
         Unsupported: listing every layer that cannot be written.
     """
 
-    def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES, tolerance: float = 1e-5) -> None:
+    def __init__(
+        self,
+        network: Network,
+        rules: Mapping[str, Rule] = RULES,
+        tolerance: Optional[float] = None,
+        references: References = "all",
+    ) -> None:
         if not network.cases:
             raise Unsupported(Problem(network.name, "has no references to be checked with", "save the network again"))
         self.network = network
         self.tolerance = tolerance
+        self.references = references
         self.arguments = self._arguments()
         self.trace = Trace(taken=frozenset([*self.arguments.values(), *TAKEN, *HELPERS]))
         self.tensors = self._traced(rules)
@@ -98,7 +107,7 @@ class Written:
 
     def _source(self) -> str:
         helpers = sorted({name for node in self.statements.needed for name in node.helpers})
-        sources = sources_of([*helpers, "needed_tolerance"])
+        sources = sources_of([*helpers, "share_of_allowed", *(["places"] if self._has_samples() else [])])
         body = "\n\n\n".join([joined(list(sources.values())), *self.trace.code.values()])
         parts = [self._head(body), body, self._layers(), self._predict(), self._check()]
         return "\n\n\n".join(part.strip("\n") for part in [*parts, self._main()]) + "\n"
@@ -231,7 +240,7 @@ class Written:
         if texts:
             shapes = {self.arguments[one.name]: (-1, *one.shape[1:]) for one in texts}
             read = "read(name, references[key])"
-        code = CHECK.format(tolerance=self.tolerance, read=read, wanted=WANTED_TEXTS if self._gives_texts() else "")
+        code = CHECK.format(tolerance=self.tolerance, read=read, wanted=self._wanted_code())
         if texts:
             listed = "\n".join(
                 f'    if name == "{name}":\n        return np.array(strings(array), object).reshape{shape}'.replace(
@@ -254,13 +263,32 @@ class Written:
 
     def _references(self) -> dict[str, Array]:
         arrays: dict[str, Array] = {}
+        outputs = self.network.output_refs()
+        kept = {"all": list(self.tensors), "outputs": [ref for ref in self.tensors if ref in outputs], "none": []}[
+            self.references
+        ]
+        if not kept:
+            return arrays
         for number, case in enumerate(self.network.cases):
             for one in self.network.inputs:
                 arrays[f"reference {number} input {self.arguments[one.name]}"] = without_objects(case.inputs[one.name])
-            for ref in self.tensors:
+            for ref in kept:
                 if ref in case.outputs:
                     arrays[f"reference {number} output {ref}"] = without_objects(case.outputs[ref])
+                elif case.tells_of(ref):
+                    arrays[f"reference {number} some of {ref}"] = case.sampled[ref].values
+                if ref in case.noise:
+                    moved = larger(case.noise[ref].chain, case.noise[ref].alone)
+                    arrays[f"reference {number} noise {ref}"] = np.array(moved)
         return arrays
+
+    def _wanted_code(self) -> str:
+        """Code that finds the reference of what is not a plain array of numbers."""
+        samples = WANTED_SAMPLES if self._has_samples() else ""
+        return samples + (WANTED_TEXTS if self._gives_texts() else "")
+
+    def _has_samples(self) -> bool:
+        return self.references == "all" and any(case.sampled for case in self.network.cases)
 
 
 def output_paths(structure: Any, path: str = "made") -> list[str]:
@@ -289,9 +317,22 @@ def quoted(text: str) -> str:
 
 
 def write_standalone(
-    network: Network, out: Path, rules: Mapping[str, Rule] = RULES, overwrite: bool = False, tolerance: float = 1e-5
+    network: Network,
+    out: Path,
+    rules: Mapping[str, Rule] = RULES,
+    overwrite: bool = False,
+    tolerance: Optional[float] = None,
+    references: References = "all",
 ) -> Path:
     """Write a network to a folder as ``NAME.py`` and ``NAME.npz``, which need numpy alone.
+
+    Args:
+        network: with its references.
+        out: the folder.
+        rules: by class.
+        overwrite: replace files that exist.
+        tolerance: what the file's check allows; None: what float32 can hold, as the references say.
+        references: which of them go into the file.
 
     Returns:
         the Python file.
@@ -300,7 +341,7 @@ def write_standalone(
         Unsupported: listing every layer that cannot be written.
         BadArchive: the files exist, or cannot be written.
     """
-    written = Written(network, rules, tolerance)
+    written = Written(network, rules, tolerance, references)
     name = identifier(network.name)
     files = [out / f"{name}.py", out / f"{name}.npz"]
     problems = [
@@ -368,21 +409,29 @@ def check(tolerance={tolerance}):
     with np.load(FILE) as arrays:
         references = {{name: arrays[name] for name in arrays.files if name.startswith("reference ")}}
     cases = sorted({{int(key.split()[1]) for key in references}})
-    needed = {{}}
+    used = {{}}
     for case in cases:
         start = f"reference {{case}} input "
         given = {{key[len(start) :]: key for key in references if key.startswith(start)}}
         made = layers(**{{name: {read} for name, key in given.items()}})
         for name, output in made.items():
             want = references.get(f"reference {{case}} output {{name}}")
+            noise = references.get(f"reference {{case}} noise {{name}}")
 {wanted}            if want is not None:
-                needed[name] = max(needed.get(name, 0.0), needed_tolerance(output, want))
-    for name, apart in needed.items():
-        print(f"{{'agrees ' if apart <= tolerance else 'DEPARTS'}}  {{name}}  {{apart:.1e}}")
-    agree = bool(needed) and all(apart <= tolerance for apart in needed.values())
-    print(f"{{len(needed)}} layers in {{len(cases)}} cases: {{'all agree' if agree else 'NOT all agree'}}")
+                used[name] = max(used.get(name, 0.0), share_of_allowed(output, want, noise, tolerance))
+    for name, share in used.items():
+        print(f"{{'agrees ' if share <= 1 else 'DEPARTS'}}  {{name}}  {{share:.1e}} of what is allowed")
+    agree = bool(used) and all(share <= 1 for share in used.values())
+    print(f"{{len(used)}} layers in {{len(cases)}} cases: {{'all agree' if agree else 'NOT all agree'}}")
     return agree
 '''
+
+WANTED_SAMPLES = """\
+            some = references.get(f"reference {case} some of {name}")
+            if some is not None:
+                rows = output.reshape(len(output), -1)
+                output, want = rows[:, places(rows.shape[1], some.shape[1])], some
+"""
 
 WANTED_TEXTS = """\
             if want is not None and output.dtype == object:
