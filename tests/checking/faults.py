@@ -49,6 +49,9 @@ class Tampered(Engine):
         self.rules = engine.rules
         self.front = engine.front
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.engine, self.network)
+
     @property
     def device(self) -> Any:
         return self.engine.device
