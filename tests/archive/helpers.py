@@ -75,7 +75,7 @@ def make_case(name: str, batch: int) -> Case:
 
 
 def as_version(version: int) -> Network:
-    """`make_network` as a folder of a version has it: without noise (1), metadata (2), samples and infinity in JSON (3)."""
+    """`make_network` as a folder of a version has it: no noise (1), metadata (2), samples, infinity in JSON (3)."""
     network = make_network() if version > 2 else make_network(metadata={})
     if version > 3:
         return network
