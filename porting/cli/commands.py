@@ -9,7 +9,6 @@ import click
 
 import porting as api
 
-from ..padded import REBUILT, Padding
 from .console import progress_bar, say, show_table
 from .cpp import cpp
 from .group import Commands
@@ -82,6 +81,7 @@ def plan(folder: Path, rules: Any) -> None:
     from ..layers.rule_files import gather_rules
     from ..neoml_side.plan import plan_network
     from ..neoml_side.sized import planned
+    from ..padded import REBUILT, Padding
     from ..padding import padding_of
     from ..preprocessing.front import split_front
     from ..text.functions import functions_in
