@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import porting
 from porting import PortedNetwork, PortingError
 from porting.network import Array, Call, Layer, Network, TensorRef
 from porting.padded import Filled, Padding, Sequences
@@ -115,6 +117,16 @@ def test_neoml_gives_the_same_without_padding(key: str) -> None:
     for left, lengths in ((0, [3, 9, 1, 4, 0, 2]), (2, [5, 5, 6, 1, 3, 4])):
         inputs = padded_rows(net, lengths, STEPS, left, seed=left)
         assert difference_of_runs(net, inputs) <= BETWEEN_RUNS
+
+
+def test_a_stored_net_leaves_out_what_the_network_beside_it_does_not_see(tmp_path: Path) -> None:
+    net = loaded("padding/bidirectional_of_fixed_length", "neoml")
+    stored = porting.load(net.store(tmp_path / "net"))
+    assert stored.engine.padding == net.engine.padding
+    inputs = padded_rows(net, [3, 9, 1, 4, 0, 2], STEPS, 0, 0)
+    assert difference_of_runs(stored, inputs) <= BETWEEN_RUNS
+    with pytest.raises(porting.Mismatch, match="needs"):
+        stored.predict(inputs["ids"][:, :4])
 
 
 def test_every_row_is_cut_with_others_of_its_length() -> None:

@@ -20,10 +20,11 @@ from ...archive.folder import open_plain, path_of
 from ...archive.hashing import sha256_of_file
 from ...archive.limits import LIMITS, Limits
 from ...engine import Engine
-from ...errors import BadArchive, MissingFile, Problem, Unsupported
+from ...errors import BadArchive, MissingFile, PortingError, Problem, Unsupported
 from ...layers import Rule
 from ...layers.rule_files import portable
-from ...network import Array, Call, Input, Network, Shape, TensorRef
+from ...network import Array, Call, Input, Layer, Network, Shape, TensorRef
+from ...padded import Padding
 from ...preprocessing.engine import FrontedEngine, fronted
 from ..runtime.blobs import as_array, as_blob, run_checked
 from ..runtime.devices import math_engine_for, math_engine_of_fork
@@ -229,6 +230,10 @@ def check_archive(path: Path, description: StoredDescription) -> None:
         raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
 
 
+def _makes_masks(layer: Layer) -> bool:
+    return layer.class_name == "Masking" or bool(layer.config.get("mask_zero"))
+
+
 def _input(source: Terminal, declared: Sequence[Input]) -> Input:
     """What a source takes of users; a size that the network declares where the net would take any."""
     shape = next((one.shape for one in declared if one.name == source.name), source.shape)
@@ -351,6 +356,18 @@ class StoredEngine(Engine):
     def has_whole(self) -> bool:
         """Whether the network that the net was built from is beside it."""
         return self._archive is None and self.description.whole is not None and network_path(self.path).exists()
+
+    def _look_for_padding(self) -> Padding:
+        """That of the network beside it, which is read where it has masks."""
+        sketch = self.description.whole
+        if sketch is None or not self.has_whole or not any(map(_makes_masks, sketch.layers.values())):
+            return Padding()
+        try:
+            found = self.whole()[1].padding
+        except PortingError:
+            return Padding(why="the network beside the net cannot be read")
+        cut = [one for one in self.sources if one.name in found.inputs]
+        return Padding() if any(one.shape[1] is not None for one in cut) else found
 
     def whole(self) -> tuple[Network, Engine]:
         """The network that the net was built from, and an engine for it.
