@@ -15,8 +15,6 @@ from porting.corpus.beam import PortedModelHandler
 
 from ..rows import SAVED, texts
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 
 def test_texts_through_run_inference() -> None:
     net = porting.load(SAVED / "filter")

@@ -11,8 +11,6 @@ from porting.corpus.ray_data import Predict
 
 from ..rows import SAVED, texts
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 
 def test_texts_through_actors() -> None:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
