@@ -89,6 +89,8 @@ class PortedNetwork(Tunable):
         if is_dask(inputs, len(self.network.inputs)):
             if progress is not None or verbose:
                 raise Unsupported(Problem("predict", "what is computed later shows no progress", LAZY_PROGRESS))
+            if steps is not None:
+                raise Unsupported(Problem("steps", "is given, but dask's collections have none", "leave it out"))
             rows = None if batch_size is None else whole_number("batch_size", batch_size)
             return predict_lazily(self, inputs, rows, whole_number("threads", 1 if threads is None else threads))
         if verbose and progress is None:

@@ -159,8 +159,9 @@ def test_inputs_that_do_not_go_together() -> None:
         porting.load(SAVED / "sentiment", "numpy").predict(frame)
     with pytest.raises(porting.Unsupported, match="ProgressBar"):
         text.predict(frame, verbose=1)
-    with pytest.raises(porting.Unsupported, match="batch_size"):
-        text.predict(frame, batch_size=0)
+    for name in ("batch_size", "threads", "steps"):
+        with pytest.raises(porting.Unsupported, match=name):
+            text.predict(frame, **{name: 0})
 
 
 def test_bad_rows_of_a_partition_are_named_when_it_is_computed() -> None:
