@@ -18,6 +18,8 @@ ELSEWHERE = {
     "ThresholdedReLU": "Keras 2 only, in keras_side/test_keras2.py",
     "Equalization": "Keras cannot build a functional model with it: its own graph has a cycle",
     "porting>Shaped": "what the code of unfolded layers does, in cases/unfolded.py",
+    "porting>RowsAsSteps": "what the code of unfolded layers does, in cases/unfolded.py",
+    "porting>StepsAsRows": "what the code of unfolded layers does, in cases/unfolded.py",
     "porting>Table": "what the code of unfolded layers does, in cases/unfolded.py",
     "porting>WithMask": "what the code of unfolded layers does, in cases/unfolded.py",
     "GroupedQueryAttention": "the class's name in Keras' files; GroupQueryAttention in Python",

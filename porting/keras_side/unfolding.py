@@ -42,7 +42,16 @@ def holds_own_code(operation: Any, front: Front) -> bool:
     """Whether a layer of Keras' holds a layer of a user's own."""
     if not front.is_layer(operation) or front.is_model(operation) or front.class_name(operation).startswith(OWN):
         return False
-    return any(is_own(held, front) or holds_own_code(held, front) for _, held in held_layers(operation, front))
+    return any(True for _ in _own_layers(operation, front))
+
+
+def _own_layers(operation: Any, front: Front) -> Iterator[Any]:
+    """The layers of a user's own that a layer holds, in layers and models of Keras' too."""
+    for _, held in held_layers(operation, front):
+        if is_own(held, front):
+            yield held
+        else:
+            yield from _own_layers(held, front)
 
 
 def snake(name: str) -> str:
@@ -101,7 +110,7 @@ class Unfolder:
 
     def _holds_whole(self, operation: Any) -> bool:
         """Whether what a layer of Keras' holds is kept whole."""
-        own = [held for _, held in held_layers(operation, self.front) if is_own(held, self.front)]
+        own = list(_own_layers(operation, self.front))
         return bool(own) and not any(self.unfolds(held) for held in own)
 
     # ---- names

@@ -32,6 +32,16 @@ def with_mask(layer: LayerView, x: Tensor, ops: Operations, carried: Optional[Te
     return x.with_mask(None if carried is None else ops.cast(carried, "bool"))
 
 
+@rule("porting>StepsAsRows", mask="stop")
+def steps_as_rows(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.time_to_batch(x)
+
+
+@rule("porting>RowsAsSteps", mask="stop")
+def rows_as_steps(layer: LayerView, x: Tensor, like: Tensor, ops: Operations) -> Tensor:
+    return ops.batch_to_time(x, like=like)
+
+
 @rule("porting>Shaped", mask="stop")
 def shaped(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.reshape(x, layer.config["target"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Optional
 
 from tests.cases import Case
 
@@ -197,6 +198,77 @@ def an_output_that_nobody_reads(keras: Any) -> Any:
     given = keras.Input((4,))
     doubled, _, mean = Beside()(given)
     return keras.Model(given, doubled + mean)
+
+
+def every_step_by_ones_own(length: Optional[int], masked: bool = False) -> Callable[[Any], Any]:
+    """TimeDistributed of a layer of one's own, one called as Keras' Dense is, and of a model around it."""
+
+    def build(keras: Any) -> Any:
+        layers, ops = keras.layers, keras.ops
+
+        class Dense(layers.Layer):
+            def build(self, shape: Any) -> None:
+                self.kernel = self.add_weight(shape=(shape[-1], 4), name="kernel")
+
+            def call(self, x: Any) -> Any:
+                return ops.tanh(ops.matmul(x, self.kernel)) * ops.arange(1.0, 5.0)
+
+            def compute_output_shape(self, shape: Any) -> Any:
+                return (*shape[:-1], 4)
+
+        class Pooled(layers.Layer):
+            def __init__(self, **kwargs: Any) -> None:
+                super().__init__(**kwargs)
+                self.inner = Dense()
+
+            def call(self, x: Any) -> Any:
+                return ops.max(self.inner(x), axis=1) + ops.mean(x, axis=1)[:, :1]
+
+            def compute_output_shape(self, shape: Any) -> Any:
+                return shape[0], 4
+
+        given = keras.Input((length, 3) if masked else (length, 5, 3))
+        x = layers.Masking(0.5)(given) if masked else given
+        x = layers.TimeDistributed(Dense() if masked else Pooled())(x)
+        x = layers.TimeDistributed(Dense() if masked else keras.Sequential([layers.Dense(3), Dense()]))(x)
+        return keras.Model(given, layers.LSTM(2)(x))
+
+    return build
+
+
+def cells_of_ones_own(masked: bool = False, **settings: Any) -> Callable[[Any], Any]:
+    """RNN of a cell of one's own and of a stack of them; Bidirectional around it."""
+
+    def build(keras: Any) -> Any:
+        layers, ops = keras.layers, keras.ops
+
+        @keras.saving.register_keras_serializable(package="tests")
+        class Cell(layers.Layer):
+            def __init__(self, units: int, **kwargs: Any) -> None:
+                super().__init__(**kwargs)
+                self.units = self.state_size = units
+
+            def build(self, shape: Any) -> None:
+                self.kernel = self.add_weight(shape=(shape[-1], self.units), name="kernel")
+                self.recurrent_kernel = self.add_weight(shape=(self.units, self.units), name="recurrent_kernel")
+
+            def call(self, x: Any, states: Any) -> Any:
+                made = ops.tanh(ops.matmul(x, self.kernel) + ops.matmul(states[0], self.recurrent_kernel))
+                return made, [made * 0.9]
+
+            def get_config(self) -> dict[str, Any]:
+                return {**super().get_config(), "units": self.units}
+
+        given = keras.Input((3, 3))
+        x = layers.Masking(0.5)(given) if masked else given
+        one = layers.RNN(Cell(4), return_sequences=True, **settings)(x)
+        two = layers.RNN(Cell(2), return_state=True, go_backwards=True, **settings)(one)
+        if masked:
+            return keras.Model(given, two)
+        both = layers.Bidirectional(layers.RNN(Cell(3), return_sequences=True))(one)
+        return keras.Model(given, [*two, both, layers.RNN([Cell(2), Cell(3)])(x)])
+
+    return build
 
 
 def rows_against_rows(keras: Any) -> Any:
@@ -426,6 +498,12 @@ def only_in_training(keras: Any) -> Any:
 
 
 CASES = [
+    Case("every_step_by_ones_own", every_step_by_ones_own(None)),
+    Case("every_step_by_ones_own_of_fixed_time", every_step_by_ones_own(3)),
+    Case("every_step_by_ones_own_masked", every_step_by_ones_own(None, masked=True)),
+    Case("cells_of_ones_own", cells_of_ones_own()),
+    Case("cells_of_ones_own_masked", cells_of_ones_own(masked=True)),
+    Case("cells_of_ones_own_masked_with_zeros", cells_of_ones_own(masked=True, zero_output_for_mask=True)),
     Case("rows_against_rows", rows_against_rows, refused={"neoml": "the batch axis cannot be moved"}),
     Case("transformer", transformer(None, False)),
     Case("transformer_of_fixed_length", transformer(6, False)),

@@ -17,8 +17,9 @@ from tests.hub.backbones import BACKBONES, Backbone
 from tests.record import randomise
 
 TOLERANCE = 2e-5
-# Keras' word on attention over one step.
-pytestmark = pytest.mark.filterwarnings("ignore:[\\s\\S]*softmax over axis:UserWarning")
+# Keras' words on attention over one step, and on a layer that it does not build.
+WARNINGS = "softmax over axis", "unbuilt state"
+pytestmark = [pytest.mark.filterwarnings(f"ignore:[\\s\\S]*{words}:UserWarning") for words in WARNINGS]
 
 
 @pytest.fixture(params=[name for name, one in BACKBONES.items() if "save" not in one.refused], scope="module")

@@ -53,6 +53,29 @@ def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
     assert f"whole=['{kind.__name__}']" in problem.way_out
 
 
+class Cell(layers.Layer):
+    state_size = 3
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(3, 3), name="kernel")
+
+    def call(self, x, states):
+        made = ops.tanh(x + ops.matmul(states[0], self.kernel))
+        return made, [made]
+
+
+def test_a_cell_of_ones_own_over_an_open_time_is_refused_and_over_a_fixed_one_is_not():
+    given = keras.Input((None, 3))
+    with pytest.raises(
+        Unsupported, match="RNN 'mine': cannot be unfolded: runs a cell of its own over an open time"
+    ) as no:
+        describe(keras.Model(given, layers.RNN(Cell(), name="mine")(given)))
+    assert "declare the length in keras.Input" in no.value.problems[0].way_out
+    fixed = keras.Input((2, 3))
+    network = describe(keras.Model(fixed, layers.RNN(Cell(), name="mine")(fixed)))
+    assert [name for name in network.weights() if name.endswith("kernel")] == ["mine/cell/kernel"]
+
+
 class Positions(layers.Layer):
     def call(self, x):
         return x + ops.cast(ops.arange(ops.shape(x)[1]), "float32")[None, :, None]

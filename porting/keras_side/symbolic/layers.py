@@ -9,7 +9,7 @@ import keras
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
-__all__ = ["Shaped", "Table", "WithMask"]
+__all__ = ["RowsAsSteps", "Shaped", "StepsAsRows", "Table", "WithMask"]
 
 own = keras.saving.register_keras_serializable(package="porting")
 
@@ -95,6 +95,42 @@ class WithMask(_Own):
 
     def compute_mask(self, x: Any, previous: Any = None) -> Any:
         return None if self.carried is None else keras.ops.cast(self.carried, "bool")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+@own
+class StepsAsRows(_Own):
+    """(batch, time, …) as (batch · time, …)."""
+
+    def __init__(self) -> None:
+        super().__init__(name="steps_as_rows")
+
+    def call(self, x: Any) -> Any:
+        sizes = keras.ops.shape(x)
+        return keras.ops.reshape(x, (-1, *sizes[2:]))
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return KerasTensor((None, *x._shape[2:]), x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+@own
+class RowsAsSteps(_Own):
+    """(batch · time, …) as (batch, time, …): the batch and the time of another tensor."""
+
+    def __init__(self) -> None:
+        super().__init__(name="rows_as_steps")
+
+    def call(self, x: Any, like: Any) -> Any:
+        sizes, steps = keras.ops.shape(x), keras.ops.shape(like)
+        return keras.ops.reshape(x, (*steps[:2], *sizes[1:]))
+
+    def compute_output_spec(self, x: Any, like: Any) -> Any:
+        return KerasTensor((*like._shape[:2], *x._shape[1:]), x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}

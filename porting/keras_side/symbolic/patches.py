@@ -15,6 +15,7 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
 from . import sized
+from .loops import unrolled
 from .nodes import Untraceable, is_library, tensors_in
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def patched(tracer: Tracer) -> Iterator[None]:
     _put_makers(put, tracer)
     _put_variables(put, tracer)
     _put_random(put, tracer)
+    _put_loop(put, tracer)
     try:
         with _tensorflow(tracer):
             yield
@@ -174,6 +176,8 @@ def _put_variables(put: Put, tracer: Tracer) -> None:
         return getitem(variable, key)
 
     def as_tensor(x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if tracer.active and isinstance(x, KerasTensor):
+            return x if dtype is None else kops.cast(x, dtype)
         if tracer.active and isinstance(x, kind) and dtype in (None, x.dtype):
             return x
         return to_tensor(x, dtype, *args, **kwargs)
@@ -196,6 +200,17 @@ def _operator(tracer: Tracer, plain: Any, function: Any, swapped: bool) -> Any:
         return plain(variable, other)
 
     return operator
+
+
+def _put_loop(put: Put, tracer: Tracer) -> None:
+    plain = backend.rnn
+
+    def rnn(step_function: Any, inputs: Any, initial_states: Any, **settings: Any) -> Any:
+        if not tracer.active:
+            return plain(step_function, inputs, initial_states, **settings)
+        return unrolled(tracer, step_function, inputs, initial_states, settings)
+
+    put(backend, "rnn", rnn)
 
 
 def _put_random(put: Put, tracer: Tracer) -> None:

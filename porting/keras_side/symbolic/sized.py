@@ -216,9 +216,7 @@ def _reshaped_data(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Any:
         raise Untraceable("reshapes to several open sizes that are no axes in front", FIX_IT)
     if -1 not in target and None in target and len(target) == target.count(None):
         raise Untraceable("reshapes open axes", FIX_IT)
-    shaped = Shaped(_simplified(target, x))
-    tracer.own(shaped)
-    return tracer.plain_call(shaped, x)
+    return tracer.put_in(Shaped(_simplified(target, x)), x)
 
 
 def _simplified(target: list[Optional[int]], x: Any) -> list[Optional[int]]:

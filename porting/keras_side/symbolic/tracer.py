@@ -15,6 +15,7 @@ from keras.src.ops.numpy import Einsum
 
 from ...layers import RULES
 from .layers import WithMask
+from .loops import time_distributed
 from .nodes import Made, Untraceable, history, is_symbolic, node_of, record, tensors_in, user_line
 from .patches import patched
 from .sizes import ELEMENTWISE, Sizes
@@ -190,7 +191,10 @@ class Tracer:
         self._stack.append(layer)
         self._training.append(training)
         try:
-            outputs = layer.call(*bound.args, **bound.kwargs)
+            if type(layer) is keras.layers.TimeDistributed:
+                outputs = time_distributed(self, layer, *bound.args, **bound.kwargs)
+            else:
+                outputs = layer.call(*bound.args, **bound.kwargs)
         finally:
             self._training.pop()
         outputs = self._masked(layer, first, outputs, previous)
@@ -238,10 +242,13 @@ class Tracer:
                 changed[id(one)] = self._carrying(one, now)
         return tree.map_structure(lambda one: changed.get(id(one), one), outputs)
 
+    def put_in(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        """A layer of this package applied, as the running code's own."""
+        self.own(layer)
+        return self.plain_call(layer, *args, **kwargs)
+
     def _carrying(self, tensor: Any, mask: Any) -> Any:
-        carrier = WithMask()
-        self.own(carrier)
-        made = self.plain_call(carrier, tensor, carried=mask)
+        made = self.put_in(WithMask(), tensor, carried=mask)
         backend.set_keras_mask(made, mask)
         return made
 
