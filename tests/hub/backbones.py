@@ -184,7 +184,6 @@ BACKBONES: Mapping[str, Backbone] = {
         "ResNetBackbone",
         {**RESNET, "block_type": "bottleneck_block", "use_pre_activation": True},
         side=32,
-        refused={"save": "Keras itself computes NaN or infinity"},
     ),
     "mobilenet": Backbone(
         "MobileNetBackbone",
