@@ -21,7 +21,7 @@ from porting.neoml_side.plan import plan_network
 from porting.network import Array, Layer, Network
 from porting.numpy_side.engine import NumpyEngine
 
-from .test_cases import CASES, folder_of, load
+from .recorded_cases import CASES, folder_of, load
 
 # Their weights belong to layers inside them, to constants of a graph, or to nothing that is computed.
 WITHOUT_SHAPES = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,27 +11,11 @@ import porting
 from porting.archive import read_network
 from porting.checking import needed_tolerance
 from porting.network import Input
-from tests.cases import Case, all_cases
+from tests.cases import Case
+from tests.recorded_cases import CASES, ENGINES, flat, folder_of, load
 
-ROOT = Path(__file__).parent.parent
-RECORDED = Path(os.environ.get("PORTING_RECORDED", ROOT / "out" / "recorded"))
-CASES = all_cases()
-ENGINES = ("numpy", "neoml")
 # Two engines agree to twice the noise that each may have against Keras.
 BETWEEN_ENGINES = 2e-5
-
-
-def folder_of(key: str) -> Path:
-    folder = RECORDED / key.replace("/", "--")
-    assert folder.is_dir(), (
-        f"{folder} is missing: run `nox -s tests`, or python -m tests.record in the Keras environment"
-    )
-    return folder
-
-
-def load(key: str, engine: str) -> porting.PortedNetwork:
-    rules = CASES[key].rules
-    return porting.load(folder_of(key), engine=engine, rules=None if rules is None else ROOT / rules)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -68,12 +50,6 @@ def new_input(one: Input, limit: Any, batch: int, length: int) -> Any:
     if one.dtype.startswith(("int", "uint")) or limit:
         return rng.integers(0, limit or 4, shape)
     return rng.normal(size=shape).astype("float32")
-
-
-def flat(outputs: Any) -> list[Any]:
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    return [array for part in outputs for array in flat(part)] if isinstance(outputs, list) else [outputs]
 
 
 @pytest.mark.parametrize("key", [key for key, case in CASES.items() if case.long])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from porting import load
 from porting.archive import read_network, write_network
@@ -22,16 +22,10 @@ from porting.cli.wrong_calls import as_options
 from porting.errors import Mismatch, Problem, Unsupported
 from porting.network import Network
 from porting.ported import with_references
+from tests.command_line import run
 from tests.tampering import with_config, with_weight
 
 FOLDER = Path(__file__).parent.parent / "saved_weights" / "tutorial"
-
-
-def run(*words: object) -> tuple[int, str]:
-    result = CliRunner().invoke(porting, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.output
 
 
 def saved(network: Network, folder: Path) -> Path:
@@ -102,6 +96,13 @@ def test_plan_shows_what_each_layer_becomes() -> None:
     assert "MultichannelLookup" in text
     assert "Lstm" in text
     assert "no input has padding that is masked" in text
+
+
+def test_plan_shows_what_runs_before_neoml() -> None:
+    code, text = run("plan", FOLDER.with_name("filter"))
+    assert code == 0
+    assert re.search(r"text_vectorization +TextVectorization +runs before NeoML", text)
+    assert re.search(r"embedding .* MultichannelLookup", text)
 
 
 def test_build_and_predict(tmp_path: Path) -> None:

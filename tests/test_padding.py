@@ -22,7 +22,7 @@ from porting.padding.facts import Fact
 from porting.padding.reader import Reader
 from porting.predicting import run_batches
 from tests.cases.padding import LEAVES_OUT, SEES, STEPS
-from tests.test_cases import load
+from tests.recorded_cases import load
 
 # Rows stand in blocks of other sizes, so that sums may be rounded elsewhere.
 BETWEEN_RUNS = 1e-6

@@ -11,7 +11,7 @@ import pytest
 
 import porting
 from porting.archive import read_network
-from tests.test_cases import folder_of
+from tests.recorded_cases import folder_of
 
 FOLDER = Path(__file__).parent.parent / "saved_weights" / "tutorial"
 

@@ -9,8 +9,8 @@ import porting
 from porting.archive import read_network
 from porting.neoml_side.plan import plan_network
 from porting.numpy_side.engine import NumpyEngine
+from tests.recorded_cases import folder_of
 from tests.tampering import with_config
-from tests.test_cases import folder_of
 
 SAVED = read_network(folder_of("operations_signals/mel_spectrogram_decibels"))
 

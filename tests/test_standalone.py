@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import runpy
 import subprocess
@@ -20,14 +19,11 @@ from porting.archive import read_network, write_network
 from porting.keras_side.thinning import thinned
 from porting.network import Network, TensorRef
 from porting.writer import write_standalone
-from tests.cases import all_cases
+from tests.recorded_cases import CASES, RECORDED, ROOT
 from tests.tampering import with_config
 
-ROOT = Path(__file__).parent.parent
 SAVED = ROOT / "saved_weights"
 FOLDERS = sorted(path.parent for path in SAVED.glob("*/network.json"))
-RECORDED = Path(os.environ.get("PORTING_RECORDED", ROOT / "out" / "recorded"))
-CASES = all_cases()
 # What the writer refuses: its statements stand for every batch and length, and these unroll or weigh by a size.
 REFUSED = {
     "convolution_recurrent/conv_lstm2d_open": "the time of shape",

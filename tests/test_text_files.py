@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import porting
 from porting.cli.commands import porting as commands
 from porting.cli.text_files import BadRow, Row, predict_rows, read_rows
 from porting.corpus import csv_rows
+from tests.recorded_cases import folder_of
 
 SAVED = Path(__file__).parent.parent / "saved_weights"
 FILTER = SAVED / "filter"
@@ -184,7 +184,7 @@ def test_the_command_line_explains() -> None:
 
 def test_words_are_written_without_pickles(tmp_path: Path) -> None:
     np.save(tmp_path / "index.npy", np.array([[1, 3, 0]]))
-    folder = Path(os.environ.get("PORTING_RECORDED", SAVED.parent / "out" / "recorded")) / "text--words_of_indices"
+    folder = folder_of("text/words_of_indices")
     result = run("predict", folder, tmp_path / "index.npy", "--out", tmp_path / "words.npz", "--engine", "numpy")
     assert result.exit_code == 0
     with np.load(tmp_path / "words.npz", allow_pickle=False) as arrays:

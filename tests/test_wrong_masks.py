@@ -11,7 +11,7 @@ import pytest
 import porting
 from porting.layers import RULES
 from porting.numpy_side.operations import NumpyOperations
-from tests.test_cases import RECORDED
+from tests.recorded_cases import RECORDED
 
 ENGINES = ("numpy", "neoml")
 

@@ -87,15 +87,17 @@ def plan(folder: Path, rules: Any) -> None:
     from ..text.functions import functions_in
 
     network, gathered = read_network(folder), gather_rules(rules)
-    found, hangs_on_sizes = planned(network, lambda it: plan_network(it, gathered))
-    becomes = found.needed_nodes(network)
-    rows = []
-    for call in network.calls:
+    front, core = split_front(network, functions_in(gathered))
+    found, hangs_on_sizes = planned(core, lambda it: plan_network(it, gathered))
+    becomes = found.needed_nodes(core)
+    before = [] if front is None else [step.call for step in front.steps]
+    rows = [(call.name, network.layers[call.layer].class_name, "", "runs before NeoML") for call in before]
+    for call in core.calls:
         shapes = ", ".join(str(found.tensors[ref].shape) for ref in call.refs())
         kinds = ", ".join(node.kind for node in becomes[call.name]) or "–"
-        rows.append((call.name, network.layers[call.layer].class_name, shapes, kinds))
+        rows.append((call.name, core.layers[call.layer].class_name, shapes, kinds))
     show_table(("layer", "class", "output shape", "NeoML layers"), rows, network.name)
-    padding = padding_of(split_front(network, functions_in(gathered))[1], gathered)
+    padding = padding_of(core, gathered)
     say(str(Padding(why=REBUILT) if padding and hangs_on_sizes else padding))
     for one in hangs_on_sizes.problems if hangs_on_sizes else ():
         say(f"built anew for each size, here one of the references': {one.where}: {one.what}")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from .rows import SAVED, texts
 
-__all__ = ["SAVED", "columns_of", "entries", "texts", "write_corpus"]
+__all__ = ["SAVED", "assert_same", "columns_of", "entries", "texts", "write_corpus"]
 
 
 def write_corpus(folder: Path, files: int, rows: int, longest: int = 60) -> Path:
@@ -33,3 +33,11 @@ def columns_of(out: Path, *names: str) -> np.ndarray:
 
 def entries(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "_errors.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Every file of outputs, byte by byte."""
+    names = [sorted(path.relative_to(folder) for path in folder.rglob("*.parquet")) for folder in (one, other)]
+    assert names[0] == names[1]
+    for name in names[0]:
+        assert (one / name).read_bytes() == (other / name).read_bytes()

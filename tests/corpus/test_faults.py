@@ -22,8 +22,7 @@ from porting.cli.commands import porting as commands
 from porting.corpus.cluster import MOST_DEATHS, Unfinished, _Run
 from porting.corpus.scored_parts import Failed
 
-from .files import SAVED, write_corpus
-from .test_files import assert_same
+from .files import SAVED, assert_same, write_corpus
 
 FILTER = SAVED / "filter"
 FILES, ROWS = 12, 100

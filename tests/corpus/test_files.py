@@ -23,7 +23,7 @@ from porting.cli.commands import porting as commands
 from porting.corpus import part_files, parts, scored_parts
 from porting.corpus.ledger import Ledger
 
-from .files import SAVED, columns_of, entries, texts, write_corpus
+from .files import SAVED, assert_same, columns_of, entries, texts, write_corpus
 
 FILTER = SAVED / "filter"
 
@@ -221,14 +221,6 @@ def test_a_full_disk_ends_the_run_and_it_goes_on(corpus: Path, tmp_path: Path, m
     assert score(corpus, out).progress.scored == 360 - 120 * before
     score(corpus, tmp_path / "undisturbed")
     assert_same(out, tmp_path / "undisturbed")
-
-
-def assert_same(one: Path, other: Path) -> None:
-    """Every file of outputs, byte by byte."""
-    names = [sorted(path.relative_to(folder) for path in folder.rglob("*.parquet")) for folder in (one, other)]
-    assert names[0] == names[1]
-    for name in names[0]:
-        assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_taken(

@@ -21,7 +21,7 @@ import porting
 from porting.cpp import write_program
 from tests.cpp.building import HERE, compile_to
 from tests.cpp.standin_runs import runs_of
-from tests.test_cases import folder_of
+from tests.recorded_cases import folder_of
 
 EXAMPLES = HERE.parent.parent / "saved_weights"
 # Ids and several outputs, pictures and a dict of outputs, two inputs, texts; then what else is done before the net.

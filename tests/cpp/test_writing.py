@@ -20,7 +20,7 @@ from porting.cpp.writing import Header
 from porting.errors import BadArchive, Unsupported
 from porting.neoml_side.stored.description import read_description
 from porting.network import Call, Input, Layer, TensorRef
-from tests.test_cases import folder_of
+from tests.recorded_cases import folder_of
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WORDS = {"vocabulary": np.array(["a"], object)}

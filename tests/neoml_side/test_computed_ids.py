@@ -25,7 +25,7 @@ from porting.numpy_side.engine import NumpyEngine
 from porting.operations import Weight
 from porting.ported import PortedNetwork
 from porting.text.categories import Discretization
-from tests.neoml_side.test_storing import sealed
+from tests.neoml_side.descriptions import sealed
 
 ROWS = 5
 X, Y, OUT = TensorRef("x"), TensorRef("y"), TensorRef("last")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import porting
+from tests.recorded_cases import RECORDED
 
-RECORDED = Path(os.environ.get("PORTING_RECORDED", Path(__file__).parent.parent.parent / "out" / "recorded"))
 FOLDED = (
     "batch_after_conv",
     "batch_after_conv_no_bias",

@@ -10,7 +10,7 @@ import pytest
 import porting
 from porting.checking import needed_tolerance
 from tests.cases.sequences import CASES, WORDS
-from tests.test_cases import RECORDED, flat
+from tests.recorded_cases import RECORDED, flat
 
 NAMES = [case.name for case in CASES]
 BETWEEN_ENGINES = 4e-6

@@ -16,7 +16,7 @@ from porting.neoml_side.runtime.devices import math_engine_for
 from porting.network import Array
 from porting.numpy_side.engine import NumpyEngine
 from porting.training.gradients import total
-from tests.test_cases import CASES, RECORDED
+from tests.recorded_cases import CASES, RECORDED
 
 ROOT = Path(__file__).parents[2]
 STEP = 1e-2

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 import porting
-from porting.archive import LIMITS, canonical, read_network
+from porting.archive import LIMITS, read_network
 from porting.neoml_side.engine import NeomlEngine
 from porting.neoml_side.stored.description import VERSION, description_path, read_description
 from porting.neoml_side.stored.network import network_path, read_stored
 from tests.archive.forging import _edit, _places
+from tests.neoml_side.descriptions import sealed
 
 SAVED = Path(__file__).parent.parent.parent / "saved_weights"
 TUTORIAL = SAVED / "tutorial"
@@ -123,11 +124,6 @@ def test_the_description_is_read_in_one_spelling(stored: Path) -> None:
     assert "there is no description net.neoml.json beside it" in refusal(stored)
     os.mkfifo(described)
     assert "is not a plain file" in refusal(stored)
-
-
-def sealed(description: Any) -> bytes:
-    """The canonical text of a description, sound or not, with its hash."""
-    return canonical.encode({key: value for key, value in description.items() if key != "sha256"})
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from porting.network import Array, Call, Layer, Network, TensorRef
 from porting.ported import PortedNetwork
 from porting.training import callbacks
 from porting.training import moving_statistics as moving
+from tests.training.compiled import RECORDED, WEIGHTS, compiled
 from tests.training.recipes import RECIPES, batches
-from tests.training.test_recipes import RECORDED, WEIGHTS, compiled
 
 pytest.importorskip("neoml")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import porting
-from tests.test_cli import run
+from tests.command_line import run
 
 pytest.importorskip("neoml")
 

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import porting
-from porting import optimizers, schedules
-from porting.training import losses
-from tests.training.recipes import KEPT_STEPS, RECIPES, Recipe, batches, kept_places
+from tests.training.compiled import LOSSES, RECORDED, WEIGHTS, compiled
+from tests.training.recipes import KEPT_STEPS, RECIPES, batches, kept_places
 
 pytest.importorskip("neoml")
 
 from porting.neoml_side.lowering import operations
 from porting.neoml_side.lowering.operations import NeomlOperations
-
-RECORDED = Path(__file__).parents[2] / "out" / "recorded-training"
-# Furthest that any weight may stand from Keras' after 100 steps, and the losses' largest relative distance.
-WEIGHTS = 5e-6
-LOSSES = 1e-5
-
-
-def made_loss(given: Any) -> Any:
-    if isinstance(given, list):
-        return [made_loss(one) for one in given]
-    return getattr(losses, given[0])(**given[1]) if isinstance(given, tuple) else given
-
-
-def made_optimizer(given: Any) -> Any:
-    name, settings = given
-    rate = settings["learning_rate"]
-    if isinstance(rate, tuple):
-        settings = {**settings, "learning_rate": getattr(schedules, rate[0])(**rate[1])}
-    return getattr(optimizers, name)(**settings)
-
-
-def compiled(recipe: Recipe, folder: Path) -> porting.PortedNetwork:
-    net = porting.load(folder, engine="neoml")
-    net.compile(
-        made_optimizer(recipe.optimizer),
-        made_loss(recipe.loss),
-        frozen=recipe.fixed,
-        sparse_embeddings=not recipe.dense,
-        **recipe.options,
-    )
-    return net
 
 
 def known_dropout(ops: NeomlOperations, x: Any, rate: float, whole_features: bool = False) -> Any:

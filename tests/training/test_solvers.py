@@ -20,12 +20,12 @@ from porting.network import Layer
 from porting.optimizers import SGD, Adam, AdamW, Nadam, Optimizer
 from porting.training import callbacks
 from tests.training import recipes
+from tests.training.compiled import RECORDED, made_loss
 from tests.training.cotangents import compared_case, cotangents, smooth_inputs
 from tests.training.recipes import Recipe, batches
-from tests.training.test_gradients import learning_net, recorded, rules_of
-from tests.training.test_randomness import chain, dense, dropped
-from tests.training.test_randomness import x as features
-from tests.training.test_recipes import RECORDED, made_loss
+from tests.training.recorded_gradients import learning_net, recorded, rules_of
+from tests.training.small_nets import chain, dense, dropped
+from tests.training.small_nets import x as features
 
 pytest.importorskip("neoml")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import porting
+from tests.training.compiled import RECORDED, compiled
 from tests.training.recipes import NETS, RECIPES, batches
-from tests.training.test_recipes import RECORDED, compiled
 
 pytest.importorskip("neoml")
 
