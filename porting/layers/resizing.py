@@ -152,6 +152,8 @@ def resized(layer: LayerView, x: Tensor, height: int, width: int, ops: Operation
     """An image in another size, as a layer's or an operation's settings have it."""
     config = layer.config
     y = channels_last(layer, x, ops)
+    if min(height, width) < 1:
+        raise layer.refuse(f"{height} × {width} is no size of a picture", "give sizes from 1")
     if config.get("fill_mode", "constant") != "constant":
         raise layer.refuse(f"fill_mode {config['fill_mode']!r} is not handled", "use constant")
     fill_value = config.get("fill_value", 0.0)

@@ -74,7 +74,7 @@ def test_numbers_that_are_not_finite_are_refused(value: float, tmp_path: Path) -
     x = series(5).astype(np.float64)
     x[1, 2, 1] = value
     for call in (live.predict, stored.predict, live.layer_outputs):
-        with pytest.raises(porting.Mismatch, match=r"input 'x': holds -?(nan|inf), of which NeoML"):
+        with pytest.raises(porting.Mismatch, match=r"input 'x': holds -?(nan|inf), from which NeoML"):
             call(x)
     x[1, 2, 1] = 3e38  # finite, though the sum is not
     x[0, 2, 1] = 3e38

@@ -36,6 +36,9 @@ class Column:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         return np.array(self.values, object)
 
+    def __repr__(self) -> str:
+        return repr(self.values)
+
 
 @pytest.mark.parametrize(
     "texts",
