@@ -164,7 +164,7 @@ def tests(session: nox.Session) -> None:
     spread = [] if session.posargs else ["-n", "auto", "--dist", "worksteal"]
     run(session, keras, "-m", "pytest", "tests/keras_side", *spread, *session.posargs)
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
-    others = [f"--ignore=tests/{one}" for one in ELSEWHERE]
+    others = [f"--ignore=tests/{one}" for one in (*ELSEWHERE, "corpus/test_faults.py")]
     run(session, neoml, "-m", "pytest", "tests", *others, *spread, *session.posargs)
     if not session.posargs:
         run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
@@ -265,6 +265,12 @@ def docs(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """The attention example's page in a headless browser: the system's Chromium or Chrome."""
     run(session, environment(session, "browser"), "-m", "pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """A dask cluster whose workers are killed and whose scheduler goes away; takes minutes, and ports of its own."""
+    run(session, environment(session, "neoml"), "-m", "pytest", "tests/corpus/test_faults.py", *session.posargs)
 
 
 @nox.session

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -125,7 +126,9 @@ def _wait_for(address: str, patience: float) -> None:
     try:
         place = get_address_host_port(address)
     except ValueError as error:
-        raise Unsupported(Problem("scheduler", f"{address!r} is not address", "give one as tcp://HOST:PORT")) from error
+        raise Unsupported(
+            Problem("scheduler", f"{address!r} is not an address", "give one as tcp://HOST:PORT")
+        ) from error
     until = time.monotonic() + patience
     while True:
         try:
@@ -183,6 +186,7 @@ class _Run:
     """Parts with a scheduler, a few at a time."""
 
     def __init__(self, client: Any, scorer: PartScorer, parts: list[Part], patience: float) -> None:
+        self.name = uuid.uuid4().hex
         self.client = client
         self.scorer = scorer
         self.waiting = deque(parts)
@@ -205,7 +209,8 @@ class _Run:
         threads = sum(one["nthreads"] for one in self._workers().values())
         while self.waiting and len(self.pending) < IN_FLIGHT * max(1, threads):
             part = self.waiting.popleft()
-            key = f"porting-{part.name}-{self.deaths.get(part.name, 0)}"
+            # Of two tasks with one key a scheduler runs one, whoever has sent them.
+            key = f"porting-{self.name}-{part.name}-{self.deaths.get(part.name, 0)}"
             self.pending[self.client.submit(self.scorer, part, key=key, pure=False)] = part
 
     def _workers(self) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def entries(out: Path) -> list[dict[str, Any]]:
 
 def assert_same(one: Path, other: Path) -> None:
     """Every file of outputs, byte by byte."""
-    names = [sorted(path.relative_to(folder) for path in folder.rglob("*.parquet")) for folder in (one, other)]
-    assert names[0] == names[1]
-    for name in names[0]:
+    names, wanted = (
+        sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet")) for folder in (one, other)
+    )
+    assert names == wanted, set(names) ^ set(wanted)
+    for name in names:
         assert (one / name).read_bytes() == (other / name).read_bytes()
