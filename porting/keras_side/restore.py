@@ -45,7 +45,7 @@ def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
     network = source if isinstance(source, Network) else _read(source)
     front = front_of(model)
     check_is_graph(model, front)
-    graph = walk(model, front, whole={network.layers[call.layer].class_name for call in network.calls})
+    graph = walk(model, front, whole=_kept_whole(network))
     if graph.problems:
         raise Unsupported(graph.problems)
     network, problems = _without_preprocessing(network, graph, front)
@@ -56,6 +56,13 @@ def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
     if problems:
         raise Mismatch(problems)
     return _assign(network, found, graph, front)
+
+
+def _kept_whole(network: Network) -> set[str]:
+    """The classes that were not unfolded; a user's own class may be called as one of Keras' is."""
+    called = {call.layer for call in network.calls}
+    unfolded = {layer.class_name for name, layer in network.layers.items() if name not in called}
+    return {network.layers[name].class_name for name in called} - unfolded
 
 
 def _read(folder: str | os.PathLike[str]) -> Network:
