@@ -74,7 +74,7 @@ def test_texts_become_scores() -> None:
     explained = net.explain(texts[0])
     assert [token.text for token in next(iter(explained.tokens.values()))] == ["an", "arcade", "game"]
     assert (explained["dense_1"] == scores[0]).all()
-    with pytest.raises(porting.Mismatch, match="no string"):
+    with pytest.raises(porting.Mismatch, match="not a string"):
         net.predict(["a game", None])
 
 
