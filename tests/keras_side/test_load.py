@@ -64,7 +64,7 @@ def test_classes_of_ones_own_are_imported_only_when_named(tmp_path):
     with pytest.raises(Unsupported) as refusal:
         load_model_file(tmp_path / "model.keras")
     assert len(refusal.value.problems) == 2
-    assert "--custom" in str(refusal.value)
+    assert "custom=['my_layers.py']" in str(refusal.value)
     loaded = load_model_file(tmp_path / "model.keras", custom=[source])
     described = describe(loaded, whole=["Twice", "Thrice"])
     assert [layer.class_name for layer in described.layers.values()] == ["Twice", "Thrice", "Dense"]

@@ -72,6 +72,7 @@ REFUSED_FOR = {
         "operations_numbers/top_k_of_rows",
         "operations_numbers/waves_of_positions",
         "scaling/unit_of_zeros",
+        "unfolded/places_picked_by_row",
         "whole_numbers/sorted_int32",
         "whole_numbers/sorted_int8",
     ),
