@@ -248,7 +248,7 @@ def test_large_tensors_are_recorded_in_few_rows():
     model = keras.Model(given, layers.GlobalAveragePooling2D()(x))
     samples = np.random.default_rng(0).normal(size=(9, 128, 128, 3))
     cases = describe(model, samples).cases
-    # A row is 4 MB, and the weights are next to nothing: a case of two rows and another are the least that proves anything.
+    # A row is 4 MB, and the weights are next to nothing: the least that proves anything is two rows, and other cases.
     assert [len(case.inputs["image"]) for case in cases] == [2, 1, 1]
     assert cases[-1].name == "samples"
     small = keras.Model(given, layers.GlobalAveragePooling2D()(given))
