@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -117,7 +118,9 @@ def test_other_addresses_are_not_found(served: attention_page.Server) -> None:
 
 def started(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-u", str(SCRIPTS / "attention_page.py"), "--engine", "numpy", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    # Who runs these tests may be deaf to Ctrl-C, and hand that on.
+    return subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def test_a_port_that_is_taken_and_ctrl_c_are_sentences() -> None:

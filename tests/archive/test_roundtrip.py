@@ -217,8 +217,8 @@ def test_weights_that_differ_in_case_only_have_members_of_their_own(tmp_path: Pa
         (np.float32(1), "holds a float32"),
         ({1: 2}, "the key 1, which is not a string"),
         ({"a": {"b": object()}}, "holds a object"),
-        ("\ud800", "no Unicode text"),
-        ({"\ud800": 1}, "no Unicode text"),
+        ("\ud800", "not Unicode text"),
+        ({"\ud800": 1}, "not Unicode text"),
         ("x" * 2_000_000, "raise Limits.string_length"),
     ],
 )
@@ -245,7 +245,7 @@ def test_lists_that_hold_themselves_are_refused(tmp_path: Path, count: int) -> N
     ("array", "told"),
     [
         (np.array([1, "a"], object), "holds a int where strings are stored"),
-        (np.array(["\ud800"], object), "no Unicode text"),
+        (np.array(["\ud800"], object), "not Unicode text"),
         ([1.0], "is not a numpy array but a list"),
     ],
 )
