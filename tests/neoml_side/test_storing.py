@@ -23,6 +23,7 @@ from porting.neoml_side.stored.description import VERSION, description_path, rea
 from porting.neoml_side.stored.network import network_path, read_stored
 from tests.archive.forging import _edit, _places
 from tests.neoml_side.descriptions import sealed
+from tests.tampering import with_weight
 
 SAVED = Path(__file__).parent.parent.parent / "saved_weights"
 TUTORIAL = SAVED / "tutorial"
@@ -198,7 +199,7 @@ def test_any_forged_description_is_read_or_refused(folder: str, tmp_path: Path) 
 
 
 def test_a_store_that_ends_between_its_renames_leaves_what_is_refused(
-    net: porting.PortedNetwork, stored: Path, monkeypatch: pytest.MonkeyPatch
+    stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename, calls = os.replace, []
 
@@ -208,14 +209,13 @@ def test_a_store_that_ends_between_its_renames_leaves_what_is_refused(
             raise OSError(5, "input/output error")
         rename(one, other)
 
-    network = replace(read_network(TUTORIAL), name="another")
+    network = with_weight(read_network(TUTORIAL), "dense", "kernel", lambda kernel: kernel * 2)
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", failing)
         with pytest.raises(porting.BadArchive, match=r"cannot be written: .*input/output error"):
             porting.PortedNetwork(network, NeomlEngine(network)).store(stored, overwrite=True)
     assert sorted(os.listdir(stored.parent)) == ["net.neoml", "net.neoml.json", "net.neoml.network.npz"]
-    if stored.read_bytes() != net.store(stored.parent / "again").read_bytes():
-        assert "the sha256 differs" in refusal(stored)
+    assert "the sha256 differs" in refusal(stored)
 
 
 @pytest.mark.parametrize("name", ["missing/net", "x" * 300, "a\0b"])
