@@ -48,6 +48,12 @@ def weight_variables(model: Any, network: Network, whole: Collection[str]) -> di
     return dict(found.values())
 
 
+def called(model: Any, fed: dict[str, Any], training: bool) -> list[Any]:
+    """The model's outputs, one after the other, for inputs in its order."""
+    inputs = list(fed.values())
+    return keras.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0], training=training))
+
+
 def gradients(model: Any, network: Any, whole: Collection[str], training: bool = False) -> dict[str, np.ndarray]:
     case = compared_case(network)
     moved = smooth_inputs(case)
@@ -58,9 +64,7 @@ def gradients(model: Any, network: Any, whole: Collection[str], training: bool =
     with tf.GradientTape() as tape:
         for tensor in floats.values():
             tape.watch(tensor)
-        inputs = list(fed.values())
-        outputs = keras.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0], training=training))
-        pairs = zip(network.output_refs(), outputs)
+        pairs = zip(network.output_refs(), called(model, fed, training))
         loss = tf.add_n([tf.reduce_sum(output * made[ref]) for ref, output in pairs if ref in made])
     names = [*(f"weight/{name}" for name in variables), *(f"input/{name}" for name in floats)]
     sources = [*(variable.value for variable in variables.values()), *floats.values()]
@@ -70,9 +74,8 @@ def gradients(model: Any, network: Any, whole: Collection[str], training: bool =
 
 def outputs_of(model: Any, network: Network, training: bool) -> list[np.ndarray]:
     case = compared_case(network)
-    inputs = [tf.convert_to_tensor(case.inputs[one.name]) for one in network.inputs]
-    outputs = keras.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0], training=training))
-    return [tf.convert_to_tensor(one).numpy() for one in outputs]
+    fed = {one.name: tf.convert_to_tensor(case.inputs[one.name]) for one in network.inputs}
+    return [tf.convert_to_tensor(one).numpy() for one in called(model, fed, training)]
 
 
 def is_random(model: Any, network: Network) -> bool:

@@ -112,7 +112,8 @@ def departures(network: Network, made: Gradients, keras: dict[str, Array]) -> li
 @pytest.mark.parametrize("key", COMPARED)
 def test_gradients_agree_with_keras(key: str) -> None:
     """Where an output has a derivative; those of what is random in training are compared in test_randomness."""
-    if not cotangents(network_of(key), compared_case(network_of(key))):
+    network = network_of(key)
+    if not cotangents(network, compared_case(network)):
         assert not file_of(key).exists()
         return
     network, keras, wanted = recorded(key)

@@ -109,9 +109,8 @@ class LookupOperations(Part):
 
     def _rows_by_product(self, ids: Wire, table: Weight) -> Wire:
         """The rows by products with 0 and 1: NeoML's lookup goes no way back, not even with a gradient of 0."""
-        numbers = Weight.fixed(np.arange(table.shape[0], dtype=np.float32))
-        ones = Weight.fixed(np.ones((1, table.shape[0])))
-        away = self.dense(self.expand_dims(ids, -1), ones, Weight.fixed(-numbers.value))
+        rows = table.shape[0]
+        away = self.dense(self.expand_dims(ids, -1), Weight.fixed(np.ones((1, rows))), Weight.fixed(-np.arange(rows)))
         chosen = self.activation(self.subtract(1.0, self.unary(away, "abs")), "relu")
         return self.dense(chosen, table)
 
