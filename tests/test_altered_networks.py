@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,10 +47,11 @@ def first_of_each_class() -> dict[str, tuple[str, str]]:
     for key, case in CASES.items():
         if case.refused or case.rules:
             continue
-        for layer in read_network(folder_of(key)).layers.values():
-            has_rule = layer.class_name in RULES  # what was unfolded into operations holds weights only
-            if has_rule and layer.weights and not any(part in layer.class_name for part in WITHOUT_SHAPES):
-                found.setdefault(layer.class_name, (key, layer.name))
+        for layer in json.loads((folder_of(key) / "network.json").read_bytes())["layers"]:
+            kind = layer["class"]
+            has_rule = kind in RULES  # what was unfolded into operations holds weights only
+            if has_rule and layer["weights"] and not any(part in kind for part in WITHOUT_SHAPES):
+                found.setdefault(kind, (key, layer["name"]))
     return found
 
 

@@ -6,80 +6,15 @@ The operations write nodes here; `build` makes NeoML layers of them, `porting pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-import numpy as np
-
-from ..network import Array, Shape
+from ..network import Shape
 from ..operations import Weight
+from .slots import Parameter
 
-__all__ = ["AXES", "CellBody", "DIMENSIONS", "Graph", "Guard", "Node", "Parameter", "Port", "blob_array"]
-
-# The letters of a blob's seven dimensions, in memory order.
-AXES = "LBSHWDC"
-DIMENSIONS = dict(zip(AXES, ("batch_length", "batch_width", "list_size", "height", "width", "depth", "channels")))
-
-
-def blob_array(array: Array, layout: str) -> Array:
-    """The array with its axes, named by `layout`, put into a blob's seven dimensions."""
-    if array.ndim != len(layout):
-        raise ValueError(f"an array of shape {array.shape} does not fit layout {layout!r}")
-    order = sorted(range(array.ndim), key=lambda axis: AXES.index(layout[axis]))
-    shape = [1] * len(AXES)
-    for axis in order:
-        shape[AXES.index(layout[axis])] = array.shape[axis]
-    return np.ascontiguousarray(array.transpose(order)).reshape(shape)
-
-
-Unpack = Callable[[Array], Iterable[tuple[str, Any, Array]]]
-
-
-@dataclass(frozen=True, eq=False)
-class Parameter:
-    """What a NeoML layer is given in one of its slots, and how to read Keras' weights back from there.
-
-    Attributes:
-        pack: makes the slot's seven-dimensional float32 array.
-        weights: the Keras weights that went in; none for a fixed array.
-        unpack: from the slot's array to ``(weight name, place in the Keras array, values)``; None where
-            the slot is fixed, or where another slot gives the weight back.
-        exact: unpacking gives every bit back; otherwise an untouched slot gives the original weight.
-    """
-
-    pack: Callable[[], Array]
-    weights: tuple[Weight, ...] = ()
-    unpack: Optional[Unpack] = None
-    exact: bool = True
-
-    def __post_init__(self) -> None:
-        named = tuple(weight for weight in self.weights if weight.name)
-        if len(named) == len(self.weights):
-            return
-        unpack = self.unpack
-        object.__setattr__(self, "weights", named)
-        if unpack is not None:
-            object.__setattr__(self, "unpack", _of_weights(unpack) if named else None)
-
-    @classmethod
-    def fixed(cls, array: Array, layout: str) -> Parameter:
-        """A slot that holds no weight and never learns."""
-        return cls(lambda: blob_array(np.asarray(array, np.float32), layout))
-
-    @classmethod
-    def of(cls, weight: Weight, pack: Callable[[Array], Array], unpack: Callable[[Array], Array]) -> Parameter:
-        """A slot that holds one weight, whole; `pack` and `unpack` undo each other, to the bit."""
-        return cls(
-            lambda: pack(np.asarray(weight.value, np.float32)),
-            (weight,),
-            lambda slot: [(weight.name, ..., weight.in_keras(unpack(slot)))],
-        )
-
-
-def _of_weights(unpack: Unpack) -> Unpack:
-    """Without what was packed of fixed arrays, which have no names."""
-    return lambda slot: [part for part in unpack(slot) if part[0]]
+__all__ = ["CellBody", "Graph", "Guard", "Node", "Port"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from typing import Any, Optional
 from ..dtypes import INT32, is_whole, limits
 from ..layers.rule import Refusal
 from ..network import Shape
-from .graph import AXES, DIMENSIONS, Graph, Guard, Port
+from .graph import Graph, Guard, Port
+from .slots import AXES, DIMENSIONS
 
 __all__ = ["EXACT", "Range", "Terminal", "Wire", "canonical", "free_letter", "holds_exactly", "is_ascending", "swaps"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import porting
-from porting.neoml_side.graph import blob_array
 from porting.neoml_side.runtime.blobs import as_blob
+from porting.neoml_side.slots import blob_array
 from porting.network import Array, TensorRef
 from tests.cpp.building import number, text
 

@@ -11,11 +11,12 @@ import pytest
 
 neoml = pytest.importorskip("neoml")
 
-from porting.neoml_side.graph import CellBody, Graph, Port, blob_array  # noqa: E402
+from porting.neoml_side.graph import CellBody, Graph, Port  # noqa: E402
 from porting.neoml_side.lowering import stepwise  # noqa: E402
 from porting.neoml_side.runtime import cells  # noqa: E402
 from porting.neoml_side.runtime.build import blob_of, from_blob, make_layers, read_slot  # noqa: E402
 from porting.neoml_side.runtime.runner import Runner  # noqa: E402
+from porting.neoml_side.slots import blob_array  # noqa: E402
 from porting.numpy_side.recurrence import run_cell  # noqa: E402
 from porting.operations import Cell, Weight  # noqa: E402
 
@@ -256,8 +257,9 @@ def add_gradient(found, parameter, after, objects):
     if not parameter.weights:
         np.testing.assert_array_equal(after.reshape(-1), before.reshape(-1))
         return
-    for name, place, values in parameter.unpack((before - after.reshape(before.shape)) / STEP * objects):
-        found[name][place] = values
+    gradient = (before - after.reshape(before.shape)) / STEP * objects
+    for piece in parameter.pieces:
+        found[piece.weight.name][piece.place] = piece.read(gradient)
 
 
 def weights_of(cell):

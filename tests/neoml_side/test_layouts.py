@@ -19,11 +19,12 @@ pytest.importorskip("neoml")
 
 from porting.checking import needed_tolerance
 from porting.layers.rule import Refusal
-from porting.neoml_side.graph import AXES, Graph
+from porting.neoml_side.graph import Graph
 from porting.neoml_side.lowering.operations import NeomlOperations
 from porting.neoml_side.runtime.blobs import as_array, as_blob
 from porting.neoml_side.runtime.devices import math_engine_for
 from porting.neoml_side.runtime.runner import Runner
+from porting.neoml_side.slots import AXES
 from porting.neoml_side.values import Wire
 from porting.network import Array
 from porting.numpy_side.operations import NumpyOperations

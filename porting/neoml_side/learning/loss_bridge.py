@@ -14,9 +14,10 @@ import numpy as np
 
 from ...errors import Problem, Unsupported
 from ...network import Array, TensorRef
-from ..graph import Port, blob_array
+from ..graph import Port
 from ..plan import Plan
 from ..runtime.blobs import axes_of
+from ..slots import blob_array
 from ..values import Wire, canonical
 
 __all__ = ["Derivative", "Head", "Reader", "head_sinks", "learning_heads", "no_derivative", "outputs_at"]

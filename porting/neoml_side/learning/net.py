@@ -30,13 +30,14 @@ from ...training.gradients import Gradient, Slices, total
 from ...training.moving_statistics import followed, moments
 from ...training.optimizers import Optimizer, State
 from ...training.parameters import Theta
-from ..graph import Graph, Node, Parameter
+from ..graph import Graph, Node
 from ..plan import Plan, plan_network
 from ..runtime.archives import loaded, stored
 from ..runtime.blobs import as_blob, axes_of
 from ..runtime.build import blob_of, from_blob, make_layers, read_slot, write_slot
 from ..runtime.cells import cell_parameters, splice, with_cell_parameters
 from ..sizes import check_guards, check_ids
+from ..slots import Parameter
 from ..values import Wire, canonical
 from .evaluating import EvaluatingNet
 from .loss_bridge import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at

@@ -20,7 +20,8 @@ from numpy.lib.stride_tricks import as_strided
 from ...errors import Problem, Unsupported
 from ...network import Array, Network
 from ...training.parameters import Theta
-from ..graph import Graph, Node, Parameter
+from ..graph import Graph, Node
+from ..slots import Parameter
 
 __all__ = ["Filling", "Packing", "Place", "Slot", "Turned", "Whole", "find_packings", "held", "slots_of"]
 

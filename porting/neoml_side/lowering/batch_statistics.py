@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..graph import AXES, Graph, Parameter, Port
+from ..graph import Graph, Port
+from ..slots import AXES, Parameter
 from ..values import Wire
 from .base import Part
 

@@ -7,7 +7,7 @@ transposed convolutions of any output size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -17,7 +17,8 @@ from ...layers.rule import Refusal
 from ...layers.windows import margins, output_size, transposed_margins, transposed_size
 from ...network import Array
 from ...operations import Weight
-from ..graph import AXES, Parameter, Port, blob_array
+from ..graph import Port
+from ..slots import Parameter, Piece, blob_shape, blob_view
 from ..values import Wire
 from . import base
 from .images import pad, spatial
@@ -25,7 +26,7 @@ from .images import pad, spatial
 __all__ = ["ConvolutionOperations", "Slot"]
 
 Sizes = Sequence[int]
-Part = Optional[tuple[int, int]]
+Group = Optional[tuple[int, int]]
 WINDOW = "HWD"
 PLANE = 2
 
@@ -43,7 +44,7 @@ class Slot:
     """
 
     layout: str
-    part: Part = None
+    part: Group = None
     spread: tuple[int, ...] = ()
     grown: tuple[int, ...] = ()
     merged: bool = False
@@ -54,25 +55,16 @@ class Slot:
 
     def of(self, kernel: Weight) -> Parameter:
         """The parameter that holds the kernel."""
-        if self.part is not None and kernel.undo is not None:
-            raise Refusal(
-                f"groups of the kernel {kernel.name}, which was arranged", "hand the kernel on as Keras has it"
-            )
+        filters = kernel.shape[-1] if self.part is None else self.part[1] - self.part[0]
+        shape = (*kernel.shape[:-1], filters)
+        rest = (shape[-2] * shape[-1],) if self.merged else shape[-2:]
+        sizes = blob_shape((*self._window(shape[:-2]), *rest), self.layout)
 
-        def pack() -> Array:
-            value = self._widened(np.asarray(kernel.value, np.float32)[..., cut(self.part)])
-            return blob_array(value.reshape(*value.shape[:-2], -1) if self.merged else value, self.layout)
+        def seen(slot: Array) -> Array:
+            window = blob_view(slot.reshape(sizes), self.layout)[self._kept(shape[:-2])]
+            return window.reshape(shape)
 
-        def unpack(slot: Array) -> Iterable[tuple[str, Any, Array]]:
-            filters = kernel.shape[-1] if self.part is None else self.part[1] - self.part[0]
-            shape = (*kernel.shape[:-1], filters)
-            window = self._window(shape[:-2])
-            rest = (shape[-2] * shape[-1],) if self.merged else shape[-2:]
-            value = _unpacked(slot, self.layout, (*window, *rest))[self._kept(shape[:-2])]
-            value = value.reshape(shape)
-            return [(kernel.name, (..., cut(self.part)), value if self.part else kernel.in_keras(value))]
-
-        return Parameter(pack, (kernel,), unpack)
+        return Parameter.of(sizes, Piece(kernel, seen, placed(self.part)))
 
     def _steps(self, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self.spread or (1,) * axes, self.grown or (0,) * axes
@@ -85,38 +77,15 @@ class Slot:
         spread, _ = self._steps(len(window))
         return tuple(slice(0, (k - 1) * step + 1, step) for k, step in zip(window, spread))
 
-    def _widened(self, value: Array) -> Array:
-        if not self.has_zeros:
-            return value
-        window = value.shape[:-2]
-        wide = np.zeros((*self._window(window), *value.shape[-2:]), np.float32)
-        wide[self._kept(window)] = value
-        return wide
+
+def placed(group: Group) -> Any:
+    """Where in a weight its last axis is cut."""
+    return ... if group is None else (..., slice(*group))
 
 
-def _unpacked(slot: Array, layout: str, shape: Sizes) -> Array:
-    """Undo `blob_array`."""
-    places = [AXES.index(letter) for letter in layout]
-    rest = [at for at in range(len(AXES)) if at not in places]
-    return slot.reshape(_blob_shape(layout, shape)).transpose(places + rest).reshape(tuple(shape))
-
-
-def _blob_shape(layout: str, shape: Sizes) -> tuple[int, ...]:
-    sizes = dict(zip(layout, shape))
-    return tuple(sizes.get(letter, 1) for letter in AXES)
-
-
-def cut(part: Part) -> slice:
-    return slice(None) if part is None else slice(*part)
-
-
-def bias_parameter(bias: Weight, part: Part = None) -> Parameter:
+def bias_parameter(bias: Weight, group: Group = None) -> Parameter:
     """A bias, or a part of one, in the free term."""
-    return Parameter(
-        lambda: blob_array(np.asarray(bias.value, np.float32).reshape(-1)[cut(part)], "C"),
-        (bias,),
-        lambda slot: [(bias.name, cut(part), slot.reshape(-1))],
-    )
+    return Parameter.whole(bias) if group is None else Parameter.laid_out(bias, "C", placed(group))
 
 
 def plane(values: Sizes, rest: int) -> tuple[int, ...]:
@@ -177,7 +146,7 @@ class ConvolutionOperations(base.Part):
         image: Port,
         kernel: Weight,
         bias: Optional[Weight],
-        part: Part,
+        part: Group,
         strides: Sizes,
         padding: Sizes,
         dilation: Sizes,

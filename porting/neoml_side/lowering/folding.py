@@ -7,18 +7,18 @@ Keras weights of both layers are given back as they were saved while the joined 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
-from ...errors import Mismatch, Problem
 from ...network import Array
 from ...operations import Weight
-from ..graph import AXES, Graph, Node, Parameter, Port
+from ..graph import Graph, Node, Port
+from ..slots import AXES, Parameter
 
-__all__ = ["folded", "joined"]
+__all__ = ["folded"]
 
 # By kind of layer: the slot of its weights, and the dimension of that slot that holds its outputs.
 OUTPUTS = {
@@ -80,7 +80,7 @@ def is_fixed_scaling(node: Node) -> bool:
         node.kind == "ChannelwiseConv"
         and node.settings["filter_size"] == (1, 1)
         and "stride_size" not in node.settings
-        and all(not parameter.exact or not parameter.weights for parameter in node.parameters.values())
+        and all(parameter.computed or not parameter.weights for parameter in node.parameters.values())
     )
 
 
@@ -102,21 +102,10 @@ def join(before: Node, scaling: Node) -> Node:
     weights = held_by(scaling)
     parameters = {
         **before.parameters,
-        slot: joined(scaled_kernel, (*kernel.weights, *weights)),
-        FREE: joined(scaled_bias, (*(bias.weights if bias is not None else ()), *weights)),
+        slot: Parameter.computed_from(scaled_kernel, (*kernel.weights, *weights)),
+        FREE: Parameter.computed_from(scaled_bias, (*(bias.weights if bias is not None else ()), *weights)),
     }
     return replace(before, parameters=parameters, settings={**before.settings, "is_zero_free_term": False})
-
-
-def joined(pack: Callable[[], Array], weights: tuple[Weight, ...]) -> Parameter:
-    """A slot computed from several weights: they are given back while it is untouched, and cannot be told after."""
-
-    def unpack(slot: Array) -> list[tuple[str, object, Array]]:
-        names = ", ".join(weight.name for weight in weights)
-        what = "were joined into one layer for inference, and that layer was changed"
-        raise Mismatch(Problem(names, what, "change them through a net that is built for training"))
-
-    return Parameter(pack, weights, unpack, exact=False)
 
 
 def held_by(node: Node) -> tuple[Weight, ...]:

@@ -12,12 +12,12 @@ from ...layers.rule import Refusal
 from ...layers.windows import margins, output_size
 from ...network import Array
 from ...operations import MovingStatistics, Weight
-from ..graph import Parameter, Port, blob_array
+from ..graph import Port
+from ..slots import Parameter, blob_array
 from ..values import Wire, canonical, holds_exactly
 from . import steps_as_rows as time_as_batch
 from .base import BatchMoments, Part
 from .batch_statistics import in_rows, normalized, normalized_where
-from .folding import joined
 from .reshaping import as_float, as_whole, moved, repeat, through_floats
 
 __all__ = ["ImageOperations", "pad", "spatial"]
@@ -234,9 +234,9 @@ class ImageOperations(Part):
         if gamma is None and beta is None:
             return x
         ones = np.ones(x.size(axis), np.float32)
-        learnt = {"filter": _vector(gamma) if gamma is not None else Parameter.fixed(ones, "C")}
+        learnt = {"filter": Parameter.whole(gamma) if gamma is not None else Parameter.fixed(ones, "C")}
         if beta is not None:
-            learnt["free_term"] = _vector(beta)
+            learnt["free_term"] = Parameter.whole(beta)
         return self._per_channel(x, axis, learnt)
 
     def normalize_batch(
@@ -272,9 +272,5 @@ class ImageOperations(Part):
         return time_as_batch.unfold(self, as_float(x), as_float(like))
 
 
-def _vector(weight: Weight) -> Parameter:
-    return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot.reshape(-1))
-
-
 def _fixed_from(weights: tuple[Weight, ...], value: Array) -> Parameter:
-    return joined(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights)
+    return Parameter.computed_from(lambda: blob_array(value.astype(np.float32).reshape(-1), "C"), weights)

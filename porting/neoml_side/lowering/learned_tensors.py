@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from ...network import Array
 from ...operations import Weight
-from ..graph import AXES, Graph, Parameter, Port, blob_array
+from ..graph import Graph, Port
+from ..slots import AXES, Parameter, Piece, blob_shape, blob_view
 
 __all__ = ["learnt_tensor", "safe_product"]
 
@@ -16,23 +18,15 @@ def learnt_tensor(graph: Graph, weight: Weight, layout: str) -> Port:
 
     NeoML's Data layer holds a tensor too, but never learns.
     """
-    shape = blob_array(np.asarray(weight.value), layout).shape
-
-    def pack(value: Array) -> Array:
-        return blob_array(value, layout).reshape(1, 1, 1, 1, 1, 1, -1)
-
-    def unpack(slot: Array) -> Array:
-        order = sorted(range(len(layout)), key=lambda axis: AXES.index(layout[axis]))
-        packed = slot.reshape([weight.shape[axis] for axis in order])
-        return packed.transpose(np.argsort(order))
-
-    count = int(np.prod(shape))
+    shape = blob_shape(weight.shape, layout)
+    count = prod(shape)
+    table = Piece(weight, lambda slot: blob_view(slot.reshape(shape), layout))
     zero = graph.add("Data", parameters={"blob": Parameter(lambda: np.zeros((1,) * len(AXES), np.int32))})
     row = graph.add(
         "MultichannelLookup",
         zero,
         dimensions=[(1, count)],
-        parameters={"embeddings": Parameter.of(weight, pack, unpack)},
+        parameters={"embeddings": Parameter.of((*(1,) * (len(AXES) - 1), count), table)},
     )
     return graph.add("Transform", row, transforms=[("set", size) for size in shape])
 

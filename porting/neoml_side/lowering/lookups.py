@@ -9,7 +9,8 @@ import numpy as np
 from ...dtypes import is_whole
 from ...layers.rule import Refusal
 from ...operations import Weight
-from ..graph import Graph, Guard, Node, Parameter, Port
+from ..graph import Graph, Guard, Node, Port
+from ..slots import Parameter
 from ..values import Wire, holds_exactly
 from .activations import linear
 from .base import Part
@@ -104,8 +105,7 @@ class LookupOperations(Part):
         rows, width = table.shape
         if self.in_training and not ids.is_whole and learns(ids):
             return self._rows_by_product(ids, table)
-        lookup = Parameter.of(table, lambda value: value.reshape(1, rows, 1, 1, 1, 1, width), lambda slot: slot)
-        return self._looked_up(ids, table, lookup, rows)
+        return self._looked_up(ids, table, Parameter.whole(table, (1, rows, 1, 1, 1, 1, width)), rows)
 
     def _rows_by_product(self, ids: Wire, table: Weight) -> Wire:
         """The rows by products with 0 and 1: NeoML's lookup goes no way back, not even with a gradient of 0."""

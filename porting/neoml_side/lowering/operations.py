@@ -16,7 +16,8 @@ from ...dtypes import is_float, is_whole
 from ...layers.rule import Refusal
 from ...network import Array, Input, Shape
 from ...operations import Cell, Draw, Weight, promoted_type
-from ..graph import Graph, Node, Parameter, Port, blob_array
+from ..graph import Graph, Node, Port
+from ..slots import Parameter
 from ..values import Wire, canonical
 from . import recurrence, reshaping
 from .activations import activate, linear
@@ -49,24 +50,10 @@ KEEP_WHOLE = frozenset({"linear", "relu", "relu6", "threshold"})
 
 def dense_parameters(kernel: Weight, bias: Optional[Weight], convolution: bool = False) -> dict[str, Parameter]:
     """Kernel and bias of a fully connected layer, or of a 1x1 convolution that does the same."""
-    layout = "HBC" if convolution else "BC"
-
-    def pack(value: Array) -> Array:
-        turned = np.ascontiguousarray(value.T)
-        return blob_array(turned[None] if convolution else turned, layout)
-
-    def unpack(slot: Array) -> Array:
-        return slot.reshape(kernel.shape[::-1]).T
-
-    parameters = {"filter" if convolution else "weights": Parameter.of(kernel, pack, unpack)}
+    parameters = {"filter" if convolution else "weights": Parameter.laid_out(kernel, "CB")}
     if bias is not None:
-        parameters["free_term"] = vector(bias)
+        parameters["free_term"] = Parameter.whole(bias)
     return parameters
-
-
-def vector(weight: Weight) -> Parameter:
-    """A weight of one axis in a slot of one row."""
-    return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot)
 
 
 class NeomlOperations(
@@ -141,11 +128,8 @@ class NeomlOperations(
         layout = canonical(value.ndim, dtype)
         return Wire(value.shape, dtype, layout, self._data(value, layout, dtype), self.graph)
 
-    def _data(self, value: Array, layout: str, dtype: str = "float32", source: Optional[Weight] = None) -> Port:
-        array = np.asarray(value).astype(np.int32 if is_whole(dtype) else np.float32)
-        blob = Parameter(lambda: blob_array(array, layout), () if source is None else (source,))
-        if source is not None:
-            blob = replace(blob, unpack=lambda slot: [(source.name, ..., slot.reshape(source.shape))])
+    def _data(self, value: Array, layout: str, dtype: str = "float32") -> Port:
+        blob = Parameter.fixed(value, layout, np.int32 if is_whole(dtype) else np.float32)
         return self.graph.add("Data", parameters={"blob": blob})
 
     def _operand(self, x: Operand, partner: Wire) -> Wire:
@@ -163,13 +147,7 @@ class NeomlOperations(
     def _parameter(self, weight: Weight, layout: str) -> Port:
         if self.in_training:
             return learnt_tensor(self.graph, weight, layout)
-        value = np.asarray(weight.value)
-        moved = Parameter.of(
-            weight,
-            lambda array: blob_array(array, layout),
-            lambda slot: _from_blob(slot, layout, value.shape),
-        )
-        return self.graph.add("Data", parameters={"blob": moved})
+        return self.graph.add("Data", parameters={"blob": Parameter.laid_out(weight, layout)})
 
     def cast(self, x: Operand, dtype: str) -> Wire:
         wire = self._wire(x)
@@ -537,15 +515,6 @@ class NeomlOperations(
         return recurrence.recurrent(
             self, cell, self._floating(x), list(initial_state or []), mask, go_backwards, zero_output_for_mask
         )
-
-
-def _from_blob(slot: Array, layout: str, shape: tuple[int, ...]) -> Array:
-    """Undo `blob_array`."""
-    from ..graph import AXES
-
-    order = sorted(range(len(layout)), key=lambda axis: AXES.index(layout[axis]))
-    packed = slot.reshape([shape[axis] for axis in order])
-    return packed.transpose(np.argsort(order)) if len(order) > 1 else packed
 
 
 def _broadcasts(a: Wire, b: Wire) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...layers.rule import Refusal
-from ..graph import DIMENSIONS, Port
+from ..graph import Port
+from ..slots import DIMENSIONS
 from ..values import Wire
 from .base import Part
 

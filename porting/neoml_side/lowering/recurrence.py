@@ -15,9 +15,9 @@ from typing import Optional
 import numpy as np
 
 from ...layers import Refusal
-from ...network import Array
 from ...operations import Cell, Weight
-from ..graph import Graph, Parameter, Port, blob_array
+from ..graph import Graph, Port
+from ..slots import Parameter, Piece, blob_shape, blob_view
 from ..values import Wire
 from .activations import linear
 from .base import Compaction, Part
@@ -211,37 +211,31 @@ def _lstm(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: boo
 def lstm_parameters(cell: Cell, scale: float) -> dict[str, Parameter]:
     """Keras' LSTM weights in NeoML's gate order; gates but the candidate are multiplied by `scale`."""
     units = cell.units
-    factors = np.ones(len(LSTM_GATES), np.float32)
-    factors[1:] = scale
 
-    def gates(value: Array) -> Array:
-        """(…, 4·units) in Keras' order to rows in NeoML's."""
-        split = value.reshape(-1, len(LSTM_GATES), units)[:, LSTM_GATES, :]
-        scaled = split if scale == 1.0 else split * factors[None, :, None]
-        return np.ascontiguousarray(scaled.reshape(-1, len(LSTM_GATES) * units).T)
-
-    def back(slot: Array) -> Array:
-        rows = slot.reshape(len(LSTM_GATES), units, -1)
-        if scale != 1.0:
-            rows = rows / factors[:, None, None]
-        restored = rows[np.argsort(LSTM_GATES)]
-        return restored.reshape(len(LSTM_GATES) * units, -1).T
-
-    def matrix(weight: Weight) -> Parameter:
-        made = Parameter.of(weight, lambda value: blob_array(gates(value), "BC"), back)
-        return replace(made, exact=scale == 1.0)
+    def gates(weight: Weight) -> Parameter:
+        """(…, 4·units) in Keras' order as rows in NeoML's."""
+        rows = [_gate(weight, units, row, 1.0 if row == 0 else scale) for row in range(len(LSTM_GATES))]
+        if len(weight.shape) == 1:
+            return Parameter.of(blob_shape(weight.shape, "C"), *rows)
+        return Parameter.of(blob_shape(weight.shape, "CB"), *rows)
 
     zeros = np.zeros(len(LSTM_GATES) * units, np.float32)
     parameters = {
-        "input_weights": matrix(cell.kernel),
-        "recurrent_weights": matrix(cell.recurrent_kernel),
+        "input_weights": gates(cell.kernel),
+        "recurrent_weights": gates(cell.recurrent_kernel),
         "input_free_term": Parameter.fixed(zeros, "C"),
         "recurrent_free_term": Parameter.fixed(zeros, "C"),
     }
     if cell.bias is not None:
-        bias = Parameter.of(cell.bias, lambda value: blob_array(gates(value[None]).reshape(-1), "C"), back)
-        parameters["input_free_term"] = replace(bias, exact=scale == 1.0)
+        parameters["input_free_term"] = gates(cell.bias)
     return parameters
+
+
+def _gate(weight: Weight, units: int, row: int, factor: float) -> Piece:
+    """A gate's columns of a weight, in NeoML's row of it."""
+    gate = LSTM_GATES[row]
+    rows = (len(LSTM_GATES), units, *weight.shape[:-1])
+    return Piece(weight, lambda slot: slot.reshape(rows)[row].T, (..., slice(gate * units, (gate + 1) * units)), factor)
 
 
 def _gru(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
@@ -259,36 +253,21 @@ def _gru(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool
 
 def gru_parameters(cell: Cell) -> dict[str, Parameter]:
     """NeoML keeps z and r in one matrix over [x, h], the candidate in another over [x, r·h]."""
-    units, kernel, recurrent = cell.units, cell.kernel, cell.recurrent_kernel
-    width = kernel.shape[0]
-    parts = {"gate": slice(0, 2 * units), "main": slice(2 * units, None)}
+    units, width = cell.units, cell.kernel.shape[0]
     parameters: dict[str, Parameter] = {}
-    for name, part in parts.items():
-
-        def pack(part: slice = part) -> Array:
-            both = np.concatenate([kernel.value[:, part], recurrent.value[:, part]])
-            return blob_array(np.ascontiguousarray(both.T, np.float32), "BC")
-
-        def unpack(slot: Array, part: slice = part) -> list[tuple[str, object, Array]]:
-            both = slot.reshape(-1, width + units).T
-            every = slice(None)
-            return [(kernel.name, (every, part), both[:width]), (recurrent.name, (every, part), both[width:])]
-
-        parameters[f"{name}_weights"] = Parameter(pack, (kernel, recurrent), unpack)
-        parameters[f"{name}_free_term"] = _gru_bias(cell, part)
+    for name, columns in (("gate", slice(0, 2 * units)), ("main", slice(2 * units, 3 * units))):
+        rows = columns.stop - columns.start
+        shape = blob_shape((width + units, rows), "CB")
+        place = (slice(None), columns)
+        parameters[f"{name}_weights"] = Parameter.of(
+            shape,
+            Piece(cell.kernel, lambda slot: blob_view(slot, "CB")[:width], place),
+            Piece(cell.recurrent_kernel, lambda slot: blob_view(slot, "CB")[width:], place),
+        )
+        bias = cell.bias
+        zeros = Parameter.fixed(np.zeros(rows, np.float32), "C")
+        parameters[f"{name}_free_term"] = zeros if bias is None else Parameter.laid_out(bias, "C", columns)
     return parameters
-
-
-def _gru_bias(cell: Cell, part: slice) -> Parameter:
-    bias = cell.bias
-    if bias is None:
-        return Parameter.fixed(np.zeros(3 * cell.units, np.float32)[part], "C")
-    name, value = bias.name, bias.value
-    return Parameter(
-        lambda: blob_array(np.asarray(value[part], np.float32), "C"),
-        (bias,),
-        lambda slot: [(name, part, slot.reshape(-1))],
-    )
 
 
 def _simple_rnn(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
@@ -303,21 +282,10 @@ def _simple_rnn(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backward
 
 
 def irnn_parameters(cell: Cell) -> dict[str, Parameter]:
-    def turned(weight: Weight) -> Parameter:
-        shape = weight.shape
-        return Parameter.of(
-            weight,
-            lambda value: blob_array(np.ascontiguousarray(value.T), "BC"),
-            lambda slot: slot.reshape(shape[::-1]).T,
-        )
-
     zeros = Parameter.fixed(np.zeros(cell.units, np.float32), "C")
-    bias = zeros
-    if cell.bias is not None:
-        bias = Parameter.of(cell.bias, lambda value: blob_array(value, "C"), lambda slot: slot)
     return {
-        "input_weights": turned(cell.kernel),
-        "recurrent_weights": turned(cell.recurrent_kernel),
-        "input_free_term": bias,
+        "input_weights": Parameter.laid_out(cell.kernel, "CB"),
+        "recurrent_weights": Parameter.laid_out(cell.recurrent_kernel, "CB"),
+        "input_free_term": zeros if cell.bias is None else Parameter.whole(cell.bias),
         "recurrent_free_term": zeros,
     }

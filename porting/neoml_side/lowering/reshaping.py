@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Optional
 
 from ...layers.rule import Refusal
-from ..graph import AXES, Graph, Port
+from ..graph import Graph, Port
+from ..slots import AXES
 from ..values import EXACT, Wire, canonical, free_letter, holds_exactly, is_ascending
 
 __all__ = ["cut", "expand_dims", "flip", "repeat", "reshape", "squeeze"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...layers.rule import Refusal
 from ...operations import Weight
-from ..graph import Parameter, blob_array
+from ..slots import Parameter
 from ..values import Wire
 from .base import Part
 
@@ -60,4 +60,4 @@ def _slot(weight: Optional[Weight], otherwise: float, sizes: Sequence[int]) -> P
         return Parameter.fixed(np.full(count, otherwise, np.float32), "C")
     if weight.value.size != count:
         raise Refusal(f"weight {weight.name} of shape {weight.shape} for axes of sizes {tuple(sizes)}")
-    return Parameter.of(weight, lambda value: blob_array(value.reshape(-1), "C"), lambda slot: slot)
+    return Parameter.whole(weight)

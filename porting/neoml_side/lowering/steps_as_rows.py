@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from ...layers.rule import Refusal
 from ...network import Shape
-from ..graph import AXES, Port
+from ..graph import Port
+from ..slots import AXES
 from ..values import Wire, canonical, is_ascending
 from .base import Part
 

@@ -12,9 +12,9 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ...network import Array
 from ...operations import Cell, Weight
-from ..graph import CellBody, Graph, Parameter, Port, blob_array
+from ..graph import CellBody, Graph, Port
+from ..slots import Parameter
 from .activations import activate, keep
 
 __all__ = ["input_name", "run_stepwise"]
@@ -128,22 +128,9 @@ def dense(
     label: str = "",
 ) -> Port:
     """x · kernel[:, columns] + bias[row]."""
-    chosen = (slice(None), columns)
-
-    def pack() -> Array:
-        return blob_array(np.ascontiguousarray(kernel.value[chosen].T, np.float32), "BC")
-
-    def unpack(slot: Array) -> list[tuple[str, Any, Array]]:
-        return [(kernel.name, chosen, slot.reshape(-1, kernel.shape[0]).T)]
-
-    parameters = {"weights": Parameter(pack, (kernel,), unpack)}
+    parameters = {"weights": Parameter.laid_out(kernel, "CB", (slice(None), columns))}
     if bias is not None:
-        name, value = bias.name, bias.value[row]
-        parameters["free_term"] = Parameter(
-            lambda: blob_array(np.asarray(value, np.float32), "C"),
-            (bias,),
-            lambda slot: [(name, row, slot.reshape(-1))],
-        )
+        parameters["free_term"] = Parameter.laid_out(bias, "C", row)
     return graph.add(
         "FullyConnected",
         x,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...network import Array
-from ..graph import AXES, Port
+from ..graph import Port
+from ..slots import AXES
 
 VERSION = 2000
 PLACEHOLDER = "FmlCnnEltwiseSumLayer"

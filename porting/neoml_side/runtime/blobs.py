@@ -10,8 +10,8 @@ import numpy as np
 from ...dtypes import is_whole
 from ...errors import PortingError, Problem
 from ...network import Array
-from ..graph import AXES, blob_array
 from ..sizes import DoesNotRun
+from ..slots import AXES, blob_array
 from ..values import Terminal, Wire
 
 __all__ = ["as_array", "as_blob", "axes_of", "run_checked"]

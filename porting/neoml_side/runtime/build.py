@@ -9,7 +9,8 @@ import neoml
 
 from ...errors import Problem, Unsupported
 from ...network import Array
-from ..graph import Graph, Node, Parameter
+from ..graph import Graph, Node
+from ..slots import Parameter
 
 __all__ = ["blob_of", "from_blob", "make_layers", "place_cell", "read_slot", "write_slot"]
 

@@ -7,8 +7,10 @@ from typing import Any, Optional
 
 import numpy as np
 
+from ...errors import Mismatch, Problem
 from ...network import Array, Network
-from ..graph import Node, Parameter
+from ..graph import Node
+from ..slots import Parameter
 from .archives import stored
 from .build import read_slot
 from .cells import cell_parameters
@@ -47,7 +49,9 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
             }
         for slot, parameter in parameters.items():
             keys = [(weight.name, slot) for weight in parameter.weights]
-            if parameter.unpack is None or all(scope_of.setdefault(key, node.scope) != node.scope for key in keys):
+            if not (parameter.pieces or parameter.computed) or all(
+                scope_of.setdefault(key, node.scope) != node.scope for key in keys
+            ):
                 continue
             array = slots[slot] if slot in slots else read_slot(layers[node.name], slot)
             _restore(found, saved, parameter, array)
@@ -55,14 +59,18 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
 
 
 def _restore(found: dict[str, Array], saved: Mapping[str, Array], parameter: Parameter, slot: Array) -> None:
-    assert parameter.unpack is not None
-    if not parameter.exact and slot.tobytes() == parameter.pack().tobytes():
+    if not parameter.is_exact and slot.tobytes() == parameter.pack().tobytes():
         return
-    for name, place, values in parameter.unpack(slot):
-        whole = place is ... and values.shape == saved[name].shape and values.dtype == saved[name].dtype
+    if parameter.computed:
+        names = ", ".join(weight.name for weight in parameter.weights)
+        what = "were joined into one layer for inference, and that layer was changed"
+        raise Mismatch(Problem(names, what, "change them through a net that is built for training"))
+    for piece in parameter.pieces:
+        name, values = piece.weight.name, piece.read(slot)
+        whole = piece.place is ... and values.shape == saved[name].shape and values.dtype == saved[name].dtype
         if whole and values.flags.carray and np.shares_memory(values, slot):
             found[name] = values  # no second copy of a large table: the slot was read for this
             continue
         if name not in found:
             found[name] = np.array(saved[name])
-        found[name][place] = values
+        found[name][piece.place] = values

@@ -27,7 +27,7 @@ from ...archive.strangers import file_told_apart
 from ...errors import MissingFile, Problem
 from ...network import Argument, Array, Call, Input, Layer, Network, TensorRef, tensors_in
 from ...text import LAYERS
-from ..graph import DIMENSIONS
+from ..slots import DIMENSIONS
 from ..values import Terminal
 from .network import PARTS, check_stored_network, describe_network
 
