@@ -230,7 +230,7 @@ def predict_files(
         Mismatch: columns that are not there, or files or options that are not those of the run that stands in `out`.
         Unsupported: workers that cannot run the network, or what `load` refuses.
         BadArchive: outputs that cannot be written, and what `load` cannot read.
-        porting.corpus.cluster.Unfinished: the scheduler or its workers stay away.
+        porting.corpus.connection.Unfinished: the scheduler or its workers stay away.
     """
     from .errors import Problem, Unsupported
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from .archive import write_network
 from .checking import Report, RunVerdict, check_network
 from .checking.judging import Judge
 from .checking.runs import check_runs, compare_engines
-from .corpus import is_dask, predict_lazily
+from .corpus import is_dask, predict_lazily, trained_on
 from .display import network_html, summary
 from .engine import Engine
 from .engine_factory import make_engine
@@ -25,6 +26,7 @@ from .network import Array, Case, Layer, Network, map_tensors
 from .predicting import Progress, cores, run_batches, run_stream
 from .text import LAYERS as PREPROCESSING
 from .training.arguments import file_path
+from .training.trainer import Trainer
 from .training.tuning import Tunable
 
 __all__ = ["PortedNetwork"]
@@ -109,6 +111,14 @@ class PortedNetwork(Tunable):
             size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
             made = run_batches(self.engine, arrays, refs, size, workers, progress)
         return map_tensors(self.network.outputs, made.__getitem__)
+
+    @contextmanager
+    def _trained_on(self, trainer: Trainer, scheduler: Optional[str], workers: Optional[int]) -> Iterator[None]:
+        if scheduler is None and workers is None:
+            yield
+        else:
+            with trained_on(trainer, self.engine, scheduler, workers):
+                yield
 
     def __call__(self, inputs: Any) -> Any:
         """What the Keras model called on a batch returns, at inference: `predict_on_batch`."""

@@ -58,13 +58,16 @@ def setting_options(function: F) -> F:
 @click.option("--patience", type=click.IntRange(0), help="Stop after this many epochs without gain; keep the best.")
 @click.option("--checkpoint", type=NEW_FILE, help="A file written after each epoch; where it exists, go on from it.")
 @click.option("--history", type=NEW_FILE, help="Write the numbers of each epoch here (JSON).")
+@click.option("--workers", type=click.IntRange(1), help="Processes of this machine that share each batch's rows.")
+@click.option("--scheduler", metavar="ADDRESS", help="A dask cluster's, whose workers share each batch's rows.")
 @device_option
 @rules_option
 def tune(**words: Any) -> None:
     """Fine-tune NETWORK, a saved folder, in NeoML on DATA, and write it with its new weights to --out.
 
     DATA is an npz of arrays named after the network's inputs (or x) and outputs (or y), sample_weight if any. Ctrl-C
-    ends the training and saves what was learnt. `porting restore` puts the weights back into the Keras model.
+    ends the training and saves what was learnt; workers change nothing in the numbers. `porting restore` puts the
+    weights back into the Keras model.
     """
     from .tuning import tune_network
 

@@ -39,6 +39,8 @@ def tune_network(
     patience: Optional[int],
     checkpoint: Optional[Path],
     history: Optional[Path],
+    workers: Optional[int],
+    scheduler: Optional[str],
     device: str,
     rules: Any,
 ) -> None:
@@ -50,7 +52,8 @@ def tune_network(
         net.compile(**_compiled(settings))
     before = None if held is None else _measured(net, held)
     callbacks = _callbacks(patience, checkpoint, held is not None)
-    stopped = not _trained(net, examples, held, callbacks, checkpoint, batch_size, epochs)
+    where = {"workers": workers, "scheduler": scheduler}
+    stopped = not _trained(net, examples, held, callbacks, checkpoint, batch_size, epochs, where)
     moved = net.moved()
     if stopped and not any(moved.values()):
         say("stopped by Ctrl-C before anything was learnt; nothing is written", "yellow", stderr=True)
@@ -90,6 +93,7 @@ def _trained(
     checkpoint: Optional[Path],
     batch_size: int,
     epochs: int,
+    where: Mapping[str, Any],
 ) -> bool:
     """Train to the end; whether that was reached. After Ctrl-C the network has the weights of the last whole step."""
     try:
@@ -102,6 +106,7 @@ def _trained(
             validation_data=None if held is None else (held.inputs, held.labels, held.weights),
             sample_weight=examples.weights,
             resume=checkpoint,
+            **where,
         )
     except KeyboardInterrupt:
         return False

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Union
 
 from ..archive.folder import as_bad_archive
-from ..errors import Mismatch, Problem, Unsupported
+from ..errors import Mismatch, Problem
 from ..inputs import whole_number
 from .carrying import CarriedPath, digest_of
 from .columns_chosen import choose_columns
+from .connection import check_told
 from .ledger import Done, Ledger
 from .outputs import Output, outputs_of
 from .parts import Part, cut, files_in
@@ -97,8 +98,7 @@ def predict_corpus(
     network, corpus, out = network.resolve(), corpus.resolve(), out.resolve()
     if out == corpus or corpus in out.parents or out in corpus.parents:
         raise Mismatch(Problem(str(out), "is the corpus, or stands in it", "write to another folder"))
-    if scheduler is not None and workers is not None:
-        raise Unsupported(Problem("workers", "are given beside a scheduler, which has its own", "give one of them"))
+    check_told(scheduler, workers)
     if batch_size is not None:
         whole_number("batch_size", batch_size)
     paths = tuple(str(Path(rule).resolve()) for rule in rules)

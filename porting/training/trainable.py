@@ -14,7 +14,7 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Constant, Layer, Network, TensorRef
 from .constraints import Constraint, constraint_of
 
-__all__ = ["Choice", "Penalty", "choose", "matching"]
+__all__ = ["Choice", "Penalty", "choose", "draws_random", "matching"]
 
 Setting = TypeVar("Setting")
 # What BatchNormalization keeps of the batches that it has seen.
@@ -170,12 +170,17 @@ def _called_at_inference(network: Network, moves: Collection[str]) -> Iterator[P
     """Calls told ``training=False`` of layers that would do here what they do in training."""
     for call in network.calls:
         layer = network.layers[call.layer]
-        is_random = any(_is_set(layer.config, key) for key in RANDOM_SETTINGS)
+        is_random = draws_random(layer.config)
         follows = any(name.startswith(f"{layer.name}/") for name in moves)
         if call.arguments.get("training") is False and (is_random or follows):
             what = "is called with training=False, and would not heed it in training"
             way_out = "build the model without it" if is_random else f"freeze it: frozen=[{layer.name!r}]"
             yield Problem(f"{layer.class_name} {call.name!r}", what, way_out)
+
+
+def draws_random(config: Any) -> bool:
+    """Whether a layer of this config, or one inside it, drops or adds noise in training."""
+    return any(_is_set(config, key) for key in RANDOM_SETTINGS)
 
 
 def _is_set(config: Any, key: str) -> bool:

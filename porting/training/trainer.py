@@ -102,6 +102,7 @@ class Trainer:
         optimizer: with its state.
         learner: the engine's net, and `theta`, the weights that learn.
         choice: what learns.
+        absorbed: by tensor that the loss looks at, the last activations that it is read before.
         tally: the running means of the epoch.
         changed: whether the weights have changed since this was last set to False.
         lock: held while a step is made, and while weights are read.
@@ -129,10 +130,10 @@ class Trainer:
             settings.metrics, settings.weighted_metrics, self.outputs, list(self.losses)
         )
         self.choice: Choice = choose(network, settings.frozen, settings.learning_rates)
-        absorbed: dict[TensorRef, Collection[str]] = dict.fromkeys(self.choice.activities, ()) | {
+        self.absorbed: dict[TensorRef, Collection[str]] = dict.fromkeys(self.choice.activities, ()) | {
             self.refs[name]: self._absorbed(name) for name in self.losses
         }
-        self.learner = make(network, self.choice.learns, absorbed, settings.seed, self.choice.moves)
+        self.learner = make(network, self.choice.learns, self.absorbed, settings.seed, self.choice.moves)
         self._check_activations()
         self.before = {name: array.copy() for name, array in self.learner.theta.arrays.items()}
         self.tally = self.fresh_tally()

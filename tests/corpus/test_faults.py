@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from distributed import KilledWorker, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
 
 import porting
 from porting.cli.commands import porting as commands
-from porting.corpus.cluster import MOST_DEATHS, Unfinished, _Run
+from porting.corpus.cluster import MOST_DEATHS, _Run
+from porting.corpus.connection import Unfinished
 from porting.corpus.scored_parts import Failed
+from porting.training import callbacks
 
 from .files import SAVED, assert_same, write_corpus
 
@@ -69,6 +72,7 @@ def test_workers_are_killed_at_random_moments(
     corpus: Path, undisturbed: Path, cluster: Any, tmp_path: Path, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
+    all_here(cluster)
     moments = set(random.choice(np.arange(1, FILES - 1), 2, replace=False).tolist())
     killed = []
 
@@ -200,3 +204,88 @@ def test_a_cluster_of_its_own(corpus: Path, undisturbed: Path, tmp_path: Path) -
     ran = CliRunner().invoke(commands, ["predict", str(FILTER), *map(str, words)])
     assert ran.exit_code == 0, ran.output
     assert_same(tmp_path / "out", undisturbed)
+
+
+def all_here(cluster: Any) -> None:
+    """Wait for workers that a test before has killed."""
+    with Client(cluster) as client:
+        client.wait_for_workers(2, timeout=300)
+
+
+# ---- training
+
+
+def trained(epochs: int = 2, **told: Any) -> Any:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 32)).astype(np.float32), rng.integers(0, 10, 50)
+    net = porting.load(SAVED / "plain", engine="neoml")
+    net.compile("adam", "sparse_categorical_crossentropy")
+    net.fit(x, y, batch_size=10, epochs=epochs, verbose=0, **told)
+    return net
+
+
+class AtStep(callbacks.Callback):
+    """Do something before a step, or after it."""
+
+    def __init__(self, step: int, act: Callable[[], Any]) -> None:
+        self.step, self.act = step, act
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self.params["steps"] * self.run.epoch + batch == self.step:
+            self.act()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_worker_is_killed_in_the_middle_of_a_training(cluster: Any, seed: int) -> None:
+    """The weights are the same to the bit: no step is made twice, and none is lost."""
+    random = np.random.default_rng(seed)
+    all_here(cluster)
+    wanted = trained(scheduler=cluster.scheduler_address)
+    killed = []
+
+    def kill() -> None:
+        live = [worker.pid for worker in cluster.workers.values() if worker.pid]
+        killed.append(live[int(random.integers(len(live)))])
+        threading.Timer(random.uniform(0, 0.05), os.kill, (killed[-1], signal.SIGKILL)).start()
+
+    net = trained(scheduler=cluster.scheduler_address, callbacks=[AtStep(int(random.integers(10)), kill)])
+    assert len(killed) == 1
+    for name, array in wanted.weights().items():
+        np.testing.assert_array_equal(net.weights()[name], array)
+    alone = trained().weights()
+    assert max(float(np.abs(net.weights()[name] - array).max()) for name, array in alone.items()) <= 1e-6
+
+
+def test_a_scheduler_that_goes_away_ends_a_training_which_goes_on_here(tmp_path: Path) -> None:
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    running = [
+        started(f"scheduler --host 127.0.0.1 --port {port} --dashboard-address :0"),
+        started(f"worker {address} --nthreads 1 --no-nanny"),
+    ]
+    kept = callbacks.Checkpoint(tmp_path / "state.npz", every_steps=1)
+    try:
+        with pytest.raises(Unfinished, match="start the same run again"):
+            trained(scheduler=address, callbacks=[kept, AtStep(7, lambda: ended(*running))])
+    finally:
+        ended(*running)
+    net = trained(resume=tmp_path / "state.npz", callbacks=[kept])
+    wanted = trained().weights()
+    assert max(float(np.abs(net.weights()[name] - array).max()) for name, array in wanted.items()) <= 1e-6
+
+
+def test_a_worker_without_the_engine_is_named_before_a_step() -> None:
+    with LocalCluster(n_workers=0, dashboard_address=":0") as empty:
+        blocked = "import sys; sys.modules['neoml'] = None"
+        worker = started(f"worker {empty.scheduler_address} --nthreads 1 --no-nanny", blocked)
+        try:
+            with pytest.raises(porting.Unsupported, match=r"worker tcp(.|\n)*neoml cannot be imported"):
+                trained(scheduler=empty.scheduler_address)
+        finally:
+            ended(worker)
+
+
+def test_processes_of_its_own_train() -> None:
+    wanted = trained().weights()
+    made = trained(workers=2).weights()
+    assert max(float(np.abs(made[name] - array).max()) for name, array in wanted.items()) <= 1e-6
