@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_float
+from ..network import Array
 from ..operations import Operations, Tensor
 from .convolution import as_configured, channels_last
 from .interpolation import interpolation_matrix
 from .normalization import scaled, shifted
+from .operation_shapes import mirrored
 from .rule import LayerView, Refusal, rule
 from .windows import per_axis
 
@@ -44,6 +47,9 @@ RANDOM = (
     "RandomZoom",
     "Solarization",
 )
+
+# The levels of grey that histograms count.
+LEVELS = 256
 
 # Those that leave whole numbers what they are.
 KEEPING_DTYPES = ("RandomBrightness", "RandomCrop")
@@ -210,3 +216,68 @@ def random_augmentation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
         raise layer.refuse("changes its inputs at random in training", "change the inputs before they are fed")
     layer.irrelevant(*layer.config)
     return x if layer.class_name in KEEPING_DTYPES else ops.cast(x, "float32")
+
+
+@rule(
+    "ContrastLimitedAdaptiveHistogramEqualization",
+    mask="stop",
+    irrelevant=("bounding_box_format",),
+    learns="no",
+    note="every pixel is compared with 256 levels, as Keras does it",
+)
+def equalized_by_tiles(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """A pixel's level is looked up in the histograms of the tiles around it, each summed up to a table of levels."""
+    if not is_float(x.dtype):
+        what = (
+            "the equalization of whole numbers: Keras cuts the result, and what lies beside a number falls with noise"
+        )
+        raise layer.refuse(what, "make them floats first: declare the Input float32, or put Rescaling in front")
+    low, high = layer.config["value_range"]
+    grid = layer.config["tile_grid_size"]
+    images = channels_last(layer, x, ops)
+    if (low, high) != (0, LEVELS - 1):
+        images = ops.multiply(ops.divide(ops.subtract(images, float(low)), float(high - low)), LEVELS - 1.0)
+    sizes, channels = sizes_of(images), images.shape[3]
+    tiles = [-(-size // count) for size, count in zip(sizes, grid)]
+    levels = ops.unary(ops.minimum(ops.maximum(images, 0.0), LEVELS - 1.0), "floor")
+    tables = ops.reshape(
+        tables_of(levels, grid, tiles, float(layer.config["clip_limit"]), ops), (*grid, channels, LEVELS)
+    )
+    for axis, (size, tile, count) in ((2, (sizes[1], tiles[1], grid[1])), (1, (sizes[0], tiles[0], grid[0]))):
+        tables = ops.resample(tables, axis, between_tiles(size, tile, count))
+    found = ops.array_function("take_along_axis", [tables, ops.expand_dims(ops.cast(levels, "int32"), 4)], axis=4)
+    made = ops.squeeze(found, 4)
+    if (low, high) != (0, LEVELS - 1):
+        made = ops.add(ops.multiply(ops.divide(made, LEVELS - 1.0), float(high - low)), float(low))
+    return as_configured(layer, made, ops)
+
+
+def tables_of(levels: Tensor, grid: list[int], tiles: list[int], clip_limit: float, ops: Operations) -> Tensor:
+    """By tile and channel the new level of each level, (batch, tiles · channels, 256)."""
+    channels, pixels = levels.shape[3] or 1, tiles[0] * tiles[1]
+    for axis, (tile, count, size) in enumerate(zip(tiles, grid, sizes_of(levels)), 1):
+        levels = mirrored(levels, axis, 0, tile * count - size, 0, ops)
+    levels = ops.reshape(levels, (grid[0], tiles[0], grid[1], tiles[1], channels))
+    levels = ops.reshape(ops.transpose(levels, (0, 1, 3, 5, 2, 4)), (grid[0] * grid[1] * channels, pixels, 1))
+    counts = ops.compare(levels, ops.constant(np.arange(LEVELS, dtype=np.float32)[None, None, None]), "equal")
+    histogram = ops.reduce(ops.cast(counts, "float32"), "sum", (2,))
+    if clip_limit > 0:
+        clipped = ops.minimum(histogram, clip_limit * pixels / LEVELS)
+        excess = ops.reduce(ops.subtract(histogram, clipped), "sum", (2,), keepdims=True)
+        histogram = ops.add(clipped, ops.divide(excess, float(LEVELS)))
+    summed = ops.cumsum(histogram, 2)
+    least = ops.reduce(summed, "min", (2,), keepdims=True)
+    rest = ops.subtract(float(pixels), least)
+    rest = ops.where(ops.compare(rest, 0.0, "equal"), 1.0, rest)
+    spread = ops.divide(ops.multiply(ops.subtract(summed, least), LEVELS - 1.0), rest)
+    return ops.minimum(ops.maximum(spread, 0.0), LEVELS - 1.0)
+
+
+def between_tiles(size: int, tile: int, count: int) -> Array:
+    """By place the shares of the two tiles whose middles it lies between, (size, tiles)."""
+    places = (np.arange(size, dtype=np.float32) - np.float32(tile / 2)) / np.float32(tile) + np.float32(1)
+    first = np.floor(places)
+    shares = np.zeros((size, count), np.float32)
+    for tiles, share in ((first, 1 - (places - first)), (first + 1, places - first)):
+        np.add.at(shares, (np.arange(size), np.clip(tiles - 1, 0, count - 1).astype(int)), share)
+    return shares

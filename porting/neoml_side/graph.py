@@ -25,7 +25,7 @@ class Port:
     output: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Node:
     """A NeoML layer to be.
 
@@ -51,6 +51,9 @@ class Node:
     outputs: int = 1
     body: Optional[CellBody] = None
     shares: Optional[Node] = None
+
+    def __repr__(self) -> str:
+        return f"Node({self.kind!r}, {self.name!r}, {self.scope!r})"  # a node's inputs lead to the whole graph
 
     @property
     def holds_weights(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tests.cases import Case, layer
 
 IMAGE = ((6, 7, 3),)
@@ -37,6 +39,19 @@ RANDOM: dict[str, dict[str, Any]] = {
     "AugMix": {},
     "RandAugment": {},
 }
+
+
+def pictures(*sizes: int, most: float = 255.0) -> dict[str, Any]:
+    """Of every level, of few of them, and of one."""
+    rng = np.random.default_rng(3)
+    made = rng.random((3, *sizes)) * [[[[most]]], [[[most / 20]]], [[[0.0]]]]
+    return {"input_0": made.astype("float32")}
+
+
+def equalized(name: str, sizes: tuple[int, ...], most: float = 255.0, **settings: Any) -> Case:
+    spec = layer("ContrastLimitedAdaptiveHistogramEqualization", **settings)
+    return Case(f"equalized_{name}", spec, (sizes,), samples=pictures(*sizes, most=most))
+
 
 CASES = [
     Case("zero_padding1d", layer("ZeroPadding1D", 2), ((None, 3),)),
@@ -102,4 +117,17 @@ CASES = [
     Case("rescaling_vectors", layer("Rescaling", [0.5, 2.0, 3.0], offset=[1.0, 0.0, -1.0]), IMAGE),
     Case("rescaling_2d", layer("Rescaling", 2.0, 3.0), ((4,),)),
     *(Case(name.lower(), layer(name, **arguments), IMAGE) for name, arguments in RANDOM.items()),
+    equalized("tiles", (12, 16, 2), tile_grid_size=(3, 4)),
+    equalized("tiles_cut_off", (13, 10, 3), tile_grid_size=(3, 4)),
+    equalized("by_default", (16, 24, 1)),
+    equalized("shares", (9, 8, 1), 1.0, value_range=(0.0, 1.0), tile_grid_size=(2, 2)),
+    equalized("unclipped", (8, 8, 1), clip_limit=0.0, tile_grid_size=(2, 3)),
+    equalized("features_first", (2, 8, 9), data_format="channels_first", tile_grid_size=(2, 2)),
+    Case(
+        "equalized_whole_numbers",
+        layer("ContrastLimitedAdaptiveHistogramEqualization"),
+        ((8, 8, 1),),
+        dtype="uint8",
+        refused=dict.fromkeys(("numpy", "neoml"), "equalization of whole numbers"),
+    ),
 ]
