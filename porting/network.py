@@ -209,6 +209,8 @@ class Case:
         masks: bool arrays by tensor, for the tensors (inputs too) that carried a mask in Keras.
         noise: what float32 can hold of the outputs; none where it was not measured.
         sampled: of outputs too large to be kept, some numbers; they are not among `outputs`.
+        shifted: numbers of outputs of calls alone, with their layer's weights of one value or two shifted; see
+            `porting.checking.shifted`.
     """
 
     name: str
@@ -217,6 +219,7 @@ class Case:
     masks: Mapping[TensorRef, Array] = field(default_factory=dict)
     noise: Mapping[TensorRef, Noise] = field(default_factory=dict)
     sampled: Mapping[TensorRef, Sampled] = field(default_factory=dict)
+    shifted: Mapping[TensorRef, Sampled] = field(default_factory=dict)
 
     def covered(self) -> set[TensorRef]:
         """The tensors that it knows the shape of."""

@@ -25,7 +25,7 @@ from .limits import Limits
 __all__ = ["FORMAT", "NETWORK", "VERSION", "Kind", "encode", "parse"]
 
 FORMAT = "porting saved network"
-VERSION = 4
+VERSION = 5
 WIDTH = 200
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 

@@ -184,10 +184,20 @@ def _check_cases(sketch: Network, kept: Optional[Collection[TensorRef]]) -> Iter
             if cast(Record, record).dtype != "bool":
                 what = f"is of {cast(Record, record).dtype}, masks are of bool"
                 yield Problem(f"{where}, mask '{ref}'", what, _SAVE_AGAIN)
-        for ref in case.noise:
-            if ref not in known:
-                yield Problem(f"{where}, noise", f"'{ref}' has no reference in this case", _SAVE_AGAIN)
+        yield from _check_what_is_told(case, known, where)
     yield from _compare_cases(sketch.cases)
+
+
+def _check_what_is_told(case: Case, known: Collection[TensorRef], where: str) -> Iterator[Problem]:
+    """Of tensors beside what they hold: their noise, and what they are with shifted weights."""
+    for kind, told in (("noise", case.noise), ("shifted", case.shifted)):
+        for ref in told:
+            if ref not in known:
+                yield Problem(f"{where}, {kind}", f"'{ref}' has no reference in this case", _SAVE_AGAIN)
+    for ref, shifted in case.shifted.items():
+        if ref in known and shifted.shape != case.shape(ref):
+            what = f"'{ref}' has the shape {list(shifted.shape)}, and {list(case.shape(ref))} unshifted"
+            yield Problem(f"{where}, shifted", what, _SAVE_AGAIN)
 
 
 def _compare_keys(found: Mapping[Any, Any], wanted: Any, where: str) -> Iterator[Problem]:
@@ -263,6 +273,10 @@ def check_numbers(network: Network) -> list[Problem]:
             if found:
                 what = f"holds {' and '.join(sorted(found))}"
                 problems.append(Problem(f"case {case.name!r}, input {name!r}", what, "record it with finite inputs"))
+        for ref, one in case.shifted.items():
+            if not np.isfinite(one.values).all():
+                what = "is not finite with shifted weights"
+                problems.append(Problem(f"case {case.name!r}, shifted '{ref}'", what, _SAVE_AGAIN))
         for ref, array in [*case.outputs.items(), *((ref, one.values) for ref, one in case.sampled.items())]:
             found = {kind for part in _parts(array) for kind in _kinds(part)}
             hopeless[ref] = bool(found) and "number" not in found and hopeless.get(ref, True)

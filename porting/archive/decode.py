@@ -241,17 +241,20 @@ class Decoder:
         )
 
     def case(self, value: Any, where: str) -> Case:
-        further = {1: (), 2: ("noise",), 3: ("noise",)}.get(self.version, ("noise", "sampled"))
+        # What came with version 2, 4 and 5.
+        further = [key for since, key in ((2, "noise"), (4, "sampled"), (5, "shifted")) if self.version >= since]
         keys = ("name", "inputs", "outputs", "masks", *further)
         parts = self.record(value, where, *keys)
         name = self.text(parts["name"], f"{where} name")
         where = f"case {name!r}"
         noise = [self.noise(one, f"{where}, noise") for one in self.items(parts.get("noise", []), where, "arrays")]
         self.unique([ref for ref, _ in noise], f"{where}, noise", "tensors")
-        sampled = [
-            self.sampled(one, f"{where}, sample") for one in self.items(parts.get("sampled", []), where, "arrays")
-        ]
-        self.unique([ref for ref, _ in sampled], f"{where}, samples", "tensors")
+        sampled, shifted = (
+            [self.sampled(one, f"{where}, {kind}") for one in self.items(parts.get(kind, []), where, "arrays")]
+            for kind in ("sampled", "shifted")
+        )
+        for kind, found in (("sampled", sampled), ("shifted", shifted)):
+            self.unique([ref for ref, _ in found], f"{where}, {kind}", "tensors")
         return Case(
             name=name,
             inputs=cast("dict[str, Array]", self.arrays(parts["inputs"], f"{where}, input", self.name)),
@@ -259,6 +262,7 @@ class Decoder:
             masks=cast("dict[TensorRef, Array]", self.arrays(parts["masks"], f"{where}, mask", self.ref)),
             noise=dict(noise),
             sampled=dict(sampled),
+            shifted=dict(shifted),
         )
 
     def sampled(self, value: Any, where: str) -> tuple[TensorRef, Sampled]:

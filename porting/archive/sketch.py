@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ..errors import Problem
-from ..network import Array, Call, Case, Constant, Layer, Network, TensorRef
+from ..network import Array, Call, Case, Constant, Layer, Network, Sampled, TensorRef
 from .arrays import STRINGS, Record, record_of
 from .canonical import FORMAT, LARGEST, SMALLEST, VERSION
 from .decode import is_float
@@ -60,9 +60,10 @@ def slots(network: Network) -> Iterator[Slot]:
             for ref, array in arrays.items():
                 where = f"case {case.name!r}, {kind} '{ref}'"
                 yield Slot("references.npz", where, f"{number}/{kind}s/{ref.call}/{ref.output}", array)
-        for ref, sampled in case.sampled.items():
-            where = f"case {case.name!r}, sample of '{ref}'"
-            yield Slot("references.npz", where, f"{number}/sampled/{ref.call}/{ref.output}", sampled.values)
+        for kind, parts in (("sampled", case.sampled), ("shifted", case.shifted)):
+            for ref, part in parts.items():
+                where = f"case {case.name!r}, {kind} '{ref}'"
+                yield Slot("references.npz", where, f"{number}/{kind}/{ref.call}/{ref.output}", part.values)
 
 
 def fill(network: Network, arrays: Iterator[Any]) -> Network:
@@ -75,8 +76,11 @@ def fill(network: Network, arrays: Iterator[Any]) -> Network:
     cases = []
     for case in network.cases:
         inputs, outputs, masks = filled(case.inputs), filled(case.outputs), filled(case.masks)
-        sampled = {ref: replace(one, values=next(arrays)) for ref, one in case.sampled.items()}
-        cases.append(replace(case, inputs=inputs, outputs=outputs, masks=masks, sampled=sampled))
+        sampled, shifted = (
+            {ref: replace(one, values=next(arrays)) for ref, one in parts.items()}
+            for parts in (case.sampled, case.shifted)
+        )
+        cases.append(replace(case, inputs=inputs, outputs=outputs, masks=masks, sampled=sampled, shifted=shifted))
     return replace(network, layers=layers, cases=tuple(cases))
 
 
@@ -103,6 +107,7 @@ def in_order(network: Network) -> Network:
             _sorted(case.masks, tensors),
             _sorted(case.noise, refs),
             _sorted(case.sampled, refs),
+            _sorted(case.shifted, refs),
         )
         for case in network.cases
     )
@@ -226,8 +231,12 @@ def _case(case: Case, plain: Plain, version: int) -> dict[str, Any]:
     ]
     if version < 4:
         return {**described, "noise": noise}
-    sampled = [{**_described(str(ref), one.values), "of": list(one.shape)} for ref, one in case.sampled.items()]
-    return {**described, "noise": noise, "sampled": sampled}
+    described.update(noise=noise, sampled=_parts_of(case.sampled))
+    return {**described, "shifted": _parts_of(case.shifted)} if version > 4 else described
+
+
+def _parts_of(sampled: Mapping[TensorRef, Sampled]) -> list[dict[str, Any]]:
+    return [{**_described(str(ref), one.values), "of": list(one.shape)} for ref, one in sampled.items()]
 
 
 def _described(name: str, record: Record | Array) -> dict[str, Any]:

@@ -8,6 +8,7 @@ it add up to?). A value may differ by what float32 can hold there (`tolerance`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Optional
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import PortingError
 from ..network import Array, Call, Case, Network, TensorRef
 from .judging import Judge, comparable
 from .runs import check_runs
+from .shifted import agrees, shifted_layer, shifted_network
 from .shown import of_one_value, unshown, whole_tensors
 from .tolerance import difference
 from .verdicts import Evidence, LayerVerdict, Report, RunVerdict, some_names
@@ -88,6 +90,7 @@ class _Check:
                 progress(number + 1, len(self.network.calls), call.name)
         for case in self.network.cases:
             self.check_chain(case)
+        self.check_shifted()
         self.check_weights()
         if self.network.cases:
             self.report.runs += check_runs(self.network, self.engine, self.judge)
@@ -95,7 +98,8 @@ class _Check:
 
     def find_constant(self) -> None:
         """Note the weights whose order no reference can show."""
-        same = list(of_one_value(self.network))
+        shifted = {call.layer for call in self.network.calls if self.verdicts[call.name].shifted}
+        same = list(of_one_value(self.network, shifted))
         if same:
             what = "weights of one value throughout, so that their order is not proved"
             self.report.notes.append(f"{what}: {some_names(same)}")
@@ -106,7 +110,8 @@ class _Check:
         tensors = whole_tensors(self.network, self.engine.rules)
         for call in self.network.calls:
             if call.layer not in seen:
-                self.verdicts[call.name].unshown = unshown(self.network, call, self.engine.rules, tensors)
+                verdict = self.verdicts[call.name]
+                verdict.unshown = unshown(self.network, call, self.engine.rules, tensors, bool(verdict.shifted))
             seen.add(call.layer)
 
     def check_weights(self) -> None:
@@ -164,6 +169,44 @@ class _Check:
                 if not outcome.agrees:
                     accuse(verdict, case, ref, got)
             compare_masks(verdict, mask, case.masks.get(ref), f"{case.name}, {ref}")
+
+    def check_shifted(self) -> None:
+        """Run each layer that has weights of one value or two with these shifted, as it was in Keras."""
+        cases = [case for case in self.network.cases if case.shifted]
+        if not cases:
+            return
+        network = shifted_network(self.network)
+        try:
+            engine = self.engine.renewed(network)
+        except PortingError as error:
+            self.report.notes.append(f"not run with shifted weights: {error.problems[0]}")
+            return
+        for case in cases:
+            tensors = whole_tensors(replace(self.network, cases=(case,)), self.engine.rules)[0]
+            for call in network.calls:
+                if case.shifted.keys() & set(call.refs()):
+                    self.check_call_shifted(engine, call, case, tensors)
+
+    def check_call_shifted(self, engine: Engine, call: Call, case: Case, tensors: Mapping[TensorRef, Array]) -> None:
+        verdict = self.verdicts[call.name]
+        given = {ref: tensors[ref] for ref in call.reads()}
+        masks = {ref: case.masks[ref] for ref in given if ref in case.masks}
+        try:
+            outputs, _ = engine.run_alone(call, given, masks)
+        except PortingError as error:
+            verdict.shifted = False
+            verdict.accuse(f"{case.name}, with shifted weights: {error.problems[0]}")
+            return
+        for ref, got in zip(call.refs(), outputs):
+            if ref in case.shifted:
+                same = agrees(case, ref, got)
+                verdict.shifted = same and verdict.shifted is not False
+                if not same:
+                    names = ", ".join(shifted_layer(self.network.layers[call.layer]))
+                    what = f"with its weights of one value or two shifted ({names})"
+                    wanted = case.shifted[ref]
+                    found = wanted.same_of(got) if got.shape == wanted.shape else got
+                    verdict.accuse(f"{case.name}, {ref}, {what}: {difference(found, wanted.values)}")
 
     def check_chain(self, case: Case) -> None:
         try:

@@ -34,6 +34,7 @@ MEANINGS = {
     "departs in the chain": "right on Keras' own inputs, wrong after the layers before it",
     "departs": "wrong on Keras' own inputs: the fault is in this layer",
 }
+SHIFTED = {True: "shifted in Keras and here: the same", False: "shifted in Keras and here: not the same"}
 INTRODUCTION = (
     "The network was trained in Keras and rebuilt here. Keras recorded what every layer makes of some inputs. Each "
     "layer is run on Keras' own inputs (alone), and the whole network from its inputs on (the chain). A needed "
@@ -173,6 +174,7 @@ def _layer(layer: LayerVerdict, name: str, is_first: bool) -> str:
         ("references vary by", f"{layer.varies:.1e}"),
         ("masks", {None: "none", True: "Keras'", False: "differ"}[layer.masks]),
         ("weights, read back", {None: "none", True: "as saved, to the bit", False: "differ"}[layer.weights]),
+        *([("weights of one value or two", SHIFTED[layer.shifted])] if layer.shifted is not None else []),
         *([("weights nothing shows", ", ".join(layer.unshown) or "none")] if layer.unshown is not None else []),
     ]
     table = "".join(f"<tr><th>{escape(what)}</th><td>{escape(value)}</td></tr>" for what, value in rows)

@@ -10,7 +10,7 @@ import numpy as np
 from ..engine import Engine
 from ..errors import Mismatch, PortingError, Problem
 from ..inputs import batch_size_of
-from ..network import Array, Case, Network, TensorRef
+from ..network import Array, Case, Network, Sampled, TensorRef
 from ..predicting import run_batches
 from .judging import Judge
 from .tolerance import difference
@@ -18,12 +18,17 @@ from .verdicts import RunVerdict
 
 __all__ = ["check_runs", "compare_engines"]
 
-# Rows of a case that are also run one by one.
-MOST_ROWS = 2
+WAYS = ("in one batch", "a second time", "in several batches in two threads", "row by row in two threads")
+# Rows of a case that are also run one by one; where padding is left out, more of them, each with padding of its own.
+MOST_ROWS, MOST_PADDED = 2, 5
+# Rows in each of several batches, at the most; and in all of them at the least, for the last to be a smaller one.
+BATCH, FEWEST_ROWS = 8, 3
 
 
 def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> list[RunVerdict]:
-    """Run the engine as `predict` does: in one batch, a second time, and row by row in two threads.
+    """Run the engine as `predict` does: in one batch, a second time, and in several batches and row by row in threads.
+
+    Where padding is left out, it is here too.
 
     Args:
         network: its cases have references for its outputs.
@@ -33,9 +38,7 @@ def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> 
     """
     refs = [ref for ref in dict.fromkeys(network.output_refs()) if all(ref in case.outputs for case in network.cases)]
     cases = [case for case in network.cases if _fits(case, engine)]
-    several = [case for case in cases if batch_size_of(case.inputs) > 1]
-    once, again = RunVerdict(f"{of}in one batch"), RunVerdict(f"{of}a second time")
-    by_rows = RunVerdict(f"{of}row by row in two threads")
+    once, again, several, by_rows = (RunVerdict(of + how) for how in WAYS)
     if not refs or not cases:
         once.why = "no reference fits it" if refs else "no output has a reference"
         return [once]
@@ -46,12 +49,39 @@ def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> 
         _judge(made, case, judge, once)
     _compare_runs(_run(cases[0], engine, refs, batch_size_of(cases[0].inputs), 1, again), first[cases[0].name], again)
     why = _rows_belong_together(network, engine, refs)
-    if why or not several:
-        by_rows.why = f"not tried: {why or 'no reference has several rows'}"
+    if why:
+        several.why = by_rows.why = f"not tried: {why}"
     else:
-        case = _head(several[-1])  # the user's samples, where there are some
-        _judge(_run(case, engine, refs, 1, 2, by_rows), case, judge, by_rows)
-    return [once, again, by_rows]
+        _run_in_batches(cases, engine, refs, judge, several)
+        _run_by_rows(cases, engine, refs, judge, by_rows)
+    return [once, again, several, by_rows]
+
+
+def _run_in_batches(
+    cases: Sequence[Case], engine: Engine, refs: Sequence[TensorRef], judge: Judge, verdict: RunVerdict
+) -> None:
+    """The most rows of any case in batches, side by side; one after the other they give the same bits."""
+    largest = max(reversed(cases), key=lambda case: batch_size_of(case.inputs))
+    rows = batch_size_of(largest.inputs)
+    case = _picked(largest, np.arange(max(rows, FEWEST_ROWS)) % rows)
+    size = max(2, min(BATCH, rows // 2))
+    made = _run(case, engine, refs, size, 2, verdict)
+    _judge(made, case, judge, verdict)
+    _compare_runs(made, _run(case, engine, refs, size, 1, verdict), verdict)
+
+
+def _run_by_rows(
+    cases: Sequence[Case], engine: Engine, refs: Sequence[TensorRef], judge: Judge, verdict: RunVerdict
+) -> None:
+    """Rows one by one, of the user's samples, where there are some; padded ones where padding is left out."""
+    several = [case for case in cases if batch_size_of(case.inputs) > 1]
+    if not several:
+        verdict.why = "not tried: no reference has several rows"
+        return
+    chosen = [(several[-1], MOST_ROWS), *([(several[0], MOST_PADDED)] if engine.padding else [])]
+    for whole, rows in chosen:
+        case = _picked(whole, np.arange(min(rows, batch_size_of(whole.inputs))))
+        _judge(_run(case, engine, refs, 1, 2, verdict), case, judge, verdict)
 
 
 def compare_engines(network: Network, stored: Engine, live: Engine) -> None:
@@ -96,10 +126,21 @@ def _rows_belong_together(network: Network, engine: Engine, refs: Sequence[Tenso
     return ""
 
 
-def _head(case: Case) -> Case:
-    """A case's first rows."""
-    inputs = {name: array[:MOST_ROWS] for name, array in case.inputs.items()}
-    return replace(case, inputs=inputs, outputs={ref: array[:MOST_ROWS] for ref, array in case.outputs.items()})
+def _picked(case: Case, rows: Array) -> Case:
+    """A case's rows at these places; what does not have the batch's rows is left out."""
+    batch = batch_size_of(case.inputs)
+    sampled = {
+        ref: Sampled((len(rows), *one.shape[1:]), one.values[rows])
+        for ref, one in case.sampled.items()
+        if one.shape[0] == batch
+    }
+    return replace(
+        case,
+        inputs={name: array[rows] for name, array in case.inputs.items()},
+        outputs={ref: array[rows] for ref, array in case.outputs.items() if array.shape[:1] == (batch,)},
+        masks={ref: array[rows] for ref, array in case.masks.items() if array.shape[:1] == (batch,)},
+        sampled=sampled,
+    )
 
 
 def _run(

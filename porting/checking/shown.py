@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,15 +14,19 @@ from ..network import Array, Call, Case, Layer, Network, TensorRef
 from ..numpy_side.engine import NumpyEngine
 from ..text import LAYERS
 from .judging import comparable
+from .shifted import has_few_values
 from .tolerance import TOLERANCE, Allowance, allowance_alone, compare
 
 __all__ = ["of_one_value", "unshown", "whole_tensors"]
 
 
-def of_one_value(network: Network) -> Iterator[str]:
-    """Weights whose numbers are all the same, as in a fresh model: another order of them would not show."""
+def of_one_value(network: Network, but: Collection[str] = ()) -> Iterator[str]:
+    """Weights whose numbers are all the same, as in a fresh model: another order of them would not show.
+
+    `but` are layers that were run with these weights shifted.
+    """
     for layer in network.layers.values():
-        for name, array in layer.weights.items():
+        for name, array in layer.weights.items() if layer.name not in but else ():
             if array.dtype.kind == "f" and array.size > 1 and bool((array == array.flat[0]).all()):
                 yield f"{layer.name} {name} ({array.flat[0]:g})"
 
@@ -38,19 +42,23 @@ def whole_tensors(network: Network, rules: Mapping[str, Rule]) -> list[dict[Tens
 
 
 def unshown(
-    network: Network, call: Call, rules: Mapping[str, Rule], tensors: Sequence[Mapping[TensorRef, Array]]
+    network: Network,
+    call: Call,
+    rules: Mapping[str, Rule],
+    tensors: Sequence[Mapping[TensorRef, Array]],
+    shifted: bool = False,
 ) -> list[str]:
     """The weights of a call's layer, or how many slices of them, whose change by a tenth no reference shows.
 
     A slice is all that has one index on the last axis: a unit, a gate's unit, a filter, a feature. `tensors` are those
-    of each case, whole.
+    of each case, whole; `shifted`: weights of one value or two were shown otherwise (`porting.checking.shifted`).
     """
     layer = network.layers[call.layer]
     if layer.class_name in LAYERS:
         return []
     found = []
     for name, array in layer.weights.items():
-        if array.dtype.kind != "f" or not array.size:
+        if array.dtype.kind != "f" or not array.size or (shifted and has_few_values(array)):
             continue
         places = range(array.shape[-1] if array.ndim else 1)
         hidden = [at for at in places if not _shows(network, call, layer, name, _changed(array, at), rules, tensors)]

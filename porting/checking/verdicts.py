@@ -44,6 +44,8 @@ class LayerVerdict:
             compared.
         masks: whether its masks equal Keras'; None where neither side has any.
         weights: whether its weights, read back from what runs, are those saved; None where they were not read.
+        shifted: whether it is Keras' too with its weights of one value or two shifted; None where it has none, or it
+            was not tried (`porting.checking.shifted`).
         noise: by how much its outputs move in Keras when numbers move by a last bit, relatively; None: not measured.
         varies: how far its references spread, relative to their size.
         compared: how many arrays were compared.
@@ -59,6 +61,7 @@ class LayerVerdict:
     chain_outcome: Optional[Outcome] = None
     masks: Optional[bool] = None
     weights: Optional[bool] = None
+    shifted: Optional[bool] = None
     noise: Optional[float] = None
     varies: float = 0.0
     compared: int = 0
@@ -99,7 +102,7 @@ class LayerVerdict:
         there are some of its outputs and none of what it reads, the chain alone tells.
         """
         alone, chain = self.alone_outcome, self.chain_outcome
-        if (alone is not None and not alone.agrees) or self.masks is False or self.weights is False:
+        if (alone is not None and not alone.agrees) or False in (self.masks, self.weights, self.shifted):
             return "departs"
         if chain is not None and not chain.agrees:
             return "departs in the chain"
@@ -159,6 +162,7 @@ class LayerVerdict:
             "noise": _number(self.noise),
             "masks": self.masks,
             "weights": self.weights,
+            "shifted": self.shifted,
             "varies": _number(self.varies),
             "compared": self.compared,
             "unshown": self.unshown,

@@ -21,6 +21,7 @@ from .needs import Need
 from .noise import Variables, with_noise
 from .run import MaskLostError, Progress, check_outputs, record
 from .samples import GENTLENESS, PADDINGS, make_inputs, make_texts, stretched
+from .shifted import with_shifted
 from .thinning import PLACES, numbers_of, thinned, to_sample
 
 __all__ = ["Probe", "Recorder", "open_axes", "warn_of_insensitive"]
@@ -80,6 +81,7 @@ class Recorder:
         needs: what its inputs must be like.
         progress: told of each recorded case.
         variables: by layer name, the variables that it computes with.
+        own: the same without those that another layer holds.
         noise: whether it is measured.
         references: what is kept, of `REFERENCES`.
         text_steps: tensors that preprocessing makes, which are kept whatever `references` says.
@@ -102,6 +104,7 @@ class Recorder:
     needs: Sequence[Need]
     progress: Progress
     variables: Variables = field(default_factory=dict)
+    own: Variables = field(default_factory=dict)
     noise: bool = True
     references: str = "sampled"
     text_steps: frozenset[TensorRef] = frozenset()
@@ -388,6 +391,8 @@ class Recorder:
             sampled, places = to_sample(case, whole, int(left)), PLACES
         if self.noise and self.references != "none":
             case = with_noise(case, self.graph, self.front, self.variables, sampled)
+            if self.references in ("sampled", "all") and not self.count:
+                case = with_shifted(case, self.graph, self.front, self.own, self.unmasked)
         return thinned(case, sampled, places)
 
     def _where_not_finite(self, case: Case) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ did without: a decision is not noise.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ from .graph import Graph, Step
 from .keras_api import Front
 from .run import run_step
 
-__all__ = ["with_noise"]
+__all__ = ["Variables", "changed_weights", "with_noise"]
 
 Variables = Mapping[str, Sequence[Any]]
 # Larger weights stay: to move them takes twice their memory, and what a call reads moves all the same.
@@ -99,7 +99,7 @@ class _Trial:
         if not held and not any(self._floats(value) for value in read.values()):
             self.values.update({ref: kept[ref] for ref in refs})
             return {ref: Noise((0.0, 0.0), (0.0, 0.0)) for ref in refs}
-        with _moved_weights(held, self.front, self.random):
+        with changed_weights(held, self.front, lambda values: nudged(values, self.random)):
             alone = run_step(step, moved, self.front)
             if not all(self._decides_alike(value, kept[ref]) for ref, value in zip(refs, alone)):
                 alone = run_step(step, {ref: self._same(value) for ref, value in read.items()}, self.front)
@@ -160,12 +160,12 @@ def _moves(variable: Any, front: Front) -> bool:
 
 
 @contextmanager
-def _moved_weights(variables: Sequence[Any], front: Front, random: np.random.Generator) -> Iterator[None]:
-    """Variables that have moved by a last bit, as long as the block runs."""
+def changed_weights(variables: Sequence[Any], front: Front, change: Callable[[Array], Array]) -> Iterator[None]:
+    """Variables that hold other numbers, as long as the block runs."""
     before = [np.array(front.to_numpy(variable)) for variable in variables]
     try:
         for variable, values in zip(variables, before):
-            variable.assign(nudged(values, random))
+            variable.assign(change(values))
         yield
     finally:
         for variable, values in zip(variables, before):

@@ -141,8 +141,12 @@ def _describe(
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
     given = None if samples is None else name_samples(samples, needs)
     variables = {name: list(named.values()) for name, named in weights.variables.items()}
+    own = {
+        name: [one for key, one in named.items() if key not in weights.ties.get(name, {})]
+        for name, named in weights.variables.items()
+    }
     steps = frozenset(ref for step in graph.steps if _makes_texts(step, layers) for ref in step.call.refs())
-    recorder = Recorder(model, graph, front, needs, progress, variables, noise, references, steps)
+    recorder = Recorder(model, graph, front, needs, progress, variables, own, noise, references, steps)
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
     if unbuilt:

@@ -60,5 +60,6 @@ def thinned(case: Case, sampled: Collection[TensorRef], places: int = PLACES) ->
 
 def numbers_of(case: Case) -> int:
     """How many numbers a case holds, masks left out."""
-    parts = (*case.inputs.values(), *case.outputs.values(), *(one.values for one in case.sampled.values()))
+    some = (*case.sampled.values(), *case.shifted.values())
+    parts = (*case.inputs.values(), *case.outputs.values(), *(one.values for one in some))
     return sum(array.size for array in parts)

@@ -101,6 +101,12 @@ class NumpyEngine(Engine):
         kept = [None if output.mask is None else output.mask.value for output in outputs]
         return [output.value for output in outputs], kept
 
+    def renewed(self, network: Network) -> NumpyEngine:
+        """The engine for the same network with other weights."""
+        made = NumpyEngine(network, self.rules)
+        made.prove = self.prove
+        return made
+
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation."""
         return self.network.weights()

@@ -170,7 +170,7 @@ def array_entries(description: Mapping[str, Any], file: str) -> Iterator[dict[st
             yield from layer["weights"]
     else:
         for case in description["cases"]:
-            for kind in ("inputs", "outputs", "masks", "sampled"):
+            for kind in ("inputs", "outputs", "masks", "sampled", "shifted"):
                 yield from case[kind]
 
 

@@ -71,12 +71,16 @@ def make_case(name: str, batch: int) -> Case:
         {TOKENS: np.ones((batch, 3), bool), SPLIT: numbers[:, 0] > 0},
         {SPLIT: Noise((1e-7, 2.5e-8), (0.0, 3.4028234663852886e38))},
         {LAST: Sampled((batch, 2, 5), padded)},
+        {SPLIT: Sampled((batch, 1), numbers[:, 1:])},
     )
 
 
 def as_version(version: int) -> Network:
-    """`make_network` as a folder of a version has it: no noise (1), metadata (2), samples, infinity in JSON (3)."""
+    """`make_network` as a folder of a version has it: 1 no noise, 2 metadata, 3 samples, infinity in JSON, 4 shifts."""
     network = make_network() if version > 2 else make_network(metadata={})
+    if version > 4:
+        return network
+    network = replace(network, cases=tuple(replace(case, shifted={}) for case in network.cases))
     if version > 3:
         return network
     cases = []

@@ -90,7 +90,7 @@ def test_promise_13_noise_is_two_numbers(saved: Path, moved: Any) -> None:
     assert "noise 'encoder/Split:0' chain: is" in refusal(saved)
 
 
-@pytest.mark.parametrize(("version", "key"), [(1, "noise"), (2, "metadata"), (3, "sampled")])
+@pytest.mark.parametrize(("version", "key"), [(1, "noise"), (2, "metadata"), (3, "sampled"), (4, "shifted")])
 def test_promise_2_a_folder_of_an_older_version_holds_nothing_newer(saved: Path, version: int, key: str) -> None:
     description = loads((saved / "network.json").read_bytes())
     (saved / "network.json").write_bytes(seal({**description, "version": version}))
@@ -143,7 +143,7 @@ def test_promise_10_full_names_of_weights_are_unique(tmp_path: Path) -> None:
 
 def cases(change: Any) -> Network:
     first = make_case("batch 2", 2)
-    parts = {name: dict(getattr(first, name)) for name in ("inputs", "outputs", "masks", "sampled")}
+    parts = {name: dict(getattr(first, name)) for name in ("inputs", "outputs", "masks", "sampled", "shifted")}
     change(**parts)
     return make_network(cases=(dataclasses.replace(first, **parts), *NET.cases[1:]))
 
@@ -181,6 +181,9 @@ SPLIT1 = SPLIT.__class__("encoder/Split", 1)
         (cases(_set("sampled", LAST, Sampled((2, 2, 5), np.zeros(2, F)))), "no choice of rows of [2, 2, 5]"),
         (cases(_set("sampled", LAST, Sampled((2, 2, 0), np.zeros((2, 0), F)))), "is 0, needs an integer from 1"),
         (cases(_drop("sampled", LAST)), "'join@2:0' is missing"),
+        (cases(_set("shifted", X, Sampled((2, 2), np.zeros((2, 2), F)))), "'x:0' has no reference in this case"),
+        (cases(_set("shifted", SPLIT, Sampled((2, 2), np.zeros((2, 2), F)))), "[2, 2], and [2, 1] unshifted"),
+        (cases(_set("shifted", SPLIT, Sampled((2, 1), np.full((2, 1), np.nan, F)))), "is not finite with shifted"),
         (
             cases(_set("outputs", SPLIT, np.zeros((2, 1)))),
             "is of float32 and rank 2, of float64 and rank 2 in the first",
@@ -320,6 +323,7 @@ def test_promise_16_writing_is_deterministic(tmp_path: Path) -> None:
                 backwards(case.masks),
                 backwards(case.noise),
                 backwards(case.sampled),
+                backwards(case.shifted),
             )
             for case in one.cases
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from porting.engine import Engine
 from porting.engine_factory import make_engine
 from porting.network import Array, Call, Network, TensorRef
+from porting.padded import Padding, Sequences
 from tests.tampering import with_config, with_weight
 
 __all__ = ["FAULTS", "Fault", "Tampered"]
@@ -75,6 +76,9 @@ class Tampered(Engine):
     def weights(self) -> dict[str, Array]:
         return self.engine.weights()
 
+    def renewed(self, network: Network) -> Engine:
+        return self.engine.renewed(network)
+
     def predicted(self, made: Outputs, rows: int) -> Outputs:
         return made
 
@@ -93,6 +97,21 @@ class LeadsRowsAstray(Tampered):
         return {ref: array + np.float32(0.01) for ref, array in made.items()} if rows == 1 else made
 
 
+class CutsTooMuch(Tampered):
+    """A step is taken for padding that is none."""
+
+    @property
+    def padding(self) -> Padding:
+        sound = self.engine.padding
+        return replace(sound, sequences=tuple(_TooShort(**vars(one)) for one in sound.sequences))
+
+
+class _TooShort(Sequences):
+    def lengths(self, arrays: Mapping[str, Array], least: int = 1) -> Array:
+        lengths = super().lengths(arrays, least)
+        return np.where(lengths < self.steps(arrays), np.maximum(lengths - 1, least), lengths)
+
+
 class Remembers(Tampered):
     """Each run adds something of the run before."""
 
@@ -103,11 +122,19 @@ class Remembers(Tampered):
         return {ref: array + np.float32(self.before) for ref, array in made.items()}
 
 
+class MixesBatches(Tampered):
+    """Batches that run side by side are given each other's answers."""
+
+    def predicted(self, made: Outputs, rows: int) -> Outputs:
+        alone = threading.current_thread() is threading.main_thread() or rows == 1
+        return made if alone else {ref: np.roll(array, 1, 0) for ref, array in made.items()}
+
+
 class MixesThreads(Tampered):
     """A second thread is given another's answer."""
 
     def predicted(self, made: Outputs, rows: int) -> Outputs:
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() or rows > 1:
             return made
         return {ref: np.roll(array, 1, -1) for ref, array in made.items()}
 
@@ -196,7 +223,11 @@ FAULTS: dict[str, Fault] = {
     # the net that predicts
     "another net predicts": Fault("tutorial", tampered(PredictsAnother), run="in one batch"),
     "rows run otherwise than batches": Fault("tutorial", tampered(LeadsRowsAstray), run="in one batch"),
+    "padding that is cut too short": Fault("sentiment", tampered(CutsTooMuch), run="in several batches in two threads"),
     "a second run differs": Fault("tutorial", tampered(Remembers), run="a second time"),
-    "threads mix their answers": Fault("tutorial", tampered(MixesThreads), run="row by row in two threads"),
+    "batches side by side mix their answers": Fault(
+        "tutorial", tampered(MixesBatches), run="in several batches in two threads"
+    ),
+    "threads mix their answers": Fault("digits", tampered(MixesThreads), run="row by row in two threads"),
     "outputs of another dtype": Fault("tutorial", tampered(ForgetsAType), run="in one batch", why="dtype"),
 }

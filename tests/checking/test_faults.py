@@ -10,6 +10,7 @@ import pytest
 import porting
 from porting.archive import read_network
 from porting.checking import check_network
+from porting.checking.runs import WAYS
 from porting.engine_factory import make_engine
 from porting.keras_side.thinning import thinned
 from porting.neoml_side.stored import store
@@ -112,11 +113,7 @@ def test_a_stored_archive_is_compared_with_keras(tmp_path: Path) -> None:
     net = porting.load(SAVED / "tutorial", engine="neoml")
     report = porting.load(net.store(tmp_path / "net.neoml")).check()
     assert report.ok
-    assert [run.name for run in report.runs if run.tried][:3] == [
-        "from the archive in one batch",
-        "from the archive a second time",
-        "from the archive row by row in two threads",
-    ]
+    assert [run.name for run in report.runs if run.tried][:4] == [f"from the archive {way}" for way in WAYS]
 
 
 @pytest.mark.parametrize("version", [2, 3])

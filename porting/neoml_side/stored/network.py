@@ -62,6 +62,7 @@ def write_stored(path: Path, network: Network, kept: Iterable[TensorRef], limits
             outputs={ref: array for ref, array in case.outputs.items() if ref in wanted},
             noise={ref: noise for ref, noise in case.noise.items() if ref in wanted},
             sampled={},
+            shifted={},
         )
         for case in network.cases
     )
