@@ -26,10 +26,12 @@ RECORDED = ROOT / "out" / "recorded"
 nox.options.sessions = ["port"]
 nox.options.default_venv_backend = "none"
 
+# Web servers, as docs/python.md shows them.
+SERVERS = ("fastapi>=0.110,<1", "flask>=3,<4", "httpx>=0.27,<1")
 # What each environment holds besides the package itself.
 ENVIRONMENTS = {
     "keras": ["-e", ".[keras,cli,test,examples]", "tensorflow==2.21.*"],
-    "neoml": ["-e", ".[neoml,cli,dask,sklearn,test,lint]"],
+    "neoml": ["-e", ".[neoml,cli,dask,sklearn,test,lint]", *SERVERS],
     "numpy": ["-e", ".", "pytest>=8"],
     "jax": ["-e", ".[cli,test]", "keras>=3.15", "jax[cpu]", "h5py>=3.8"],
     "torch": ["-e", ".[cli,test]", "keras>=3.15", "torch", "h5py>=3.8"],
