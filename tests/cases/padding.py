@@ -1,4 +1,4 @@
-"""Networks over padded ids: of some padding may be left out, others see it. `tests/test_padding.py` says which."""
+"""Networks over padded ids: of some padding may be left out, others see it (`tests/padding/test_padding.py`)."""
 
 from __future__ import annotations
 

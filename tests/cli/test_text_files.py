@@ -19,7 +19,7 @@ from porting.cli.text_files import BadRow, Row, predict_rows, read_rows
 from porting.corpus import csv_rows
 from tests.recorded_cases import folder_of
 
-SAVED = Path(__file__).parent.parent / "saved_weights"
+SAVED = Path(__file__).parents[2] / "saved_weights"
 FILTER = SAVED / "filter"
 
 

@@ -21,8 +21,7 @@ from porting.layers.weight_shapes import SHAPES
 from porting.neoml_side.plan import plan_network
 from porting.network import Array, Layer, Network
 from porting.numpy_side.engine import NumpyEngine
-
-from .recorded_cases import CASES, folder_of, load
+from tests.recorded_cases import CASES, folder_of, load
 
 # Their weights belong to layers inside them, to constants of a graph, or to nothing that is computed.
 WITHOUT_SHAPES = (

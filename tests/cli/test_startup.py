@@ -10,7 +10,7 @@ import pytest
 
 import porting
 
-SAVED = Path(__file__).parent.parent / "saved_weights"
+SAVED = Path(__file__).parents[2] / "saved_weights"
 HEAVY = {"numpy", "rich", "neoml", "keras", "tensorflow", "porting.layers", "porting.neoml_side", "porting.training"}
 COMMANDS = [
     "build",

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("neoml")
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 # name: what its output must say
 SAID = {
     "tutorial": "exact",

@@ -20,7 +20,7 @@ import attention_page
 import pytest
 from attention_neoml import Reader
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 KNOWN, UNKNOWN = "a midi synthesizer with <b>reverb & more", "zzyzx qqfoo"
 
 

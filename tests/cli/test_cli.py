@@ -25,7 +25,7 @@ from porting.ported import with_references
 from tests.command_line import run
 from tests.tampering import with_config, with_weight
 
-FOLDER = Path(__file__).parent.parent / "saved_weights" / "tutorial"
+FOLDER = Path(__file__).parents[2] / "saved_weights" / "tutorial"
 
 
 def saved(network: Network, folder: Path) -> Path:

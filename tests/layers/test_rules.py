@@ -14,7 +14,7 @@ from porting.layers import RULES, Rule, rule
 from porting.layers.rule_files import check_rules_are_asked, gather_rules
 from porting.network import Layer, Network
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ATTENTION = ROOT / "saved_weights" / "attention"
 FILE = ROOT / "scripts" / "attention_rules.py"
 ENGINES = ("numpy", "neoml")

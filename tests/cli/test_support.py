@@ -10,7 +10,7 @@ from porting.cli.support import support_page, support_rows
 from porting.layers import RULES
 from tests.cases import Spec, all_cases
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 # Proved elsewhere: by whole networks, or under Keras 2.
 ELSEWHERE = {
     "LayerScale": "ConvNeXt, in whole_networks.py",

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import porting
 from porting.cli.commands import porting as command
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "text.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\S+) ?(.*?)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 

@@ -13,7 +13,7 @@ from porting.archive import read_network, write_network
 from porting.text.functions import TEXT_FUNCTIONS
 from tests.tampering import with_config
 
-FILTER = Path(__file__).parent.parent / "saved_weights" / "filter"
+FILTER = Path(__file__).parents[2] / "saved_weights" / "filter"
 FUNCTIONS = """
 import porting
 
