@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from distributed import Client, KilledWorker, LocalCluster
@@ -26,7 +28,7 @@ from porting.corpus.connection import Unfinished
 from porting.corpus.scored_parts import Failed
 from porting.training import callbacks
 
-from .files import SAVED, assert_same, write_corpus
+from .files import SAVED, assert_same, texts, write_corpus
 
 FILTER = SAVED / "filter"
 FILES, ROWS = 12, 100
@@ -88,6 +90,60 @@ def test_workers_are_killed_at_random_moments(
     assert len(killed) == 2
     assert (summary.rows, summary.bad, dict(summary.failed)) == (FILES * ROWS, 0, {})
     assert_same(tmp_path / "out", undisturbed)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parquet and csv files of ragged texts, with rows and a file that cannot be used."""
+    folder = write_corpus(tmp_path_factory.mktemp("mixed") / "in", 6, ROWS)
+    (folder / "deep").mkdir()
+    for at in range(3):
+        bad = [None if row % 17 == at else text for row, text in enumerate(texts(ROWS, 50 + at))]
+        pq.write_table(pa.table({"id": range(ROWS), "text": bad}), folder / "deep" / f"n{at}.parquet")
+        lines = [
+            b"1,\xff\xfe" if row % 13 == at else b'%d,"%s"' % (row, text.encode())
+            for row, text in enumerate(texts(ROWS, 70 + at))
+        ]
+        (folder / f"c{at}.csv").write_bytes(b"\n".join([b"id,text", *lines, b"7", b'8,"never closed']))
+    (folder / "torn.parquet").write_bytes((folder / "p0.parquet").read_bytes()[:-50])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mixed_undisturbed(mixed: Path) -> Path:
+    out = mixed.with_name("undisturbed")
+    summary = score(mixed, out)
+    assert summary.bad == 3 * 2 + sum(row % 17 == at for at in range(3) for row in range(ROWS)) + sum(
+        row % 13 == at for at in range(3) for row in range(ROWS)
+    )
+    assert list(summary.failed) == ["torn-00000.parquet"]
+    return out
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_run_itself_and_its_workers_are_killed_at_random_moments(
+    mixed: Path, mixed_undisturbed: Path, cluster: Any, tmp_path: Path, seed: int
+) -> None:
+    """Begun again until it ends, it leaves what one undisturbed process leaves, bad rows too."""
+    random = np.random.default_rng(seed)
+    all_here(cluster)
+    words = ["predict", FILTER, "--parquet", mixed, tmp_path / "out", "--column", "text"]
+    words += ["--scheduler", cluster.scheduler_address, "--patience", "300"]
+    command = [sys.executable, "-m", "porting", *map(str, words)]
+    for runs_killed in range(3):
+        wanted = int(random.integers(0, 4)) + runs_killed * 4
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            while run.poll() is None and len(list(tmp_path.rglob("done/**/*.json"))) < wanted:
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 0.3))
+            live = [worker.pid for worker in cluster.workers.values() if worker.pid]
+            os.kill(live[int(random.integers(len(live)))], signal.SIGKILL)
+            time.sleep(random.uniform(0, 0.3))
+            run.kill()
+    assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 1
+    assert_same(tmp_path / "out", mixed_undisturbed)
+    assert (tmp_path / "out" / "_errors.jsonl").read_bytes() == (mixed_undisturbed / "_errors.jsonl").read_bytes()
+    assert not list((tmp_path / "out").rglob(".*writing*"))
 
 
 def free_port() -> int:
