@@ -15,6 +15,7 @@ import porting as api
 
 from ..errors import Mismatch
 from .console import progress_bar, say
+from .options import FiniteRange
 
 if TYPE_CHECKING:
     from ..corpus.run import Progress, Summary
@@ -36,10 +37,8 @@ OPTIONS = (
     click.option("--workers", type=click.IntRange(1), help="Processes of this machine that score, with --parquet."),
     click.option(
         "--patience",
-        type=click.FloatRange(0),
-        default=60.0,
-        show_default=True,
-        help="Seconds that a scheduler or workers may stay away, with --parquet.",
+        type=FiniteRange(0),
+        help="Seconds that a scheduler or workers may stay away, with --parquet [default: 60].",
     ),
 )
 
@@ -82,15 +81,19 @@ def _speed(run: Progress) -> str:
 def _say_end(summary: Summary, out: Path) -> None:
     run = summary.progress
     if run.scored:
-        say(f"scored {run.scored:,} rows in {run.seconds:.1f} s, {_speed(run)}")
-    say(f"{summary.rows:,} rows in {summary.parts} parts are in {out}")
+        say(f"scored {_counted(run.scored, 'row')} in {run.seconds:.1f} s, {_speed(run)}")
+    say(f"{_counted(summary.rows, 'row')} in {_counted(summary.parts, 'part')} are in {out}")
     if summary.errors is None:
         return
     with open(summary.errors, encoding="utf-8") as lines:
         for line in islice(lines, SHOWN_ERRORS):
             say(_entry(json.loads(line)), stderr=True)
-    failed = f", {len(summary.failed)} parts could not be read" if summary.failed else ""
-    say(f"{summary.bad:,} rows could not be used{failed}: all are named in {summary.errors}", stderr=True)
+    failed = f", {_counted(len(summary.failed), 'part')} could not be read" if summary.failed else ""
+    say(f"{_counted(summary.bad, 'row')} could not be used{failed}: all are named in {summary.errors}", stderr=True)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _entry(entry: dict[str, Any]) -> str:

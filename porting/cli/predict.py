@@ -57,7 +57,7 @@ def predict(
     prefix: str,
     scheduler: Optional[str],
     workers: Optional[int],
-    patience: float,
+    patience: Optional[float],
     rules: Optional[Rules],
 ) -> None:
     """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name, or on texts.
@@ -66,7 +66,9 @@ def predict(
     its line on standard error, the others go on, and the exit code is 1 in the end. With --parquet a whole folder is
     scored, by this process, several or a cluster; started again, it goes on where it stood.
     """
-    running: dict[str, Any] = {"prefix": prefix, "scheduler": scheduler, "workers": workers, "patience": patience}
+    running: dict[str, Any] = {"prefix": prefix, "scheduler": scheduler, "workers": workers}
+    if patience is not None:
+        running["patience"] = patience
     if corpus is not None:
         if inputs or text or field or explain or out or layers or threads:
             raise click.UsageError(
@@ -82,8 +84,8 @@ def predict(
         }
         score_corpus(network, corpus, column=column, **running, **told)
         return
-    if prefix or scheduler or workers:
-        raise click.UsageError("--prefix, --scheduler and --workers go with --parquet")
+    if prefix or scheduler or workers or patience is not None:
+        raise click.UsageError("--prefix, --scheduler, --workers and --patience go with --parquet")
     check_words(inputs, text, column, field, explain, layers, out)
     if out is not None:
         check_free(out, overwrite)

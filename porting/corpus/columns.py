@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..network import Array, Input
 from .columns_chosen import WAY_OUT
 from .outputs import Output
 
-__all__ = ["Column", "as_column", "column_type", "read_column"]
+__all__ = ["Column", "as_column", "check_type", "column_type", "read_column"]
 
 Cells = Union[Array, list[Any]]
 
@@ -79,6 +79,14 @@ def read_column(values: Any, one: Input, name: str) -> Column:
         needed = "texts" if one.dtype == "string" else f"{one.dtype} numbers"
         raise Mismatch(Problem(f"column {name!r}", f"holds {values.type}, the network takes {needed}", WAY_OUT))
     return _as_rows(column, one)
+
+
+def check_type(kind: Any, one: Input, name: str, where: str) -> None:
+    """Raises Mismatch where an input cannot be read from columns of a `pyarrow.DataType`."""
+    try:
+        read_column(pa.array([], kind), one, name)
+    except Mismatch as error:
+        raise Mismatch([replace(each, where=f"{where}: {each.where}") for each in error.problems]) from None
 
 
 def _as_rows(column: Column, one: Input) -> Column:

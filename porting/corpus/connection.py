@@ -121,17 +121,14 @@ def connected(address: str, patience: float) -> Iterator[Any]:
 def _wait_for(address: str, patience: float) -> None:
     from distributed.comm.addressing import get_address_host_port
 
-    try:
-        place = get_address_host_port(address)
-    except ValueError as error:
-        raise Unsupported(
-            Problem("scheduler", f"{address!r} is not an address", "give one as tcp://HOST:PORT")
-        ) from error
     until = time.monotonic() + patience
     while True:
         try:
-            socket.create_connection(place, timeout=max(1.0, patience)).close()
+            socket.create_connection(get_address_host_port(address), timeout=max(1.0, patience)).close()
             return
+        except ValueError as error:
+            what = f"{address!r} is not an address"
+            raise Unsupported(Problem("scheduler", what, "give one as tcp://HOST:PORT")) from error
         except OSError as error:
             if time.monotonic() > until:
                 raise unfinished(address, f"no scheduler answers there: {error}") from error

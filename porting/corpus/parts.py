@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch, MissingFile, Problem
 
 __all__ = ["Part", "cut", "files_in", "fingerprint"]
 
@@ -53,8 +53,12 @@ def files_in(corpus: Path) -> list[Path]:
     Names that begin with ``_`` or ``.`` are other programs' notes.
 
     Raises:
+        MissingFile: neither is there.
         Mismatch: there are none.
     """
+    if not corpus.exists():
+        way_out = "give a folder of parquet and csv files, or one of them"
+        raise MissingFile(Problem(str(corpus), "does not exist", way_out))
     if corpus.is_file() and corpus.suffix in SUFFIXES:
         return [corpus]
     found = [

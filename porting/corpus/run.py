@@ -12,6 +12,7 @@ from ..archive.folder import as_bad_archive
 from ..errors import Mismatch, Problem
 from ..inputs import whole_number
 from .carrying import CarriedPath, digest_of
+from .columns import check_type
 from .columns_chosen import choose_columns
 from .connection import check_told
 from .ledger import Done, Ledger
@@ -144,7 +145,7 @@ def _scoring(
     """What is asked of every part, compared with the first that can be read.
 
     Raises:
-        Mismatch: it has not the columns, or has those that outputs would be called.
+        Mismatch: it has not the columns, or has them of another type, or has those that outputs would be called.
     """
     outputs: tuple[Output, ...] = outputs_of(net)
     found = first_readable(parts)
@@ -154,6 +155,8 @@ def _scoring(
     else:
         part, schema = found
         columns = choose_columns(net.network.inputs, column, schema.names, part.shown)
+        for one in net.network.inputs:
+            check_type(schema.field(columns[one.name]).type, one, columns[one.name], part.shown)
         joined_schema(schema, outputs, prefix, part.shown)
     return Scoring(columns, outputs, batch_size, threads)
 

@@ -70,7 +70,8 @@ class PartScorer:
             rows, bad = self._write(ledger, part, net)
         except (Unreadable, Mismatch) as error:
             problem = error.problems[0]
-            return Failed(part.name, f"{problem.where}: {problem.what}")
+            where = problem.where if problem.where == part.shown else f"{part.shown}: {problem.where}"
+            return Failed(part.name, f"{where}: {problem.what}")
         return ledger.finish(part, rows, bad)
 
     def _check_file(self, part: Part) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -47,11 +45,60 @@ def undisturbed(corpus: Path) -> Path:
     return out
 
 
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def started(words: str, code: str = "") -> Any:
+    """A scheduler or a worker of its own."""
+    run = f"{code}\nimport sys; sys.argv[1:] = {words.split()!r}\nfrom dask.__main__ import main; main()"
+    return subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def ended(*processes: Any) -> None:
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+class Cluster:
+    """A scheduler and two workers of one thread each; one that is killed has another come in its place."""
+
+    def __init__(self) -> None:
+        port = free_port()
+        self.address = f"tcp://127.0.0.1:{port}"
+        self.scheduler = started(f"scheduler --host 127.0.0.1 --port {port} --dashboard-address :0")
+        self.workers = [self._worker() for _ in range(2)]
+
+    def _worker(self) -> Any:
+        return started(f"worker {self.address} --nthreads 1 --no-nanny")
+
+    def wait(self) -> None:
+        """Until both are there."""
+        with Client(self.address, timeout=300) as client:
+            client.wait_for_workers(2, timeout=300)
+
+    def kill(self, number: int) -> None:
+        ended(self.workers[number])
+        self.workers[number] = self._worker()
+
+    def end(self) -> None:
+        ended(*self.workers, self.scheduler)
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two processes of one thread each, which nannies start again."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
-        yield cluster
+def two() -> Iterator[Cluster]:
+    made = Cluster()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def cluster(two: Cluster) -> Cluster:
+    two.wait()
+    return two
 
 
 def score(corpus: Path, out: Path, **options: Any) -> Any:
@@ -59,11 +106,11 @@ def score(corpus: Path, out: Path, **options: Any) -> Any:
 
 
 def test_two_runs_at_a_time_take_nothing_from_each_other(
-    corpus: Path, undisturbed: Path, cluster: Any, tmp_path: Path
+    corpus: Path, undisturbed: Path, cluster: Cluster, tmp_path: Path
 ) -> None:
     outs = [tmp_path / "one", tmp_path / "other"]
     with ThreadPoolExecutor(2) as pool:
-        runs = pool.map(lambda out: score(corpus, out, scheduler=cluster.scheduler_address), outs)
+        runs = pool.map(lambda out: score(corpus, out, scheduler=cluster.address), outs)
         assert [run.rows for run in runs] == [FILES * ROWS] * 2
     for out in outs:
         assert_same(out, undisturbed)
@@ -71,10 +118,9 @@ def test_two_runs_at_a_time_take_nothing_from_each_other(
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_workers_are_killed_at_random_moments(
-    corpus: Path, undisturbed: Path, cluster: Any, tmp_path: Path, seed: int
+    corpus: Path, undisturbed: Path, cluster: Cluster, tmp_path: Path, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
-    all_here(cluster)
     moments = set(random.choice(np.arange(1, FILES - 1), 2, replace=False).tolist())
     killed = []
 
@@ -82,11 +128,10 @@ def test_workers_are_killed_at_random_moments(
         if run.done in moments:
             moments.discard(run.done)
             time.sleep(random.uniform(0, 0.2))
-            live = [worker.pid for worker in cluster.workers.values() if worker.pid]  # a nanny may be without one
-            killed.append(live[int(random.integers(len(live)))])
-            os.kill(killed[-1], signal.SIGKILL)
+            cluster.kill(int(random.integers(2)))
+            killed.append(run.done)
 
-    summary = score(corpus, tmp_path / "out", scheduler=cluster.scheduler_address, progress=report)
+    summary = score(corpus, tmp_path / "out", scheduler=cluster.address, progress=report)
     assert len(killed) == 2
     assert (summary.rows, summary.bad, dict(summary.failed)) == (FILES * ROWS, 0, {})
     assert_same(tmp_path / "out", undisturbed)
@@ -122,13 +167,12 @@ def mixed_undisturbed(mixed: Path) -> Path:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_run_itself_and_its_workers_are_killed_at_random_moments(
-    mixed: Path, mixed_undisturbed: Path, cluster: Any, tmp_path: Path, seed: int
+    mixed: Path, mixed_undisturbed: Path, cluster: Cluster, tmp_path: Path, seed: int
 ) -> None:
     """Begun again until it ends, it leaves what one undisturbed process leaves, bad rows too."""
     random = np.random.default_rng(seed)
-    all_here(cluster)
     words = ["predict", FILTER, "--parquet", mixed, tmp_path / "out", "--column", "text"]
-    words += ["--scheduler", cluster.scheduler_address, "--patience", "300"]
+    words += ["--scheduler", cluster.address, "--patience", "300"]
     command = [sys.executable, "-m", "porting", *map(str, words)]
     for runs_killed in range(3):
         wanted = int(random.integers(0, 4)) + runs_killed * 4
@@ -136,32 +180,13 @@ def test_the_run_itself_and_its_workers_are_killed_at_random_moments(
             while run.poll() is None and len(list(tmp_path.rglob("done/**/*.json"))) < wanted:
                 time.sleep(0.01)
             time.sleep(random.uniform(0, 0.3))
-            live = [worker.pid for worker in cluster.workers.values() if worker.pid]
-            os.kill(live[int(random.integers(len(live)))], signal.SIGKILL)
+            cluster.kill(int(random.integers(2)))
             time.sleep(random.uniform(0, 0.3))
             run.kill()
     assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 1
     assert_same(tmp_path / "out", mixed_undisturbed)
     assert (tmp_path / "out" / "_errors.jsonl").read_bytes() == (mixed_undisturbed / "_errors.jsonl").read_bytes()
     assert not list((tmp_path / "out").rglob(".*writing*"))
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def started(words: str, code: str = "") -> Any:
-    """A scheduler or a worker of its own."""
-    run = f"{code}\nimport sys; sys.argv[1:] = {words.split()!r}\nfrom dask.__main__ import main; main()"
-    return subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def ended(*processes: Any) -> None:
-    for process in processes:
-        process.kill()
-        process.wait()
 
 
 def test_a_scheduler_goes_away_and_comes_back(corpus: Path, undisturbed: Path, tmp_path: Path) -> None:
@@ -262,12 +287,6 @@ def test_a_cluster_of_its_own(corpus: Path, undisturbed: Path, tmp_path: Path) -
     assert_same(tmp_path / "out", undisturbed)
 
 
-def all_here(cluster: Any) -> None:
-    """Wait for workers that a test before has killed."""
-    with Client(cluster) as client:
-        client.wait_for_workers(2, timeout=300)
-
-
 # ---- training
 
 
@@ -292,19 +311,17 @@ class AtStep(callbacks.Callback):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_worker_is_killed_in_the_middle_of_a_training(cluster: Any, seed: int) -> None:
+def test_a_worker_is_killed_in_the_middle_of_a_training(cluster: Cluster, seed: int) -> None:
     """The weights are the same to the bit: no step is made twice, and none is lost."""
     random = np.random.default_rng(seed)
-    all_here(cluster)
-    wanted = trained(scheduler=cluster.scheduler_address)
+    wanted = trained(scheduler=cluster.address)
     killed = []
 
     def kill() -> None:
-        live = [worker.pid for worker in cluster.workers.values() if worker.pid]
-        killed.append(live[int(random.integers(len(live)))])
-        threading.Timer(random.uniform(0, 0.05), os.kill, (killed[-1], signal.SIGKILL)).start()
+        killed.append(int(random.integers(2)))
+        threading.Timer(random.uniform(0, 0.05), cluster.kill, killed[-1:]).start()
 
-    net = trained(scheduler=cluster.scheduler_address, callbacks=[AtStep(int(random.integers(10)), kill)])
+    net = trained(scheduler=cluster.address, callbacks=[AtStep(int(random.integers(10)), kill)])
     assert len(killed) == 1
     for name, array in wanted.weights().items():
         np.testing.assert_array_equal(net.weights()[name], array)

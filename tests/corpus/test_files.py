@@ -145,7 +145,7 @@ def test_damaged_files_are_named_and_scored_when_mended(corpus: Path, tmp_path: 
     summary = score(corpus, out)
     assert sorted(summary.failed) == ["p1-00000.parquet", "q-00000.parquet", "r-00000.parquet"]
     assert (summary.rows, summary.parts) == (240, 2)
-    assert "holds int64, the network takes texts" in summary.failed["r-00000.parquet"]
+    assert summary.failed["r-00000.parquet"] == "r.parquet: column 'text': holds int64, the network takes texts"
     assert [one["part"] for one in entries(out)] == sorted(summary.failed)
     (corpus / "p1.parquet").write_bytes(good)
     for name in ("q", "r"):
@@ -178,6 +178,11 @@ def test_what_has_changed_is_refused_with_a_way_out(corpus: Path, tmp_path: Path
 def test_what_cannot_be_begun(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(porting.Mismatch, match="has no column 'words'; it has id, text"):
         score(corpus, tmp_path / "out", column="words")
+    with pytest.raises(porting.Mismatch, match=r"p0.parquet: column 'id': holds int64, the network takes texts"):
+        score(corpus, tmp_path / "out", column="id")
+    with pytest.raises(porting.MissingFile, match=r"nowhere: does not exist"):
+        score(corpus.with_name("nowhere"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     for out in (corpus, corpus / "out", tmp_path):
         with pytest.raises(porting.Mismatch, match="stands in it"):
             score(corpus, out)
@@ -197,8 +202,16 @@ def test_what_cannot_be_begun(corpus: Path, tmp_path: Path) -> None:
     (corpus / "p0.csv").unlink()
     with ledger.held(), pytest.raises(porting.BadArchive, match="another run is writing here"):
         score(corpus, ledger.out)
-    for words in (["a.npy", "--parquet", "a", "b"], ["a.npy", "--workers", "2"]):
+    for words in (["a.npy", "--parquet", "a", "b"], ["a.npy", "--workers", "2"], ["a.npy", "--patience", "2"]):
         assert CliRunner().invoke(commands, ["predict", str(FILTER), *words]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["here", "tcp://", "tcp://host", "tcp://.:80", "nothing://host:1", "inproc://1/2/3"]
+)
+def test_what_is_no_address_of_a_scheduler(corpus: Path, tmp_path: Path, address: str) -> None:
+    with pytest.raises(porting.Unsupported, match=r"scheduler: '.*' is not an address\n.*tcp://HOST:PORT"):
+        score(corpus, tmp_path / "out", scheduler=address, patience=0)
 
 
 def test_a_full_disk_ends_the_run_and_it_goes_on(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from ..rows import SAVED, texts
 
 
 def test_texts_through_actors() -> None:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 << 20)
     net = porting.load(SAVED / "filter")
     given = texts(100)
     dataset = ray.data.from_items([{"id": at, "text": text} for at, text in enumerate(given)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,8 @@ from ..rows import SAVED, texts
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
+    # Without it Spark starts its workers with whatever python3 is on the path.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     yield session
     session.stop()
