@@ -12,7 +12,7 @@ __all__ = ["masked_softmax"]
 MASKED = -1e9
 
 
-@rule("ReLU", learns="not with a threshold")
+@rule("ReLU", learns="not with a threshold", sizes="kept")
 def relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(
         x,
@@ -23,12 +23,12 @@ def relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     )
 
 
-@rule("LeakyReLU")
+@rule("LeakyReLU", sizes="kept")
 def leaky_relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(x, "leaky_relu", negative_slope=layer.config["negative_slope"])
 
 
-@rule("ELU")
+@rule("ELU", sizes="kept")
 def elu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(x, "elu", alpha=layer.config["alpha"])
 
@@ -39,14 +39,14 @@ def thresholded_relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(x, "threshold", threshold=layer.config["theta"], default_value=0.0)
 
 
-@rule("PReLU")
+@rule("PReLU", sizes="kept")
 def prelu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("shared_axes")  # where shared, alpha has the size 1
     below = ops.activation(ops.unary(x, "negative"), "relu")
     return ops.subtract(ops.activation(x, "relu"), ops.multiply(below, layer.weight("alpha")))
 
 
-@rule("Softmax", learns="not with a mask that is spread over other axes")
+@rule("Softmax", learns="not with a mask that is spread over other axes", sizes="kept")
 def softmax(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     axis = layer.config["axis"]
     axes = axis if isinstance(axis, (list, tuple)) else [axis]

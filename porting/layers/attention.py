@@ -240,6 +240,7 @@ def gated(layer: LayerView, output: Tensor, query: Tensor, ops: Operations) -> T
         *("query_shape", "key_shape", "value_shape"),  # what Keras 2 was built for
     ),
     note="masks over several attention_axes are refused",
+    sizes="kept but the last",
 )
 def multi_head_attention(
     layer: LayerView,
@@ -281,6 +282,7 @@ def multi_head_attention(
     "GroupedQueryAttention",
     mask="own",
     irrelevant=("head_dim", "num_query_heads", "num_key_value_heads", "use_bias"),
+    sizes="kept but the last",
 )
 def grouped_query_attention(
     layer: LayerView,

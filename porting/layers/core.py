@@ -14,7 +14,7 @@ from .rule import LayerView, rule
 DROPPED_SELU = -1.6732632423543772 * 1.0507009873554805
 
 
-@rule("Dense", learns="not with a ReLU layer with a threshold as activation", linear=True)
+@rule("Dense", learns="not with a ReLU layer with a threshold as activation", linear=True, sizes="kept but the last")
 def dense(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("units")
     y = ops.dense(x, layer.weight("kernel"), layer.weight("bias", if_config="use_bias"))
@@ -25,7 +25,13 @@ def not_zero(layer: LayerView, ids: Tensor, mask: Any, ops: Operations) -> Optio
     return ops.compare(ids, 0, "not_equal") if layer.config["mask_zero"] else None
 
 
-@rule("Embedding", mask=not_zero, learns="not of ids that are repeated or computed in the network", linear=True)
+@rule(
+    "Embedding",
+    mask=not_zero,
+    learns="not of ids that are repeated or computed in the network",
+    linear=True,
+    sizes="kept",
+)
 def embedding(layer: LayerView, ids: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("input_dim", "output_dim", "input_length", "sparse", "mask_zero")
     return ops.embedding(ids, layer.weight("embeddings"))
@@ -48,7 +54,15 @@ def reversible_embedding(layer: LayerView, x: Tensor, ops: Operations, reverse: 
     return ops.multiply(ops.activation(ops.divide(logits, soft_cap), "tanh"), soft_cap)
 
 
-@rule("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", hands_on=True, only_in_training=True)
+@rule(
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    hands_on=True,
+    only_in_training=True,
+    sizes="kept",
+)
 def dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("data_format", "noise_shape")
     rate = layer.config["rate"]
@@ -80,7 +94,7 @@ def noise_shape(layer: LayerView, x: Tensor) -> Shape:
     return tuple(has if size is None else size for size, has in zip(given, x.shape))
 
 
-@rule("GaussianNoise", only_in_training=True)
+@rule("GaussianNoise", only_in_training=True, sizes="kept")
 def gaussian_noise(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     deviation = layer.config["stddev"]
     training = ops.training
@@ -89,7 +103,7 @@ def gaussian_noise(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.add(x, training.drawn(x.shape, lambda generator, shape: generator.normal(0, deviation, shape)))
 
 
-@rule("GaussianDropout", only_in_training=True)
+@rule("GaussianDropout", only_in_training=True, sizes="kept")
 def gaussian_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rate = layer.config["rate"]
     training = ops.training
@@ -113,7 +127,7 @@ def alpha_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.add(ops.multiply(raised, scale), scale * DROPPED_SELU * (1 - rate))
 
 
-@rule("ActivityRegularization", "Identity", only_in_training=True, irrelevant=("l1", "l2"), hands_on=True)
+@rule("ActivityRegularization", "Identity", only_in_training=True, irrelevant=("l1", "l2"), hands_on=True, sizes="kept")
 def unchanged(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return x
 
@@ -122,7 +136,7 @@ def features_differ(layer: LayerView, x: Tensor, mask: Any, ops: Operations) -> 
     return ops.reduce(ops.compare(x, layer.config["mask_value"], "not_equal"), "any", (-1,))
 
 
-@rule("Masking", mask=features_differ)
+@rule("Masking", mask=features_differ, sizes="kept")
 def masking(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kept = ops.reduce(ops.compare(x, layer.config["mask_value"], "not_equal"), "any", (-1,), keepdims=True)
     return ops.where(kept, x, 0)

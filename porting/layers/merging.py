@@ -47,12 +47,12 @@ def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-@rule("Add", mask=or_of_masks)
+@rule("Add", mask=or_of_masks, sizes="spread")
 def add(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return fold("add")(xs, ops)
 
 
-@rule("Subtract", mask=or_of_masks)
+@rule("Subtract", mask=or_of_masks, sizes="spread")
 def subtract(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return fold("subtract")(xs, ops)
 
@@ -67,7 +67,7 @@ def masks_in_merge(layer: LayerView, xs: Sequence[Tensor]) -> list[Optional[Tens
     return [x.mask for x in xs]
 
 
-@rule("Multiply", mask=or_of_masks)
+@rule("Multiply", mask=or_of_masks, sizes="spread")
 def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     """A masked step counts as 1, and as 0 where every factor is masked."""
     masks = masks_in_merge(layer, xs)
@@ -79,7 +79,7 @@ def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return ops.where(ops.expand_dims(reduce(ops.logical_or, given), -1), product, 0)
 
 
-@rule("Average", mask=or_of_masks)
+@rule("Average", mask=or_of_masks, sizes="spread")
 def average(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     total = fold("add")(xs, ops)
     if not is_whole(total.dtype):
@@ -105,12 +105,12 @@ def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, name: str) 
     return output
 
 
-@rule("Maximum", mask=or_of_masks)
+@rule("Maximum", mask=or_of_masks, sizes="spread")
 def maximum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return extreme(layer, xs, ops, "maximum")
 
 
-@rule("Minimum", mask=or_of_masks)
+@rule("Minimum", mask=or_of_masks, sizes="spread")
 def minimum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return extreme(layer, xs, ops, "minimum")
 

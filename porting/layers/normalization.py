@@ -25,6 +25,7 @@ RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_mean_weight", "renorm_
     irrelevant=UNHEEDED,
     note="trains by the statistics of each batch, not with renorm or virtual batches",
     linear=True,
+    sizes="kept",
 )
 def batch_normalization(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     mean, variance = layer.weight("moving_mean"), layer.weight("moving_variance")

@@ -39,6 +39,7 @@ def operation(
     mask: MaskOf = "stop",
     learns: Union[str, Mapping[str, str]] = "yes",
     hands_on: bool = False,
+    sizes: str = "",
 ) -> Callable[[Apply], Apply]:
     """Register a rule for Keras operations by their class names in `keras.ops`.
 
@@ -46,7 +47,7 @@ def operation(
     """
     by_class = learns if isinstance(learns, str) else {f"ops.{name}": text for name, text in learns.items()}
     classes = (f"ops.{name}" for name in names)
-    return rule(*classes, mask=mask, note=note, neoml=neoml, learns=by_class, hands_on=hands_on)
+    return rule(*classes, mask=mask, note=note, neoml=neoml, learns=by_class, hands_on=hands_on, sizes=sizes)
 
 
 def only_arrays(*names: str) -> Callable[[Apply], Apply]:

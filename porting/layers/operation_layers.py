@@ -139,19 +139,21 @@ def learning(class_name: str) -> str:
 
 
 for class_name in UNARY:
-    operation(class_name, learns=learning(class_name))(of_floats(class_name.lower()))
+    operation(class_name, learns=learning(class_name), sizes="kept")(of_floats(class_name.lower()))
 for class_name in WAVES:
     limits_in_neoml = "in NeoML of |x| < 6.5e6, NaN beyond"
-    operation(class_name, note=limits_in_neoml, neoml="partly", learns="no")(of_floats(class_name.lower()))
+    operation(class_name, note=limits_in_neoml, neoml="partly", learns="no", sizes="kept")(
+        of_floats(class_name.lower())
+    )
 for class_name in WITHOUT_LAYERS:
     only_arrays(class_name)(of_floats(class_name.lower()))
 for class_name, function in KEEPING.items():
-    operation(class_name, learns=learning(class_name))(of_numbers(function))
+    operation(class_name, learns=learning(class_name), sizes="kept")(of_numbers(function))
 for class_name, function in HANDING_ON.items():
-    operation(class_name, mask="own", learns=learning(class_name))(handing_on(function))
+    operation(class_name, mask="own", learns=learning(class_name), sizes="kept")(handing_on(function))
 for class_name, wanted in ACTIVATIONS.items():
     assert snake(class_name) in ELEMENTWISE
-    operation(class_name, learns=learning(class_name))(activation(snake(class_name), wanted))
+    operation(class_name, learns=learning(class_name), sizes="kept")(activation(snake(class_name), wanted))
 
 
 @operation("Round", mask="own", learns="no")
@@ -165,12 +167,12 @@ def rounded(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.cast(result, x.dtype)
 
 
-@operation(*UNCHANGED)
+@operation(*UNCHANGED, sizes="kept")
 def unchanged(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return x
 
 
-@operation("Array", "Cast", "ConvertToTensor", mask="own", learns={"Cast": "not to whole numbers"})
+@operation("Array", "Cast", "ConvertToTensor", mask="own", learns={"Cast": "not to whole numbers"}, sizes="kept")
 def cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """What has the dtype already is handed on, its mask too."""
     layer.irrelevant("sparse", "ragged")
@@ -212,17 +214,17 @@ def comparison(name: str) -> Apply:
 
 
 for class_name, function in BINARY.items():
-    operation(class_name)(binary(function))
+    operation(class_name, sizes="spread")(binary(function))
 for class_name, function in COMPARISONS.items():
-    operation(class_name, learns=learning(class_name))(comparison(function))
+    operation(class_name, learns=learning(class_name), sizes="spread")(comparison(function))
 
 
-@operation("Divide", "TrueDivide")
+@operation("Divide", "TrueDivide", sizes="spread")
 def divide(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.divide(as_float(x1, ops), as_float(x2, ops))
 
 
-@operation("Power", note="in NeoML with a fixed exponent or a fixed positive base", neoml="partly")
+@operation("Power", note="in NeoML with a fixed exponent or a fixed positive base", neoml="partly", sizes="spread")
 def power(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """Whole powers of few factors are products; √ and its reciprocal are themselves."""
     dtype, (a, b) = promoted([x1, x2], ops)
@@ -313,12 +315,12 @@ def state_of_numbers(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     return ops.array_function(layer.class_name.rpartition(".")[2].lower(), [as_float(x, ops)])
 
 
-@operation("LogicalAnd")
+@operation("LogicalAnd", sizes="spread")
 def logical_and(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.logical_and(truths(x1, x2, ops), truths(x2, x1, ops))
 
 
-@operation("LogicalOr")
+@operation("LogicalOr", sizes="spread")
 def logical_or(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.logical_or(truths(x1, x2, ops), truths(x2, x1, ops))
 
@@ -337,12 +339,12 @@ def truths(x: Any, beside: Any, ops: Operations) -> Tensor:
     return in_dtype(x, "bool", ops)
 
 
-@operation("LogicalNot")
+@operation("LogicalNot", sizes="kept")
 def logical_not(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     return ops.logical_not(as_bool(x, ops))
 
 
-@operation("Where", learns="not where its condition is computed from what learns")
+@operation("Where", learns="not where its condition is computed from what learns", sizes="spread")
 def where(layer: LayerView, condition: Tensor, ops: Operations, x1: Any = None, x2: Any = None) -> Tensor:
     if x1 is None or x2 is None:
         raise layer.refuse("the places of nonzero values have a shape that only a run tells", "give where both values")
@@ -360,7 +362,7 @@ def spread_number(x: Any, like: Tensor, dtype: str, ops: Operations) -> Tensor:
     return ops.add(ops.cast(ops.full_like(like, 0.0), dtype), x)
 
 
-@operation("Clip")
+@operation("Clip", sizes="kept")
 def clip(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.minimum(ops.maximum(as_number(x, ops), layer.config["x_min"]), layer.config["x_max"])
 
@@ -444,7 +446,7 @@ def logsumexp(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return found if layer.config["keepdims"] else squeezed(found, axes, ops)
 
 
-@operation("Softmax", "LogSoftmax")
+@operation("Softmax", "LogSoftmax", sizes="kept")
 def softmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.softmax(as_float(x, ops), axes_of(layer, x), log=layer.class_name == "ops.LogSoftmax")
 

@@ -328,12 +328,12 @@ def empty_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 0, ops)
 
 
-@operation("OnesLike")
+@operation("OnesLike", sizes="kept")
 def ones_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 1, ops)
 
 
-@operation("ZerosLike")
+@operation("ZerosLike", sizes="kept")
 def zeros_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 0, ops)
 

@@ -38,7 +38,7 @@ def trailing_axes(equation: str, bias_axes: Optional[str]) -> Optional[int]:
     return len(summed) if plain and summed and free and bias_axes in (None, free) else None
 
 
-@rule("EinsumDense", linear=True)
+@rule("EinsumDense", linear=True, sizes="kept but the last")
 def einsum_dense(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("output_shape", "gptq_unpacked_column_size")
     kernel, bias = layer.weight("kernel"), layer.weight("bias", if_config="bias_axes")

@@ -63,6 +63,8 @@ class Rule:
         hands_on: the outputs hold values of the input (and zeros), so what they must be, the input must be.
         only_in_training: at inference the layer does nothing.
         linear: without an activation it computes sums and products alone.
+        sizes: whose sizes the output's open axes have: ``kept`` are those of the first input, or ``kept but the last``;
+            ``spread`` are those of inputs that spread over each other; empty where only a run tells.
     """
 
     class_name: str
@@ -75,6 +77,7 @@ class Rule:
     hands_on: bool = False
     only_in_training: bool = False
     linear: bool = False
+    sizes: str = ""
     inputs: tuple[str, ...] = field(init=False)
     variadic: bool = field(init=False)
     arguments: frozenset[str] = field(init=False)
@@ -129,6 +132,7 @@ def rule(
     hands_on: bool = False,
     only_in_training: bool = False,
     linear: bool = False,
+    sizes: str = "",
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
@@ -155,6 +159,7 @@ def rule(
                 hands_on,
                 only_in_training,
                 linear,
+                sizes,
             )
             if made.is_builtin and class_name in registry:
                 raise ValueError(f"two rules for {class_name}")

@@ -64,7 +64,7 @@ def layer_normalize(
     return y if beta is None else ops.add(y, along(beta, axes, x))
 
 
-@rule("LayerNormalization")
+@rule("LayerNormalization", sizes="kept")
 def layer_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axes, epsilon = axes_of(layer.config["axis"], x), layer.config["epsilon"]
     if layer.config.get("rms_scaling"):
@@ -75,7 +75,7 @@ def layer_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return layer_normalize(x, axes, epsilon, gamma, beta, ops)
 
 
-@rule("GroupNormalization")
+@rule("GroupNormalization", sizes="kept")
 def group_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = layer.config["axis"] % len(x.shape)
     channels = x.shape[axis] or 0
@@ -96,14 +96,14 @@ def group_normalize(x: Tensor, axis: int, groups: int, epsilon: float, ops: Oper
     return ops.reshape(layer_normalize(grouped, over, epsilon, None, None, ops), sizes)
 
 
-@rule("RMSNormalization", mask="stop")
+@rule("RMSNormalization", mask="stop", sizes="kept")
 def rms_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     y = rms_normalize(x, axes_of(layer.config["axis"], x), layer.config["epsilon"], ops)
     # Keras multiplies by the scale along the last axes, whichever axes were normalised.
     return ops.multiply(y, layer.weight("scale"))
 
 
-@rule("UnitNormalization")
+@rule("UnitNormalization", sizes="kept")
 def unit_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return unit_norm(x, axes_of(layer.config["axis"], x), 1e-12, ops)
 

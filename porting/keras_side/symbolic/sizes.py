@@ -15,25 +15,13 @@ from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
+from ...layers import RULES
 from .nodes import Untraceable, history, is_library, node_of, record, tensors_in, user_line
 
-__all__ = ["OpenSize", "SizeOf", "Sizes"]
+__all__ = ["OpenSize", "SizeOf", "Sizes", "sizes_of"]
 
-# Layers and operations that keep every axis of their first tensor but the last.
-KEEP_ALL_BUT_LAST = frozenset({"Dense", "EinsumDense", "MultiHeadAttention", "GroupedQueryAttention"})
-KEEP_ALL = frozenset(
-    {"Activation", "BatchNormalization", "Cast", "Clip", "Copy", "Dropout", "ELU", "Elu", "Embedding", "Exp", "GELU"}
-    | {"GaussianDropout", "GaussianNoise", "Gelu", "GroupNormalization", "Identity", "LayerNormalization"}
-    | {"LeakyReLU", "LeakyRelu", "Log", "LogSoftmax", "LogicalNot", "Masking", "Negative", "PReLU", "RMSNormalization"}
-    | {"ReLU", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Sign", "Silu", "Softmax", "Softplus", "SpatialDropout1D"}
-    | {"Sqrt", "Square", "StopGradient", "Swish", "Tanh", "UnitNormalization", "WithMask", "ZerosLike", "OnesLike"}
-    | {"Absolute", "Cos", "Sin", "Reciprocal"}
-)
-# Those of several tensors of one rank, or that spread.
-ELEMENTWISE = frozenset(
-    {"Add", "Average", "Divide", "Equal", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr"}
-    | {"Maximum", "Minimum", "Multiply", "NotEqual", "Power", "Subtract", "TrueDivide", "Where"}
-)
+# Without a rule: a mask that is put on a tensor.
+SAME_SIZES = frozenset({"WithMask"})
 
 
 class SizeOf(Operation):  # type: ignore[misc]
@@ -122,13 +110,14 @@ class Sizes:
         if not given or type(node.operation).__module__.partition(".")[0] not in ("keras", "porting"):
             return None
         first = given[0]
-        if name in ELEMENTWISE:
+        kept = sizes_of(name)
+        if kept == "spread":
             return self._beside(given, len(tensor._shape), axis)
         if name == "Transpose":
             axes = node.operation.axes
             rank = len(first._shape)
             return first, (axes[axis] % rank if axes is not None else rank - 1 - axis)
-        keeps = name in KEEP_ALL or (name in KEEP_ALL_BUT_LAST and axis < len(tensor._shape) - 1)
+        keeps = kept == "kept" or (kept == "kept but the last" and axis < len(tensor._shape) - 1)
         if name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"):
             keeps = axis == 1 and len(tensor._shape) == 3
         return (first, axis) if keeps and axis < len(first._shape) and first._shape[axis] is None else None
@@ -189,6 +178,14 @@ class Sizes:
             else:
                 waiting += given
         return list(found.values())
+
+
+def sizes_of(name: str) -> str:
+    """What the rule of a layer or an operation says of sizes; see `Rule.sizes`."""
+    if name in SAME_SIZES:
+        return "kept"
+    found = RULES.get(name) or RULES.get(f"ops.{name}")
+    return "" if found is None else found.sizes
 
 
 def _read(tensor: Any, axis: int) -> OpenSize:

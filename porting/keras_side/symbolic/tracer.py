@@ -18,7 +18,7 @@ from .layers import WithMask
 from .loops import time_distributed
 from .nodes import Made, Untraceable, history, is_symbolic, node_of, record, tensors_in, user_line
 from .patches import patched
-from .sizes import ELEMENTWISE, Sizes
+from .sizes import Sizes, sizes_of
 from .tables import Meeting, Tables, variables_in
 
 __all__ = ["Trace", "Tracer"]
@@ -124,7 +124,7 @@ class Tracer:
 
     def meeting(self, operation: Any, rank: int, beside: Any) -> Meeting:
         """How a tensor of sizes meets others in an operation."""
-        return Meeting(rank, beside, spreads=type(operation).__name__ in ELEMENTWISE)
+        return Meeting(rank, beside, spreads=sizes_of(type(operation).__name__) == "spread")
 
     def product(self, beside: Any) -> Meeting:
         return Meeting(len(beside._shape), None, product=True)
