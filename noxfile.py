@@ -51,6 +51,7 @@ ENVIRONMENTS = {
 }
 # Tests that run in environments of their own.
 ELSEWHERE = ("keras_side", "hub", "notebooks", "browser")
+CLUSTER = ("corpus/test_faults.py", "corpus/test_memory.py")
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -166,7 +167,7 @@ def tests(session: nox.Session) -> None:
     spread = [] if session.posargs else ["-n", "auto", "--dist", "worksteal"]
     run(session, keras, "-m", "pytest", "tests/keras_side", *spread, *session.posargs)
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
-    others = [f"--ignore=tests/{one}" for one in (*ELSEWHERE, "corpus/test_faults.py")]
+    others = [f"--ignore=tests/{one}" for one in (*ELSEWHERE, *CLUSTER)]
     run(session, neoml, "-m", "pytest", "tests", *others, *spread, *session.posargs)
     if not session.posargs:
         run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
@@ -271,8 +272,9 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def cluster(session: nox.Session) -> None:
-    """A dask cluster whose workers are killed and whose scheduler goes away; takes minutes, and ports of its own."""
-    run(session, environment(session, "neoml"), "-m", "pytest", "tests/corpus/test_faults.py", *session.posargs)
+    """A dask cluster whose workers are killed, run short of memory, and lose their scheduler; takes minutes."""
+    tests = [f"tests/{one}" for one in CLUSTER]
+    run(session, environment(session, "neoml"), "-m", "pytest", *tests, *session.posargs)
 
 
 @nox.session

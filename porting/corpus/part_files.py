@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Optional
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +25,8 @@ __all__ = ["Batch", "Unreadable", "batches", "new_file", "schema_of", "write_jso
 # What is read at a time: so many rows, or fewer where they are large.
 ROWS_AT_A_TIME = 1024
 BYTES_AT_A_TIME = 4 << 20
+# Before a row group is read nobody knows its bytes: a text that is repeated stands in the file once.
+ROWS_UNSEEN = 64
 WRITING = ".writing-"
 
 
@@ -93,15 +95,29 @@ def _parquet_batches(part: Part, row_bytes: int) -> Iterator[Batch]:
         size = sum(file.metadata.row_group(at).total_byte_size for at in groups)
         count = max(1, sum(file.metadata.row_group(at).num_rows for at in groups))
         rows = max(1, min(ROWS_AT_A_TIME, BYTES_AT_A_TIME // max(1, size // count + row_bytes)))
-        found = file.iter_batches(rows, row_groups=list(groups), use_threads=False)
+        found = file.iter_batches(min(rows, ROWS_UNSEEN), row_groups=list(groups), use_threads=False)
         first = part.first_row
         while True:
             with _reading(part):
-                table = next(found, None)
+                table = _gathered(found, rows, row_bytes)
             if table is None:
                 return
             yield Batch(table, [{"row": first + at} for at in range(table.num_rows)], [])
             first += table.num_rows
+
+
+def _gathered(found: Iterator[Any], rows: int, row_bytes: int) -> Optional[Any]:
+    """The next batches as one `pyarrow.RecordBatch` of about so many rows, or fewer where they are large."""
+    taken, count, size = [], 0, 0
+    for batch in found:
+        taken.append(batch)
+        count += batch.num_rows
+        size += batch.nbytes + batch.num_rows * row_bytes
+        if count >= rows or size >= BYTES_AT_A_TIME:
+            break
+    if len(taken) < 2:
+        return taken[0] if taken else None
+    return pa.Table.from_batches(taken).combine_chunks().to_batches()[0]
 
 
 def _csv_batches(part: Part) -> Iterator[Batch]:
