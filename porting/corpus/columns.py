@@ -36,6 +36,11 @@ class Column:
     cells: Cells
     bad: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all rows have one shape, to be seen at once."""
+        return isinstance(self.cells, np.ndarray)
+
     def shape(self, row: int) -> tuple[int, ...]:
         """The shape of a row's value; texts have none."""
         if isinstance(self.cells, np.ndarray):

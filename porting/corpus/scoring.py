@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -69,12 +69,8 @@ class Scoring:
         for name, column in inputs.items():
             for row, why in column.bad.items():
                 bad.setdefault(row, self._named(name, why, len(inputs)))
-        groups: dict[Any, list[int]] = {}
-        for row in range(batch.num_rows):
-            if row not in bad:
-                groups.setdefault(tuple(column.shape(row) for column in inputs.values()), []).append(row)
         made: dict[int, Sequence[Array]] = {}
-        for rows in groups.values():
+        for rows in _by_shape(inputs.values(), [row for row in range(batch.num_rows) if row not in bad]):
             self._predict(net, inputs, rows, made, bad)
         return Scored({row: made[row] for row in sorted(made)}, bad)
 
@@ -106,6 +102,16 @@ class Scoring:
         arrays = [outputs[names.index(one.name)] for one in self.outputs]
         for at, row in enumerate(rows):
             made[row] = [array[at] for array in arrays]
+
+
+def _by_shape(inputs: Collection[Column], rows: list[int]) -> Iterable[list[int]]:
+    """Rows in groups that have one shape."""
+    if all(column.is_even for column in inputs):
+        return [rows] if rows else []
+    groups: dict[Any, list[int]] = {}
+    for row in rows:
+        groups.setdefault(tuple(column.shape(row) for column in inputs), []).append(row)
+    return groups.values()
 
 
 def beside(batch: Any, scored: Scored, outputs: Sequence[Output], prefix: str = "") -> Any:
