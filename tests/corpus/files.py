@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from .rows import SAVED, texts
 
-__all__ = ["SAVED", "assert_same", "columns_of", "entries", "texts", "write_corpus"]
+__all__ = ["SAVED", "assert_same", "columns_of", "entries", "texts", "write_corpus", "write_wide_rows"]
 
 
 def write_corpus(folder: Path, files: int, rows: int, longest: int = 60) -> Path:
@@ -22,6 +22,18 @@ def write_corpus(folder: Path, files: int, rows: int, longest: int = 60) -> Path
         table = pa.table({"id": range(at * rows, (at + 1) * rows), "text": texts(rows, at, longest)})
         pq.write_table(table, folder / f"p{at}.parquet", row_group_size=25)
     return folder
+
+
+def write_wide_rows(folder: Path, rows: int, width: int, group: int, dictionary: bool = False) -> None:
+    """A parquet file of texts and, beside each, so many bytes that take no place on the disk; in pages of a MiB."""
+    folder.mkdir()
+    schema = pa.schema([("text", pa.string()), ("blob", pa.binary())])
+    blob = pa.scalar(b"\x07" * width, pa.binary())
+    # Unless told, Arrow looks at a page's size after 1024 values.
+    with pq.ParquetWriter(folder / "a.parquet", schema, use_dictionary=dictionary, write_batch_size=16) as writer:
+        for first in range(0, rows, group):
+            count = min(group, rows - first)
+            writer.write_table(pa.table([pa.array(texts(count, first)), pa.repeat(blob, count)], schema), group)
 
 
 def columns_of(out: Path, *names: str) -> np.ndarray:
