@@ -8,14 +8,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import BadArchive, Problem, Unsupported
 
 if TYPE_CHECKING:
     from ..ported import PortedNetwork
 
-__all__ = ["Carried", "CarriedBytes", "CarriedPath", "carry", "digest_of"]
+__all__ = ["Carried", "CarriedBytes", "CarriedPath", "carry", "digest_of", "pickled"]
 
 # Nets that a process keeps; those used last stay.
 MOST_NETS = 4
@@ -96,12 +96,17 @@ def carry(net: PortedNetwork) -> CarriedBytes:
     Raises:
         Unsupported: rules that are functions of no module.
     """
+    data = pickled(net.network.name, net)
+    return CarriedBytes(hashlib.sha256(data).hexdigest(), data)
+
+
+def pickled(name: str, value: Any) -> bytes:
+    """What belongs to a network of this name, as bytes. Raises Unsupported as `carry`."""
     try:
-        data = pickle.dumps(net, protocol=5)
+        return pickle.dumps(value, protocol=5)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         way_out = "give the rules as the path of a Python file that all processes read"
-        raise Unsupported(Problem(net.network.name, f"cannot be sent to other processes: {error}", way_out)) from error
-    return CarriedBytes(hashlib.sha256(data).hexdigest(), data)
+        raise Unsupported(Problem(name, f"cannot be sent to other processes: {error}", way_out)) from error
 
 
 def digest_of(path: Path, rules: tuple[str, ...] = ()) -> str:

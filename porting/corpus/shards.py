@@ -21,6 +21,7 @@ import numpy as np
 from ..engine import Engine, Learner
 from ..network import Array, TensorRef
 from ..training.gradients import Gradient, Slices
+from .carrying import pickled
 
 __all__ = ["Outputs", "Recipe", "Seen", "advance", "forget", "look"]
 
@@ -47,7 +48,8 @@ class Recipe:
     def of(
         cls, run: str, engine: Engine, learns: Sequence[str], absorbed: Mapping[TensorRef, Collection[str]]
     ) -> Recipe:
-        return cls(run, pickle.dumps((engine, learns, absorbed), protocol=5))
+        """Raises Unsupported where rules are functions of no module."""
+        return cls(run, pickled(engine.network.name, (engine, learns, absorbed)))
 
     def unpacked(self) -> tuple[Engine, Sequence[str], Mapping[TensorRef, Collection[str]]]:
         """Raises Unsupported where the engine is not installed."""

@@ -6,6 +6,7 @@ The workers are threads of this process; `test_faults` kills some that are proce
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from distributed import LocalCluster
 
 import porting
 from porting.corpus.shards import Pass, Recipe, Seen, Shard, _shards
+from porting.layers import RULES
 from porting.training import callbacks
 from tests.command_line import run
 from tests.training.compiled import RECORDED, compiled, made_loss
@@ -139,6 +141,24 @@ def test_tune_is_told_where(address: str, tmp_path: Path) -> None:
     assert apart(*(porting.load(tmp_path / name) for name in ("alone", "shared"))) <= NOISE
     code, text = run(*words, "--out", tmp_path / "both", "--workers", 2, "--scheduler", address)
     assert (code, "beside a scheduler" in text) == (2, True)
+
+
+def test_a_stored_net_and_rules_that_cannot_be_sent(address: str, tmp_path: Path) -> None:
+    stored = porting.load(SAVED / "plain", engine="neoml").store(tmp_path / "plain")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 32)).astype(np.float32), rng.integers(0, 10, 20)
+    told = {"loss": "sparse_categorical_crossentropy", "optimizer": "adam"}
+    alone = porting.load(SAVED / "plain", engine="neoml")
+    alone.fit(x, y, batch_size=8, epochs=2, verbose=0, **told)
+    for folder in (stored, SAVED / "plain"):
+        assert apart(both(address, folder, x, y, **told)[1], alone) <= NOISE
+
+    def dense(layer: Any, x: Any, ops: Any) -> Any:
+        return RULES["Dense"].apply(layer, x, ops)
+
+    net = porting.load(SAVED / "plain", "neoml", rules={"Dense": replace(RULES["Dense"], apply=dense)})
+    with pytest.raises(porting.Unsupported, match="cannot be sent to other processes"):
+        net.fit(x, y, verbose=0, scheduler=address, **told)
 
 
 def test_a_worker_keeps_no_net_of_a_run_that_is_over(address: str) -> None:
