@@ -52,6 +52,8 @@ ENVIRONMENTS = {
 # Tests that run in environments of their own.
 ELSEWHERE = ("keras_side", "hub", "notebooks", "browser")
 CLUSTER = ("corpus/test_faults.py", "corpus/test_memory.py")
+# Tests run on every core.
+SPREAD = ["-n", "auto", "--dist", "worksteal"]
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -164,7 +166,7 @@ def tests(session: nox.Session) -> None:
         *map(str, (RECORDED, RECORDED.with_name("recorded-gradients"))),
     )
     # What is picked by name is a test or two, which a second process would slow down.
-    spread = [] if session.posargs else ["-n", "auto", "--dist", "worksteal"]
+    spread = [] if session.posargs else SPREAD
     run(session, keras, "-m", "pytest", "tests/keras_side", *spread, *session.posargs)
     run(session, numpy, "-m", "pytest", "tests/numpy_only", *session.posargs)
     others = [f"--ignore=tests/{one}" for one in (*ELSEWHERE, *CLUSTER)]
@@ -172,7 +174,7 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         run(session, keras, "-m", "tests.training.restored", str(RECORDED.with_name("tuned")))
         lint(session)
-        for name in ("docs", "package", "notebooks"):
+        for name in ("keras2", "backends", "docs", "package", "notebooks"):
             session.notify(name)
 
 
@@ -288,7 +290,8 @@ def engines(session: nox.Session) -> None:
 @nox.session
 def keras2(session: nox.Session) -> None:
     """The saving tests under Keras 2.15."""
-    run(session, environment(session, "keras2"), "-m", "pytest", "tests/keras_side", *session.posargs)
+    spread = [] if session.posargs else SPREAD
+    run(session, environment(session, "keras2"), "-m", "pytest", "tests/keras_side", *spread, *session.posargs)
 
 
 @nox.session

@@ -250,7 +250,7 @@ class Recorder:
 
     def _left(self) -> int:
         """How many numbers the references may still hold."""
-        weights = sum(int(np.prod(one.shape)) for held in self.variables.values() for one in held)
+        weights = sum(self.front.count(one) for held in self.variables.values() for one in held)
         return A_WEIGHT * weights + BESIDES - self.recorded
 
     def _texts(self) -> list[Case]:

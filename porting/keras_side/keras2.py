@@ -108,6 +108,11 @@ class Front2(Front):
         array = np.require(np.asarray(value), None, ["OWNDATA", "WRITEABLE"])
         return to_strings(array) if array.dtype == object else array
 
+    def count(self, variable: Any) -> int:
+        # What grows with the texts that it is adapted to has an open shape.
+        known = variable.shape.num_elements()
+        return int(known) if known is not None else int(np.size(self.to_numpy(variable)))
+
     def to_tensor(self, value: Array, dtype: str) -> Any:
         return self.tf.convert_to_tensor(value, dtype=dtype)
 

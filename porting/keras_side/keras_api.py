@@ -10,6 +10,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,10 @@ class Front(ABC):
 
     @abstractmethod
     def to_numpy(self, value: Any) -> Array: ...
+
+    def count(self, variable: Any) -> int:
+        """How many numbers a weight has."""
+        return prod(variable.shape)
 
     @abstractmethod
     def to_tensor(self, value: Array, dtype: str) -> Any: ...

@@ -156,7 +156,7 @@ def _last_steps(graph: Graph) -> dict[int, list[TensorRef]]:
 def _moves(variable: Any, front: Front) -> bool:
     if not front.is_variable(variable) or "float" not in str(variable.dtype):
         return False
-    return 4 * int(np.prod(variable.shape, dtype=np.int64)) <= LARGEST
+    return 4 * front.count(variable) <= LARGEST
 
 
 @contextmanager

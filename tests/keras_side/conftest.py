@@ -1,5 +1,6 @@
 """TensorFlow quiet and on the CPU. Without Keras there is nothing to collect here."""
 
+import gc
 import importlib.metadata
 import os
 
@@ -32,6 +33,10 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if str(item.path).startswith(here):
             item.add_marker(pytest.mark.filterwarnings(*THIRD_PARTY))
+
+
+def pytest_collection_finish():
+    gc.freeze()  # clearing a session goes through all objects, of which most are what was imported
 
 
 @pytest.fixture(autouse=True)

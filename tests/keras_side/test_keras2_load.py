@@ -46,6 +46,7 @@ def test_only_functions_that_have_a_rule_are_called(tmp_path):
     assert hasattr(tf.io, "write_file")
 
 
+@pytest.mark.filterwarnings("ignore:.*HDF5 file.*")
 def test_an_h5_file_is_saved_with_keras_2s_meaning(tmp_path):
     """The way out that Keras 3 names for such a file, where it would take hard_sigmoid for another function."""
     given = keras.Input((4,))
