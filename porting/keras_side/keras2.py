@@ -110,7 +110,7 @@ class Front2(Front):
 
     def count(self, variable: Any) -> int:
         # What grows with the texts that it is adapted to has an open shape.
-        known = variable.shape.num_elements()
+        known = self.tf.TensorShape(variable.shape).num_elements()
         return int(known) if known is not None else int(np.size(self.to_numpy(variable)))
 
     def to_tensor(self, value: Array, dtype: str) -> Any:
