@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
@@ -79,7 +80,7 @@ Answer = Union[Seen, dict[str, Gradient], Outputs, BaseException]
 
 
 class _Abandoned(Exception):
-    """Another pass is wanted, or None any more."""
+    """Another pass is wanted, or none any more."""
 
 
 class Shard:
@@ -88,14 +89,17 @@ class Shard:
     def __init__(self, recipe: Recipe) -> None:
         self.lock = threading.Lock()
         self._at: Optional[tuple[Step, int]] = None
+        self._is_over = False
         self._orders: SimpleQueue[Any] = SimpleQueue()
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._instead: list[Optional[Pass]] = []
         threading.Thread(target=self._serve, args=(recipe,), daemon=True).start()
 
     def advance(self, step: Step, given: Pass, derivatives: Sequence[Optional[Array]]) -> Any:
-        """What comes after the derivatives that are known; raises what the net has raised."""
+        """What comes after the derivatives that are known; raises what the net has raised, or that it was let go."""
         with self.lock:
+            if self._is_over:
+                raise _Abandoned
             waits_here = bool(derivatives) and self._at == (step, len(derivatives) - 1)
             known = [(one,) for one in derivatives]
             orders: list[Any] = known[-1:] if waits_here else [given, *known]
@@ -130,6 +134,8 @@ class Shard:
             except BaseException as error:  # told to whoever waits
                 self._answers.put(error)
             order = self._orders.get()
+        self._is_over = True
+        self._answers.put(_Abandoned())
 
     def _made(self, learner: Learner, refs: Sequence[TensorRef], given: Pass) -> Answer:
         learner.theta.vector[...] = given.weights
@@ -187,14 +193,21 @@ def advance(
         Mismatch: NeoML cannot run the net on these inputs.
         Unsupported: the engine is not installed here.
     """
-    made: Union[Seen, dict[str, Gradient]] = _shard(recipe, number).advance(step, Pass(weights, inputs), derivatives)
+    made: Union[Seen, dict[str, Gradient]] = _advanced(recipe, number, step, Pass(weights, inputs), derivatives)
     return made
 
 
 def look(recipe: Recipe, number: int, step: Step, weights: Array, inputs: Mapping[str, Array]) -> Outputs:
     """`Learner.outputs` of a shard's rows; raises as `advance`."""
-    made: Outputs = _shard(recipe, number).advance(step, Pass(weights, inputs, back=False), ())
+    made: Outputs = _advanced(recipe, number, step, Pass(weights, inputs, back=False), ())
     return made
+
+
+def _advanced(recipe: Recipe, number: int, step: Step, given: Pass, derivatives: Sequence[Optional[Array]]) -> Any:
+    while True:
+        # A net that was let go meanwhile, for others, is made again.
+        with suppress(_Abandoned):
+            return _shard(recipe, number).advance(step, given, derivatives)
 
 
 def forget(run: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from distributed import LocalCluster
 
 import porting
+from porting.corpus import shards
 from porting.corpus.shards import Pass, Recipe, Seen, Shard, _shards
 from porting.layers import RULES
 from porting.training import callbacks
@@ -178,6 +179,15 @@ def test_a_label_that_is_wrong_ends_the_run_and_the_next_is_right(address: str) 
     assert apart(*nets) <= NOISE
 
 
+def test_nets_that_are_pushed_out_are_made_again(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "MOST_SHARDS", 1)
+    recipe = RECIPES[TWO_LOSSES]
+    nets = [compiled(recipe, RECORDED / recipe.net) for _ in range(2)]
+    for net, where in zip(nets, ({}, {"scheduler": address})):
+        net.fit(lambda: islice(batches(recipe), STEPS), verbose=0, **where)
+    assert apart(*nets) <= NOISE
+
+
 @pytest.mark.parametrize("net", NOT_ALONE)
 def test_what_rows_do_together_is_refused_by_name(net: str, address: str) -> None:
     (recipe, *_) = (one for one in RECIPES.values() if one.net == net)
@@ -263,6 +273,15 @@ def test_a_pass_is_given_up_for_another(shard: Any) -> None:
         again, _ = legs(one, given, 3)
         for name, gradient in gradients.items():
             np.testing.assert_array_equal(gradient, again[name])
+
+
+def test_a_net_that_was_let_go_answers_nobody(shard: Any) -> None:
+    one, given = shard()
+    one.advance(("run", 1), given, ())
+    one.end()
+    for _ in range(2):
+        with pytest.raises(shards._Abandoned):
+            one.advance(("run", 1), given, (None,))
 
 
 def test_what_a_net_raises_is_raised_and_it_runs_again(shard: Any) -> None:
