@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional
 import numpy as np
 
 from ..network import Array
-from .pictures import as_grid, data_url, diverging, png
+from .pictures import as_grid, data_url, diverging, png, window
 
 if TYPE_CHECKING:
     from .verdicts import Evidence, LayerVerdict, Report
@@ -81,7 +81,11 @@ font:15px/1.5 system-ui,sans-serif;color:var(--ink);max-width:62rem;margin:0 aut
 .porting figcaption{font-size:.85rem;color:var(--soft)}
 @media(max-width:34rem){
 .porting{padding:.6rem;font-size:14px}
-.porting .runs tr{display:flex;flex-wrap:wrap}
+.porting .runs tr{display:grid;grid-template-columns:1.7rem 1fr;border-bottom:1px solid var(--line);padding:.3rem 0}
+.porting .runs td{padding:0}
+.porting .runs td:nth-child(n+3){grid-column:2;color:var(--soft)}
+.porting .runs td:empty{display:none}
+.porting img{max-height:11rem}
 .porting summary .kind{order:3;flex-basis:100%;padding-left:1.7rem}
 }
 """
@@ -129,7 +133,7 @@ def _runs(report: Report) -> str:
     rows = []
     for run in report.runs:
         mark, kind = ("✓", "good") if run.ok and run.tried else ("✗", "bad") if not run.ok else ("?", "weak")
-        needed = "" if run.outcome is None else f"needs {run.outcome.needed:.1e} of {run.outcome.allowed:.1e}"
+        needed = "" if run.outcome is None else _of(run.outcome.needed, run.outcome.allowed)
         cells = f"<td>{escape(run.name)}</td><td>{needed}</td><td>{escape(run.why)}</td>"
         rows.append(f"<tr><td class={kind}>{mark}</td>{cells}</tr>")
     return f"<h2>What predict runs</h2><table class=runs>{''.join(rows)}</table>"
@@ -179,10 +183,26 @@ def _layer(layer: LayerVerdict, name: str, is_first: bool) -> str:
     ]
     table = "".join(f"<tr><th>{escape(what)}</th><td>{escape(value)}</td></tr>" for what, value in rows)
     why = f"<p class=why>{escape(layer.why)}</p>" if layer.why else ""
+    why += f"<p>{_blame(layer)}</p>" if layer.status == "departs" else ""
     seen = _pictures(layer.evidence) if is_first and layer.evidence is not None else ""
     opened = " open" if is_first else ""
     body = f"<p class=soft>{MEANINGS[layer.status]}</p>{why}{seen}<table>{table}</table>"
     return f"<details{opened}><summary>{head}</summary><div class=body>{body}</div></details>"
+
+
+def _blame(layer: LayerVerdict) -> str:
+    """What to look at."""
+    if layer.weights is False:
+        return "What runs does not hold the weights that were saved: look at how this layer's weights are placed."
+    if layer.shifted is False:
+        return (
+            "It leaves out weights that are zeros or ones here, or takes them in another order: training would show it."
+        )
+    alone = layer.alone_outcome
+    if layer.masks is False and (alone is None or alone.agrees):
+        return "Its numbers are right, its mask is not: look at what it does with masks."
+    held = "Its weights are those that were saved, to the bit. " if layer.weights else ""
+    return f"{held}What it computes with them is not what Keras computes: look at its rule and its settings."
 
 
 def _of(needed: Optional[float], allowed: Optional[float]) -> str:
@@ -194,7 +214,10 @@ def _pictures(evidence: Evidence) -> str:
     if evidence.got.shape != evidence.want.shape or not evidence.want.size:
         return f"<p>shape {evidence.got.shape} instead of {evidence.want.shape}</p>"
     got, want = as_grid(evidence.got), as_grid(evidence.want)
-    apart = got - want
+    with np.errstate(invalid="ignore"):
+        rows, columns = window(got - want)
+        got, want = got[rows, columns], want[rows, columns]
+        apart = got - want
     both = max(_largest(got), _largest(want))
     shown = (("Keras", want, both), ("the port", got, both), ("the difference", apart, _largest(apart)))
     figures = "".join(
@@ -203,8 +226,12 @@ def _pictures(evidence: Evidence) -> str:
         for what, grid, largest in shown
     )
     shape = " x ".join(map(str, evidence.want.shape))
-    size = f"the first {got.shape[0]} x {got.shape[1]} of {shape} values, last axis across"
+    size = f"of {shape} values rows {_span(rows)}, places {_span(columns)} of the last axis, which goes across"
     return f"<div class=pictures>{figures}</div><p class=soft>{escape(evidence.where)}; {size}</p>"
+
+
+def _span(part: slice) -> str:
+    return f"{part.start}–{part.stop - 1}"
 
 
 def _largest(grid: Array) -> float:
@@ -213,7 +240,8 @@ def _largest(grid: Array) -> float:
 
 
 def _remarks(report: Report) -> str:
-    found = report.remarks()
+    # What predict does stands further up.
+    found = [one for one in report.remarks() if not one.startswith("predict ")]
     return f"<h2>To be known</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in found)}</ul>" if found else ""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["as_grid", "data_url", "diverging", "png"]
+__all__ = ["as_grid", "data_url", "diverging", "png", "window"]
 
 # The most squares along each side of a picture.
 MOST = 64
@@ -19,10 +19,18 @@ NOTHING = (120, 120, 120)
 
 
 def as_grid(array: Array) -> Array:
-    """The numbers of an array's first rows as a matrix of at most 64 x 64: last axis across, the others down."""
+    """The numbers of an array as a matrix: last axis across, the others down."""
     numbers = array.astype(np.float64) if array.dtype.kind in "fiub" else np.zeros(array.shape)
-    flat = numbers.reshape(-1, numbers.shape[-1]) if numbers.ndim > 1 else numbers.reshape(1, -1)
-    return flat[:MOST, :MOST]
+    return numbers.reshape(-1, numbers.shape[-1]) if numbers.ndim > 1 else numbers.reshape(1, -1)
+
+
+def window(grid: Array) -> tuple[slice, slice]:
+    """At most 64 x 64 places of a matrix, with its largest number among them; NaN and infinity count most."""
+    sizes = np.where(np.isfinite(grid), np.abs(grid), np.inf)
+    centre = np.unravel_index(int(sizes.argmax()), sizes.shape)
+    starts = [min(max(0, int(at) - MOST // 2), max(0, size - MOST)) for at, size in zip(centre, sizes.shape)]
+    rows, columns = (slice(start, min(start + MOST, size)) for start, size in zip(starts, sizes.shape))
+    return rows, columns
 
 
 def diverging(grid: Array, largest: float) -> Array:

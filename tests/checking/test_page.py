@@ -15,7 +15,7 @@ import pytest
 
 from porting.archive import read_network
 from porting.checking import Report, check_network
-from porting.checking.pictures import as_grid, diverging, png
+from porting.checking.pictures import as_grid, diverging, png, window
 from porting.engine_factory import make_engine
 from tests.checking.faults import FAULTS
 
@@ -107,7 +107,23 @@ def test_pictures_are_png_files_of_the_numbers() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 200), (5, 4, 4, 100), (2, 1)])
-def test_any_array_has_a_picture_of_modest_size(shape: tuple[int, ...]) -> None:
-    grid = as_grid(np.ones(shape, np.float32))
-    assert grid.ndim == 2
-    assert max(grid.shape) <= 64
+@pytest.mark.parametrize("worst", [3.0, np.nan, -np.inf])
+def test_any_array_has_a_picture_of_modest_size_with_the_worst_in_it(shape: tuple[int, ...], worst: float) -> None:
+    array = np.ones(shape, np.float32)
+    array.flat[-1] = worst
+    grid = as_grid(array)
+    rows, columns = window(grid)
+    assert max(grid[rows, columns].shape) <= 64
+    assert np.array_equal(grid[rows, columns][-1, -1], worst, equal_nan=True)
+
+
+TOLD = {
+    "two filters exchanged": "does not hold the weights that were saved",
+    "another activation": "What it computes with them is not what Keras computes",
+    "masks lost in the chain": "its mask is not",
+}
+
+
+@pytest.mark.parametrize("fault", TOLD)
+def test_it_says_what_to_look_at(fault: str) -> None:
+    assert TOLD[fault] in checked(fault, FAULTS[fault].folder).to_html()
