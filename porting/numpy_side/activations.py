@@ -52,7 +52,8 @@ def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(−x)); an exponential that overflows makes it 0."""
-    y = np.exp(-x)
+    y = np.negative(x)
+    np.exp(y, out=y)
     y += 1
     return np.reciprocal(y, out=y)
 

@@ -16,6 +16,9 @@ __all__ = ["run_cell"]
 
 Function = Callable[[Array], Array]
 
+# So many rows, with all gates of a step, stay in the cache.
+ROWS = 96
+
 
 def lstm(
     x: Array,
@@ -29,16 +32,27 @@ def lstm(
 ) -> tuple[Array, ...]:
     """(batch, time, features) to the outputs of every step and the last states h and c; see `run_steps`."""
     units = len(recurrent_kernel)
+    kernel, recurrent_kernel, bias = (side_by_side(one, units) for one in (kernel, recurrent_kernel, bias))
+    from_state = np.ascontiguousarray(recurrent_kernel.T)
 
-    def step(projected: Array, h: Array, c: Array) -> tuple[Array, ...]:
-        gates = h @ recurrent_kernel
-        gates += projected
-        i_and_f = recurrent_activation(gates[:, : 2 * units])
-        kept = i_and_f[:, units:] * c
-        kept += i_and_f[:, :units] * activation(gates[:, 2 * units : 3 * units])
-        return recurrent_activation(gates[:, 3 * units :]) * activation(kept), kept
+    def step(gates: Array, h: Array, c: Array) -> tuple[Array, ...]:
+        gates += from_state @ h
+        i_f_o = recurrent_activation(gates[: 3 * units])
+        kept = i_f_o[units : 2 * units] * c
+        added = activation(gates[3 * units :])
+        added *= i_f_o[:units]
+        kept += added
+        return i_f_o[2 * units :] * activation(kept), kept
 
     return run_steps(step, x, kernel, bias, [units, units], **options)
+
+
+def side_by_side(weights: Optional[Array], units: int) -> Any:
+    """The weights of an LSTM with its gates beside each other: input, forget, output, and the candidate behind them."""
+    if weights is None:
+        return None
+    i_and_f, candidate, o = np.split(weights, [2 * units, 3 * units], axis=-1)
+    return np.concatenate([i_and_f, o, candidate], axis=-1)
 
 
 def gru(
@@ -54,14 +68,17 @@ def gru(
     """(batch, time, features) to every output and the last state; the reset gate works after the product."""
     units = len(recurrent_kernel)
     input_bias, recurrent_bias = (None, None) if bias is None else bias
+    from_state = np.ascontiguousarray(recurrent_kernel.T)
 
-    def step(projected: Array, h: Array) -> tuple[Array, ...]:
-        recurrent = h @ recurrent_kernel
+    def step(gates: Array, h: Array) -> tuple[Array, ...]:
+        recurrent = from_state @ h
         if recurrent_bias is not None:
-            recurrent += recurrent_bias
-        z_and_r = recurrent_activation(projected[:, : 2 * units] + recurrent[:, : 2 * units])
-        z, r = z_and_r[:, :units], z_and_r[:, units:]
-        return (z * h + (1 - z) * activation(projected[:, 2 * units :] + r * recurrent[:, 2 * units :]),)
+            recurrent += recurrent_bias[:, None]
+        gates[: 2 * units] += recurrent[: 2 * units]
+        z_and_r = recurrent_activation(gates[: 2 * units])
+        recurrent[2 * units :] *= z_and_r[units:]
+        gates[2 * units :] += recurrent[2 * units :]
+        return (between(z_and_r[:units], h, activation(gates[2 * units :])),)
 
     return run_steps(step, x, kernel, input_bias, [units], **options)
 
@@ -78,14 +95,22 @@ def gru_reset_before(
 ) -> tuple[Array, ...]:
     """(batch, time, features) to every output and the last state; the reset gate works before the product."""
     units = len(recurrent_kernel)
-    gates_kernel, candidate_kernel = np.split(recurrent_kernel, [2 * units], axis=1)
+    gates_from_state, candidate_from_state = np.split(np.ascontiguousarray(recurrent_kernel.T), [2 * units])
 
-    def step(projected: Array, h: Array) -> tuple[Array, ...]:
-        z_and_r = recurrent_activation(projected[:, : 2 * units] + h @ gates_kernel)
-        z, r = z_and_r[:, :units], z_and_r[:, units:]
-        return (z * h + (1 - z) * activation(projected[:, 2 * units :] + (r * h) @ candidate_kernel),)
+    def step(gates: Array, h: Array) -> tuple[Array, ...]:
+        gates[: 2 * units] += gates_from_state @ h
+        z_and_r = recurrent_activation(gates[: 2 * units])
+        gates[2 * units :] += candidate_from_state @ (z_and_r[units:] * h)
+        return (between(z_and_r[:units], h, activation(gates[2 * units :])),)
 
     return run_steps(step, x, kernel, bias, [units], **options)
+
+
+def between(share: Array, a: Array, b: Array) -> Array:
+    """share · a + (1 − share) · b"""
+    mixed = share * a
+    mixed += (1 - share) * b
+    return mixed
 
 
 def simple_rnn(
@@ -98,9 +123,11 @@ def simple_rnn(
     **options: Any,
 ) -> tuple[Array, ...]:
     """(batch, time, features) to the outputs of every step and the last state; see `run_steps`."""
+    from_state = np.ascontiguousarray(recurrent_kernel.T)
 
-    def step(projected: Array, h: Array) -> tuple[Array, ...]:
-        return (activation(projected + h @ recurrent_kernel),)
+    def step(gates: Array, h: Array) -> tuple[Array, ...]:
+        gates += from_state @ h
+        return (activation(gates),)
 
     return run_steps(step, x, kernel, bias, [len(recurrent_kernel)], **options)
 
@@ -119,29 +146,55 @@ def run_steps(
 ) -> tuple[Array, ...]:
     """Step after step over (batch, time, features); `mask` is (batch, time), `sizes` are of the states.
 
-    A masked step keeps the states, and repeats the output before it or gives zeros.
+    A masked step keeps the states, and repeats the output before it or gives zeros. Rows run together by how many of
+    their steps count, so that at most steps those that count stand beside each other.
+
+    Args:
+        step: given what the inputs add to all gates, which it may change, and the states, as (numbers, rows): the states.
     """
     if go_backwards:
         x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
-    projected = np.ascontiguousarray(x.swapaxes(0, 1)) @ kernel
-    if bias is not None:
-        projected += bias
-    states = tuple(initial_state or [np.zeros((len(x), size), projected.dtype) for size in sizes])
-    output = nothing = np.zeros_like(states[0])
-    outputs = np.empty((*x.shape[:2], sizes[0]), projected.dtype)
-    valid = np.ones(x.shape[:2], bool) if mask is None else mask
-    for t, (every, some) in enumerate(zip(valid.all(axis=0), valid.any(axis=0))):
-        if every:
-            states = step(projected[t], *states)
-            output = states[0]
-        elif some:
-            kept, new = valid[:, t, None], step(projected[t], *states)
-            output = np.where(kept, new[0], nothing if zero_output else output)
-            states = tuple(np.where(kept, after, before) for after, before in zip(new, states))
-        elif zero_output:
-            output = nothing
-        outputs[:, t] = output
+    rows, steps = x.shape[:2]
+    valid = np.ones((rows, steps), bool) if mask is None else mask
+    order = np.arange(rows) if mask is None else np.argsort(-valid.sum(axis=1), kind="stable")
+    outputs = np.zeros((rows, steps, sizes[0]), kernel.dtype)
+    states = [np.zeros((rows, size), kernel.dtype) for size in sizes]
+    weights = np.ascontiguousarray(kernel.T), None if bias is None else bias[:, None]
+    for start in range(0, rows, ROWS):
+        block = order[start : start + ROWS]
+        before = [given[block].T.copy() for given in initial_state or states]
+        outputs[block], *after = run_block(step, x[block], valid[block], weights, before, zero_output)
+        for state, new in zip(states, after):
+            state[block] = new.T
     return (outputs, *states)
+
+
+def run_block(
+    step: Callable[..., tuple[Array, ...]],
+    x: Array,
+    valid: Array,
+    weights: tuple[Array, Optional[Array]],
+    states: Sequence[Array],
+    zero_output: bool,
+) -> tuple[Array, ...]:
+    """What `run_steps` makes of rows that run together: outputs as (rows, time, numbers), states as (numbers, rows)."""
+    by_step = np.ascontiguousarray(x.transpose(1, 2, 0))
+    outputs = np.zeros((len(by_step), *states[0].shape), states[0].dtype)
+    firsts, lasts = valid.argmax(axis=0), len(x) - valid[::-1].argmax(axis=0)
+    for t, some in enumerate(valid.any(axis=0)):
+        if t and not zero_output:
+            outputs[t] = outputs[t - 1]
+        if not some:
+            continue
+        rows = slice(firsts[t], lasts[t])
+        gates = weights[0] @ by_step[t, :, rows]
+        if weights[1] is not None:
+            gates += weights[1]
+        new = step(gates, *(state[:, rows] for state in states))
+        counts = True if valid[rows, t].all() else valid[rows, t]
+        for kept, made in zip((outputs[t], *states), (new[0], *new)):
+            np.copyto(kept[:, rows], made, where=counts)
+    return (outputs.transpose(2, 0, 1), *states)
 
 
 KINDS: dict[str, Callable[..., tuple[Array, ...]]] = {
