@@ -69,7 +69,9 @@ class Engine(ABC):
         rows_together: a row's numbers go by the other rows of its batch, so that all rows are to be run as one.
         is_partial: it has a part of the network only, and `whole` may give the rest.
         network: what it runs.
-        prove: finds what padding a network does not see under its rules; None where nobody looks.
+        prove: finds what padding a network does not see under its rules; see `porting.padding.padding_of`, whose
+            arguments it takes. None where nobody looks.
+        proved: what it has found for outputs; None where it has not been asked.
     """
 
     name: str
@@ -80,7 +82,8 @@ class Engine(ABC):
     rows_together: bool = False
     is_partial: bool = False
     network: Network
-    prove: Optional[Callable[[Network, Mapping[str, Rule]], Padding]] = None
+    prove: Optional[Callable[..., Padding]] = None
+    proved: Optional[Padding] = None
     _padding: Optional[Padding] = None
 
     @property
@@ -93,7 +96,9 @@ class Engine(ABC):
     def _look_for_padding(self) -> Padding:
         if self.hangs_on_sizes is not None:
             return Padding(why=REBUILT)
-        return Padding() if self.prove is None else self.prove(self.network, self.rules)
+        if self.proved is None:
+            self.proved = Padding() if self.prove is None else self.prove(self.network, self.rules)
+        return self.proved
 
     @property
     def core(self) -> Engine:

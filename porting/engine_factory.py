@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -52,16 +53,16 @@ def _neoml_engine(network: Network, device: Any, rules: Mapping[str, Rule]) -> E
     """A NeoML engine; for inputs of any length where they may be cut, whatever length the network declares."""
     from .neoml_side.engine import NeomlEngine
 
-    cut = set(padding_of(network, rules).inputs)
+    padding = padding_of(network, rules)
     inputs = tuple(
-        replace(one, shape=(one.shape[0], None, *one.shape[2:])) if one.name in cut else one for one in network.inputs
+        replace(one, shape=(one.shape[0], None, *one.shape[2:])) if one.name in padding.inputs else one
+        for one in network.inputs
     )
+    found = None
     if inputs != network.inputs:
-        try:
+        with suppress(Unsupported):
             found = NeomlEngine(replace(network, inputs=inputs), rules, device)
-        except Unsupported:
-            pass
-        else:
-            if found.hangs_on_sizes is None:
-                return found
-    return NeomlEngine(network, rules, device)
+    if found is None or found.hangs_on_sizes is not None:
+        found = NeomlEngine(network, rules, device)
+    found.proved = padding
+    return found

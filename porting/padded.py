@@ -20,14 +20,15 @@ REBUILT = "the net is built anew for each size"
 
 @dataclass(frozen=True)
 class Sequences:
-    """Inputs whose steps, along axis 1, are left out together.
+    """Inputs whose steps, along axis 1, are left out together: the last ones, or (`at_front`) the first.
 
     Attributes:
         padding: by input, the number that a padded step holds everywhere; None for an input that pads nothing itself.
         keeps_step: one padded step stays, for what only asks whether there is one.
-        real_first: the inputs whose first step must not be padding.
+        real_first: the inputs whose step at the other end must not be padding.
         small: the inputs whose numbers must be within `LARGEST`.
         longest: no step is left out of inputs that are longer.
+        at_front: padding stands in front.
     """
 
     padding: Mapping[str, Optional[float]]
@@ -35,6 +36,7 @@ class Sequences:
     real_first: frozenset[str] = frozenset()
     small: frozenset[str] = frozenset()
     longest: Optional[int] = None
+    at_front: bool = False
 
     def lengths(self, arrays: Mapping[str, Array], least: int = 1) -> Array:
         """By row, how many steps count, at least so many. A row that is not to be cut keeps all of its steps."""
@@ -42,7 +44,7 @@ class Sequences:
         found = np.zeros(len(arrays[next(iter(self.padding))]), np.int64)
         for name, padding in self.padding.items():
             if padding is not None:
-                real = _real(arrays[name], padding)
+                real = self._real(arrays[name], padding)
                 found = np.maximum(found, whole - real[:, ::-1].argmax(axis=1))
         lengths = np.minimum(np.maximum(found + self.keeps_step, least), whole)
         return np.where(self.stays(arrays), whole, lengths)
@@ -55,19 +57,23 @@ class Sequences:
             if name in self.small:
                 stays |= ~(np.abs(arrays[name]).reshape(rows, -1).max(axis=1) <= LARGEST)
             if padding is not None:
-                real = _real(arrays[name], padding)
+                real = self._real(arrays[name], padding)
                 stays |= ~(real[:, 0] if name in self.real_first else real.any(axis=1))
         return stays
+
+    def cut(self, array: Array, steps: int) -> Array:
+        """So many steps of an input."""
+        return array[:, array.shape[1] - steps :] if self.at_front else array[:, :steps]
 
     def steps(self, arrays: Mapping[str, Array]) -> int:
         """How many there are with all padding."""
         return int(arrays[next(iter(self.padding))].shape[1])
 
-
-def _real(array: Array, padding: float) -> Array:
-    """By row and step, what is no padding."""
-    real = array != padding
-    return np.asarray(real if real.ndim == 2 else real.reshape(*real.shape[:2], -1).any(axis=2))
+    def _real(self, array: Array, padding: float) -> Array:
+        """By row and step, what is no padding; the steps that may be left out stand behind."""
+        real = array != padding
+        real = real if real.ndim == 2 else real.reshape(*real.shape[:2], -1).any(axis=2)
+        return np.asarray(real[:, ::-1] if self.at_front else real)
 
 
 @dataclass(frozen=True)
@@ -102,11 +108,13 @@ class Padding:
         sequences: inputs that are cut, each to a length of its own; none where padding is run.
         filled: by output, the axes that are as long as inputs are.
         why: in words, why padding is run; nothing where it is left out, or where there is none.
+        leading: the same of padding in front, where that may be left out too.
     """
 
     sequences: tuple[Sequences, ...] = ()
     filled: Mapping[TensorRef, Sequence[Filled]] = field(default_factory=dict)
     why: str = ""
+    leading: Optional[Padding] = None
 
     def __bool__(self) -> bool:
         return bool(self.sequences)
@@ -130,14 +138,24 @@ class Padding:
             ]
         )
 
+    def best_for(self, arrays: Mapping[str, Array], least: Mapping[str, Sequence[int]]) -> tuple[Padding, Array]:
+        """What leaves out more steps of these rows, behind or in front, and its `lengths`."""
+        ends = [self] if self.leading is None else [self, self.leading]
+        found = [(one, one.lengths(arrays, least)) for one in ends]
+        return min(found, key=lambda one: int(one[1].sum()))
+
     def stays(self, arrays: Mapping[str, Array]) -> Array:
         """By row, whether it is not to be cut."""
         return np.any([one.stays(arrays) for one in self.sequences], axis=0)
 
     def cut(self, arrays: Mapping[str, Array], lengths: Array) -> dict[str, Array]:
         """A batch without the steps that count in none of its rows."""
-        steps = {name: most for one, most in zip(self.sequences, lengths.max(axis=1)) for name in one.padding}
-        return {name: array[:, : steps[name]] if name in steps else array for name, array in arrays.items()}
+        short = {
+            name: one.cut(arrays[name], most)
+            for one, most in zip(self.sequences, lengths.max(axis=1))
+            for name in one.padding
+        }
+        return {**arrays, **short}
 
     def filled_up(self, outputs: Mapping[TensorRef, Array], arrays: Mapping[str, Array]) -> dict[TensorRef, Array]:
         """The outputs of a batch that was cut, as long as those of the whole inputs."""
@@ -155,12 +173,13 @@ class Padding:
     def __str__(self) -> str:
         if not self:
             return f"padding is run: {self.why}" if self.why else "no input has padding that is masked"
-        told = "; ".join(_told(one) for one in self.sequences)
-        return f"padding is left out: {told}"
+        told = [_told(one) for one in (*self.sequences, *(self.leading.sequences if self.leading else ()))]
+        return f"padding is left out: {'; '.join(told)}"
 
 
 def _told(one: Sequences) -> str:
-    steps = ", ".join(f"{name!r} from its last step that is not {value:g}" for name, value in _values(one))
+    until = "before its first step" if one.at_front else "from its last step"
+    steps = ", ".join(f"{name!r} {until} that is not {value:g}" for name, value in _values(one))
     return f"{steps}{', but for one step' if one.keeps_step else ''}"
 
 

@@ -63,7 +63,7 @@ def run_batches(
     batches = ({name: array[start : start + size] for name, array in inputs.items()} for start in starts)
     if engine.padding and not engine.rows_together:
         if engine.front is None:
-            return _Rows(engine.padding, inputs).run(engine, refs, size, workers, progress)
+            return _Rows(engine, inputs).run(engine, refs, size, workers, progress)
         return _run_behind(engine.front, engine, list(batches), refs, size, workers, progress)
     return run_stream(engine, batches, refs, min(workers, len(starts)), progress, rows)
 
@@ -157,7 +157,7 @@ def _run_behind(
         return own
     if front.pads_to_longest and not _may_join(engine.padding, given):
         return {**own, **run_stream(engine.core, given, left, workers, progress, sum(map(batch_size_of, given)))}
-    rows = _Rows(engine.padding, _stacked(given, engine.padding.numbers))
+    rows = _Rows(engine.core, _stacked(given, engine.padding.numbers))
     return {**own, **rows.run(engine.core, left, size, workers, progress)}
 
 
@@ -165,24 +165,25 @@ class _Rows:
     """Rows that are run together where they are of like length.
 
     Attributes:
-        padding: what may be left out of them.
+        padding: what may be left out of them; behind or in front, where there is more.
         inputs: of all rows.
+        lengths: by sequences and row, how many steps count.
     """
 
-    def __init__(self, padding: Padding, inputs: Inputs) -> None:
-        self.padding = padding
+    def __init__(self, engine: Engine, inputs: Inputs) -> None:
         self.inputs = inputs
+        self.padding, self.lengths = engine.padding.best_for(inputs, engine.least_sizes)
 
     def run(
         self, engine: Engine, refs: Sequence[TensorRef], size: int, workers: int, progress: Optional[Progress]
     ) -> dict[TensorRef, Array]:
         """The wanted tensors, in the order of the rows. Raises Mismatch as `run_batches`."""
-        lengths = self.padding.lengths(self.inputs, engine.least_sizes)
         rows = batch_size_of(self.inputs)
-        order = np.lexsort(lengths)[::-1]
+        order = np.lexsort(self.lengths)[::-1]
 
         def run(batch: Array) -> Outputs:
-            given = self.padding.cut({name: array[batch] for name, array in self.inputs.items()}, lengths[:, batch])
+            whole = {name: array[batch] for name, array in self.inputs.items()}
+            given = self.padding.cut(whole, self.lengths[:, batch])
             return self.padding.filled_up(engine.run(given, refs), self.inputs)
 
         outputs: dict[TensorRef, Array] = {}
@@ -200,8 +201,12 @@ class _Rows:
 
 
 def _may_join(padding: Padding, batches: Sequence[Inputs]) -> bool:
-    """Whether rows of batches of several lengths may be run together: nothing hangs on the length of a row's own."""
-    return not padding.filled and not any(padding.stays(batch).any() for batch in batches)
+    """Whether rows of batches of several lengths may be run together: nothing hangs on the length of a row's own.
+
+    Where one padded step has to stay, a row without any would get one.
+    """
+    needs_step = any(one.keeps_step for one in padding.sequences)
+    return not (padding.filled or needs_step or any(padding.stays(batch).any() for batch in batches))
 
 
 def _stacked(batches: Sequence[Inputs], padding: Mapping[str, float]) -> dict[str, Array]:

@@ -259,10 +259,13 @@ class NeomlEngine(Engine):
         return replace(network, inputs=self.network.inputs)
 
     def _look_for_padding(self) -> Padding:
-        found = super()._look_for_padding()
-        if any(one.shape[1] is not None for one in self.network.inputs if one.name in found.inputs):
+        return self._where_open(super()._look_for_padding())
+
+    def _where_open(self, padding: Padding) -> Padding:
+        """What may be left out, where the net takes inputs of any length."""
+        if any(one.shape[1] is not None for one in self.network.inputs if one.name in padding.inputs):
             return Padding(why="the net is built for inputs of one length")
-        return found
+        return padding
 
     def learner(
         self,
@@ -272,14 +275,22 @@ class NeomlEngine(Engine):
         seed: int,
         moving: Sequence[str] = (),
     ) -> Learner:
-        """A net that gives gradients; see `porting.neoml_side.learning.net.LearningNet`."""
+        """A net that gives gradients; see `porting.neoml_side.learning.net.LearningNet`.
+
+        It is fed batches without the steps that are padding in all of their rows, where no gradient sees these.
+        """
+        from .learning.cut import CutLearner
         from .learning.net import LearningNet
         from .learning.sized import learner_of
 
         def net(whole: Network, theta: Any = None, seed: int = seed) -> LearningNet:
             return LearningNet(whole, learns, absorbed, self.math_engine, self.rules, seed, moving, theta)
 
-        return learner_of(self._as_built(network), net)
+        made = learner_of(self._as_built(network), net)
+        if self.prove is None or not self.padding or not isinstance(made, LearningNet):
+            return made
+        padding = self._where_open(self.prove(network, self.rules, moving, absorbed))
+        return CutLearner(made, padding, self.least_sizes) if padding else made
 
 
 def weight_bytes(network: Network) -> int:

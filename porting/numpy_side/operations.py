@@ -67,7 +67,9 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def dense(self, x: Value, kernel: Weight, bias: Optional[Weight] = None) -> Value:
         y = floating(x) @ kernel.value
-        return Value(y if bias is None else y + bias.value)
+        if bias is not None:
+            y += bias.value
+        return Value(y)
 
     def embedding(self, ids: Value, table: Weight) -> Value:
         for name, array in self.watched.items():
@@ -78,7 +80,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         if outside.any():
             what = f"id {rows[outside][0]} is outside 0 … {table.shape[0] - 1}"
             raise Mismatch(Problem(table.name, what, "give ids below the size of the table"))
-        return Value(table.value[rows])
+        return Value(table.value.take(rows, axis=0))
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:
         left, right = alike(a, b)

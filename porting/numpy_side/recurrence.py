@@ -108,9 +108,7 @@ def gru_reset_before(
 
 def between(share: Array, a: Array, b: Array) -> Array:
     """share · a + (1 − share) · b"""
-    mixed = share * a
-    mixed += (1 - share) * b
-    return mixed
+    return share * a + (1 - share) * b
 
 
 def simple_rnn(
@@ -150,19 +148,22 @@ def run_steps(
     their steps count, so that at most steps those that count stand beside each other.
 
     Args:
-        step: given what the inputs add to all gates, which it may change, and the states, as (numbers, rows): the states.
+        step: makes the next states of what the inputs add to all gates, which it may change, and of the states;
+            all are (numbers, rows).
     """
     if go_backwards:
         x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
     rows, steps = x.shape[:2]
     valid = np.ones((rows, steps), bool) if mask is None else mask
     order = np.arange(rows) if mask is None else np.argsort(-valid.sum(axis=1), kind="stable")
-    outputs = np.zeros((rows, steps, sizes[0]), kernel.dtype)
-    states = [np.zeros((rows, size), kernel.dtype) for size in sizes]
+    dtype = np.result_type(x, kernel)
+    outputs = np.zeros((rows, steps, sizes[0]), dtype)
+    states = [np.zeros((rows, size), dtype) for size in sizes]
+    starts = [np.broadcast_to(given, state.shape) for given, state in zip(initial_state or states, states)]
     weights = np.ascontiguousarray(kernel.T), None if bias is None else bias[:, None]
     for start in range(0, rows, ROWS):
         block = order[start : start + ROWS]
-        before = [given[block].T.copy() for given in initial_state or states]
+        before = [np.ascontiguousarray(given[block].T, dtype) for given in starts]
         outputs[block], *after = run_block(step, x[block], valid[block], weights, before, zero_output)
         for state, new in zip(states, after):
             state[block] = new.T

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -27,34 +27,51 @@ def padding_of(
     network: Network,
     rules: Mapping[str, Rule] = RULES,
     moving: Optional[Collection[str]] = None,
-    looked_at: Collection[TensorRef] = (),
+    looked_at: Optional[Collection[TensorRef]] = None,
 ) -> Padding:
     """What padding may be left out of a network's inputs: what is proved changes no output.
 
     Trailing steps of an input are looked at that a mask of the network's own calls padding: of ids by an Embedding, of
-    numbers by a Masking layer. Everything that is not known to keep its outputs as they are, a user's own rules too as
-    far as they go beyond the operations that are, keeps padding where it is.
+    numbers by a Masking layer; and where these may be left out, leading ones too. Everything that is not known to keep
+    its outputs as they are, a user's own rules too as far as they go beyond the operations that are, keeps padding
+    where it is.
 
     Args:
         network: with references, of which one row is run in numpy.
         rules: by class name.
-        moving: for a net that learns: the statistics that follow the batches.
-        looked_at: other tensors that must not change, and not be as long as inputs; of a net that learns the outputs
-            must not be either.
+        moving: for a net that learns, whose gradients must not change either: the statistics that follow the batches.
+        looked_at: the tensors that must not change, in the place of the outputs. In a net that learns they must not be
+            as long as inputs.
     """
+    refs = list(dict.fromkeys(network.output_refs() if looked_at is None else looked_at))
+    behind = _padding_at(network, rules, moving, refs, at_front=False)
+    if not behind:
+        return behind
+    in_front = _padding_at(network, rules, moving, refs, at_front=True)
+    return replace(behind, leading=in_front or None)
+
+
+def _padding_at(
+    network: Network,
+    rules: Mapping[str, Rule],
+    moving: Optional[Collection[str]],
+    refs: Sequence[TensorRef],
+    at_front: bool,
+) -> Padding:
+    """What padding may be left out behind, or in front."""
     row = _row(network)
     if row is None:
         return Padding()
     padding: dict[str, Optional[float]] = {}
     groups: dict[str, str] = {}
     for _ in range(MOST_READINGS):
-        reading = _Reading(network, rules, row, Reader(padding, groups, moving))
+        reading = _Reading(network, rules, row, Reader(padding, groups, moving, at_front))
         reading.run()
         found = _joined(network, reading.reader, row)
         if not found[0]:
             return Padding()
         if found == (padding, groups):
-            return reading.padding(moving is not None, looked_at)
+            return reading.padding(refs)
         padding, groups = found
     return Padding(why="too many inputs meet each other")
 
@@ -131,11 +148,12 @@ class _Reading:
         why = f"{self.reader.scope} hangs on how many steps there are"
         return [Fact(Value(self.row.outputs.get(ref, np.zeros(1, np.float32))), why=why) for ref in call.refs()]
 
-    def padding(self, learns: bool, looked_at: Collection[TensorRef]) -> Padding:
-        """What the outputs allow."""
-        refs = [*dict.fromkeys(self.network.output_refs()), *looked_at]
-        facts = [self.facts[ref] for ref in refs]
-        why = next((one.why or _not_to_be_filled(one, learns) for one in facts if _hinders(one, learns)), "")
+    def padding(self, refs: Sequence[TensorRef]) -> Padding:
+        """What these tensors allow, which are looked at."""
+        learns = self.reader.learns
+        facts = [*(self.facts[ref] for ref in refs), *self.reader.followed]
+        hindering = (one.why or _not_to_be_filled(one, learns) for one in facts)
+        why = next(filter(None, hindering), "")
         if why:
             return Padding(why=why)
         asks = frozenset().union(*(one.asks for one in facts))
@@ -154,22 +172,21 @@ class _Reading:
                 frozenset(name for kind, name in asks if kind == wanted and name in inputs)
                 for wanted in ("first", "small")
             )
-            sequences.append(Sequences(inputs, of in keep, first, small, self.reader.limits.get(of)))
+            longest = self.reader.limits.get(of)
+            sequences.append(Sequences(inputs, of in keep, first, small, longest, self.reader.at_front))
         return Padding(tuple(sequences), filled)
-
-
-def _hinders(fact: Fact, learns: bool) -> bool:
-    return bool(fact.why) or bool(_not_to_be_filled(fact, learns))
 
 
 def _not_to_be_filled(fact: Fact, learns: bool) -> str:
     """Why an output that is as long as inputs cannot be made as long again as it was; nothing where it can."""
     if fact.loose:
         return "an output's values at padded steps hang on how many there are"
+    if learns and fact.steps:
+        return "losses count every step of an output"
+    if learns and fact.mask is not None:
+        return "losses count by an output's mask"
     if not fact.steps:
         return ""
-    if learns:
-        return "losses count every step of an output"
     if not all(one.even for one in fact.steps.values()):
         return "an output's values differ from one padded step to the next"
     return ""

@@ -62,7 +62,11 @@ class ReaderBase:
         meetings: sequences that met values as long as they are: ``(sequences, other)``, the other being sequences or
             a size.
         limits: by sequences, how many steps tables hold.
+        learns: the rules are read as for a net that learns: gradients must not change either.
+        followed: values whose statistics a net that learns follows.
     """
+
+    learns = False
 
     def __init__(self, padding: Mapping[str, Optional[float]], groups: Mapping[str, str]) -> None:
         self.numpy = NumpyOperations()
@@ -71,6 +75,7 @@ class ReaderBase:
         self.groups = dict(groups)
         self.meetings: set[tuple[str, Union[str, int]]] = set()
         self.limits: dict[str, int] = {}
+        self.followed: list[Fact] = []
 
     @staticmethod
     def _made(x: Any) -> Any:

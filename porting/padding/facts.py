@@ -1,8 +1,8 @@
 """What is known of a value that is computed twice: from inputs with all their padding, and without their last steps.
 
-All facts are about trailing steps that are padding in every row of a batch. A value that is as long as an input holds
-the same numbers in both runs, step by step; what else is known says what layers may do with it. Rows have a step that
-is no padding: others are never cut.
+All facts are about trailing steps that are padding in every row of a batch, or about leading ones. A value that is as
+long as an input holds the same numbers in both runs, step by step; what else is known says what layers may do with it.
+Rows have a step that is no padding: others are never cut.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Ask", "Entry", "Fact", "Place", "Steps"]
 
 # An axis, and an input: wherever along the axis the input's step is no padding.
 Entry = tuple[int, str]
-# What a cut must heed: ("step", sequences) one padded step stays, ("first", input) its first step is no padding.
+# What a cut must heed: ("step", sequences) one padded step stays, ("first", input) its step at the other end is none.
 Ask = tuple[str, str]
 
 
@@ -29,7 +29,7 @@ class Steps:
 
     Attributes:
         of: the sequences that are cut together.
-        at_front: what is cut off stands in front: the axis was reversed.
+        at_front: what is cut off stands in front.
         padding: the one number that the value holds at all steps that are cut off; None where it is not known.
         even: at all steps that are cut off the value is the same as at a padded step that would stay beside them.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from math import inf, sqrt
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..network import Array, Shape
 from ..numpy_side.values import Value
 from ..operations import Cell, Draw, MovingStatistics, TrainingOperations, Weight
 from ..padded import LARGEST
-from .base import Operand, largest
+from .base import MANY, Operand, largest
 from .elementwise import ElementwiseReader
 from .facts import Fact, Steps
 from .products import ProductReader
@@ -31,6 +31,7 @@ class Reader(ElementwiseReader, ProductReader, ShapeReader):
 
     Attributes:
         training: what it can besides in a net that learns.
+        at_front: the first steps of inputs are looked at in the place of the last.
     """
 
     def __init__(
@@ -38,9 +39,12 @@ class Reader(ElementwiseReader, ProductReader, ShapeReader):
         padding: Mapping[str, Optional[float]],
         groups: Mapping[str, str],
         moving: Optional[Collection[str]] = None,
+        at_front: bool = False,
     ) -> None:
         super().__init__(padding, groups)
         self.training: Optional[TrainingOperations[Fact]] = None if moving is None else TrainingReader(self, moving)
+        self.learns = moving is not None
+        self.at_front = at_front
 
     def source(self, name: str, array: Array) -> Fact:
         """An input of a network."""
@@ -50,7 +54,7 @@ class Reader(ElementwiseReader, ProductReader, ShapeReader):
             return Fact(made, source=name)
         is_float = array.dtype.kind == "f"
         known = None if is_float else self.padding.get(name)
-        steps = {1: Steps(group, padding=known, even=known is not None)}
+        steps = {1: Steps(group, self.at_front, padding=known, even=known is not None)}
         most, asks = (LARGEST, frozenset({("small", name)})) if is_float else (inf, frozenset())
         return Fact(made, steps, source=name, most=most, asks=asks)
 
@@ -89,11 +93,12 @@ class Reader(ElementwiseReader, ProductReader, ShapeReader):
         # Whether the steps that are cut off come first: then they put out zeros, for they follow nothing.
         begins = steps.at_front != go_backwards
         nothing = begins or zero_output_for_mask
-        most = 1.0 if cell.activation[0] in BOUNDED_BY else inf
+        most = _most_of(cell, starts)
         put_out = Steps(steps.of, steps.at_front != go_backwards, 0.0 if nothing else None, True)
         sequence = Fact(outputs, {1: put_out}, most=most, asks=asks)
         stays = {("step", steps.of)} if zero_output_for_mask and not begins else set()
-        ends = [Fact(one, most=most, asks=asks) for one in states]
+        # Behind the output, an LSTM has what it adds up.
+        ends = [Fact(one, most=most if at == 0 else most * MANY, asks=asks) for at, one in enumerate(states)]
         return sequence, Fact(last, most=most, asks=asks | stays), ends
 
     # ---- over axes that no step is along
@@ -199,14 +204,9 @@ class TrainingReader:
         self.moving = moving
 
     def dropout(self, x: Fact, rate: float, whole_features: bool = False) -> Fact:
-        """Each number is drawn for itself: padding that is left out is not missed."""
-        if x.why:
-            return x
-        steps = {
-            axis: one if one.padding == 0 else replace(one, padding=None, even=False) for axis, one in x.steps.items()
-        }
+        """What is drawn for padded steps shifts what is drawn for others."""
         most = x.most / (1 - rate) if rate < 1 else inf
-        return Fact(x.made, steps, x.loose, x.only, most=most, asks=x.asks)
+        return self.reader._plain(x.made, [x], "draws numbers for padded steps", most)
 
     def drawn(self, shape: Shape, draw: Draw) -> Fact:
         sizes = tuple(1 if size is None else size for size in shape)
@@ -227,15 +227,29 @@ class TrainingReader:
         mask: Optional[Fact] = None,
         by_steps: bool = False,
     ) -> Fact:
-        weights: list[Union[Fact, Weight]] = [one for one in (gamma, beta) if one is not None]
-        return self.reader._plain(x.made, [x, *weights], "takes statistics over padded steps")
+        if mask is not None and not by_steps and _counts_alike(x, mask) and axis % x.rank not in x.steps:
+            scale = 1.0 if gamma is None else largest(gamma)
+            most = 2 * x.most * scale / sqrt(epsilon) + largest(beta) if epsilon else inf
+            return self.reader._by_steps(x, x.made, most)
+        made = self.reader._plain(x.made, [x, *([] if mask is None else [mask])], "takes statistics over padded steps")
+        self.reader.followed.append(made)
+        return made
+
+
+def _most_of(cell: Cell, starts: Sequence[Fact]) -> float:
+    """What a cell's outputs stay within: 1, or what they begin with."""
+    gated = cell.kind == "simple_rnn" or cell.recurrent_activation[0] in ("sigmoid", "hard_sigmoid")
+    return max([1.0, *(one.most for one in starts)]) if gated and cell.activation[0] in BOUNDED_BY else inf
 
 
 def _is_masked(x: Fact, mask: Optional[Fact], starts: Sequence[Fact]) -> bool:
     """Whether a cell sees no step that is cut off, and none that differs."""
-    if mask is None or any(one.why or one.steps for one in (*starts,)) or x.why or mask.why:
-        return False
-    if x.steps.keys() != {1} or mask.steps.keys() != {1} or mask.loose:
+    return mask is not None and not any(one.why or one.steps for one in starts) and _counts_alike(x, mask)
+
+
+def _counts_alike(x: Fact, mask: Fact) -> bool:
+    """Whether a mask takes out all steps that are cut off, and all that differ."""
+    if x.why or mask.why or x.steps.keys() != {1} or mask.steps.keys() != {1} or mask.loose:
         return False
     alike = (x.steps[1].of, x.steps[1].at_front) == (mask.steps[1].of, mask.steps[1].at_front)
     return alike and mask.steps[1].padding == 0 and x.loose <= mask.only

@@ -116,7 +116,7 @@ class ShapeReader(ReaderBase):
             return self._mask(x, made)
         asks, loose = set(x.asks), set(x.loose)
         for axis in over:
-            found = _reduced(x, name, axis)
+            found = _reduced(x, name, axis, self.learns)
             if found is None:
                 return self._spoilt(made, f"takes the {name} over padded steps")
             asks |= {("step", one) for one in found[0]}
@@ -250,8 +250,11 @@ def _kept_axes(x: Fact, sizes: Sequence[int], shape: Sequence[Optional[int]]) ->
     return moved if prod(x.made.value.shape[before:]) == prod(sizes[after:]) else None
 
 
-def _reduced(x: Fact, name: str, axis: int) -> Optional[tuple[set[str], frozenset[Entry]]]:
-    """What a reduction over an axis asks for: padded steps that stay, and where it is loose; None: it sees padding."""
+def _reduced(x: Fact, name: str, axis: int, learns: bool) -> Optional[tuple[set[str], frozenset[Entry]]]:
+    """What a reduction over an axis asks for: padded steps that stay, and where it is loose; None: it sees padding.
+
+    Largest numbers that are equal share the gradient: there it counts how many there are.
+    """
     if axis not in x.steps:
         return set(), frozenset()
     steps = x.steps[axis]
@@ -260,7 +263,7 @@ def _reduced(x: Fact, name: str, axis: int) -> Optional[tuple[set[str], frozense
     neutral = {"sum": 0.0, "any": 0.0, "all": 1.0}.get(name)
     if neutral is not None and steps.padding == neutral:
         return set(), frozenset()
-    if name in ("max", "min", "any", "all") and steps.even:
+    if name in (("any", "all") if learns else ("max", "min", "any", "all")) and steps.even:
         return {steps.of}, frozenset()
     if name == "max":
         more = _never_empty(x, axis)

@@ -108,6 +108,32 @@ def two_of_one_length(keras: Any, first: Any, second: Any) -> Any:
     return keras.layers.Bidirectional(keras.layers.GRU(3))(keras.layers.Concatenate()([first, second]))
 
 
+def normalized_outputs(keras: Any, ids: Any, x: Any) -> Any:
+    """Statistics of the batch are taken over rows alone."""
+    layers = keras.layers
+    return layers.Dense(2)(layers.BatchNormalization()(layers.LSTM(4)(x)))
+
+
+def normalized_words(keras: Any, ids: Any, x: Any) -> Any:
+    return keras.layers.GlobalAveragePooling1D()(keras.layers.BatchNormalization()(x))
+
+
+def normalized_padding(keras: Any, ids: Any, x: Any) -> Any:
+    """In training the statistics count every step: the mask is lost before, and made again behind."""
+    ops = keras.ops
+    normalized = keras.layers.BatchNormalization()(x + 0.0)
+    return ops.max(ops.where(ops.expand_dims(ops.not_equal(ids, 0), -1), normalized, -1e9), axis=1)
+
+
+def dropped_outputs(keras: Any, ids: Any, x: Any) -> Any:
+    return keras.layers.Dense(2)(keras.layers.Dropout(0.4)(keras.layers.GRU(4)(x)))
+
+
+def dropped_words(keras: Any, ids: Any, x: Any) -> Any:
+    """In training a number is drawn for every step."""
+    return keras.layers.Bidirectional(keras.layers.GRU(4))(keras.layers.Dropout(0.4)(x))
+
+
 def mask_of_one_for_two(keras: Any) -> Any:
     """Steps of one input that another input's mask leaves out."""
     words, others = (keras.Input((None,), dtype="int32", name=name) for name in ("words", "others"))
@@ -129,6 +155,11 @@ LEAVES_OUT: dict[str, Build] = {
     "attention_mean": over_ids(attention_mean),
     "causal_attention": over_ids(causal_attention),
     "weighed": over_ids(weighed),
+    "normalized_outputs": over_ids(normalized_outputs),
+    "normalized_words": over_ids(normalized_words),
+    "normalized_padding": over_ids(normalized_padding),
+    "dropped_outputs": over_ids(dropped_outputs),
+    "dropped_words": over_ids(dropped_words),
     "two_lengths": over_two(two_lengths),
     "two_of_one_length": over_two(two_of_one_length),
     "mask_of_one_for_two": mask_of_one_for_two,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from porting.network import Array
-from porting.numpy_side.recurrence import KINDS, run_steps
+from porting.numpy_side.recurrence import KINDS, ROWS, run_steps
 
 UNITS, GATES = 4, {"lstm": 4, "gru": 3, "gru_reset_before": 3, "simple_rnn": 1}
 MASKS = {
@@ -61,3 +61,33 @@ def test_steps_of_padding_are_not_computed() -> None:
     mask = np.array(MASKS["padded"], bool)
     run_steps(step, np.ones((2, 5, 1), np.float32), np.ones((1, UNITS), np.float32), None, [UNITS], mask=mask)
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_beyond_a_block_are_as_they_are_alone(kind: str) -> None:
+    """Rows are sorted by how many of their steps count, and run in blocks."""
+    random = np.random.default_rng(2)
+    rows = 2 * ROWS + 5
+    x = random.normal(size=(rows, 5, 3)).astype(np.float32)
+    mask = random.random((rows, 5)) < 0.6
+    starts = [random.normal(size=(rows, UNITS)).astype(np.float32) for _ in range(2 if kind == "lstm" else 1)]
+    outputs, *states = KINDS[kind](x, *weights(kind), mask=mask, initial_state=starts)
+    for row in (0, ROWS - 1, ROWS, rows - 1):
+        one = slice(row, row + 1)
+        alone, *last = KINDS[kind](
+            x[one], *weights(kind), mask=mask[one], initial_state=[start[one] for start in starts]
+        )
+        np.testing.assert_allclose(outputs[one], alone, atol=1e-6)
+        for state, wanted in zip(states, last):
+            np.testing.assert_allclose(state[one], wanted, atol=1e-6)
+
+
+def test_steps_are_computed_for_the_rows_that_they_count_for() -> None:
+    def step(projected: Array, h: Array) -> tuple[Array, ...]:
+        seen.append(projected.shape[1])
+        return (projected + h,)
+
+    seen: list[int] = []
+    mask = np.array(MASKS["padded"], bool)
+    run_steps(step, np.ones((2, 5, 1), np.float32), np.ones((1, UNITS), np.float32), None, [UNITS], mask=mask)
+    assert seen == [2, 2, 1]

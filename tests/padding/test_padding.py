@@ -20,7 +20,7 @@ from porting.padded import Filled, Padding, Sequences
 from porting.padding import padding_of
 from porting.padding.facts import Fact
 from porting.padding.reader import Reader
-from porting.predicting import run_batches
+from porting.predicting import _may_join, run_batches
 from tests.cases.padding import LEAVES_OUT, SEES, STEPS
 from tests.recorded_cases import load
 
@@ -110,10 +110,23 @@ def test_outputs_are_the_same_without_padding(key: str, lengths: list[int], step
     assert difference_of_runs(net, padded_rows(net, lengths, steps, left, seed)) <= BETWEEN_RUNS
 
 
+def turned(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: np.ascontiguousarray(array[:, ::-1]) for name, array in inputs.items()}
+
+
+@pytest.mark.parametrize("key", LEAVES_OUT)
+def test_outputs_are_the_same_without_padding_in_front(key: str) -> None:
+    net = loaded(f"padding/{key}", "numpy")
+    for left, lengths in ((0, [3, 9, 1, 4, 0, 2]), (2, [5, 5, 6, 1, 3, 4])):
+        assert difference_of_runs(net, turned(padded_rows(net, lengths, STEPS, left, seed=left))) <= BETWEEN_RUNS
+
+
 @pytest.mark.parametrize("key", LEAVES_OUT)
 def test_neoml_gives_the_same_without_padding(key: str) -> None:
     net = loaded(f"padding/{key}", "neoml")
     assert net.engine.padding == padding_in(key)
+    in_front = turned(padded_rows(net, [3, 9, 1, 4, 0, 2], STEPS, 0, seed=0))
+    assert difference_of_runs(net, in_front) <= BETWEEN_RUNS
     for left, lengths in ((0, [3, 9, 1, 4, 0, 2]), (2, [5, 5, 6, 1, 3, 4])):
         inputs = padded_rows(net, lengths, STEPS, left, seed=left)
         assert difference_of_runs(net, inputs) <= BETWEEN_RUNS
@@ -127,6 +140,22 @@ def test_a_stored_net_leaves_out_what_the_network_beside_it_does_not_see(tmp_pat
     assert difference_of_runs(stored, inputs) <= BETWEEN_RUNS
     with pytest.raises(porting.Mismatch, match="needs"):
         stored.predict(inputs["ids"][:, :4])
+
+
+def test_padding_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(*told: Any) -> Padding:
+        asked.append(told)
+        return padding_of(*told)
+
+    monkeypatch.setattr("porting.engine_factory.padding_of", counted)
+    for engine in ("neoml", "numpy"):
+        net = load("padding/bidirectional_of_fixed_length", engine)
+        assert net.engine.padding
+        net.predict(padded_rows(net, [1, 7], STEPS, 0, 0))
+        assert len(asked) == 1
+        asked.clear()
 
 
 def test_every_row_is_cut_with_others_of_its_length() -> None:
@@ -195,6 +224,39 @@ def test_lengths(settings_: dict[str, Any], lengths: list[int]) -> None:
     assert sequences.lengths({"ids": IDS}, least=4).tolist() == [max(4, length) for length in lengths]
 
 
+@pytest.mark.parametrize(
+    ("settings_", "lengths"),
+    [
+        ({}, [5, 5, 3, 5, 5]),
+        ({"keeps_step": True}, [5, 5, 4, 5, 5]),
+        ({"real_first": frozenset({"ids"})}, [5, 5, 5, 5, 5]),
+    ],
+)
+def test_lengths_of_padding_in_front(settings_: dict[str, Any], lengths: list[int]) -> None:
+    sequences = Sequences({"ids": 0.0}, at_front=True, **settings_)
+    assert sequences.lengths({"ids": IDS}).tolist() == lengths
+    assert (
+        sequences.lengths({"ids": IDS[:, ::-1]}).tolist()
+        == Sequences({"ids": 0.0}, **settings_).lengths({"ids": IDS}).tolist()
+    )
+    assert sequences.cut(IDS, 3).tolist() == IDS[:, 2:].tolist()
+
+
+def test_padding_is_left_out_where_there_is_more_of_it() -> None:
+    padding = padding_in("bidirectional_of_fixed_length")
+    behind, in_front = {"ids": IDS}, {"ids": IDS[:, ::-1]}
+    assert padding.best_for(behind, {})[0] is padding
+    assert padding.best_for(in_front, {})[0] is padding.leading
+    assert "'ids' before its first step that is not 0" in str(padding)
+
+
+@pytest.mark.parametrize("key", ["first_of_attention", "causal_attention"])
+def test_padding_in_front_that_is_seen_is_run(key: str) -> None:
+    """A first step that may be padding, and steps that are numbered from it."""
+    assert padding_in(key)
+    assert padding_in(key).leading is None
+
+
 def test_steps_of_numbers_are_padding_where_all_are() -> None:
     rows = np.zeros((3, 4, 2), np.float32)
     rows[0, 1, 1] = rows[1, 2] = 1.0
@@ -217,6 +279,14 @@ def test_outputs_are_filled_with_their_padded_step(at_front: bool) -> None:
     filled = Filled(1, 0, at_front).fill(output, 5)
     wanted = [[0, 0, 0, 1, 2], [3, 3, 3, 4, 5]] if at_front else [[0, 1, 2, 2, 2], [3, 4, 5, 5, 5]]
     assert filled.tolist() == wanted
+
+
+def test_rows_that_may_get_their_first_padded_step_are_not_joined_with_longer_ones() -> None:
+    """A text that is the longest of its batch has no padding, as Keras pads it."""
+    batches = [{"ids": IDS[:1, :2]}, {"ids": IDS[1:2]}]
+    assert _may_join(Padding((Sequences({"ids": 0.0}),)), batches)
+    assert not _may_join(Padding((Sequences({"ids": 0.0}, keeps_step=True),)), batches)
+    assert not _may_join(Padding((Sequences({"ids": 0.0}),)), [*batches, {"ids": IDS[3:4]}])
 
 
 # ---- rows that hang on each other

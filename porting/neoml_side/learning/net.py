@@ -483,7 +483,7 @@ class LearningNet:
 
     def _ready(self, inputs: Mapping[str, Array]) -> None:
         """Have a net with the weights as they are, and room for what it is fed."""
-        self._make_room(inputs)
+        self.make_room(inputs)
         if self._dnn is None:
             self._build()
         elif not self.theta.is_lent:
@@ -517,7 +517,8 @@ class LearningNet:
                 self._drop()
                 raise error
 
-    def _make_room(self, inputs: Mapping[str, Array]) -> None:
+    def make_room(self, inputs: Mapping[str, Array]) -> None:
+        """Have room for the rows of tables that these inputs pick."""
         needed = max((sum(inputs[name].size for name, _ in one.fed) for one in self.gathered), default=1)
         if needed > self.capacity:
             self._drop()
