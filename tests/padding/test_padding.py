@@ -22,6 +22,7 @@ from porting.padding.facts import Fact
 from porting.padding.reader import Reader
 from porting.predicting import _may_join, run_batches
 from tests.cases.padding import LEAVES_OUT, SEES, STEPS
+from tests.padding.rows import padded_rows, turned
 from tests.recorded_cases import load
 
 # Rows stand in blocks of other sizes, so that sums may be rounded elsewhere.
@@ -45,20 +46,6 @@ loaded = cache(load)
 
 def padding_in(key: str) -> Padding:
     return loaded(f"padding/{key}", "numpy").engine.padding
-
-
-def padded_rows(net: PortedNetwork, lengths: list[int], steps: int, left: int, seed: int) -> dict[str, Array]:
-    """Ids of these lengths, with holes, and so many padded steps in front of every other row."""
-    generator = np.random.default_rng(seed)
-    inputs = {}
-    for number, one in enumerate(net.network.inputs):
-        ids = generator.integers(1, 12, (len(lengths), one.shape[1] or steps))
-        ids[generator.random(ids.shape) < 0.1] = 0
-        for row, length in enumerate(lengths[number:] + lengths[:number]):
-            ids[row, length:] = 0
-            ids[row, : left * (row % 2)] = 0
-        inputs[one.name] = ids.astype(np.int32)
-    return inputs
 
 
 def run(net: PortedNetwork, inputs: Mapping[str, Any], padding: Padding, size: int) -> dict[TensorRef, Array]:
@@ -108,10 +95,6 @@ def test_padding_that_is_seen_is_run(key: str) -> None:
 def test_outputs_are_the_same_without_padding(key: str, lengths: list[int], steps: int, left: int, seed: int) -> None:
     net = loaded(f"padding/{key}", "numpy")
     assert difference_of_runs(net, padded_rows(net, lengths, steps, left, seed)) <= BETWEEN_RUNS
-
-
-def turned(inputs: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: np.ascontiguousarray(array[:, ::-1]) for name, array in inputs.items()}
 
 
 @pytest.mark.parametrize("key", LEAVES_OUT)

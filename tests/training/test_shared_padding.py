@@ -14,8 +14,8 @@ from porting.padding import padding_of
 from porting.padding.reader import Reader, TrainingReader
 from porting.training.gradients import total
 from tests.cases.padding import LEAVES_OUT, SEES, STEPS
+from tests.padding.rows import padded_rows, turned
 from tests.recorded_cases import load
-from tests.test_padding import padded_rows
 
 pytest.importorskip("neoml")
 
@@ -83,8 +83,7 @@ def test_gradients_are_the_same_without_padding(key: str) -> None:
     cut = learner._cut(inputs)
     assert any(array.shape[1] < STEPS for array in cut.values())
     assert apart(key, inputs) <= APART
-    in_front = {name: np.ascontiguousarray(array[:, ::-1]) for name, array in inputs.items()}
-    assert apart(key, in_front) <= APART
+    assert apart(key, turned(inputs)) <= APART
 
 
 @pytest.mark.parametrize("key", ["masked_mean", "bidirectional_of_fixed_length", "weighed"])

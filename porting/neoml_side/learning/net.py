@@ -586,8 +586,7 @@ class LearningNet:
         for name, slices in sliced.items():
             # A table that is also used as a whole has a whole gradient, as in TensorFlow.
             arrays[name] = total(slices) + arrays[name] if name in whole else slices
-        reached = self.reached
-        return {name: gradient for name, gradient in arrays.items() if name in reached}
+        return {name: gradient for name, gradient in arrays.items() if name in self.reached}
 
 
 def _gradient(before: Array, after: Array, made: Array) -> Array:
