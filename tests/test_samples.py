@@ -232,6 +232,8 @@ def test_texts_hold_every_hard_thing():
     assert all(mark in together for mark in (*string.punctuation, *SPACES, *STRANGE_WORDS))
     for word in ("word0", "word99"):
         assert {word, word.title(), word.upper()} <= set(together.split())
+    alone = {word[-1] for word in together.split() if word[:-1] in words}
+    assert alone >= set(string.punctuation)
     assert any(len(word) == 40 for word in together.split())
     assert "" in texts
 

@@ -39,6 +39,7 @@ class Probe:
         paddings: of the rows, one after the other.
         seed: see `make_inputs`.
         smaller: the batch where this one would hold many numbers; 0 leaves it out.
+        noise: whether it is measured, which runs each call seven times more.
     """
 
     batch: int
@@ -46,6 +47,7 @@ class Probe:
     paddings: Sequence[str] = PADDINGS
     seed: int = 0
     smaller: int | None = None
+    noise: bool = True
 
 
 # All paddings at once; one padded row; the shortest pair, its last step padded throughout; many rows of one step; long.
@@ -61,8 +63,8 @@ FURTHER_LENGTHS = (*range(3, 25), 32, 33, 48, 64, 65, 96, 100, 128, 224, 256)
 FIXED = (Probe(5), Probe(1, paddings=("right",)), Probe(33, seed=3, smaller=2))
 # Layers that go through the steps one by one, beside those that return sequences.
 LOOPS = frozenset({"TimeDistributed"})
-# A case may hold so many numbers and still be cheap.
-CHEAP = 100_000
+# A case may hold so many numbers and still be cheap; and so many where its noise is not measured.
+CHEAP, CHEAP_WITHOUT_NOISE = 100_000, 300_000
 # References hold about so many numbers for each of the weights, and these besides (8 MB); but two cases at least.
 A_WEIGHT, BESIDES = 2, 2_000_000
 # Of what is left, the first case takes no more than that.
@@ -176,7 +178,7 @@ class Recorder:
 
     def _open_cases(self, further: bool) -> list[Case]:
         self.spread = open_axes(self.needs) > 1 and self._runs(2, 6, spread=True)
-        targets = TARGETS if self._grows_with_length() else TARGETS[:-1]
+        targets = TARGETS if self._grows_with_length() else (*TARGETS[:-1], replace(TARGETS[-1], noise=False))
         cases = []
         for done, probe in enumerate(targets):
             self.progress(done, len(targets), f"batch {probe.batch}, length {probe.length}")
@@ -197,7 +199,7 @@ class Recorder:
         return [case for _, case in cases]
 
     def _grows_with_length(self) -> bool:
-        """Whether long inputs are cheap: no picture that grows both ways, no loop over steps."""
+        """Whether noise is cheap to measure on long inputs: no picture that grows both ways, no loop over steps."""
         if any(need.input.shape[1:].count(None) > 1 for need in self.needs):
             return False
         parts = [part for layer in self.graph.layers.values() for part in parts_of(layer, self.front)]
@@ -236,7 +238,8 @@ class Recorder:
         """The probe's case, with fewer rows where they would be many numbers; none where it does not run."""
         row = self.growth * sum(prod(size or probe.length for size in need.input.shape[1:]) for need in self.needs)
         if probe.smaller is not None and row * probe.batch > CHEAP:
-            probe = replace(probe, batch=probe.smaller)
+            fits = row * probe.batch <= CHEAP_WITHOUT_NOISE
+            probe = replace(probe, noise=False) if fits else replace(probe, batch=probe.smaller)
         rows = self._rows_left(row, probe.batch)
         if rows < probe.batch and self._declared_batch() is None:
             probe = replace(probe, batch=rows, seed=probe.seed + 1)
@@ -308,40 +311,47 @@ class Recorder:
             settings = (gentleness, probe.seed, probe.paddings)
             inputs = make_inputs(self.needs, probe.batch, probe.length, spread, *settings)
             failed = len(self.errors)
-            case = self._tried(self._name(probe, GENTLENESS[gentleness] if gentleness else ""), inputs, spread)
+            case = self._tried(
+                self._name(probe, GENTLENESS[gentleness] if gentleness else ""), inputs, spread, probe.noise
+            )
             if case is None and len(self.errors) > failed and spread:
                 spread = False
                 inputs = make_inputs(self.needs, probe.batch, probe.length, spread, *settings)
                 failed = len(self.errors)
-                case = self._tried(self._name(probe, GENTLENESS[gentleness] if gentleness else ""), inputs)
+                name = self._name(probe, GENTLENESS[gentleness] if gentleness else "")
+                case = self._tried(name, inputs, noise=probe.noise)
             if case is not None or len(self.errors) > failed:
                 return case
         return None
 
-    def _tried(self, name: str, inputs: Mapping[str, Array], spread: bool = False) -> Case | None:
+    def _tried(self, name: str, inputs: Mapping[str, Array], spread: bool = False, noise: bool = True) -> Case | None:
         """The case, without the rows of which Keras makes NaN; None where none is left, or Keras raises."""
         try:
-            return self._finite(name, inputs, spread)
+            return self._finite(name, inputs, spread, noise)
         except (MaskLostError, Mismatch, Unsupported):
             raise
         except Exception as error:
             self.errors.append(error)
             return None
 
-    def _finite(self, name: str, inputs: Mapping[str, Array], spread: bool = False) -> Case | None:
+    def _finite(self, name: str, inputs: Mapping[str, Array], spread: bool = False, noise: bool = True) -> Case | None:
         case = self._recorded(name, inputs, spread)
         good = finite_rows(case)
         if good.all():
-            return self._checked(case)
+            return self._checked(case, noise)
         if good.any() and self._declared_batch() is None:
             rows = f"{int((~good).sum())} of {len(good)} rows"
-            fewer = self._recorded(f"{name}, without {rows}", {key: one[good] for key, one in inputs.items()}, spread)
-            if finite_rows(fewer).all():
+            # Others come twice in their place, so that the batch is as large as it was to be.
+            places = np.resize(np.flatnonzero(good), len(good))
+            others = self._recorded(
+                f"{name}, without {rows}", {key: one[places] for key, one in inputs.items()}, spread
+            )
+            if finite_rows(others).all():
                 self.left_out.append(f"{rows} of {name}, of which Keras makes NaN or infinity")
-                return self._checked(fewer)
+                return self._checked(others, noise)
         ends_finite = all(_finite(case.outputs[ref]) for ref in refs_of(self.graph.outputs) if ref in case.outputs)
         if ends_finite and (self.takes_infinity or not any(_infinite(array) for array in case.outputs.values())):
-            return self._checked(case)  # what is not finite the network itself puts aside
+            return self._checked(case, noise)  # what is not finite the network itself puts aside
         self.not_finite += self._where_not_finite(case)
         self.left_out.append(f"{name}, of which Keras makes NaN or infinity")
         return None
@@ -362,7 +372,7 @@ class Recorder:
         parts += [gentle] if gentle else []
         return ", ".join(parts)
 
-    def _checked(self, case: Case) -> Case:
+    def _checked(self, case: Case, noise: bool) -> Case:
         for ref in refs_of(self.graph.outputs):
             if ref in case.outputs and not case.outputs[ref].ndim:
                 what = "is one number for the whole batch, which batches run side by side do not have"
@@ -374,13 +384,13 @@ class Recorder:
         self.ranks = {ref: array.ndim for ref, array in case.outputs.items()}
         check_outputs(case, self.model, self.graph, self.front)
         self.growth = self.growth or numbers_of(case) / sum(array.size for array in case.inputs.values())
-        kept = self._kept(case)
+        kept = self._kept(case, noise)
         self.recorded += numbers_of(kept)
         self.count += 1
         return kept
 
-    def _kept(self, case: Case) -> Case:
-        """The case with its noise, and of its tensors what the folder is to keep."""
+    def _kept(self, case: Case, noise: bool) -> Case:
+        """The case, with its noise where that is asked for, and of its tensors what the folder is to keep."""
         whole = self.text_steps.union(refs_of(self.graph.outputs) if self.references != "none" else ())
         if self.references in ("outputs", "none"):
             sampled, places = frozenset(case.outputs) - whole, 0
@@ -389,7 +399,7 @@ class Recorder:
         else:
             left = self._left() * (1.0 if self.count else FIRST_SHARE)
             sampled, places = to_sample(case, whole, int(left)), PLACES
-        if self.noise and self.references != "none":
+        if self.noise and noise and self.references != "none":
             case = with_noise(case, self.graph, self.front, self.variables, sampled)
             if self.references in ("sampled", "all") and not self.count:
                 case = with_shifted(case, self.graph, self.front, self.own, self.unmasked)

@@ -57,4 +57,6 @@ def _parts(known: Sequence[str]) -> Iterator[str]:
     for place, mark in enumerate(beside):
         word, next_word = known[place % len(known)], known[(place + 1) % len(known)]
         yield f"{word}{mark}{next_word}{mark}"
+        if mark in string.punctuation:  # left out, split at or kept: behind a single word only the last makes another
+            yield f"{next_word}{mark}"
     yield from known[-3:]

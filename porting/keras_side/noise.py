@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.noise import PATTERNS, generator, moves, nudged, united
+from ..checking.noise import PATTERNS, generator, moves, nudged, size_of, united
 from ..network import Array, Case, Noise, TensorRef, tensors_in
 from .graph import Graph, Step
 from .keras_api import Front
@@ -104,18 +104,27 @@ class _Trial:
             if not all(self._decides_alike(value, kept[ref]) for ref, value in zip(refs, alone)):
                 alone = run_step(step, {ref: self._same(value) for ref, value in read.items()}, self.front)
             chain = run_step(step, self.values, self.front)
+        steady = steady_rounding(step, read, self.front)
         found = {}
         for ref, one, other in zip(refs, alone, chain):
             want = self.case.outputs[ref]
-            found[ref] = Noise(moves(self.front.to_numpy(one), want), moves(self.front.to_numpy(other), want))
+            measured = Noise(moves(self.front.to_numpy(one), want), moves(self.front.to_numpy(other), want))
+            lost = (steady, steady / min(1.0, size_of(want) or 1.0))
+            found[ref] = united([measured, Noise(lost, lost)])
             if ref in self.sampled:
                 self.made[ref] = one
             follows = other if self._floats(other) else kept[ref]
-            self.values[ref] = self._moved(follows, self.front.mask(kept[ref]))
+            self.values[ref] = self._moved(follows, self.front.mask(kept[ref]), steady)
         return found
 
-    def _moved(self, value: Any, mask: Any) -> Any:
-        return self._tensor(nudged(self.front.to_numpy(value), self.random), mask) if self._floats(value) else value
+    def _moved(self, value: Any, mask: Any, further: float = 0.0) -> Any:
+        """A tensor with each number moved by a last bit, and by so much at the most."""
+        if not self._floats(value):
+            return value
+        array = nudged(self.front.to_numpy(value), self.random)
+        if further:
+            array = (array + further * self.random.uniform(-1, 1, array.shape)).astype(array.dtype)
+        return self._tensor(array, mask)
 
     def _same(self, value: Any) -> Any:
         return self._tensor(self.front.to_numpy(value), self.front.mask(value)) if self._floats(value) else value
@@ -135,6 +144,23 @@ class _Trial:
         else:
             same = np.array_equal(self.front.to_numpy(masks[0]), self.front.to_numpy(masks[1]))
         return same and (self._floats(one) or np.array_equal(self.front.to_numpy(one), self.front.to_numpy(other)))
+
+
+def steady_rounding(step: Step, read: Mapping[TensorRef, Any], front: Front) -> float:
+    """What a call rounds away alike however its numbers move, so that no move shows it.
+
+    LayerNormalization is x·s + (β − mean·s) in Keras, with s = γ / √(variance + ε). Where all x are about their mean,
+    as over a single feature, of β is left what a last bit of mean·s leaves.
+    """
+    layer, given = step.operation, step.args[0] if step.args else None
+    if front.class_name(layer) != "LayerNormalization" or not isinstance(given, TensorRef):
+        return 0.0
+    x = front.to_numpy(read[given]).astype(np.float64)
+    axes = tuple(layer.axis) if isinstance(layer.axis, (list, tuple)) else (layer.axis,)
+    scale = np.abs(x.mean(axes)) / np.sqrt(x.var(axes) + layer.epsilon)
+    gamma = getattr(layer, "gamma", None)
+    largest = 1.0 if gamma is None else size_of(front.to_numpy(gamma))
+    return float(np.finfo(np.float32).eps) * largest * float(scale.max(initial=0.0))
 
 
 def _inputs(case: Case, graph: Graph, front: Front) -> dict[TensorRef, Any]:

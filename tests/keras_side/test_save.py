@@ -140,6 +140,14 @@ def test_full_padding_that_gives_nan_is_left_out():
     network = describe(keras.Model(given, x))
     assert all((case.inputs["ids"] != 0).any(axis=1).all() for case in network.cases)
     assert any("without 1 of 5 rows" in case.name for case in network.cases)
+    assert {5, 1, 3, 33} <= {len(case.inputs["ids"]) for case in network.cases}
+
+
+def test_recurrent_layers_run_40_steps_too_and_their_noise_is_measured_on_fewer() -> None:
+    given = ids()
+    network = describe(keras.Model(given, layers.LSTM(3)(layers.Embedding(6, 3, mask_zero=True)(given))))
+    lengths = {case.inputs["ids"].shape[1]: bool(case.noise) for case in network.cases}
+    assert lengths == {6: True, 9: True, 2: True, 1: True, 40: False}
 
 
 def test_numbers_that_keras_cannot_take_are_made_gentle():
