@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from .network import Array, Call, Network, TensorRef
+from .network import Array, Call, Layer, Network, TensorRef
 
-__all__ = ["network_html", "summary"]
+__all__ = ["network_html", "opened", "summary"]
 
 STYLE = (
     ".porting-network{border-collapse:collapse;font:14px/1.5 system-ui,sans-serif;font-variant-numeric:tabular-nums}"
@@ -41,14 +41,30 @@ def network_html(network: Network, where: str) -> str:
 
 def _rows(network: Network) -> list[tuple[str, str, str, str]]:
     counted: set[str] = set()
+    unfolded = opened(network)
     rows = []
     for call in network.calls:
+        for around in unfolded.get(call.name, ()):
+            rows.append((around.name, around.class_name, "unfolded:", f"{_numbers(around.weights.values()):,}"))
         layer = network.layers[call.layer]
         own = layer.weights.values() if layer.name not in counted else ()
         counted.add(layer.name)
         shapes = ", ".join(_shape(network, ref) for ref in _made(network, call)) or "?"
         rows.append((call.name, layer.class_name, shapes, f"{_numbers(own):,}"))
     return rows
+
+
+def opened(network: Network) -> dict[str, list[Layer]]:
+    """The layers of a user's own whose code was unfolded, outer ones first, by the first call that stands for them."""
+    called = {call.layer for call in network.calls}
+    waiting = sorted((name for name in network.layers if name not in called), key=lambda name: name.count("/"))
+    found: dict[str, list[Layer]] = {}
+    for call in network.calls:
+        begun = [name for name in waiting if call.name.startswith(f"{name}/")]
+        if begun:
+            found[call.name] = [network.layers[name] for name in begun]
+            waiting = [name for name in waiting if name not in begun]
+    return found
 
 
 def _made(network: Network, call: Call) -> list[TensorRef]:

@@ -13,6 +13,7 @@ import pytest
 
 import porting
 from porting.predicting import cores
+from tests.recorded_cases import load
 
 SAVED = Path(__file__).parent.parent / "saved_weights"
 ENGINES = pytest.mark.parametrize("engine", ["numpy", "neoml"])
@@ -60,6 +61,15 @@ def test_the_summary_counts_what_keras_counts(net: porting.PortedNetwork, capsys
     said: list[str] = []
     net.summary(print_fn=said.append)
     assert said == ["\n".join(lines)]
+
+
+def test_the_summary_shows_an_unfolded_layer_above_what_its_code_does() -> None:
+    said: list[str] = []
+    load("unfolded/transformer", "numpy").summary(said.append)
+    rows = [line.split() for line in said[0].splitlines()]
+    at = rows.index(["transformer_block", "TransformerBlock", "unfolded:", "0"])
+    assert rows[at + 1][0] == "transformer_block/att"
+    assert [row[0] for row in rows].count("transformer_block") == 1
 
 
 def test_a_vocabulary_is_no_number_and_a_stored_net_tells_as_much(tmp_path: Path) -> None:

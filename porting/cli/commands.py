@@ -78,6 +78,7 @@ def info(path: Path) -> None:
 def plan(folder: Path, rules: Any) -> None:
     """Show what each layer of FOLDER becomes in NeoML, and every problem at once. Builds nothing."""
     from ..archive import read_network
+    from ..display import opened
     from ..layers.rule_files import gather_rules
     from ..neoml_side.plan import plan_network
     from ..neoml_side.sized import planned
@@ -92,7 +93,9 @@ def plan(folder: Path, rules: Any) -> None:
     becomes = found.needed_nodes(core)
     before = [] if front is None else [step.call for step in front.steps]
     rows = [(call.name, network.layers[call.layer].class_name, "", "runs before NeoML") for call in before]
+    unfolded = opened(core)
     for call in core.calls:
+        rows += [(layer.name, layer.class_name, "", "unfolded:") for layer in unfolded.get(call.name, ())]
         shapes = ", ".join(str(found.tensors[ref].shape) for ref in call.refs())
         kinds = ", ".join(node.kind for node in becomes[call.name]) or "–"
         rows.append((call.name, core.layers[call.layer].class_name, shapes, kinds))

@@ -55,6 +55,10 @@ def _of_places(sizes: Any) -> Any:
     return list(sizes[1:3])
 
 
+def _order_of_axes(letters: str) -> str:
+    return "channels_last" if letters == "NHWC" else "channels_first"
+
+
 EINSUM = "einsum"
 _PAIR = ("x", "y")
 # In place of a parameter's name: what the function cannot be told.
@@ -184,6 +188,16 @@ FUNCTIONS = {
         },
         written=dict.fromkeys(("size", "strides", "dilation_rate"), _of_places),
     ),
+    **{
+        f"nn.{name}": _Meaning(
+            "".join(map(str.capitalize, name.split("_"))),
+            ("input",),
+            {"block_size": ("block_size", None), "data_format": ("data_format", "NHWC")},
+            written={"data_format": _order_of_axes},
+        )
+        for name in ("depth_to_space", "space_to_depth")
+    },
+    "math.cumprod": _Meaning("Cumprod", ("x",), {"axis": ("axis", 0)}),
     "__operators__.getitem": _Meaning("GetItem", ("tensor", "slice_spec")),
 }
 

@@ -89,7 +89,7 @@ def _row(network: Network) -> Optional[Case]:
     return Case(
         case.name,
         {name: array[:1] for name, array in case.inputs.items()},
-        {ref: array[:1] for ref, array in case.outputs.items()},
+        {ref: array[:1] if array.ndim else array for ref, array in case.outputs.items()},
         {ref: array[:1] for ref, array in case.masks.items()},
     )
 

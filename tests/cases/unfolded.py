@@ -497,6 +497,87 @@ def only_in_training(keras: Any) -> Any:
     return keras.Model(given, Careful()(given))
 
 
+def windows_as_rows(keras: Any) -> Any:
+    """Windows of a picture as rows of the batch, as in Swin: attention within each, some places apart, and back."""
+    layers, ops = keras.layers, keras.ops
+
+    class Windows(layers.Layer):
+        def __init__(self, shift: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.shift, self.qkv, self.out = shift, layers.Dense(12), layers.Dense(4)
+
+        def call(self, x: Any) -> Any:
+            x = ops.roll(x, [-self.shift, -self.shift], [1, 2])
+            x = ops.transpose(ops.reshape(x, (-1, 2, 2, 3, 2, 4)), (0, 1, 3, 2, 4, 5))
+            windows = ops.reshape(self.qkv(ops.reshape(x, (-1, 4, 4))), (-1, 4, 3, 2, 2))
+            qkv = ops.transpose(windows, (2, 0, 3, 1, 4))
+            q, k, v = (qkv[0], qkv[1], qkv[2]) if self.shift else ops.unstack(qkv, axis=0)
+            scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))
+            if self.shift:
+                apart = ops.reshape(ops.arange(96, dtype="float32") % 5, (1, 6, 1, 4, 4)) * -1.0
+                scores = ops.reshape(ops.reshape(scores, (-1, 6, 2, 4, 4)) + apart, (-1, 2, 4, 4))
+            made = ops.transpose(ops.matmul(ops.softmax(scores), v), (0, 2, 1, 3))
+            made = ops.reshape(self.out(ops.reshape(made, (-1, 4, 4))), (-1, 2, 3, 2, 2, 4))
+            made = ops.reshape(ops.transpose(made, (0, 1, 3, 2, 4, 5)), (-1, 4, 6, 4))
+            return ops.roll(made, [self.shift, self.shift], [1, 2])
+
+    given = keras.Input((4, 6, 4))
+    return keras.Model(given, Windows(1)(Windows(0)(given)))
+
+
+def capitals_in_einsum(keras: Any) -> Any:
+    """Attention of every place of a picture to every other, in letters large and small, as in the DDPM example."""
+    ops = keras.ops
+
+    class Places(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            batch, height, width = ops.shape(x)[0], ops.shape(x)[1], ops.shape(x)[2]
+            scores = ops.reshape(ops.einsum("bhwc, bHWc->bhwHW", x, x), [batch, height, width, height * width])
+            scores = ops.reshape(ops.softmax(scores, -1), [batch, height, width, height, width])
+            return ops.einsum("bhwHW,bHWc->bhwc", scores, x)
+
+    given = keras.Input((3, 2, 4))
+    return keras.Model(given, Places()(given))
+
+
+def nearest_codes(keras: Any) -> Any:
+    """Every place of a picture as a row of its own: the code that is nearest to it, as in VQ-VAE."""
+    layers, ops = keras.layers, keras.ops
+
+    class Quantized(layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.codes = self.add_weight(shape=(shape[-1], 5), name="codes")
+
+        def call(self, x: Any) -> Any:
+            shape = ops.shape(x)
+            rows = ops.reshape(x, (-1, shape[-1]))
+            apart = ops.sum(self.codes**2, axis=0) - 2 * ops.matmul(rows, self.codes)
+            nearest = ops.one_hot(ops.argmin(apart, axis=1), 5)
+            return ops.reshape(ops.matmul(nearest, ops.transpose(self.codes)), shape)
+
+    given = keras.Input((3, 2, 4))
+    return keras.Model(given, layers.Conv2D(2, 2)(Quantized()(given)))
+
+
+def steps_as_rows(keras: Any) -> Any:
+    """Every step of an open time as a row of its own, by -1 and by a product of sizes, and back by the sizes."""
+    layers, ops = keras.layers, keras.ops
+
+    class Rows(layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.dense, self.bias = layers.Dense(4, "tanh"), layers.Dense(1)
+
+        def call(self, x: Any) -> Any:
+            batch, length = ops.shape(x)[0], ops.shape(x)[1]
+            rows = self.dense(ops.reshape(x, (-1, 3)))
+            rows = rows + ops.zeros((ops.shape(rows)[0], 1)) + self.bias(ops.reshape(x, (batch * length, 3)))
+            return ops.reshape(rows, (batch, length, 4)) * ops.reshape(rows, (-1, length, 4))
+
+    given = keras.Input((None, 3))
+    return keras.Model(given, Rows()(given))
+
+
 CASES = [
     Case("every_step_by_ones_own", every_step_by_ones_own(None)),
     Case("every_step_by_ones_own_of_fixed_time", every_step_by_ones_own(3)),
@@ -533,6 +614,10 @@ CASES = [
             bahdanau,
             tensorflow_functions,
             only_in_training,
+            windows_as_rows,
+            nearest_codes,
+            steps_as_rows,
+            capitals_in_einsum,
         )
     ),
 ]

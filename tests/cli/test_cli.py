@@ -23,6 +23,7 @@ from porting.errors import Mismatch, Problem, Unsupported
 from porting.network import Network
 from porting.ported import with_references
 from tests.command_line import run
+from tests.recorded_cases import folder_of
 from tests.tampering import with_config, with_weight
 
 FOLDER = Path(__file__).parents[2] / "saved_weights" / "tutorial"
@@ -96,6 +97,15 @@ def test_plan_shows_what_each_layer_becomes() -> None:
     assert "MultichannelLookup" in text
     assert "Lstm" in text
     assert "no input has padding that is masked" in text
+
+
+def test_plan_shows_an_unfolded_layer_above_what_its_code_does() -> None:
+    code, text = run("plan", folder_of("unfolded/transformer"))
+    lines = text.splitlines()
+    (at,) = [place for place, line in enumerate(lines) if line.split()[:2] == ["transformer_block", "TransformerBlock"]]
+    assert code == 0
+    assert "unfolded:" in lines[at]
+    assert lines[at + 1].split()[:2] == ["transformer_block/att", "MultiHeadAttention"]
 
 
 def test_plan_shows_what_runs_before_neoml() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any, Optional
 
 import keras
@@ -10,8 +11,10 @@ import numpy as np
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
+from . import rows
 from .layers import Shaped
-from .nodes import Made, Untraceable, record, tensors_in
+from .nodes import Made, Untraceable, node_of, record, tensors_in
+from .sizes import same_size
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -170,18 +173,16 @@ def _of_data(tracer: Tracer, name: str, x: Any, given: list[Any]) -> Any:
             raise Untraceable("repeats data by an open size", FIX_IT)
         wanted[given[1]] = given[0]
     if name == "Tile":
-        wanted = [size if _same(times, 1) else times if _same(size, 1) else None for size, times in zip(own, wanted)]
-    if len(wanted) != len(own) or any(not _same(a, b) and not _same(a, 1) for a, b in zip(own, wanted)):
+        wanted = [
+            size if same_size(times, 1) else times if same_size(size, 1) else None for size, times in zip(own, wanted)
+        ]
+    if len(wanted) != len(own) or any(not same_size(a, b) and not same_size(a, 1) for a, b in zip(own, wanted)):
         raise Untraceable(f"spreads data to an open size ({name})", FIX_IT)
-    if all(_same(a, b) for a, b in zip(own, wanted)):
+    if all(same_size(a, b) for a, b in zip(own, wanted)):
         return x
-    ones = tuple(1 if _same(a, b) else b for a, b in zip(own, wanted))
+    ones = tuple(1 if same_size(a, b) else b for a, b in zip(own, wanted))
     spread = made(tracer, backend.numpy.ones, _of_shape, (ones,), {"dtype": "float32"})
     return keras.ops.cast(keras.ops.multiply(x, spread), x.dtype)
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is other or (not isinstance(one, KerasTensor) and not isinstance(other, KerasTensor) and one == other)
 
 
 def _reshape(tracer: Tracer, operation: Any, x: Any) -> Any:
@@ -194,20 +195,26 @@ def _reshape(tracer: Tracer, operation: Any, x: Any) -> Any:
         return NotImplemented
     own = tracer.sizes.shape(x)
     wanted = tuple(own[at] if size is None and at < len(own) else size for at, size in enumerate(wanted))
-    if not tensors_in(wanted) and None not in x._shape[1:]:
+    if tensors_in(wanted) or None in x._shape[1:]:
+        return _reshaped_data(tracer, x, own, wanted)
+    if not wanted or wanted[0] != -1 or _fills_batch(own, wanted):
         return NotImplemented
-    return _reshaped_data(tracer, x, own, wanted)
+    of_rows = rows.reshaped(tracer, x, own, wanted)
+    return NotImplemented if of_rows is None else of_rows
 
 
 def _reshaped_data(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Any:
-    """A reshape of data that keeps the rows of the batch apart."""
-    if not wanted or not (_same(wanted[0], own[0]) or _fills_batch(own, wanted)):
-        raise Untraceable("reshapes the batch together with other axes", "keep the batch in front: (batch, …)")
-    if len(own) == len(wanted) and all(_same(a, b) for a, b in zip(own, wanted)):
+    """A reshape of data: of each row by itself, or of known axes that become rows of the batch, and back."""
+    if not wanted or not (same_size(wanted[0], own[0]) or _fills_batch(own, wanted)):
+        of_rows = rows.reshaped(tracer, x, own, wanted)
+        if of_rows is None:
+            raise Untraceable("reshapes the batch together with other axes", "keep the batch in front: (batch, …)")
+        return of_rows
+    if len(own) == len(wanted) and all(same_size(a, b) for a, b in zip(own, wanted)):
         return x
     target: list[Optional[int]] = []
     for at, size in enumerate(wanted[1:], 1):
-        in_place = len(target) == target.count(None) and at < len(own) and _same(size, own[at])
+        in_place = len(target) == target.count(None) and at < len(own) and same_size(size, own[at])
         if in_place and isinstance(size, KerasTensor):
             target.append(None)
         else:
@@ -228,13 +235,13 @@ def _simplified(target: list[Optional[int]], x: Any) -> list[Optional[int]]:
 
 def _fills_batch(own: Sizes, wanted: Sizes) -> bool:
     """Whether -1 in front can be nothing but the batch: what follows is what followed."""
-    if wanted[0] != -1 or -1 in [one for one in wanted[1:] if not isinstance(one, KerasTensor)]:
+    if not same_size(wanted[0], -1) or -1 in [one for one in wanted[1:] if not isinstance(one, KerasTensor)]:
         return False
     opened = [[one for one in part if isinstance(one, KerasTensor)] for part in (own[1:], wanted[1:])]
     fixed = [
         int(np.prod([one for one in part if not isinstance(one, KerasTensor)] or [1])) for part in (own[1:], wanted[1:])
     ]
-    return fixed[0] == fixed[1] and len(opened[0]) == len(opened[1]) and all(map(_same, *opened))
+    return fixed[0] == fixed[1] and len(opened[0]) == len(opened[1]) and all(map(same_size, *opened))
 
 
 def _arange_of(tracer: Tracer, operation: Any, start: Any, stop: Any = None, step: Any = None) -> Any:
@@ -250,8 +257,8 @@ def _slice(tracer: Tracer, operation: Any, x: Any, start_indices: Any) -> Any:
         return made(tracer, keras.ops.slice, _sliced, (x, start_indices, tuple(operation.shape)), {})
     key = []
     for own, start, size in zip(tracer.sizes.shape(x), start_indices, operation.shape):
-        to_end = _same(size, -1) or (_same(start, 0) and _same(size, own))
-        key.append(slice(None if _same(start, 0) else start, None if to_end else start + size))
+        to_end = same_size(size, -1) or (same_size(start, 0) and same_size(size, own))
+        key.append(slice(None if same_size(start, 0) else start, None if to_end else start + size))
     return x[tuple(key)]
 
 
@@ -260,15 +267,35 @@ def _cast(tracer: Tracer, operation: Any, x: Any) -> Any:
     return x if x.dtype == backend.standardize_dtype(operation.dtype) else NotImplemented
 
 
+def _einsum(tracer: Tracer, operation: Any, *tensors: Any) -> Any:
+    """In small letters, of which alone Keras tells the shape of what it makes."""
+    used = operation.subscripts.replace(" ", "")
+    free = [letter for letter in ascii_lowercase if letter not in used]
+    capitals = dict(zip(sorted({letter for letter in used if letter in ascii_uppercase}), free))
+    if not capitals:
+        return NotImplemented
+    return keras.ops.einsum("".join(capitals.get(letter, letter) for letter in used), *tensors)
+
+
+def _unstack(tracer: Tracer, operation: Any, x: Any) -> Any:
+    """Parts of a tensor whose batch was moved off the front, one by one; see `_picked`."""
+    node, axis = node_of(x), operation.axis
+    if axis != 0 or node is None or type(node.operation).__name__ != "Transpose" or x._shape[0] is None:
+        return NotImplemented
+    return [x[at] for at in range(x._shape[0])]
+
+
 SPECIAL: dict[str, Callable[..., Any]] = {
     "Arange": _arange_of,
     "BroadcastTo": _made_if_of_sizes("BroadcastTo"),
     "Cast": _cast,
+    "Einsum": _einsum,
     "Full": _made_if_of_sizes("Full"),
     "Repeat": _made_if_of_sizes("Repeat"),
     "Reshape": _reshape,
     "Slice": _slice,
     "Tile": _made_if_of_sizes("Tile"),
+    "Unstack": _unstack,
 }
 
 
@@ -285,7 +312,7 @@ def _parts(key: Any, rank: int) -> list[Any]:
 
 
 def item_of_weight(tracer: Tracer, variable: Any, key: Any) -> Any:
-    """A subscript of a weight, noted in the graph."""
+    """A subscript of a weight or of a constant, noted in the graph."""
     parts = _parts(key, len(variable.shape))
     shape: list[Optional[int]] = []
     sizes = iter(variable.shape)
@@ -299,7 +326,8 @@ def item_of_weight(tracer: Tracer, variable: Any, key: Any) -> Any:
             shape.append(None if opened else len(range(*part.indices(size))))
         elif not isinstance(part, int):
             raise Untraceable("picks places of a weight by a tensor", "use keras.ops.take")
-    operation = Made(lambda weight, key: backend.convert_to_tensor(weight)[key], tuple(shape), variable.dtype)
+    dtype = backend.standardize_dtype(variable.dtype)
+    operation = Made(lambda weight, key: backend.convert_to_tensor(weight)[key], tuple(shape), dtype)
     tracer.own(operation)
     return record(operation, (variable, tuple(parts)), {}, operation.made)
 
@@ -315,13 +343,29 @@ def get_item(tracer: Tracer, x: Any, key: Any, plain: Any) -> Any:
     sizes = iter(range(len(x._shape)))
     fixed = [part if part is None else _fixed(tracer, x, next(sizes), part) for part in parts]
     taken = tuple(part for part in fixed if part is not None)
-    made_of = x if all(part == slice(None) for part in taken) else plain(x, taken)
+    made_of = x if all(part == slice(None) for part in taken) else _picked(x, taken, plain)
     axis = 0
     for part in fixed:
         if part is None:
             made_of = keras.ops.expand_dims(made_of, axis)
         axis += not isinstance(part, int)
     return made_of
+
+
+def _picked(x: Any, key: tuple[Any, ...], plain: Any) -> Any:
+    """A subscript; of a tensor whose batch was moved off the front, that of the tensor before it was moved.
+
+    ``qkv.transpose(2, 0, 3, 1, 4)[0]`` is how queries, keys and values are often told apart.
+    """
+    node = node_of(x)
+    axes = node.operation.axes if node is not None and type(node.operation).__name__ == "Transpose" else None
+    left = [] if axes is None else [axis for axis, part in zip(axes, key) if not isinstance(part, int)]
+    if axes is None or axes[0] == 0 or not left or left[0] != 0:
+        return plain(x, key)
+    by_axis = dict(zip(axes, key))
+    made = plain(node.arguments.args[0], tuple(by_axis[axis] for axis in range(len(axes))))
+    order = [sorted(left).index(axis) for axis in left]
+    return made if order == sorted(order) else keras.ops.transpose(made, order)
 
 
 def _fixed(tracer: Tracer, x: Any, axis: int, part: Any) -> Any:

@@ -18,7 +18,7 @@ from keras.src.ops.operation import Operation
 from ...layers import RULES
 from .nodes import Untraceable, history, is_library, node_of, record, tensors_in, user_line
 
-__all__ = ["OpenSize", "SizeOf", "Sizes", "sizes_of"]
+__all__ = ["OpenSize", "SizeOf", "Sizes", "same_size", "sizes_of"]
 
 # Without a rule: a mask that is put on a tensor.
 SAME_SIZES = frozenset({"WithMask"})
@@ -61,6 +61,11 @@ class OpenSize(KerasTensor):  # type: ignore[misc]
         return "None"
 
 
+def same_size(one: Any, other: Any) -> bool:
+    """Whether two sizes, open or numbers, are known to be the same."""
+    return one is other or (not isinstance(one, KerasTensor) and not isinstance(other, KerasTensor) and one == other)
+
+
 def _shown(other: object) -> str:
     return "another" if isinstance(other, KerasTensor) else repr(other)[:40]
 
@@ -74,16 +79,19 @@ class Sizes:
 
     def __init__(self) -> None:
         self.known: dict[tuple[Any, int], OpenSize] = {}
-        self.batch: Optional[OpenSize] = None
+        self.batches: dict[Any, OpenSize] = {}
+        self._sources: dict[Any, tuple[Any, Any]] = {}
         self._of_sizes: dict[tuple[int, int, int], tuple[Any, bool]] = {}
 
     def of(self, tensor: Any, axis: int) -> OpenSize:
-        """The size of an open axis; that of axis 0 of the data is the batch everywhere."""
-        if axis == 0 and not self.made_of_sizes(tensor):
-            if self.batch is None:
-                self.batch = _read(tensor, 0)
-            return self.batch
+        """The size of an open axis; that of axis 0 of the data is the batch everywhere, but for steps as rows."""
         tensor, axis = self.origin(tensor, axis)
+        if axis == 0 and not self.made_of_sizes(tensor):
+            source = self.rows_from(tensor)
+            of_rows = None if source is None else history(source)
+            if of_rows not in self.batches:
+                self.batches[of_rows] = _read(tensor, 0)
+            return self.batches[of_rows]
         key = history(tensor), axis
         if key not in self.known:
             self.known[key] = _read(tensor, axis)
@@ -161,6 +169,45 @@ class Sizes:
             return True
         given = tensors_in((node.arguments.args, node.arguments.kwargs))
         return all(self._of_sizes[history(one)][1] for one in given)
+
+    def rows_from(self, tensor: Any) -> Any:
+        """The tensor (batch, steps, …) whose steps are a tensor's rows; None where these are the batch's."""
+        waiting = [tensor]
+        while waiting:
+            key, node = history(waiting[-1]), node_of(waiting[-1])
+            if key in self._sources:
+                waiting.pop()
+                continue
+            given = [] if node is None else self._in_rows(node)
+            needed = [one for one in given if history(one) not in self._sources]
+            if needed:
+                waiting += needed
+                continue
+            found = [self._sources[history(one)][1] for one in given]
+            source = next((one for one in found if one is not None), None)
+            if node is not None and type(node.operation).__name__ == "StepsAsRows":
+                source = tensors_in(node.arguments.args)[0]
+            self._sources[key] = waiting.pop(), source
+        return self._sources[history(tensor)][1]
+
+    def _in_rows(self, node: Any) -> list[Any]:
+        """The data that an application takes and whose rows its outputs have."""
+        given = tensors_in((node.arguments.args, node.arguments.kwargs))
+        name = type(node.operation).__name__
+        if name == "StepsAsRows" or isinstance(node.operation, SizeOf):
+            return []
+        if name == "RowsAsSteps":
+            return given[1:]
+        return [one for one in given if not self.made_of_sizes(one)]
+
+    def rows_for_each(self, tensor: Any) -> int:
+        """How many rows of a tensor each row of the batch has become; 1 where that is not known."""
+        many = 1
+        source = self.rows_from(tensor)
+        while source is not None:
+            many *= source._shape[1] or 1
+            source = self.rows_from(source)
+        return many
 
     def read_by(self, tensor: Any) -> list[tuple[Any, int]]:
         """The tensors of data and their axes whose sizes a tensor of sizes is made of."""

@@ -92,6 +92,18 @@ class Tables:
         env[history(of), node_of(size).operation.axis] = value
         return int(np.asarray(self._at(tensor, env, 7)))
 
+    def rows(self, size: Any, batch: int) -> Optional[int]:
+        """The value of a size that is made of the batch alone; None where others are in it."""
+        return None if self._keys(size) else int(np.asarray(self._at(size, {}, batch)))
+
+    def described(self, tensor: Any) -> tuple[tuple[Optional[int], ...], str]:
+        """The shape, with None for open axes, and the dtype that a tensor of sizes has when it is computed."""
+        keys = self._keys(tensor)
+        axes = self._axes(tensor, keys)
+        array = self._at(tensor, dict.fromkeys(keys, 3), 2)
+        is_open = [key is not None or (axes.batch and at == 0) for at, key in enumerate(axes.of)]
+        return tuple(None if one else size for one, size in zip(is_open, array.shape)), array.dtype.name
+
     def make(self, tensor: Any, meets: Meeting) -> Made:
         """What stands for a tensor of sizes where it meets others."""
         keys = self._keys(tensor)
@@ -403,13 +415,16 @@ class _Run:
     def _run(self, node: Any) -> None:
         if self._is_size(node):
             key = history(tensors_in(node.arguments.args)[0]), node.operation.axis
-            made: Any = self.batch if node.operation.axis == 0 else self.env[key]
+            made: Any = self.env[key] if node.operation.axis else self.batch * self._rows_for_each(node)
         else:
             made = node.operation(
                 *self._filled(tuple(node.arguments.args)), **self._filled(dict(node.arguments.kwargs))
             )
         for output, value in zip(node.outputs, tree.flatten(made)):
             self.cache[history(output)] = value
+
+    def _rows_for_each(self, node: Any) -> int:
+        return self.sizes.rows_for_each(tensors_in(node.arguments.args)[0])
 
     def _filled(self, structure: Any) -> Any:
         if is_symbolic(structure):

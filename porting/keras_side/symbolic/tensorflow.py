@@ -13,7 +13,8 @@ from keras.src import ops as kops
 from tensorflow.python.util import dispatch, tf_export
 
 from ..tensorflow_functions import FUNCTIONS
-from .nodes import Untraceable, tensors_in
+from . import sized
+from .nodes import Made, Untraceable, record, tensors_in
 
 if TYPE_CHECKING:
     from .tracer import Tracer
@@ -58,6 +59,26 @@ def _dot(x: Any, y: Any) -> Any:
     return kops.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
 
 
+def _of_places(sizes: Any) -> Any:
+    """Of a number for each axis of a picture, those of height and width."""
+    return tuple(sizes[1:3]) if isinstance(sizes, (list, tuple)) and len(sizes) == 4 else sizes
+
+
+def _conv2d(
+    input: Any,
+    filters: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NHWC",
+    dilations: Any = None,
+    name: Any = None,
+) -> Any:
+    if data_format != "NHWC" or not isinstance(padding, str):
+        raise Untraceable(f"calls tf.nn.conv2d with {data_format} and {padding}", "use keras.ops.conv")
+    dilated = 1 if dilations is None else _of_places(dilations)
+    return kops.conv(input, filters, _of_places(strides), padding.lower(), "channels_last", dilated)
+
+
 def _top_k(input: Any, k: int = 1, sorted: bool = True, index_type: Any = None, name: Any = None) -> Any:
     return kops.top_k(input, k, sorted)
 
@@ -98,6 +119,15 @@ OWN: dict[str, Function] = {
     "stop_gradient": lambda input, name=None: kops.stop_gradient(input),
     "cast": lambda x, dtype, name=None: kops.cast(x, getattr(dtype, "name", dtype)),
     "math.top_k": _top_k,
+    "nn.conv2d": _conv2d,
+    "compat.v1.nn.conv2d": lambda input, filter=None, strides=None, padding=None, use_cudnn_on_gpu=True, **settings: (
+        _conv2d(input, settings.pop("filters", filter), strides, padding, **settings)
+    ),
+    "slice": lambda input_, begin, size, name=None: kops.slice(input_, begin, size),
+    "math.segment_sum": lambda data, segment_ids, name=None: kops.segment_sum(data, segment_ids),
+    "math.unsorted_segment_sum": lambda data, segment_ids, num_segments, name=None: kops.segment_sum(
+        data, segment_ids, num_segments
+    ),
     "math.argmax": lambda input, axis=None, output_type=None, name=None: kops.argmax(input, axis or 0),
     "math.reduce_logsumexp": lambda input_tensor, axis=None, keepdims=False, name=None: kops.logsumexp(
         input_tensor, axis, keepdims
@@ -133,6 +163,14 @@ def dispatched(tracer: Tracer) -> Iterator[None]:
 
     for name, function in OF_SHAPES.items():
         put(tf, name, _with_sizes(tracer, getattr(tf, name), function))
+    plain = tf.Tensor.__getitem__
+
+    def item(constant: Any, key: Any, *more: Any) -> Any:
+        if tracer.active and tensors_in([key]):
+            return sized.item_of_weight(tracer, constant, key)
+        return plain(constant, key, *more)
+
+    put(tf.Tensor, "__getitem__", item)
     for module in _legacy_backends():
         for name, function in (("dot", _dot), ("shape", kops.shape), ("int_shape", kops.shape)):
             put(module, name, _with_sizes(tracer, getattr(module, name), function))
@@ -171,8 +209,22 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
             return self.NOT_SUPPORTED
         found = tf_export.get_canonical_name_for_symbol(op, add_prefix_to_v1_names=True)
         name = str(found or getattr(op, "__name__", op))
-        own = OWN.get(name)
-        return own(*args, **kwargs) if own is not None else _translated(name, op, args, kwargs)
+        if name.startswith("random."):
+            raise Untraceable(f"draws random numbers (tf.{name})", "draw them in training only")
+        if name in OWN:
+            return OWN[name](*args, **kwargs)
+        if name not in FUNCTIONS and all(map(self.tracer.sizes.made_of_sizes, tensors_in((args, kwargs)))):
+            return _of_sizes(self.tracer, op, args, kwargs)
+        return _translated(name, op, args, kwargs)
+
+
+def _of_sizes(tracer: Tracer, function: Function, args: Any, kwargs: Any) -> Any:
+    """Any function of sizes, constants and weights: what it makes is computed, whatever it does."""
+    operation = Made(function, (), "float32")
+    tracer.own(operation)
+    found = record(operation, tuple(args), dict(kwargs), operation.made)
+    found._shape, found._dtype = tracer.tables.described(found)
+    return found
 
 
 def _translated(name: str, op: Any, args: Any, kwargs: Any) -> Any:
@@ -189,16 +241,10 @@ def _translated(name: str, op: Any, args: Any, kwargs: Any) -> Any:
     rest = {key: value for key, value in given.items() if key not in known and value not in (None, False, "CONSTANT")}
     if rest:
         raise Untraceable(f"calls tf.{name} with {rest}", "use keras.ops in its place")
-    settings = {key: _setting(given, parameter, default) for key, (parameter, default) in meaning.settings.items()}
+    plain = {key: value.numpy().tolist() if isinstance(value, tf.Tensor) else value for key, value in given.items()}
+    settings = meaning.config(plain)
     kind = getattr(kops, meaning.class_name)
     tensors = [given[one] for one in meaning.tensors]
     if meaning.class_name == "Einsum":
         return kops.einsum(settings["subscripts"], *tensors)
     return kind(**settings)(*tensors)
-
-
-def _setting(given: Any, parameter: str, default: Any) -> Any:
-    value = given.get(parameter, default) if parameter else default
-    if isinstance(value, tf.Tensor):
-        value = value.numpy().tolist()
-    return getattr(value, "name", value)

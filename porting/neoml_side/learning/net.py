@@ -1,14 +1,13 @@
 """Gradients of a network's weights, out of NeoML.
 
-NeoML learns with solvers of its own and shows no gradient to Python. It is read off a step instead: plain descent
-at the rate 2³⁰ moves every slot by 2³⁰ times its gradient, exactly, and the weights are written again afterwards. The
-loss lives outside: NeoML calls back with each output in the middle of the step and is given the derivative.
+NeoML learns with solvers of its own and shows no gradient to Python. It is read off a step instead (`descent`), and
+the weights are written again afterwards. The loss lives outside: NeoML calls back with each output in the middle of
+the step and is given the derivative.
 
 Tables are looked up here, not in NeoML: the net gets the rows that a batch picked, so that the gradient comes back as
 one slice for each id (`porting.training.gradients.Slices`), whatever the size of the table.
 
-Where one of NeoML's own solvers makes the same step as Keras' optimizer (`solvers`), it makes it, and weights and
-gradients stay in the net until somebody asks for them.
+Where a solver of NeoML's makes Keras' step (`solvers`), weights and gradients stay in the net until asked for.
 """
 
 from __future__ import annotations
@@ -36,9 +35,10 @@ from ..runtime.archives import loaded, stored
 from ..runtime.blobs import as_blob, axes_of
 from ..runtime.build import blob_of, from_blob, make_layers, read_slot, write_slot
 from ..runtime.cells import cell_parameters, splice, with_cell_parameters
-from ..sizes import check_guards, check_ids
+from ..sizes import LeastSizes, check_guards, check_ids, check_most_sizes, most_sizes
 from ..slots import Parameter
 from ..values import Wire, canonical
+from .descent import RATE, gradient_of
 from .evaluating import EvaluatingNet
 from .loss_bridge import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
 from .parameter_layout import Filling, Place, Whole, find_packings, held, slots_of, with_turned
@@ -47,7 +47,6 @@ from .solvers import LARGEST, Method, SolverState, method_of, put_in
 
 __all__ = ["LearningNet"]
 
-RATE = 2.0**30
 # So many weights and their momenta stay within 2 GiB, beyond which NeoML's archives were not tried.
 MOST_BY_ITSELF = 1 << 26
 
@@ -111,7 +110,8 @@ class LearningNet:
         self.theta = theta or Theta(held(network, [*learns, *moving]))
         self.rules = rules
         self.absorbed = absorbed
-        self.plan = plan_network(network, rules, True, moving)
+        self._plan: Callable[[Network], Plan] = lambda it: plan_network(it, rules, True, moving)
+        self.plan = self._plan(network)
         self.heads = learning_heads(self.plan, absorbed)
         check_statistics(self.plan, self.heads, moving)
         self.graph = self._graph()
@@ -119,7 +119,7 @@ class LearningNet:
         here = {id(node) for node in self.nodes}
         self.gathered = [one for one in self.plan.ops.gathered if id(one.node) in here]
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
-        found = find_packings(network, self.theta, lambda it: plan_network(it, rules, True, moving).graph, picked)
+        found = find_packings(network, self.theta, lambda it: self._plan(it).graph, picked)
         fillings: Mapping[Place, Filling] = found
         if theta is None:
             self.theta, fillings = with_turned(self.theta, found)
@@ -220,6 +220,11 @@ class LearningNet:
         if learns_slices or has_cells or moves_slots or not on_cpu or self.theta.size > MOST_BY_ITSELF:
             return None
         return SolverState(self.live, self.theta, self.reached) if SolverState.suits(self.live, self.theta) else None
+
+    @cached_property
+    def most_sizes(self) -> LeastSizes:
+        """By input, the greatest size of each axis: as many steps as tables hold."""
+        return most_sizes(self.network, self._plan) if self.plan.graph.has_tables else {}
 
     @property
     def is_random(self) -> bool:
@@ -457,6 +462,7 @@ class LearningNet:
         Raises:
             Mismatch: NeoML cannot run the net on these inputs.
         """
+        check_most_sizes(inputs, self.most_sizes)
         if self.plan.ops.moments or self.plan.ops.draws:
             return self._as_it_is().outputs(inputs)
         self._ready(inputs)
@@ -483,6 +489,7 @@ class LearningNet:
 
     def _ready(self, inputs: Mapping[str, Array]) -> None:
         """Have a net with the weights as they are, and room for what it is fed."""
+        check_most_sizes(inputs, self.most_sizes)
         self.make_room(inputs)
         if self._dnn is None:
             self._build()
@@ -568,9 +575,9 @@ class LearningNet:
             else:
                 after = read_slot(self.layers[live.node.name], live.name)
             if isinstance(live.packing, Whole):
-                _gradient(live.packed, after, live.packing.part_of(flat))
+                gradient_of(live.packed, after, live.packing.part_of(flat))
             else:
-                live.packing.add_gradient(_gradient(live.packed, after, after.reshape(-1)), flat)
+                live.packing.add_gradient(gradient_of(live.packed, after, after.reshape(-1)), flat)
         arrays: dict[str, Gradient] = dict(self.theta.split(flat))
         sliced: dict[str, Slices] = {}
         whole = {weight.name for live in self.live for weight in (live.inner or live.node).weights()}
@@ -580,20 +587,13 @@ class LearningNet:
                 continue
             ids, before = self._picked[one.node.name]
             after = read_slot(self.layers[one.node.name], "embeddings")
-            values = _gradient(before, after, after.reshape(-1)).reshape(self.capacity, -1)[: ids.size]
+            values = gradient_of(before, after, after.reshape(-1)).reshape(self.capacity, -1)[: ids.size]
             slices = Slices(ids, values, one.table.shape)
             sliced[name] = sliced[name].joined(slices) if name in sliced else slices
         for name, slices in sliced.items():
             # A table that is also used as a whole has a whole gradient, as in TensorFlow.
             arrays[name] = total(slices) + arrays[name] if name in whole else slices
         return {name: gradient for name, gradient in arrays.items() if name in self.reached}
-
-
-def _gradient(before: Array, after: Array, made: Array) -> Array:
-    """What a slot's step of descent at the rate `RATE` says about its gradient; `made`, perhaps `after`, takes it."""
-    np.subtract(before.reshape(-1), after.reshape(-1), out=made)
-    made *= np.float32(1 / RATE)
-    return made
 
 
 def _is_gathered(node: Node, plan: Plan) -> bool:
