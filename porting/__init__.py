@@ -96,6 +96,8 @@ def save(
     noise: bool = True,
     metadata: Optional[Mapping[str, Any]] = None,
     references: Literal["sampled", "all", "outputs", "none"] = "sampled",
+    preprocessing: Any = None,
+    segments: int = 1,
 ) -> Network:
     """Save a Keras model, its weights and reference outputs of every layer to a folder. Needs Keras.
 
@@ -115,6 +117,9 @@ def save(
         references: what is kept of what Keras computed: of large tensors some numbers, so that the folder has about
             three times the bytes of the weights and 8 MB; all; the network's outputs alone, which prove no layer; or
             nothing.
+        preprocessing: a tokenizer or preprocessor of keras-hub, so that the saved network takes texts; its ids are
+            those that calling it gives. None: a task model's own, with the ids of the model's `predict`. False: none.
+        segments: how many texts a sample has that the preprocessor packs into one row.
 
     Raises:
         Unsupported: listing everything in the model that cannot be described.
@@ -134,6 +139,8 @@ def save(
         noise=noise,
         metadata=metadata,
         references=references,
+        preprocessing=preprocessing,
+        segments=segments,
         **({} if longest is None else {"longest": longest}),
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from .network import Array, Network
 from .preprocessing.front import Front
 from .text import TextVectorization
+from .text.rows import RowsOfTokens
 from .text.strings import to_text
 
 __all__ = ["Explanation", "Token", "explain_row"]
@@ -37,7 +38,7 @@ class Explanation:
 
     Attributes:
         inputs: by name, without the batch axis.
-        tokens: by call of a TextVectorization, the tokens that it found, those beyond its length too.
+        tokens: by call of a TextVectorization or a tokenizer, the tokens that it found, those beyond its length too.
         layers: by tensor (``dense:0``), what each layer made, without the batch axis.
         classes: the layers' Keras classes, by tensor.
     """
@@ -108,7 +109,7 @@ def explain_row(
     tokens = {}
     for name, step in steps.items():
         source = str(step.call.inputs[0]).rpartition(":")[0]
-        if isinstance(step.run, TextVectorization) and source in inputs:
+        if source in inputs and isinstance(step.run, (RowsOfTokens, TextVectorization)):
             tokens[name] = _tokens(step.run, inputs[source])
     ordered = [*(key for key in outputs if key.rpartition(":")[0] in steps)]
     ordered += [key for key in outputs if key not in ordered]
@@ -120,7 +121,9 @@ def explain_row(
     )
 
 
-def _tokens(layer: TextVectorization, texts: Array) -> list[Token]:
+def _tokens(layer: Union[RowsOfTokens, TextVectorization], texts: Array) -> list[Token]:
     found = layer.tokens(texts)[0]
+    if isinstance(layer, RowsOfTokens):
+        return [Token(token, number, layer.is_known(token)) for token, number in zip(found, layer.ids(found))]
     ids = layer.lookup.ids([token.encode("utf-8", "surrogateescape") for token in found]).tolist() if found else []
     return [Token(text, number, number >= layer.lookup.token_start) for text, number in zip(found, ids)]

@@ -77,6 +77,8 @@ class Preprocessing:
             built = LAYERS[layer.class_name](layer.config, layer.weights)
         except PortingError as error:
             raise refused(where, "is given a setting or a function of your own that C++ does not have") from error
+        if type(built) not in WRITERS:
+            raise refused(where, "is keras-hub's")
         if call.arguments:
             raise refused(where, f"is called with {', '.join(call.arguments)}")
         made = WRITERS[type(built)](self, name, built, [self.tensors[ref] for ref in tensors_in(call.inputs)], where)

@@ -7,7 +7,7 @@ that Keras passes on by itself are left out, and with them the operations that o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,7 @@ class Graph:
         remarks: of unfolded layers, by name: what their code does otherwise in training.
         computed: by unfolded layer, the weights whose numbers its code computed with as the network was walked.
         problems: everything that keeps the model from being saved.
+        prepare: where `inputs` are texts in front of the model: what makes the model's inputs of them in Keras.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -68,6 +69,7 @@ class Graph:
     remarks: dict[str, dict[str, Any]] = field(default_factory=dict)
     computed: dict[str, list[Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    prepare: Callable[[list[Any]], list[Any]] | None = None
 
     def operation(self, name: str) -> Any:
         """The layer or operation of that name."""

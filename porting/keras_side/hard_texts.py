@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 
-__all__ = ["STRANGE_WORDS", "hard_texts"]
+__all__ = ["FOR_TOKENIZERS", "STRANGE_WORDS", "hard_texts"]
 
 # What no vocabulary holds.
 STRANGE_WORDS = ("Zyzzyva!", "STRASSE", "über", "Ёлка", "don't", "...", "a\u00a0b", "\U0001f600", "e\u0301", "\u200b")
@@ -15,6 +15,50 @@ SPACES = (
     *" \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a",
     *"\u2028\u2029\u202f\u205f\u3000",
 )
+# What a tokenizer splits, folds, strips or leaves out, or keeps as it is.
+FOR_TOKENIZERS = (
+    *(
+        "it's",
+        "IT'S",
+        "we're",
+        "n't",
+        "019",
+        "20240",
+        "½x²",
+        "\u0969\u096c",
+        "Straße",
+        "İstanbul",
+        "ﬁne",
+        "Å",
+        "\u212b",
+    ),
+    *(
+        "e\u0323\u0301",
+        "\u0301",
+        "중국",
+        "\u1112\u1161",
+        "中文字",
+        "か\u3099",
+        "हिन्दी",
+        "\uf900",
+        "\U00020000",
+        "«a»",
+        "a–b",
+        "$5^2",
+    ),
+    *(
+        "👩\u200d👩\u200d👧",
+        "🏳\ufe0f\u200d🌈",
+        "a\u00adb",
+        "\ufeffa",
+        "a\x00b",
+        "\u1b44\u302e",
+        "\ufffe",
+        "\U0010ffff",
+        "\ue000",
+    ),
+    *("!!!???", "##", "x" * 101, "é" * 51, "end  ", "\n\n a", "\t\t", " \xa0\u2009\u202f\u3000"),
+)
 LONG_WORD = 40
 # Words of a vocabulary, from both of its ends, that come in every case of letters.
 IN_EVERY_CASE = 16
@@ -23,16 +67,17 @@ IN_A_ROW = 24
 MOST_ROWS = 48
 
 
-def hard_texts(words: Sequence[str], sentences: bool, kept: int | None) -> list[str]:
+def hard_texts(words: Sequence[str], sentences: bool, kept: int | None, further: Sequence[str] = ()) -> list[str]:
     """Texts for one case; few and long where they are sentences.
 
     Args:
         words: of the vocabulary.
         sentences: a text is split into words.
         kept: as many words of a text as the layer keeps; None: all.
+        further: what else a text may hold.
     """
     known = list(words) or ["text"]
-    parts = list(_parts(known))
+    parts = [*_parts(known), *further]
     if not sentences:
         return ["", *parts[: MOST_ROWS * 4]]
     length = kept or IN_A_ROW

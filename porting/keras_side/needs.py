@@ -10,6 +10,8 @@ import numpy as np
 
 from ..layers import RULES
 from ..network import Array, Call, Constant, Input, Layer, TensorRef, tensors_in
+from ..text.byte_pairs import byte_letters
+from .hard_texts import FOR_TOKENIZERS
 
 __all__ = ["Need", "find_needs"]
 
@@ -22,6 +24,11 @@ OTHER_NUMBERS = frozenset(
 # So many words of a vocabulary, half of them its last.
 MOST_CHOICES = 50
 WHOLE_TEXTS = (None, "None")
+# A word of a text may be some tokens; rows of hard texts hold no more words.
+TOKENS_A_WORD, MOST_KEPT = 4, 24
+TOKENIZERS = frozenset({"BytePairTokenizer", "WordPieceTokenizer"})
+# Layers that find words in texts.
+SPLIT = TOKENIZERS | {"TextVectorization"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Need:
         closed: the lookup takes nothing but its vocabulary.
         sentences: texts are made of several words.
         words: of a sentence, as many as the layer keeps; None: all.
+        further: what else than words a text may hold.
         span: the least and the largest number that is expected; None: about 0.
         mean, deviation: of the numbers that a Normalization expects, for the last axis or for all.
     """
@@ -53,6 +61,7 @@ class Need:
     closed: bool = False
     sentences: bool = False
     words: int | None = None
+    further: tuple[str, ...] = ()
     span: tuple[float, float] | None = None
     mean: Array | float = 0.0
     deviation: Array | float = 1.0
@@ -174,18 +183,44 @@ def _take_values(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> Non
 
 
 def _take_vocabulary(trace: _Trace, reached: _Ways, layer: Layer) -> None:
-    words = layer.weights["vocabulary"].tolist()
+    words = [spelled(word, layer) for word in layer.weights["vocabulary"].tolist()]
     known = words if len(words) <= MOST_CHOICES else [*words[: MOST_CHOICES // 2], *words[-MOST_CHOICES // 2 :]]
     if layer.config.get("invert"):
         known = list(range(-1, len(known) + 2))
-    is_text = layer.class_name == "TextVectorization"
+    is_text = layer.class_name in SPLIT
     trace.change(
         reached,
         choices=tuple(known),
         closed=not is_text and layer.config.get("num_oov_indices", 1) == 0,
-        sentences=is_text and layer.config.get("split") not in WHOLE_TEXTS,
-        words=layer.config.get("output_sequence_length") if is_text else None,
+        sentences=is_text and layer.config.get("split", True) not in WHOLE_TEXTS,
+        words=_words_kept(layer) if is_text else None,
+        further=_further(layer),
     )
+
+
+def _further(layer: Layer) -> tuple[str, ...]:
+    """What a tokenizer may take for something else, its special tokens between words first."""
+    if layer.class_name not in TOKENIZERS:
+        return ()
+    special = [*layer.config.get("special_tokens", ()), *layer.config.get("unsplittable_tokens", ())]
+    return (*(f"a{token}b {token} {token.lower()}" for token in special[:8]), *FOR_TOKENIZERS)
+
+
+def _words_kept(layer: Layer) -> int | None:
+    """How many words of a text a layer keeps at least, where it keeps so many tokens; None: all."""
+    if layer.class_name == "TextVectorization":
+        return layer.config.get("output_sequence_length")
+    return min(MOST_KEPT, max(1, layer.config["sequence_length"] // TOKENS_A_WORD))
+
+
+def spelled(word: Any, layer: Layer) -> Any:
+    """A word of a vocabulary as it stands in a text."""
+    if layer.class_name == "WordPieceTokenizer":
+        return word.removeprefix(layer.config["suffix_indicator"])
+    if layer.class_name == "BytePairTokenizer":
+        bytes_of = {letter: byte for byte, letter in byte_letters().items()}
+        return bytes(bytes_of.get(letter, ord("?")) for letter in word).decode("utf-8", "replace").strip()
+    return word
 
 
 def _take_rescaling(trace: _Trace, reached: _Ways, config: Mapping[str, Any]) -> None:

@@ -22,6 +22,9 @@ from .which_keras import front_of
 
 __all__ = ["restore"]
 
+# Of keras-hub: they stand in front of a model, and are no part of it.
+OF_HUB = frozenset({"BytePairTokenizer", "MultiSegmentPacker", "StartEndPacker", "WordPieceTokenizer"})
+
 log = logging.getLogger(__name__)
 
 SAME_NAMES = "name the model's layers as the saved ones"
@@ -79,6 +82,8 @@ def _without_preprocessing(network: Network, graph: Graph, front: Front) -> tupl
         if layer.class_name not in PREPROCESSING:
             continue
         del layers[name]
+        if layer.class_name in OF_HUB:
+            continue
         if name not in graph.layers or front.class_name(graph.layers[name]) != layer.class_name:
             problems.append(Problem(f"layer {name!r}", "is not in the model", SAME_NAMES))
             continue

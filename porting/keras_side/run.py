@@ -212,6 +212,8 @@ def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
 def run_model(model: Any, graph: Graph, front: Front, inputs: Mapping[str, Array]) -> list[Array]:
     """The model's own outputs, flat, in the order of the graph's output references."""
     tensors = [front.to_tensor(inputs[given.name], given.dtype) for given in graph.inputs]
+    if graph.prepare is not None:
+        tensors = graph.prepare(tensors)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = front.run_model(model, tensors)

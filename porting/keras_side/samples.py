@@ -201,7 +201,7 @@ def make_texts(needs: Sequence[Need], length: int) -> dict[str, Array] | None:
         length: the size of open axes.
     """
     texts = {
-        need.input.name: hard_texts([str(word) for word in need.choices], need.sentences, need.words)
+        need.input.name: hard_texts([str(word) for word in need.choices], need.sentences, need.words, need.further)
         for need in needs
         if need.input.dtype == "string" and not need.closed
     }

@@ -15,6 +15,7 @@ from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
 from .graph import Graph, Step, walk
+from .hub import find_texts, put_in_front
 from .keras_api import Front
 from .layers import check_layer, check_numbers_of, id_limit, is_code, parts_of
 from .needs import find_needs
@@ -42,6 +43,8 @@ def save(
     noise: bool = True,
     metadata: Mapping[str, Any] | None = None,
     references: str = "sampled",
+    preprocessing: Any = None,
+    segments: int = 1,
 ) -> Network:
     """Save a Keras model as a folder that the other environments read.
 
@@ -64,6 +67,9 @@ def save(
             some numbers, so that a folder has about three times the bytes of the weights and 8 MB. ``"all"``: every
             number. ``"outputs"``: the network's outputs alone, so that no layer is proved by itself. ``"none"``:
             no outputs, so that `check` has nothing to compare.
+        preprocessing: a tokenizer or preprocessor of keras-hub, so that the saved network takes texts; its ids are
+            those that calling it gives. None: a task model's own, with the ids of the model's `predict`. False: none.
+        segments: how many texts a sample has that the preprocessor packs into one row.
 
     Returns:
         The saved network.
@@ -89,6 +95,8 @@ def save(
         longest=longest,
         noise=noise,
         references=references,
+        preprocessing=preprocessing,
+        segments=segments,
     )
     network = replace(network, metadata=told)
     if folder is not None:
@@ -108,17 +116,27 @@ def describe(
     longest: int = LONGEST,
     noise: bool = True,
     references: str = "sampled",
+    preprocessing: Any = None,
+    segments: int = 1,
 ) -> Network:
     """The network that `save` would write."""
     if references not in REFERENCES:
         raise Mismatch(Problem("references", f"is {references!r}", f"give one of {', '.join(REFERENCES)}"))
     front = front_of(model)
     check_is_graph(model, front)
+    texts = find_texts(model, preprocessing, segments)
     arguments = (model, samples, name or model.name, progress or _silent, front, noise, references)
+
+    def walked(keep_masks: bool = False) -> Graph:
+        graph = walk(model, front, keep_masks=keep_masks, whole=whole, longest=longest)
+        if texts is not None and not graph.problems:
+            put_in_front(graph, texts)
+        return graph
+
     try:
-        return _describe(walk(model, front, whole=whole, longest=longest), *arguments)
+        return _describe(walked(), *arguments)
     except MaskLostError:
-        return _describe(walk(model, front, keep_masks=True, whole=whole, longest=longest), *arguments)
+        return _describe(walked(keep_masks=True), *arguments)
 
 
 def _describe(

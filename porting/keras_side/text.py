@@ -7,6 +7,7 @@ which TensorFlow's tables never use, cuts off NULs at the end of tokens, and fai
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,23 @@ import numpy as np
 from ..errors import Problem, Unsupported
 from ..network import Array
 
-__all__ = ["preprocessing_config", "preprocessing_weights"]
+__all__ = ["Described", "preprocessing_config", "preprocessing_weights"]
 
 LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})
 # What the weights hold, or what only tells Keras how to build the layer again.
 NOT_IN_CONFIG = frozenset({"build_config", "idf_weights", "input_mean", "input_variance", "vocabulary"})
+
+
+class Described(ABC):
+    """A layer that says itself what `porting.text` makes its function of."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Its config, as JSON values."""
+
+    @abstractmethod
+    def tables(self) -> dict[str, Array]:
+        """Its arrays by name."""
 
 
 def preprocessing_weights(layer: Any) -> dict[str, Array]:
@@ -37,6 +50,8 @@ def preprocessing_weights(layer: Any) -> dict[str, Array]:
     Raises:
         Unsupported: for a layer that is not adapted, or not built.
     """
+    if isinstance(layer, Described):
+        return layer.tables()
     kind = _keras_class(layer)
     if kind in LOOKUPS:
         return _lookup_weights(layer)
@@ -59,6 +74,8 @@ def preprocessing_config(layer: Any) -> dict[str, Any]:
     them as it splits text into characters. A callable is ``{"class_name": "function", "config": its name}``: whoever
     ports the layer gives a function in its place.
     """
+    if isinstance(layer, Described):
+        return layer.settings()
     config = {key: _json(value) for key, value in layer.get_config().items() if key not in NOT_IN_CONFIG}
     if _keras_class(layer) in {"Discretization", "Normalization"}:
         for key in ("bin_boundaries", "mean", "variance"):

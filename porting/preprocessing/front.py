@@ -145,7 +145,9 @@ def split_front(network: Network, own: Functions = TEXT_FUNCTIONS) -> tuple[Opti
     read = {ref for call in rest for ref in call.reads()}
     inputs = tuple(one for ref, one in made.items() if ref in read)
     refs = tuple(ref for ref in network.output_refs() if ref not in made)
-    layers = {name: layer for name, layer in network.layers.items() if any(call.layer == name for call in rest)}
+    # A layer that nobody calls may keep the weights of one that is called.
+    gone = {step.layer.name for step in steps} - {call.layer for call in rest}
+    layers = {name: layer for name, layer in network.layers.items() if name not in gone}
     cases = tuple(_core_case(case, inputs, rest) for case in network.cases)
     return Front(tuple(steps), inputs), replace(
         network, inputs=inputs, calls=tuple(rest), layers=layers, outputs=refs, cases=cases

@@ -1,4 +1,4 @@
-"""Keras' preprocessing layers without TensorFlow: the same ids on any text, with Python and numpy alone.
+"""Keras' preprocessing layers and keras-hub's tokenizers: the same ids on any text, with Python and numpy alone.
 
 ::
 
@@ -15,28 +15,39 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..network import Array
+from .byte_pairs import BytePairTokenizer
 from .categories import CategoryEncoding, Discretization, HashedCrossing, Hashing
 from .lookup import IntegerLookup, StringLookup
+from .packing import MultiSegmentPacker, StartEndPacker
 from .vectorization import TextVectorization
+from .wordpiece import WordPieceTokenizer
 
 __all__ = [
     "LAYERS",
+    "BytePairTokenizer",
     "CategoryEncoding",
     "Discretization",
     "HashedCrossing",
     "Hashing",
     "IntegerLookup",
+    "MultiSegmentPacker",
+    "StartEndPacker",
     "StringLookup",
     "TextVectorization",
+    "WordPieceTokenizer",
 ]
 
 # From Keras' class name to what makes its function of a config and weights.
 LAYERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Array]], Callable[..., Array]]] = {
+    "BytePairTokenizer": BytePairTokenizer.from_layer,
     "CategoryEncoding": CategoryEncoding.from_layer,
     "Discretization": Discretization.from_layer,
     "HashedCrossing": HashedCrossing.from_layer,
     "Hashing": Hashing.from_layer,
     "IntegerLookup": IntegerLookup.from_layer,
+    "MultiSegmentPacker": MultiSegmentPacker.from_layer,
+    "StartEndPacker": StartEndPacker.from_layer,
     "StringLookup": StringLookup.from_layer,
     "TextVectorization": TextVectorization.from_layer,
+    "WordPieceTokenizer": WordPieceTokenizer.from_layer,
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Union
 
 import numpy as np
 
 from ..text import (
+    BytePairTokenizer,
     CategoryEncoding,
     Discretization,
     HashedCrossing,
@@ -15,11 +17,13 @@ from ..text import (
     IntegerLookup,
     StringLookup,
     TextVectorization,
+    WordPieceTokenizer,
 )
 from ..text.categories import CROSSING_KEY
 from ..text.strings import to_bytes
 from .functions import as_bytes, function_node, new_name, refused
 from .text import write_vectorization
+from .tokenizers import write_packing, write_tokenizer
 from .trace import ATOM, PRODUCT, Node, Trace, Traced
 
 __all__ = ["write_preprocessing"]
@@ -34,6 +38,8 @@ def write_preprocessing(trace: Trace, function: Callable[..., Any], inputs: Sequ
     xs = inputs[0] if isinstance(inputs[0], list) else list(inputs)
     if isinstance(function, HashedCrossing):
         return write_crossing(trace, function, xs)
+    if isinstance(function, partial):
+        return write_packing(trace, function, xs)
     if isinstance(function, CategoryEncoding):
         return write_category_encoding(trace, function, *xs)
     for kind, write in WRITERS.items():
@@ -248,6 +254,8 @@ def write_crossing(trace: Trace, layer: HashedCrossing, xs: Sequence[Traced]) ->
 
 WRITERS: dict[type, Callable[..., Node]] = {
     TextVectorization: write_vectorization,
+    BytePairTokenizer: write_tokenizer,
+    WordPieceTokenizer: write_tokenizer,
     StringLookup: write_string_lookup,
     IntegerLookup: write_integer_lookup,
     Discretization: write_discretization,

@@ -19,7 +19,7 @@ from ..layers import windows
 from ..layers.rule import Refusal
 from ..network import Array
 from ..numpy_side import activations, convolutions, images, operations, positions, recurrence, scaling, transforms
-from ..text import categories, hashes, lookup, strings
+from ..text import byte_pairs, categories, hashes, lookup, packing, rows, strings, wordpiece
 
 __all__ = ["HELPERS", "joined", "sources_of"]
 
@@ -72,6 +72,16 @@ for defining, names in (
     (lookup, ["hash_bins"]),
     (sys.modules[Refusal.__module__], ["Refusal"]),
     (strings, ["to_text"]),
+    (rows, ["rows_of"]),
+    (packing, ["NO_TOKEN", "kept_sizes", "pack_between", "pack_segments", "place_row"]),
+    (wordpiece, ["CJK", "HANGUL", "LONGEST_WORD", "MOST_WORDS", "WordPieces", "in_canonical_order", "in_class"]),
+    (
+        byte_pairs,
+        [
+            *("BLANKS", "FURTHER_BLANKS", "MARK", "MOST_PARTS"),
+            *("BytePairs", "RegexWords", "WholeText", "byte_letters", "merged"),
+        ],
+    ),
     (noise, ["size_of", "unit_of"]),
     (network, ["places"]),
     (

@@ -128,7 +128,7 @@ class Written:
         imports += [one for one in self.trace.imports if one not in (*imports, "import numpy as np")]
         tools = [*(["islice"] if self._takes_lines() else []), *(["product"] if "product(" in body else [])]
         imports += [f"from itertools import {', '.join(tools)}"] if tools else []
-        collected = [one for one in ("Callable", "Iterable", "Iterator", "Sequence") if f"{one}[" in body]
+        collected = [one for one in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence") if f"{one}[" in body]
         imports += [f"from collections.abc import {', '.join(collected)}"] if collected else []
         typing = [one for one in ("Any", "Optional", "Union") if re.search(rf"\b{one}\b", body)]
         imports += [f"from typing import {', '.join(typing)}"] if typing else []
