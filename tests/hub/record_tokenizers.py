@@ -1,42 +1,25 @@
-"""Record what keras-hub's tokenizers make of hard texts, for tests without Keras: tests/text/tokenizers.json.gz.
+"""Record byte-level BPE of hard texts for tests without Keras, tests/text/byte_pairs.json.gz, and a network of texts.
 
-Run in the environment of keras-hub: ``python -m tests.hub.record_tokenizers``.
+The ids are those of the library ``tokenizers`` as keras-hub makes and calls it. Run in the environment of keras-hub:
+``python -m tests.hub.record_tokenizers``; with the word ``network`` it saves tests/golden/texts_bert instead.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-import keras_hub
-import numpy as np
-import tensorflow as tf
+from tests.hub.tokenizers import BYTE_PAIRS, HARD, PIECES
 
-from porting.keras_side.hub import HubTexts
-from porting.keras_side.hub_layers import Tokenizer, tokenizer_for
-from tests.hub.tokenizers import BYTE_PAIRS, HARD, PIECES, Made
+__all__ = ["GOLDEN", "NETWORK"]
 
-__all__ = ["GOLDEN", "LENGTH", "Rows", "layer_of"]
-
-GOLDEN = Path(__file__).parents[1] / "text" / "tokenizers.json.gz"
-LENGTH = 120
-# What only some characters have an entry in, and those that all tokenizers of a kind share.
-BY_CHARACTER, SHARED = ("decomposed", "folds"), ("accents", "blanks", "letters", "marks", "numbers")
-# The others would be traced for minutes, and are compared in this environment.
-IN_A_GRAPH = ("special bytes", "many special", "prefix", "disordered")
-
-
-class Rows:
-    """Stands for a preprocessor whose rows have one length."""
-
-    sequence_length = LENGTH
-
-
-def layer_of(made: Made, in_graph: bool) -> Tokenizer:
-    """A tokenizer as the exporter calls and describes it."""
-    return tokenizer_for(HubTexts(Rows, made.build(keras_hub), in_graph, 1), "tokenizer")
+GOLDEN = Path(__file__).parents[1] / "text" / "byte_pairs.json.gz"
+NETWORK = Path(__file__).parents[1] / "golden" / "texts_bert"
+# Of those that give their special tokens themselves, the classes of models are left to `test_texts`.
+NAMES = ("bytes", "prefix", "special bytes", "many special", "special, prefix", "disordered")
 
 
 def texts() -> list[str]:
@@ -46,25 +29,49 @@ def texts() -> list[str]:
 
 
 def record() -> dict[str, Any]:
-    given, tokenizers, shared = texts(), {}, {}
-    letters = set("".join(given))
-    for name, made in {**BYTE_PAIRS, **PIECES}.items():
-        for in_graph in (True, False) if name in IN_A_GRAPH else (False,):
-            layer = layer_of(made, in_graph)
-            tables = layer.tables()
-            shared.update((key, tables.pop(key).tolist()) for key in SHARED if key in tables)
-            for key in BY_CHARACTER:
-                if key in tables:
-                    shared[key] = [one for one in tables.pop(key).tolist() if one[0] in letters]
-            rows = np.asarray(layer.call(tf.constant(given)))
-            tokenizers[f"{name}, {'in a graph' if in_graph else 'called'}"] = {
-                "class": type(layer).__name__,
-                "config": layer.settings(),
-                "tables": {key: array.tolist() for key, array in tables.items()},
-                "ids": [[one for one in row if one != layer.fill] for row in rows.tolist()],
-            }
-    return {"keras_hub": keras_hub.__version__, "texts": given, "shared": shared, "tokenizers": tokenizers}
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    given, found = texts(), {}
+    for name in NAMES:
+        settings = BYTE_PAIRS[name].settings
+        rules = [tuple(rule.split(" ")) for rule in settings["merges"]]
+        tokenizer = Tokenizer(models.BPE(vocab=settings["vocabulary"], merges=rules))
+        special = list(settings.get("unsplittable_tokens", ()))
+        tokenizer.add_special_tokens(special)
+        prefix = settings.get("add_prefix_space", False)
+        # keras-hub gives its pattern as a string, which no text holds: nothing is split.
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=False)
+        found[name] = {
+            "config": {"add_prefix_space": prefix, "unsplittable_tokens": special, "splits": "tokenizers"},
+            "vocabulary": list(settings["vocabulary"]),
+            "merges": settings["merges"],
+            "ids": [tokenizer.encode(text).ids for text in given],
+        }
+    return {"texts": given, "tokenizers": found}
+
+
+def save_network() -> None:
+    """A small BERT over texts, with its preprocessor; of what Keras computed, the ids and the outputs."""
+    import keras_hub
+
+    import porting
+
+    models, pieces = keras_hub.models, PIECES["bert"]
+    backbone = models.BertBackbone(
+        vocabulary_size=len(pieces.settings["vocabulary"]),
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=12,
+        max_sequence_length=16,
+    )
+    preprocessor = models.BertTextClassifierPreprocessor(pieces.build(keras_hub), sequence_length=16)
+    task = models.BertTextClassifier(backbone=backbone, num_classes=3, preprocessor=preprocessor)
+    porting.save(task, NETWORK, noise=False, references="outputs")
 
 
 if __name__ == "__main__":
-    GOLDEN.write_bytes(gzip.compress(json.dumps(record(), separators=(",", ":")).encode(), mtime=0))
+    if sys.argv[1:] == ["network"]:
+        save_network()
+    else:
+        GOLDEN.write_bytes(gzip.compress(json.dumps(record(), separators=(",", ":")).encode(), mtime=0))

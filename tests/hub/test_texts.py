@@ -15,14 +15,26 @@ from hypothesis import HealthCheck, given, settings
 
 import porting
 from porting import Mismatch, Unsupported
+from porting.keras_side.hub import HubTexts
+from porting.keras_side.hub_layers import Tokenizer, tokenizer_for
 from porting.text import LAYERS
-from tests.hub.record_tokenizers import layer_of
 from tests.hub.tokenizers import BYTE_PAIRS, HARD, PIECES, TEXTS, Made
 
 BATCHES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 WAYS = [(name, True) for name in (*BYTE_PAIRS, *PIECES)] + [(name, False) for name in BYTE_PAIRS]
 REVIEWS = ["hello a b", "", "abab hello 2024!", "e\u0301 中文 <s> a", *HARD[:40:3]]
 pytestmark = pytest.mark.filterwarnings("ignore:[\\s\\S]*(softmax over axis|unbuilt state):UserWarning")
+
+
+class Rows:
+    """Stands for a preprocessor whose rows have one length."""
+
+    sequence_length = 150
+
+
+def layer_of(made: Made, in_graph: bool) -> Tokenizer:
+    """A tokenizer as the exporter calls and describes it."""
+    return tokenizer_for(HubTexts(Rows, made.build(keras_hub), in_graph, 1), "tokenizer")
 
 
 @cache
