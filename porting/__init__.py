@@ -223,7 +223,7 @@ def predict_files(
         prefix: stands in front of the outputs' names.
         engine, device: as `load` takes them.
         rules: the paths of files with rules, as `load` takes them.
-        batch_size: as `PortedNetwork.predict` takes it.
+        batch_size: as `PortedNetwork.predict` takes it; 256 by default, where texts are not padded to the longest.
         scheduler: the address of a dask scheduler whose workers score.
         workers: so many processes of this machine score. Without either this process does.
         patience: seconds to wait for a scheduler or workers that do not answer.
