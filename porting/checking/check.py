@@ -17,11 +17,12 @@ from ..engine import Engine
 from ..errors import PortingError
 from ..network import Array, Call, Case, Network, TensorRef
 from .judging import Judge, comparable
+from .report import Report
 from .runs import check_runs
 from .shifted import agrees, shifted_layer, shifted_network
 from .shown import of_one_value, unshown, whole_tensors
 from .tolerance import difference
-from .verdicts import Evidence, LayerVerdict, Report, RunVerdict, some_names
+from .verdicts import Evidence, LayerVerdict, RunVerdict, some_names
 
 __all__ = ["check_network"]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 import numpy as np
 
 from ..network import Array
 from .pictures import as_grid, data_url, diverging, png, window
-
-if TYPE_CHECKING:
-    from .verdicts import Evidence, LayerVerdict, Report
+from .verdicts import Evidence, Findings, LayerVerdict
 
 __all__ = ["fragment", "page"]
 
@@ -91,20 +89,20 @@ font:15px/1.5 system-ui,sans-serif;color:var(--ink);max-width:62rem;margin:0 aut
 """
 
 
-def page(report: Report) -> str:
+def page(report: Findings) -> str:
     """The whole page."""
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     title = f"<title>{escape(report.name)}: {escape(report.verdict())}</title>"
     return f"<!doctype html>\n<html lang=en><head>{head}{title}</head>\n<body>{fragment(report)}</body></html>\n"
 
 
-def fragment(report: Report) -> str:
+def fragment(report: Findings) -> str:
     """What stands in the page's body, and in a notebook's cell."""
     parts = [_verdict(report), _runs(report), _layers(report), _remarks(report), _words()]
     return f"<style>{STYLE}</style>\n<div class=porting>{''.join(parts)}</div>"
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: Findings) -> str:
     kind = "bad" if not report.ok else "" if report.proved else "weak"
     first, run = report.first_departure, next((run for run in report.runs if not run.ok), None)
     told = ""
@@ -127,7 +125,7 @@ def _verdict(report: Report) -> str:
     )
 
 
-def _runs(report: Report) -> str:
+def _runs(report: Findings) -> str:
     if not report.runs:
         return ""
     rows = []
@@ -139,7 +137,7 @@ def _runs(report: Report) -> str:
     return f"<h2>What predict runs</h2><table class=runs>{''.join(rows)}</table>"
 
 
-def _layers(report: Report) -> str:
+def _layers(report: Findings) -> str:
     first = report.first_departure
     return f"<h2>Layers</h2>{_tree(report.layers, '', first)}"
 
@@ -239,7 +237,7 @@ def _largest(grid: Array) -> float:
     return float(finite.max(initial=0.0))
 
 
-def _remarks(report: Report) -> str:
+def _remarks(report: Findings) -> str:
     # What predict does stands further up.
     found = [one for one in report.remarks() if not one.startswith("predict ")]
     return f"<h2>To be known</h2><ul>{''.join(f'<li>{escape(one)}</li>' for one in found)}</ul>" if found else ""

@@ -10,10 +10,9 @@ import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..network import Array
-from .page import fragment, page
 from .tolerance import Outcome
 
-__all__ = ["Evidence", "LayerVerdict", "Report", "RunVerdict", "some_names"]
+__all__ = ["Evidence", "Findings", "LayerVerdict", "RunVerdict", "some_names"]
 
 # References that vary by less than this many allowances could hide a wrong port.
 SENSITIVE = 20.0
@@ -207,7 +206,7 @@ class RunVerdict:
 
 
 @dataclass
-class Report:
+class Findings:
     """The verdict on a network.
 
     Attributes:
@@ -309,14 +308,6 @@ class Report:
             "runs": [one.to_json() for one in self.runs],
             "notes": self.remarks(),
         }
-
-    def to_html(self) -> str:
-        """The report as one page of HTML that needs nothing else."""
-        return page(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return fragment(self)
 
     def __str__(self) -> str:
         return "\n".join([self.headline(), *self.rows(), *self.remarks()])
