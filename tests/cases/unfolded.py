@@ -188,6 +188,22 @@ def slices(keras: Any) -> Any:
     return keras.Model(given, Sliced()(given))
 
 
+def fewer_places_than_features(keras: Any) -> Any:
+    """Positions of which there are fewer than features, as in BERT: rows of a weight, which learns."""
+    ops = keras.ops
+
+    class Places(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.places = self.add_weight(shape=(45, shape[-1]), name="places")
+
+        def call(self, x: Any) -> Any:
+            places = ops.slice(ops.convert_to_tensor(self.places), (0, 0), (ops.shape(x)[1], x.shape[-1]))
+            return x + ops.broadcast_to(places, ops.shape(x))
+
+    given = keras.Input((None, 50))
+    return keras.Model(given, keras.layers.Dense(2)(Places()(given)))
+
+
 def an_output_that_nobody_reads(keras: Any) -> Any:
     """A layer may return an array beside what it computes, as keras-hub's do where they are not told to keep scores."""
 
@@ -600,6 +616,7 @@ CASES = [
             tied_logits,
             weights_of_weights,
             slices,
+            fewer_places_than_features,
             an_output_that_nobody_reads,
             places_picked_by_row,
             lists_and_dicts,

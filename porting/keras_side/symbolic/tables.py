@@ -144,7 +144,7 @@ class Tables:
         """An array, a weight, or the numbers of a weight arranged otherwise, for every row of a tensor beside it."""
         array = self._at(tensor, {}, 1)
         for variable in variables:
-            found = self._arranged(tensor, variable, array)
+            found = self._arranged(tensor, variable, array, 1)
             if found is None:
                 continue
             axes, _ = found
@@ -288,8 +288,9 @@ class Tables:
         self, tensor: Any, variables: Sequence[Any], whole: Array, places: list[Any]
     ) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
         """The array or the weight that a table is made of, its axes in their order there, and its shape then."""
+        longest = whole.shape[places[0][0]] if places else 1
         for variable in variables:
-            found = self._arranged(tensor, variable, whole)
+            found = self._arranged(tensor, variable, whole, longest)
             if found is None:
                 continue
             axes, start = found
@@ -306,14 +307,16 @@ class Tables:
             return variable, axes, (rows, *whole.shape[1:])
         return whole, tuple(range(whole.ndim)), whole.shape
 
-    def _arranged(self, tensor: Any, variable: Any, whole: Array) -> Optional[tuple[tuple[int, ...], int]]:
-        """How a table holds a weight's numbers, whatever they are: its axes in which order, and from which row on.
+    def _arranged(
+        self, tensor: Any, variable: Any, whole: Array, longest: int
+    ) -> Optional[tuple[tuple[int, ...], int]]:
+        """How a table of this length holds a weight's numbers, whatever they are: its axes' order, and the first row.
 
         None where it holds others, or not all numbers of its rows.
         """
         if variable.dtype != whole.dtype.name or not variable.shape or not whole.size:
             return None
-        env = dict.fromkeys(self._keys(tensor), max(whole.shape, default=1))
+        env = dict.fromkeys(self._keys(tensor), longest)
         with _probing(variable) as probe:
             found = self._tried(tensor, env, 1)
         if found is None or found.size != whole.size:
