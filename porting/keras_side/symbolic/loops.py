@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import keras
 from keras import ops
@@ -10,14 +10,14 @@ from keras.src import tree
 
 from .layers import RowsAsSteps, StepsAsRows
 from .nodes import Untraceable, is_symbolic
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
+from .running import Running
 
 __all__ = ["time_distributed", "unrolled"]
 
 
-def time_distributed(tracer: Tracer, layer: Any, inputs: Any, training: Optional[bool] = None, mask: Any = None) -> Any:
+def time_distributed(
+    tracer: Running, layer: Any, inputs: Any, training: Optional[bool] = None, mask: Any = None
+) -> Any:
     """What ``TimeDistributed.call`` returns: its layer applied to every step as to a row of its own."""
     held = layer.layer
     if mask is not None and held._call_has_mask_arg:
@@ -32,7 +32,7 @@ def time_distributed(tracer: Tracer, layer: Any, inputs: Any, training: Optional
     return tracer.put_in(RowsAsSteps(), made, inputs)
 
 
-def unrolled(tracer: Tracer, step: Any, inputs: Any, initial_states: Any, settings: dict[str, Any]) -> Any:
+def unrolled(tracer: Running, step: Any, inputs: Any, initial_states: Any, settings: dict[str, Any]) -> Any:
     """What ``keras.backend.rnn`` returns, one step after the other: the last output, all outputs, the last states."""
     mask, backwards = settings.get("mask"), settings.get("go_backwards", False)
     if not is_symbolic(inputs) or settings.get("constants") or settings.get("time_major"):
@@ -55,7 +55,7 @@ def unrolled(tracer: Tracer, step: Any, inputs: Any, initial_states: Any, settin
     return outputs[-1], ops.stack(outputs, axis=1), tree.pack_sequence_as(initial_states, states)
 
 
-def _of_the_data(tracer: Tracer, state: Any, inputs: Any) -> Any:
+def _of_the_data(tracer: Running, state: Any, inputs: Any) -> Any:
     """A state made of the batch's size alone, such as zeros, as a tensor of the data.
 
     What the first step computes with it and with weights would else be numbers of the time when the network was saved.

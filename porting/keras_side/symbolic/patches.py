@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras.src import backend
@@ -17,9 +17,7 @@ from keras.src.ops.operation import Operation
 from . import sized
 from .loops import unrolled
 from .nodes import Untraceable, is_library, tensors_in
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
+from .running import Running
 
 __all__ = ["patched"]
 
@@ -33,7 +31,7 @@ NAMES = "object_name_uids"
 
 
 @contextmanager
-def patched(tracer: Tracer) -> Iterator[None]:
+def patched(tracer: Running) -> Iterator[None]:
     """Keras as the tracer needs it; whatever is asked of it by Keras' own code stays as it was."""
     undo: list[tuple[Any, str, Any, bool]] = []
 
@@ -64,7 +62,7 @@ def patched(tracer: Tracer) -> Iterator[None]:
 
 
 @contextmanager
-def _tensorflow(tracer: Tracer) -> Iterator[None]:
+def _tensorflow(tracer: Running) -> Iterator[None]:
     if backend.backend() != "tensorflow":
         yield
         return
@@ -74,7 +72,7 @@ def _tensorflow(tracer: Tracer) -> Iterator[None]:
         yield
 
 
-def _put_tensors(put: Put, tracer: Tracer) -> None:
+def _put_tensors(put: Put, tracer: Running) -> None:
     getitem = KerasTensor.__getitem__
 
     def shape(tensor: Any) -> Any:
@@ -104,7 +102,7 @@ def _asks_for_sizes(frame: Any) -> bool:
     return frame.f_code.co_name == "shape" and str(frame.f_globals.get("__name__")).endswith("ops.core")
 
 
-def _put_calls(put: Put, tracer: Tracer) -> None:
+def _put_calls(put: Put, tracer: Running) -> None:
     symbolic_call, call, add_loss = Operation.symbolic_call, keras.layers.Layer.__call__, keras.layers.Layer.add_loss
 
     def applied(operation: Any, *args: Any, **kwargs: Any) -> Any:
@@ -136,7 +134,7 @@ def _put_calls(put: Put, tracer: Tracer) -> None:
     put(keras.layers.Layer, "add_loss", noted)
 
 
-def _put_makers(put: Put, tracer: Tracer) -> None:
+def _put_makers(put: Put, tracer: Running) -> None:
     """Functions that make arrays of given sizes."""
     for name, shape_of in sized.MAKERS.items():
         module = backend.core if name == "slice" else backend.numpy
@@ -159,7 +157,7 @@ def _put_makers(put: Put, tracer: Tracer) -> None:
         put(backend.numpy, name, arranged)
 
 
-def _put_variables(put: Put, tracer: Tracer) -> None:
+def _put_variables(put: Put, tracer: Running) -> None:
     kind = keras.Variable
     base = next(one for one in kind.__mro__ if "value" in vars(one))
     value, getitem = vars(base)["value"], base.__getitem__
@@ -193,7 +191,7 @@ def _put_variables(put: Put, tracer: Tracer) -> None:
                 put(base, f"__{side}__", _operator(tracer, plain, getattr(kops, name), side.startswith("r")))
 
 
-def _operator(tracer: Tracer, plain: Any, function: Any, swapped: bool) -> Any:
+def _operator(tracer: Running, plain: Any, function: Any, swapped: bool) -> Any:
     def operator(variable: Any, other: Any) -> Any:
         if isinstance(other, KerasTensor):
             return function(other, variable) if swapped else function(variable, other)
@@ -202,7 +200,7 @@ def _operator(tracer: Tracer, plain: Any, function: Any, swapped: bool) -> Any:
     return operator
 
 
-def _put_loop(put: Put, tracer: Tracer) -> None:
+def _put_loop(put: Put, tracer: Running) -> None:
     plain = backend.rnn
 
     def rnn(step_function: Any, inputs: Any, initial_states: Any, **settings: Any) -> Any:
@@ -213,7 +211,7 @@ def _put_loop(put: Put, tracer: Tracer) -> None:
     put(backend, "rnn", rnn)
 
 
-def _put_random(put: Put, tracer: Tracer) -> None:
+def _put_random(put: Put, tracer: Running) -> None:
     for name in ("beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle") + (
         "truncated_normal",
         "uniform",

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from .layers import RowsAsSteps, Shaped, StepsAsRows
 from .nodes import is_symbolic
+from .running import Running
 from .sizes import same_size
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
 
 __all__ = ["reshaped"]
 
@@ -25,7 +23,7 @@ BATCH = 7
 Sizes = Sequence[Any]
 
 
-def reshaped(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Any:
+def reshaped(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
     """The reshape of a tensor of these sizes; None where it is neither way."""
     if len(wanted) == len(own) - 1 and _tail_is(wanted, own) and _joins(tracer, x, own[1], wanted[0]):
         return tracer.put_in(StepsAsRows(), x)
@@ -47,7 +45,7 @@ def reshaped(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Any:
     return None
 
 
-def _shaped(tracer: Tracer, x: Any, own: Sizes, wanted: list[int]) -> Any:
+def _shaped(tracer: Running, x: Any, own: Sizes, wanted: list[int]) -> Any:
     return x if list(own) == wanted else tracer.put_in(Shaped(wanted), x)
 
 
@@ -60,7 +58,7 @@ def _are_known(sizes: Sizes) -> bool:
     return all(isinstance(size, int) and size > 0 for size in sizes)
 
 
-def _joins(tracer: Tracer, x: Any, steps: Any, rows: Any) -> bool:
+def _joins(tracer: Running, x: Any, steps: Any, rows: Any) -> bool:
     """Whether a size in front is that of the batch times the steps."""
     if same_size(rows, -1):
         return True
@@ -72,7 +70,7 @@ def _joins(tracer: Tracer, x: Any, steps: Any, rows: Any) -> bool:
     return all(tracer.tables.number(rows, steps, many) == each * many for many in (11, 13))
 
 
-def _known(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Optional[list[int]]:
+def _known(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Optional[list[int]]:
     """The sizes behind the batch, -1 filled in; None where not all of them are numbers, or the rows are others."""
     tail = list(wanted[1:])
     if not _are_known(own[1:]) or any(map(is_symbolic, tail)):
@@ -89,5 +87,5 @@ def _known(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Optional[list[i
     return tail if _are_known(tail) else None
 
 
-def _is_size(tracer: Tracer, size: Any) -> bool:
+def _is_size(tracer: Running, size: Any) -> bool:
     return is_symbolic(size) and tracer.sizes.made_of_sizes(size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from string import ascii_lowercase, ascii_uppercase
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import keras
 import numpy as np
@@ -14,10 +14,8 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 from . import rows
 from .layers import Shaped
 from .nodes import Made, Untraceable, node_of, record, tensors_in
+from .running import Running
 from .sizes import same_size
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
 
 __all__ = ["MAKERS", "SPECIAL", "get_item", "item_of_weight", "made"]
 
@@ -116,7 +114,7 @@ MAKERS: dict[str, Callable[..., tuple[Any, str]]] = {
 }
 
 
-def made(tracer: Tracer, function: Any, shape_of: Any, args: Any, kwargs: Any) -> Any:
+def made(tracer: Running, function: Any, shape_of: Any, args: Any, kwargs: Any) -> Any:
     """A function of sizes noted in the graph."""
     if not all(tracer.sizes.made_of_sizes(one) for one in tensors_in((args, kwargs))):
         raise Untraceable(f"calls {function.__name__} with values of the data", FIX_IT)
@@ -130,7 +128,7 @@ def made(tracer: Tracer, function: Any, shape_of: Any, args: Any, kwargs: Any) -
 ARRANGING = ("transpose", "expand_dims", "squeeze", "reshape", "broadcast_to", "flip")
 
 
-def arranged_weight(tracer: Tracer, function: Any, weight: Any, args: Any, kwargs: Any) -> Any:
+def arranged_weight(tracer: Running, function: Any, weight: Any, args: Any, kwargs: Any) -> Any:
     """A rearranged weight noted in the graph."""
     if tensors_in((args, kwargs)):
         return function(weight, *args, **kwargs)
@@ -151,7 +149,7 @@ def _made_if_of_sizes(name: str) -> Callable[..., Any]:
     ]
     function = {"BroadcastTo": "broadcast_to", "Tile": "tile", "Repeat": "repeat", "Full": "full"}[name]
 
-    def apply(tracer: Tracer, operation: Any, x: Any) -> Any:
+    def apply(tracer: Running, operation: Any, x: Any) -> Any:
         given = [getattr(operation, one) for one in settings]
         if not tensors_in(given):
             return NotImplemented
@@ -164,7 +162,7 @@ def _made_if_of_sizes(name: str) -> Callable[..., Any]:
     return apply
 
 
-def _of_data(tracer: Tracer, name: str, x: Any, given: list[Any]) -> Any:
+def _of_data(tracer: Running, name: str, x: Any, given: list[Any]) -> Any:
     """Data spread along axes of 1: a product with ones of the sizes."""
     own = list(tracer.sizes.shape(x))
     wanted = list(given[0]) if name != "Repeat" else list(own)
@@ -185,7 +183,7 @@ def _of_data(tracer: Tracer, name: str, x: Any, given: list[Any]) -> Any:
     return keras.ops.cast(keras.ops.multiply(x, spread), x.dtype)
 
 
-def _reshape(tracer: Tracer, operation: Any, x: Any) -> Any:
+def _reshape(tracer: Running, operation: Any, x: Any) -> Any:
     wanted = operation.newshape
     if not isinstance(wanted, (list, tuple)):
         wanted = (wanted,)
@@ -203,7 +201,7 @@ def _reshape(tracer: Tracer, operation: Any, x: Any) -> Any:
     return NotImplemented if of_rows is None else of_rows
 
 
-def _reshaped_data(tracer: Tracer, x: Any, own: Sizes, wanted: Sizes) -> Any:
+def _reshaped_data(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
     """A reshape of data: of each row by itself, or of known axes that become rows of the batch, and back."""
     if not wanted or not (same_size(wanted[0], own[0]) or _fills_batch(own, wanted)):
         of_rows = rows.reshaped(tracer, x, own, wanted)
@@ -244,12 +242,12 @@ def _fills_batch(own: Sizes, wanted: Sizes) -> bool:
     return fixed[0] == fixed[1] and len(opened[0]) == len(opened[1]) and all(map(same_size, *opened))
 
 
-def _arange_of(tracer: Tracer, operation: Any, start: Any, stop: Any = None, step: Any = None) -> Any:
+def _arange_of(tracer: Running, operation: Any, start: Any, stop: Any = None, step: Any = None) -> Any:
     step = 1 if step is None else step
     return made(tracer, keras.ops.arange, _arange, (start, stop, step), {"dtype": operation.dtype})
 
 
-def _slice(tracer: Tracer, operation: Any, x: Any, start_indices: Any) -> Any:
+def _slice(tracer: Running, operation: Any, x: Any, start_indices: Any) -> Any:
     """`keras.ops.slice` with open sizes: rows of what is made of sizes, or a subscript of the data."""
     if not tensors_in((operation.shape, start_indices)):
         return NotImplemented
@@ -262,12 +260,12 @@ def _slice(tracer: Tracer, operation: Any, x: Any, start_indices: Any) -> Any:
     return x[tuple(key)]
 
 
-def _cast(tracer: Tracer, operation: Any, x: Any) -> Any:
+def _cast(tracer: Running, operation: Any, x: Any) -> Any:
     """A cast to the dtype that it has is the tensor itself, with its mask."""
     return x if x.dtype == backend.standardize_dtype(operation.dtype) else NotImplemented
 
 
-def _einsum(tracer: Tracer, operation: Any, *tensors: Any) -> Any:
+def _einsum(tracer: Running, operation: Any, *tensors: Any) -> Any:
     """In small letters, of which alone Keras tells the shape of what it makes."""
     used = operation.subscripts.replace(" ", "")
     free = [letter for letter in ascii_lowercase if letter not in used]
@@ -277,7 +275,7 @@ def _einsum(tracer: Tracer, operation: Any, *tensors: Any) -> Any:
     return keras.ops.einsum("".join(capitals.get(letter, letter) for letter in used), *tensors)
 
 
-def _unstack(tracer: Tracer, operation: Any, x: Any) -> Any:
+def _unstack(tracer: Running, operation: Any, x: Any) -> Any:
     """Parts of a tensor whose batch was moved off the front, one by one; see `_picked`."""
     node, axis = node_of(x), operation.axis
     if axis != 0 or node is None or type(node.operation).__name__ != "Transpose" or x._shape[0] is None:
@@ -311,7 +309,7 @@ def _parts(key: Any, rank: int) -> list[Any]:
     return parts
 
 
-def item_of_weight(tracer: Tracer, variable: Any, key: Any) -> Any:
+def item_of_weight(tracer: Running, variable: Any, key: Any) -> Any:
     """A subscript of a weight or of a constant, noted in the graph."""
     parts = _parts(key, len(variable.shape))
     shape: list[Optional[int]] = []
@@ -332,7 +330,7 @@ def item_of_weight(tracer: Tracer, variable: Any, key: Any) -> Any:
     return record(operation, (variable, tuple(parts)), {}, operation.made)
 
 
-def get_item(tracer: Tracer, x: Any, key: Any, plain: Any) -> Any:
+def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
     """A subscript of a tensor: new axes apart, since Keras' own cannot say their shape, and slices by its own sizes."""
     parts = _parts(key, len(x._shape))
     if tracer.sizes.made_of_sizes(x) and tensors_in(parts):
@@ -368,7 +366,7 @@ def _picked(x: Any, key: tuple[Any, ...], plain: Any) -> Any:
     return made if order == sorted(order) else keras.ops.transpose(made, order)
 
 
-def _fixed(tracer: Tracer, x: Any, axis: int, part: Any) -> Any:
+def _fixed(tracer: Running, x: Any, axis: int, part: Any) -> Any:
     """One axis' part of a subscript, sizes of that axis counted from its end."""
     if isinstance(part, slice):
         start, stop = (_from_end(tracer, x, axis, one) for one in (part.start, part.stop))
@@ -381,7 +379,7 @@ def _fixed(tracer: Tracer, x: Any, axis: int, part: Any) -> Any:
     return part
 
 
-def _from_end(tracer: Tracer, x: Any, axis: int, place: Any) -> Any:
+def _from_end(tracer: Running, x: Any, axis: int, place: Any) -> Any:
     if not isinstance(place, KerasTensor):
         return place
     if not tracer.sizes.made_of_sizes(place):

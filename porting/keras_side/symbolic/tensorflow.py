@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,9 +15,7 @@ from tensorflow.python.util import dispatch, tf_export
 from ..tensorflow_functions import FUNCTIONS
 from . import sized
 from .nodes import Made, Untraceable, record, tensors_in
-
-if TYPE_CHECKING:
-    from .tracer import Tracer
+from .running import Running
 
 __all__ = ["dispatched"]
 
@@ -153,7 +151,7 @@ OF_SHAPES: dict[str, Function] = {
 
 
 @contextmanager
-def dispatched(tracer: Tracer) -> Iterator[None]:
+def dispatched(tracer: Running) -> Iterator[None]:
     """TensorFlow's functions on symbolic tensors as Keras' operations."""
     undo: list[tuple[Any, str, Any]] = []
 
@@ -191,7 +189,7 @@ def _legacy_backends() -> Iterator[Any]:
     yield backend
 
 
-def _with_sizes(tracer: Tracer, plain: Function, function: Function) -> Function:
+def _with_sizes(tracer: Running, plain: Function, function: Function) -> Function:
     def called(*args: Any, **kwargs: Any) -> Any:
         if tracer.active and tensors_in((args, kwargs)):
             return function(*args, **kwargs)
@@ -201,7 +199,7 @@ def _with_sizes(tracer: Tracer, plain: Function, function: Function) -> Function
 
 
 class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Running) -> None:
         self.tracer = tracer
 
     def handle(self, op: Any, args: Any, kwargs: Any) -> Any:
@@ -218,7 +216,7 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
         return _translated(name, op, args, kwargs)
 
 
-def _of_sizes(tracer: Tracer, function: Function, args: Any, kwargs: Any) -> Any:
+def _of_sizes(tracer: Running, function: Function, args: Any, kwargs: Any) -> Any:
     """Any function of sizes, constants and weights: what it makes is computed, whatever it does."""
     operation = Made(function, (), "float32")
     tracer.own(operation)

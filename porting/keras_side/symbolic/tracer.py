@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
-import numpy as np
 from keras.src import backend, tree
 from keras.src.backend.common.keras_tensor import KerasTensor
-from keras.src.ops.numpy import Einsum
 
 from ...layers import RULES
 from .layers import WithMask
 from .loops import time_distributed
-from .nodes import Made, Untraceable, history, is_symbolic, node_of, record, tensors_in, user_line
+from .nodes import Untraceable, history, is_symbolic, node_of, tensors_in, user_line
 from .patches import patched
-from .sizes import Sizes, sizes_of
-from .tables import Meeting, Tables, variables_in
+from .running import Call, Running
 
 __all__ = ["Trace", "Tracer"]
 
-Call = Callable[..., Any]
 # Layers that do nothing at inference.
 ONLY_IN_TRAINING = frozenset(name for name, rule in RULES.items() if rule.only_in_training)
 
@@ -39,30 +34,18 @@ class Trace:
         self.outputs = outputs
 
 
-class Tracer:
+class Tracer(Running):
     """Unfolds the layers of one walk.
 
     Attributes:
         unfolds: whether a layer is to be unfolded.
-        sizes: the open sizes of the walk.
-        active: whether a user's code runs; Keras' own asks for nothing special.
-        owners: by operation, the unfolded layer whose code called it.
-        differing: by layer, how its code does otherwise in training.
-        computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
     """
 
     Untraceable = Untraceable
 
     def __init__(self, unfolds: Callable[[Any], bool], longest: int) -> None:
+        super().__init__(longest)
         self.unfolds = unfolds
-        self.sizes = Sizes()
-        self.tables = Tables(self.sizes, longest)
-        self.active = False
-        self.owners: dict[int, tuple[Any, Any]] = {}
-        self.differing: dict[int, tuple[Any, str]] = {}
-        self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
-        self.kept: list[Any] = []
-        self._stack: list[Any] = []
         self._as_trained: dict[int, Any] = {}
         self._training: list[Any] = []
 
@@ -96,59 +79,7 @@ class Tracer:
                 backend.set_keras_mask(tensor, mask)
         return list(tree.flatten(made))
 
-    # ---- what the patches ask
-
-    @contextmanager
-    def resting(self) -> Iterator[None]:
-        """While Keras' own code runs."""
-        before, self.active = self.active, False
-        try:
-            yield
-        finally:
-            self.active = before
-
-    def own(self, operation: Any) -> None:
-        """Note whose code called an operation."""
-        self.kept.append(operation)  # ids are of living objects
-        if self._stack:
-            self.owners.setdefault(id(operation), (operation, self._stack[-1]))
-
-    def differ(self, layer: Any, how: str) -> None:
-        self.differing.setdefault(id(layer), (layer, how))
-
-    def computed_with(self, variable: Any, layer: Any = None) -> None:
-        layer = layer or self._stack[-1]
-        self.computed[id(layer), id(variable)] = layer, variable
-
-    alone = Meeting()
-
-    def meeting(self, operation: Any, rank: int, beside: Any) -> Meeting:
-        """How a tensor of sizes meets others in an operation."""
-        return Meeting(rank, beside, spreads=sizes_of(type(operation).__name__) == "spread")
-
-    def product(self, beside: Any) -> Meeting:
-        return Meeting(len(beside._shape), None, product=True)
-
-    def turned_product(self, product: Any) -> Any:
-        """An operation for x · weightᵀ in place of another product, as its owner's."""
-        made = Einsum("...i,ji->...j")
-        self.kept.append(made)
-        if id(product) in self.owners:
-            self.owners[id(made)] = made, self.owners[id(product)][1]
-        return made
-
-    def follow(self, tensor: Any, held: Any) -> None:
-        """Note the weights that a tensor of sizes was computed with, but for one that stands for it."""
-        node = node_of(tensor)
-        owner = self.owners.get(id(node.operation))
-        for variable in variables_in(tensor):
-            if variable is not held and owner is not None:
-                self.computed_with(variable, owner[1])
-
-    def plain_call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
-        """A layer of this package applied."""
-        with self.resting():
-            return layer(*args, **kwargs)
+    # ---- a layer's call
 
     def call(self, layer: Any, args: Any, kwargs: Any, plain: Call) -> Any:
         """A layer called by a layer: unfolded too, or noted as it is."""
@@ -158,21 +89,6 @@ class Tracer:
             return self._inline(layer, args, kwargs)
         with self.resting():
             return plain(layer, *args, **kwargs)
-
-    def call_on_constants(self, layer: Any, args: Any, kwargs: Any, plain: Call) -> Any:
-        """A layer called on arrays: what it makes of them goes by its weights, which the graph keeps."""
-
-        def noted(value: Any) -> Any:
-            if not (backend.is_tensor(value) or isinstance(value, np.ndarray)):
-                return value
-            operation = Made(_itself, tuple(value.shape), backend.standardize_dtype(value.dtype))
-            self.own(operation)
-            return record(operation, (value,), {}, operation.made)
-
-        args, kwargs = tree.map_structure(noted, (tuple(args), dict(kwargs)))
-        return self.call(layer, args, kwargs, plain)
-
-    # ---- a layer's call
 
     def _inline(self, layer: Any, args: Any, kwargs: Any) -> Any:
         if not layer.built:
@@ -242,11 +158,6 @@ class Tracer:
                 changed[id(one)] = self._carrying(one, now)
         return tree.map_structure(lambda one: changed.get(id(one), one), outputs)
 
-    def put_in(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
-        """A layer of this package applied, as the running code's own."""
-        self.own(layer)
-        return self.plain_call(layer, *args, **kwargs)
-
     def _carrying(self, tensor: Any, mask: Any) -> Any:
         made = self.put_in(WithMask(), tensor, carried=mask)
         backend.set_keras_mask(made, mask)
@@ -279,10 +190,6 @@ class Tracer:
         self.computed, self.differing = kept, differing
         self.differ(layer, "it computes otherwise with training=True")
         return outputs
-
-
-def _itself(value: Any) -> Any:
-    return value
 
 
 def _said(error: Exception) -> str:

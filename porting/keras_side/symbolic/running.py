@@ -1,0 +1,122 @@
+"""What is noted while a user's code runs on symbolic tensors, and what the patches under it ask."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from keras.src import backend, tree
+from keras.src.ops.numpy import Einsum
+
+from .nodes import Made, node_of, record
+from .sizes import Sizes, sizes_of
+from .tables import Meeting, Tables, variables_in
+
+__all__ = ["Call", "Running"]
+
+Call = Callable[..., Any]
+
+
+class Running(ABC):
+    """A user's code in a run.
+
+    Attributes:
+        sizes: the open sizes of the walk.
+        tables: what is made of sizes alone.
+        active: whether a user's code runs; Keras' own asks for nothing special.
+        owners: by operation, the unfolded layer whose code called it.
+        differing: by layer, how its code does otherwise in training.
+        computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
+        kept: operations that must not die, since they are known by their ids.
+    """
+
+    def __init__(self, longest: int) -> None:
+        self.sizes = Sizes()
+        self.tables = Tables(self.sizes, longest)
+        self.active = False
+        self.owners: dict[int, tuple[Any, Any]] = {}
+        self.differing: dict[int, tuple[Any, str]] = {}
+        self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
+        self.kept: list[Any] = []
+        self._stack: list[Any] = []
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """While Keras' own code runs."""
+        before, self.active = self.active, False
+        try:
+            yield
+        finally:
+            self.active = before
+
+    def own(self, operation: Any) -> None:
+        """Note whose code called an operation."""
+        self.kept.append(operation)  # ids are of living objects
+        if self._stack:
+            self.owners.setdefault(id(operation), (operation, self._stack[-1]))
+
+    def differ(self, layer: Any, how: str) -> None:
+        self.differing.setdefault(id(layer), (layer, how))
+
+    def computed_with(self, variable: Any, layer: Any = None) -> None:
+        layer = layer or self._stack[-1]
+        self.computed[id(layer), id(variable)] = layer, variable
+
+    alone = Meeting()
+
+    def meeting(self, operation: Any, rank: int, beside: Any) -> Meeting:
+        """How a tensor of sizes meets others in an operation."""
+        return Meeting(rank, beside, spreads=sizes_of(type(operation).__name__) == "spread")
+
+    def product(self, beside: Any) -> Meeting:
+        return Meeting(len(beside._shape), None, product=True)
+
+    def turned_product(self, product: Any) -> Any:
+        """An operation for x · weightᵀ in place of another product, as its owner's."""
+        made = Einsum("...i,ji->...j")
+        self.kept.append(made)
+        if id(product) in self.owners:
+            self.owners[id(made)] = made, self.owners[id(product)][1]
+        return made
+
+    def follow(self, tensor: Any, held: Any) -> None:
+        """Note the weights that a tensor of sizes was computed with, but for one that stands for it."""
+        node = node_of(tensor)
+        owner = self.owners.get(id(node.operation))
+        for variable in variables_in(tensor):
+            if variable is not held and owner is not None:
+                self.computed_with(variable, owner[1])
+
+    def plain_call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        """A layer of this package applied."""
+        with self.resting():
+            return layer(*args, **kwargs)
+
+    @abstractmethod
+    def call(self, layer: Any, args: Any, kwargs: Any, plain: Call) -> Any:
+        """A layer called by a layer."""
+
+    def call_on_constants(self, layer: Any, args: Any, kwargs: Any, plain: Call) -> Any:
+        """A layer called on arrays: what it makes of them goes by its weights, which the graph keeps."""
+
+        def noted(value: Any) -> Any:
+            if not (backend.is_tensor(value) or isinstance(value, np.ndarray)):
+                return value
+            operation = Made(_itself, tuple(value.shape), backend.standardize_dtype(value.dtype))
+            self.own(operation)
+            return record(operation, (value,), {}, operation.made)
+
+        args, kwargs = tree.map_structure(noted, (tuple(args), dict(kwargs)))
+        return self.call(layer, args, kwargs, plain)
+
+    def put_in(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        """A layer of this package applied, as the running code's own."""
+        self.own(layer)
+        return self.plain_call(layer, *args, **kwargs)
+
+
+def _itself(value: Any) -> Any:
+    return value
