@@ -56,6 +56,19 @@ def test_two_inputs_are_padded_otherwise():
     assert ((both["a"] == 0) != (both["b"] == 0)).any()
 
 
+@pytest.mark.parametrize("kind", ["ops.ZerosLike", "ops.OnesLike", "ops.FullLike"])
+def test_what_is_only_as_long_as_ids_says_nothing_of_them(kind):
+    """Segments of a BERT may be zeros like its ids: their table holds two rows, that of the words more."""
+    layers = {
+        "words": Layer("words", "Embedding", {"input_dim": 50, "output_dim": 4}, {}),
+        "like": Layer("like", kind, {}, {}),
+        "segments": Layer("segments", "Embedding", {"input_dim": 2, "output_dim": 4}, {}),
+    }
+    read = {"words": TensorRef("ids"), "like": TensorRef("ids"), "segments": TensorRef("like")}
+    (found,) = find_needs([IDS], [Call(name, name, (ref,)) for name, ref in read.items()], layers, {})
+    assert found.ids == 50
+
+
 @pytest.mark.parametrize(("dtype", "shape"), [("bool", (None, 4, 4)), ("int32", (None, None)), ("float32", (None,))])
 def test_masks_are_zeros_and_ones(dtype, shape):
     values = made(need(shape, dtype, is_mask=True))

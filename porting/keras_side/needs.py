@@ -20,6 +20,7 @@ ORDERS = frozenset({"ops.Greater", "ops.GreaterEqual", "ops.Less", "ops.LessEqua
 # Operations whose numbers are others than those they are given: places, counts.
 OTHER_NUMBERS = frozenset(
     {"ops.Argmax", "ops.Argmin", "ops.Argsort", "ops.SearchSorted", "ops.Bincount", "ops.Digitize"}
+    | {"ops.ZerosLike", "ops.OnesLike", "ops.FullLike"}
 )
 # So many words of a vocabulary, half of them its last.
 MOST_CHOICES = 50
