@@ -12,7 +12,16 @@ from .dtypes import is_whole, limits
 from .errors import Mismatch, Problem, Unsupported
 from .network import Array, Input
 
-__all__ = ["batch_size_of", "by_name", "check_inputs", "inputs_in", "is_batches", "is_numbered", "whole_number"]
+__all__ = [
+    "batch_size_of",
+    "by_name",
+    "check_inputs",
+    "inputs_in",
+    "is_batches",
+    "is_numbered",
+    "way_to_an_id",
+    "whole_number",
+]
 
 
 def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
@@ -23,9 +32,10 @@ def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
     """
     names = [one.name for one in inputs]
     if isinstance(given, Mapping):
-        problems = [Problem(f"input {name!r}", "is missing") for name in names if name not in given]
+        missing = "give it by this name, as an array beside the others"
+        problems = [Problem(f"input {name!r}", "is missing", missing) for name in names if name not in given]
         problems += [
-            Problem(f"input {name!r}", f"the network has no such input; it has {', '.join(names)}")
+            Problem(f"input {name!r}", "the network has no such input", f"it has {', '.join(names)}")
             for name in given
             if name not in names
         ]
@@ -65,12 +75,12 @@ def check_inputs(
         try:
             arrays[one.name] = _checked(one, by_name(given, inputs)[one.name], below.get(one.name))
         except _BadInput as bad:
-            problems.append(Problem(f"input {one.name!r}", str(bad)))
+            problems.append(Problem(f"input {one.name!r}", bad.what, bad.way_out))
         except _BadTexts as bad:
             problems += bad.problems
     sizes = {name: array.shape[0] for name, array in arrays.items()}
     if not problems and len(set(sizes.values())) > 1:
-        problems.append(Problem("inputs", f"batches differ: {sizes}"))
+        problems.append(Problem("inputs", f"batches differ: {sizes}", "give as many rows of each"))
     if problems:
         raise Mismatch(problems)
     return arrays
@@ -126,7 +136,10 @@ def batch_size_of(arrays: Mapping[str, Array]) -> int:
 
 
 class _BadInput(Exception):
-    pass
+    def __init__(self, what: str, way_out: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.way_out = way_out
 
 
 class _BadTexts(Exception):
@@ -139,7 +152,7 @@ def _checked(one: Input, value: Any, limit: Optional[int]) -> Array:
         return _texts(one, value)
     array = _array(value)
     if array.dtype.kind not in "fiub":
-        raise _BadInput(f"holds {array.dtype} values, needs {one.dtype}")
+        raise _BadInput(f"holds {array.dtype} values, needs {one.dtype}", f"give it as {one.dtype}")
     _check_shape(one, array)
     if one.dtype == "bool":
         return np.ascontiguousarray(array, np.bool_)
@@ -161,7 +174,7 @@ def _texts(one: Input, value: Any) -> Array:
     from .text.strings import read_texts
 
     if isinstance(value, (str, bytes)):
-        raise _BadInput("is one string; give a list of strings, one for each row")
+        raise _BadInput("is one string", "give a list of strings, one for each row")
     try:
         texts = read_texts(value, f"input {one.name!r}")
     except Mismatch as error:
@@ -179,26 +192,31 @@ def _array(value: Any) -> Array:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise _BadInput(f"is not an array: {error}") from error
+        raise _BadInput(f"is not an array: {error}", "give an array, or lists that numpy makes one of") from error
     if array.dtype.kind == "O":
-        raise _BadInput("holds Python objects or rows of different lengths; pad them to one length")
+        raise _BadInput("holds Python objects or rows of different lengths", "pad them to one length")
     return array
 
 
 def _check_shape(one: Input, array: Array) -> None:
     wanted = "(" + ", ".join("any" if size is None else str(size) for size in one.shape) + ")"
     if array.ndim != len(one.shape):
-        raise _BadInput(f"has shape {array.shape}, needs {wanted}")
+        alone = array.ndim == len(one.shape) - 1
+        way_out = "is it one row? put the batch in front: x[None]" if alone else "reshape it, the batch in front"
+        raise _BadInput(f"has shape {array.shape}, needs {wanted}", way_out)
     if 0 in array.shape:
-        raise _BadInput(f"is empty: its shape is {array.shape}, every size must be at least 1")
+        what = f"is empty: its shape is {array.shape}, every size must be at least 1"
+        raise _BadInput(what, "leave out empty batches; a row without steps is one step of padding")
     for size, fixed in zip(array.shape[1:], one.shape[1:]):
         if fixed is not None and size != fixed:
-            raise _BadInput(f"has shape {array.shape}, needs {wanted}")
+            way_out = "give it in that size, or build the model with None there and save it again"
+            raise _BadInput(f"has shape {array.shape}, needs {wanted}", way_out)
 
 
 def _check_finite(array: Array) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise _BadInput(f"holds {array[~np.isfinite(array)].flat[0]} where whole numbers are needed")
+        what = f"holds {array[~np.isfinite(array)].flat[0]} where whole numbers are needed"
+        raise _BadInput(what, "give a whole number in its place: padding is 0 in most networks")
 
 
 def _whole(array: Array) -> Array:
@@ -206,7 +224,8 @@ def _whole(array: Array) -> Array:
         return array
     _check_finite(array)
     if (array != np.trunc(array)).any():
-        raise _BadInput(f"holds {array[array != np.trunc(array)].flat[0]} where whole numbers are needed")
+        what = f"holds {array[array != np.trunc(array)].flat[0]} where whole numbers are needed"
+        raise _BadInput(what, "round it as you mean it")
     return array
 
 
@@ -216,7 +235,15 @@ def _check_range(array: Array, low: int, high: int, word: str) -> None:
     smallest, largest = array.min(), array.max()
     if _exact(smallest) < low or _exact(largest) > high:
         worst = smallest if _exact(smallest) < low else largest
-        raise _BadInput(f"holds {word} {worst}, outside {low} … {high}")
+        way_out = way_to_an_id(worst, high + 1) if word == "id" else f"give numbers from {low} to {high}"
+        raise _BadInput(f"holds {word} {worst}, outside {low} … {high}", way_out)
+
+
+def way_to_an_id(given: Any, rows: int) -> str:
+    """What to do about an id that a table of so many rows does not have."""
+    if -rows <= given < 0:
+        return f"give {int(given) + rows} in its place: Keras counts ids below 0 from the end of the table"
+    return "give an id of the table; a word that it does not know has one there, or goes by padding"
 
 
 def _exact(value: Any) -> Any:

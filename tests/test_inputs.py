@@ -49,8 +49,16 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_bad_input_is_named(net: porting.PortedNetwork, name: str) -> None:
     value, message = BAD[name]
     for call in (net.predict, net.layer_outputs):
-        with pytest.raises(porting.Mismatch, match=message):
+        with pytest.raises(porting.Mismatch, match=message) as refused:
             call(value)
+        assert all(problem.way_out for problem in refused.value.problems)
+
+
+def test_an_id_from_the_end_is_named(net: porting.PortedNetwork) -> None:
+    """The way out works: in Keras -1 is the last row."""
+    with pytest.raises(porting.Mismatch, match="give 4 in its place"):
+        net.predict([[1, -1]])
+    assert all(np.isfinite(one).all() for one in net.predict([[1, 4]]))
 
 
 SAME: dict[str, Any] = {

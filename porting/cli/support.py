@@ -51,6 +51,7 @@ FAMILIES = {
     "operation_windows": "operations: windows",
     "operation_images": "operations: images",
     "operation_patches": "operations: patches and filters",
+    "operation_warps": "operations: warps",
     "operation_fourier": "operations: Fourier transforms",
     "operation_losses": "operations: cross-entropies",
     "operation_arrays": "operations: arrays",

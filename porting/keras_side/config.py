@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import Problem
 from .functions import OwnFunction, OwnFunctions, describe_function, stand_ins
-from .keras_api import Front
+from .keras_api import BY_OPERATIONS, Front
 from .layers import parts_of
 
 __all__ = ["describe_config"]
@@ -122,6 +122,9 @@ class _Describer:
         if callable(getattr(value, "get_config", None)):
             described = {"class_name": type(value).__name__, "config": value.get_config()}
             return self.mapping(described, key)
+        if callable(value):
+            self.problem(f"is given a Python function as its {key}, which runs step by step", BY_OPERATIONS)
+            return None
         self.problem(
             f"config {key}={value!r} is a {type(value).__name__}, no JSON value",
             "return numbers, strings, lists and dicts from get_config()",

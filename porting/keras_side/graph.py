@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import Problem
 from ..network import Argument, Call, Constant, Input, Shape, TensorRef, tensors_in
-from .keras_api import Front, History, ModelGraph, NodeView
+from .keras_api import BY_OPERATIONS, Front, History, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 from .unfolding import LONGEST, Unfolder
 
@@ -310,6 +310,9 @@ class Walk:
             return slice(*(self.argument(part, layer) for part in (value.start, value.stop, value.step)))
         if self.front.is_variable(value) or self.front.is_eager(value):
             return self.constant(value, layer)
+        if callable(value):
+            self.problem(f"layer {layer!r}", "is given a Python function, which runs step by step", BY_OPERATIONS)
+            return None
         self.problem(f"layer {layer!r}", f"is called with {value!r}, a {type(value).__name__}", "call it with arrays")
         return None
 

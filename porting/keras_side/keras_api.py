@@ -17,7 +17,10 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["Front", "ModelGraph", "NodeView"]
+__all__ = ["BY_OPERATIONS", "Front", "ModelGraph", "NodeView"]
+
+# A way out for functions that are given to operations.
+BY_OPERATIONS = "say the same by operations on whole tensors, or leave it to a layer of your own, with a rule"
 
 # The place of a symbolic tensor: which operation made it, in which of its calls, as which output.
 History = tuple[int, int, int]

@@ -163,6 +163,8 @@ def _take_values(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> Non
     kind, config = layer.class_name, layer.config
     if kind == "ops.Take" and call.inputs and isinstance(call.inputs[0], Constant):
         trace.limit(reached, len(layer.weights[call.inputs[0].weight]))
+    elif kind == "ops.Bincount" and config.get("minlength"):
+        trace.limit(reached, config["minlength"])
     elif "vocabulary" in layer.weights:
         _take_vocabulary(trace, reached, layer)
     elif kind == "Masking":

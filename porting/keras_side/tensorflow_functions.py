@@ -59,11 +59,25 @@ def _order_of_axes(letters: str) -> str:
     return "channels_last" if letters == "NHWC" else "channels_first"
 
 
+def _of_window(sizes: Any) -> Any:
+    """A window's size or steps: one number, one for each axis, or one for the batch and the features too."""
+    return _of_places(sizes) if isinstance(sizes, (list, tuple)) and len(sizes) == 4 else sizes
+
+
 EINSUM = "einsum"
 _PAIR = ("x", "y")
 # In place of a parameter's name: what the function cannot be told.
 _FIXED = ""
 _REDUCED = {"axis": ("axis", None), "keepdims": ("keepdims", False)}
+_PLACE = {"axis": ("axis", 0), "keepdims": (_FIXED, False), "dtype": ("output_type", "int64")}
+_CHANNELS_LAST = {"data_format": (_FIXED, "channels_last")}
+_WINDOW = {
+    "pool_size": ("ksize", None),
+    "strides": ("strides", None),
+    "padding": ("padding", "VALID"),
+    "data_format": ("data_format", "NHWC"),
+}
+_WRITTEN_WINDOW = {"pool_size": _of_window, "strides": _of_window, "padding": str.lower, "data_format": _order_of_axes}
 _TIMES_TRANSPOSED = _Meaning("Einsum", ("a", "b"), {"subscripts": (_FIXED, "...ij,...kj->...ik")})
 FUNCTIONS = {
     "__operators__.add": _Meaning("Add", _PAIR),
@@ -198,6 +212,26 @@ FUNCTIONS = {
         for name in ("depth_to_space", "space_to_depth")
     },
     "math.cumprod": _Meaning("Cumprod", ("x",), {"axis": ("axis", 0)}),
+    "math.argmax": _Meaning("Argmax", ("input",), _PLACE),
+    "math.argmin": _Meaning("Argmin", ("input",), _PLACE),
+    "math.reduce_euclidean_norm": _Meaning("Norm", ("input_tensor",), {**_REDUCED, "ord": (_FIXED, None)}),
+    "math.rint": _Meaning("Round", settings={"decimals": (_FIXED, 0)}),
+    "sort": _Meaning("Sort", ("values",), {"axis": ("axis", -1)}),
+    "argsort": _Meaning("Argsort", ("values",), {"axis": ("axis", -1)}),
+    "slice": _Meaning("Slice", ("input_", "begin"), {"shape": ("size", None)}),
+    "stop_gradient": _Meaning("StopGradient", ("input",)),
+    "linalg.inv": _Meaning("Inv", ("input",)),
+    "linalg.det": _Meaning("Det", ("input",)),
+    "linalg.trace": _Meaning("Trace", settings={"offset": (_FIXED, 0), "axis1": (_FIXED, -2), "axis2": (_FIXED, -1)}),
+    **{
+        f"nn.{name}_pool2d": _Meaning(class_name, ("input",), _WINDOW, written=_WRITTEN_WINDOW)
+        for name, class_name in {"max": "MaxPool", "avg": "AveragePool"}.items()
+    },
+    "image.flip_left_right": _Meaning("Flip", ("image",), {"axis": (_FIXED, -2)}),
+    "image.flip_up_down": _Meaning("Flip", ("image",), {"axis": (_FIXED, -3)}),
+    "image.rgb_to_grayscale": _Meaning("RGBToGrayscale", ("images",), _CHANNELS_LAST),
+    "image.rgb_to_hsv": _Meaning("RGBToHSV", ("images",), _CHANNELS_LAST),
+    "image.hsv_to_rgb": _Meaning("HSVToRGB", ("images",), _CHANNELS_LAST),
     "__operators__.getitem": _Meaning("GetItem", ("tensor", "slice_spec")),
 }
 
@@ -299,7 +333,7 @@ def _meaning(name: str, arguments: Mapping[str, Any]) -> _Meaning | None:
 
 
 def _is_default(value: Any) -> bool:
-    return value is None or (isinstance(value, (bool, int, float, str)) and value in (0, "CONSTANT"))
+    return value is None or (isinstance(value, (bool, int, float, str)) and value in (0, "CONSTANT", "ASCENDING"))
 
 
 def _tensor(value: Any, name: str) -> Any:

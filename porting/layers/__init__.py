@@ -21,6 +21,7 @@ from . import (
     operation_losses,
     operation_patches,
     operation_shapes,
+    operation_warps,
     operation_windows,
     pooling,
     products,

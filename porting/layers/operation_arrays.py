@@ -151,6 +151,8 @@ def quantile(layer: LayerView, x: Any, q: Any, ops: Operations) -> Tensor:
 UNDETERMINED = {
     "Argpartition": ("the order within the parts of argpartition is not determined", "use argsort"),
     "LuFactor": ("LU factors are not handled", "use solve, or qr"),
+    "Nonzero": ("the places of nonzero values have a shape that only a run tells", "use where, or count_nonzero"),
+    "Unique": ("different values have a shape that only a run tells", "find them in what the network gives"),
     "UnravelIndex": ("Keras with TensorFlow counts the places of unravel_index otherwise than numpy", "use // and %"),
 }
 

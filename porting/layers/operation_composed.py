@@ -251,6 +251,20 @@ def multi_hot(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
     return ops.cast(spread, layer.config["dtype"] or "float32")
 
 
+@operation("Bincount", learns="no", note="of ids below minlength, without weights")
+def count_ids(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """How often each id stands in a row: rows of a table of zeros and ones, added up."""
+    layer.irrelevant("sparse")
+    bins = layer.config["minlength"]
+    if layer.config["weights"] is not None:
+        raise layer.refuse("bincount with weights, which has some for each row of a batch", "use one_hot and matmul")
+    if len(x.shape) != 2 or not bins:
+        what = "bincount without minlength has as many numbers as the largest id of a batch says"
+        raise layer.refuse(what, "give minlength, above every id; or use the sum of one_hot")
+    rows = ops.embedding(ops.cast(x, "int32"), Weight.fixed(np.eye(bins)))
+    return ops.cast(ops.reduce(rows, "sum", (1,)), "int32")
+
+
 # ---- whole axes
 
 
@@ -302,13 +316,14 @@ def across_rows(name: str, way_out: str) -> Apply:
 
 WAYS_OUT = {
     "AllClose": "use isclose",
-    "Bincount": "use sum of one_hot",
     "Corrcoef": "use einsum",
     "Diag": "multiply by a constant eye",
     "Diagflat": "multiply by a constant eye",
     "Flipud": "use flip with axis=1",
     "Histogram": "use digitize and one_hot",
     "Kron": "use einsum",
+    "Lstsq": "use solve of the normal equations",
+    "MapCoordinates": "use affine_transform, or take along one axis",
     "Meshgrid": "use repeat, one axis at a time",
     "Outer": "use einsum",
     "PSNR": "use mean and log10 over the other axes",

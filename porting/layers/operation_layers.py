@@ -482,7 +482,8 @@ def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
         # The largest number less x falls as x grows, and does not overflow.
         x = ops.unary(x, "negative") if is_float(x.dtype) else ops.subtract(sum(limits(x.dtype)), x)
     found = ops.argmax(x, axis)
-    return ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
+    found = ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
+    return in_dtype(found, layer.config.get("dtype") or "int32", ops)  # TensorFlow's own counts in int64
 
 
 @operation("Sort", "Argsort", "Cumprod", note=COMPOSED, neoml="partly", learns="no")

@@ -119,10 +119,10 @@ def extract_sequences(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 # ---- filters of pictures
 
 
-def filtered(x: Tensor, kernel: Any, ops: Operations) -> Tensor:
+def filtered(x: Tensor, kernel: Any, ops: Operations, padding: str = "same") -> Tensor:
     """Every feature by itself, with one fixed window (height, width) laid over it; zeros around."""
     spread = np.repeat(np.asarray(kernel, np.float32)[:, :, None, None], known(x, 3), axis=2)
-    return ops.depthwise_convolution(x, Weight.fixed(spread), strides=(1, 1), padding="same", dilation=(1, 1))
+    return ops.depthwise_convolution(x, Weight.fixed(spread), strides=(1, 1), padding=padding, dilation=(1, 1))
 
 
 def bell(size: int, sigma: float) -> Any:
@@ -156,3 +156,24 @@ def sobel_edges(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
     inner = [(-1, -1), (-1, -1), (0, 0)]
     slopes = [as_configured(layer, ops.pad(filtered(x, window, ops), inner), ops) for window in (SOBEL, SOBEL.T)]
     return ops.concatenate([ops.expand_dims(slope, 4) for slope in slopes], 4)
+
+
+@operation("SSIM", learns="no")
+def structural_similarity(layer: LayerView, image1: Tensor, image2: Tensor, ops: Operations) -> Tensor:
+    """Wang et al. 2004, Image quality assessment: means, variances and covariance under a bell, averaged."""
+    spatial_axes(layer, image1, 4)
+    first, second = (channels_last(layer, as_float(x, ops), ops) for x in (image1, image2))
+    heights = bell(layer.config["filter_size"], layer.config["filter_sigma"])
+    c1, c2 = ((layer.config[k] * layer.config["max_val"]) ** 2 for k in ("k1", "k2"))
+
+    def smoothed(a: Tensor, b: Tensor) -> Tensor:
+        return filtered(ops.multiply(a, b), np.multiply.outer(heights, heights), ops, "valid")
+
+    means = [filtered(x, np.multiply.outer(heights, heights), ops, "valid") for x in (first, second)]
+    squares = ops.add(*(ops.unary(mean, "square") for mean in means))
+    product = ops.multiply(*means)
+    variances = ops.subtract(ops.add(smoothed(first, first), smoothed(second, second)), squares)
+    covariance = ops.subtract(smoothed(first, second), product)
+    above = ops.multiply(*(ops.add(ops.multiply(x, 2.0), c) for x, c in ((product, c1), (covariance, c2))))
+    below = ops.multiply(ops.add(squares, c1), ops.add(variances, c2))
+    return ops.cast(ops.reduce(ops.divide(above, below), "mean", (1, 2, 3)), image1.dtype)

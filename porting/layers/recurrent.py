@@ -94,13 +94,17 @@ def cells_of(layer: LayerView) -> list[Cell]:
     if layer.class_name != "RNN":
         return [CELLS[layer.class_name](layer)]
     held = layer.inner("cell")
-    inner = [held]
-    if held.class_name == "StackedRNNCells":
-        inner = [held.inner("cells", f"cells/{at}", at) for at in range(len(held.config["cells"]))]
-    for view in inner:
-        if view.class_name not in CELLS:
-            raise layer.refuse(f"cell {view.class_name} is not handled", "use LSTMCell, GRUCell or SimpleRNNCell")
-    return [CELLS[view.class_name](view) for view in inner]
+    return stacked_cells(held) if held.class_name == "StackedRNNCells" else [cell_of(held)]
+
+
+def stacked_cells(layer: LayerView) -> list[Cell]:
+    return [cell_of(layer.inner("cells", f"cells/{at}", at)) for at in range(len(layer.config["cells"]))]
+
+
+def cell_of(view: LayerView) -> Cell:
+    if view.class_name not in CELLS:
+        raise view.refuse(f"cell {view.class_name} is not handled", "use LSTMCell, GRUCell or SimpleRNNCell")
+    return CELLS[view.class_name](view)
 
 
 def run_recurrent(
@@ -184,10 +188,15 @@ def recurrent(
     return [output, *states] if layer.config["return_state"] else output
 
 
-@rule("LSTMCell", "GRUCell", "SimpleRNNCell", mask="stop", note="called on one step and its states")
-def cell_alone(layer: LayerView, inputs: Tensor, states: Any, ops: Operations) -> list[Tensor]:
-    cell = CELLS[layer.class_name](layer)
-    _, output, made = ops.recurrent(cell, ops.expand_dims(inputs, 1), initial_state=flat_states(states))
+@rule("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells", mask="stop", note="called on one step and its states")
+def cells_alone(layer: LayerView, inputs: Tensor, states: Any, ops: Operations) -> list[Tensor]:
+    cells = stacked_cells(layer) if layer.class_name == "StackedRNNCells" else [cell_of(layer)]
+    given = flat_states(states)
+    made: Tensors = []
+    steps, output = ops.expand_dims(inputs, 1), inputs
+    for cell in cells:
+        steps, output, new = ops.recurrent(cell, steps, initial_state=given[: cell.states])
+        given, made = given[cell.states :], [*made, *new]
     return [output, *made]
 
 

@@ -221,6 +221,7 @@ class NeomlEngine(Engine):
 
         self._make_room(None)
         graph = Graph()
+        graph.infinite = self.plan.graph.infinite
         ops = NeomlOperations(graph)
         feeds: dict[str, tuple[Array, Wire]] = {}
         wires: dict[TensorRef, Wire] = {}

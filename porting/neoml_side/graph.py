@@ -122,6 +122,7 @@ class Graph:
         ids_known: `ids_below` as known beforehand; None while nodes are laid out only to find it.
         unproved: whether the nodes would be others, were `ids_known`.
         has_tables: it looks rows up by sizes, of which tables hold so many.
+        infinite: it holds an infinite number, so a maximum may be one.
     """
 
     def __init__(self) -> None:
@@ -132,6 +133,7 @@ class Graph:
         self.ids_known: Optional[Mapping[str, int]] = {}
         self.unproved = False
         self.has_tables = False
+        self.infinite = False
         self.scope = ""
 
     def add(

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..dtypes import holds
 from ..errors import Mismatch, Problem, Unsupported
+from ..inputs import way_to_an_id
 from ..network import Array, Input, Network
 from .graph import Graph, Node
 
@@ -216,7 +217,8 @@ def check_ids(arrays: Mapping[str, Array], below: Mapping[str, int]) -> None:
         # NaN is neither; and -0.5 is cut to 0.
         if not (least > -1 and largest < below[name]):
             worst = least if not least > -1 else largest
-            problems.append(Problem(f"input {name!r}", f"holds id {worst}, outside 0 … {below[name] - 1}"))
+            what = f"holds id {worst}, outside 0 … {below[name] - 1}"
+            problems.append(Problem(f"input {name!r}", what, way_to_an_id(worst, below[name])))
     if problems:
         raise Mismatch(problems)
 

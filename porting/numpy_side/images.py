@@ -26,7 +26,8 @@ def max_pool(x: Array, window: Sequence[int], strides: Sequence[int], padding: s
         (_, y), *others = shifts(x, window, strides, once)
         for _, seen in others:
             y = np.maximum(y, seen)
-        return y
+        # Of infinite numbers alone TensorFlow's pools make the lowest finite one.
+        return np.maximum(y, np.finfo(y.dtype).min) if y.dtype.kind == "f" else y
 
     return by_rows(largest, grown)
 

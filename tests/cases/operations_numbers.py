@@ -17,7 +17,6 @@ OF_WHOLE_NUMBERS = {
     "shifts_named_long": lambda ops, x: [ops.bitwise_left_shift(x, x), ops.bitwise_right_shift(x, x)],
 }
 ACROSS_ROWS: dict[str, Callable[..., Any]] = {
-    "bincount": lambda ops, x: ops.bincount(x, minlength=5),
     "diag": lambda ops, x: ops.diag(x),
     "kron": lambda ops, x: ops.kron(x, np.ones((2, 2), "int32")),
     "outer": lambda ops, x: ops.outer(x, x),
@@ -36,6 +35,10 @@ def of_squares(name: str, function: Callable[..., Any]) -> Case:
 
 def solved(name: str, function: Callable[..., Any], *shape: int) -> Case:
     return of(name, lambda ops, x, b: function(ops, squares(ops, x), b), (4, 5), shape, refused=ONLY_NUMPY)
+
+
+def at_places(ops: Any, x: Any) -> Any:
+    return ops.image.map_coordinates(x, np.zeros((2, 3, 2), "float32"), order=1)
 
 
 CASES = [
@@ -118,6 +121,11 @@ CASES = [
             "singular_vectors": lambda ops, x: ops.linalg.svd(squares(ops, x)),
         }.items()
     ),
+    of("bincount_of_rows", one("bincount"), (4,), dtype="int32", refused="largest id of a batch", both=True),
+    of("counted_ids", lambda ops, x: ops.bincount(x, minlength=6), (None,), dtype="int32"),
+    of("counted_ids_of_the_network", lambda ops, x: ops.bincount(ops.argmax(x, -1), minlength=5), (7, 5)),
+    of("map_coordinates", at_places, (4,), refused=BATCH, both=True),
+    of("nonzero", one("nonzero"), (4,), refused="only a run tells", both=True),
     of("argpartition", one("argpartition", kth=2, axis=-1), (5,), refused="not determined", both=True),
     of("unravel_index", one("unravel_index", shape=(3, 4)), (5,), dtype="int32", refused="otherwise", both=True),
     *(

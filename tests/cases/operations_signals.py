@@ -29,7 +29,56 @@ def unbatched(keras: Any) -> Any:
     return keras.Model(given, keras.ops.image.extract_patches(keras.ops.cast(given, "float32"), 2))
 
 
+TURNED = np.array([[1, 0.25, -3.5, -0.5, 1, 2.25, 0, 0]], "float32")
+TILTED = np.array([[0.9, 0.2, -1.3, -0.1, 1.1, 0.7, 0.01, -0.02]], "float32")
+FILL_MODES = ("constant", "nearest", "wrap", "reflect")
+KERNELS = ("linear", "cubic", "lanczos3", "lanczos5")
+
+
+def turned(ops: Any, x: Any, transform: Any = TURNED, **settings: Any) -> Any:
+    return ops.image.affine_transform(x, transform, **settings)
+
+
+def scaled(ops: Any, x: Any, **settings: Any) -> Any:
+    numbers = np.array([1.4, 0.6], "float32"), np.array([0.3, -0.2], "float32")
+    return ops.image.scale_and_translate(x, (None, 9, 4, 3), *numbers, spatial_dims=(1, 2), **settings)
+
+
+def bilinear_of_bytes(keras: Any) -> Any:
+    given = keras.Input((5, 6, 3), dtype="uint8")
+    return keras.Model(given, keras.ops.image.affine_transform(given, TURNED))
+
+
 CASES = [
+    *(
+        of(f"warped_{how}_{mode}", partial(turned, interpolation=how, fill_mode=mode, fill_value=0.5), PICTURE)
+        for how in ("nearest", "bilinear")
+        for mode in FILL_MODES
+    ),
+    *(of(f"warped_far_{mode}", partial(turned, transform=3 * TURNED, fill_mode=mode), PICTURE) for mode in FILL_MODES),
+    of("warped_tilted", partial(turned, transform=TILTED, fill_mode="reflect"), PICTURE),
+    of("warped_channels_first", partial(turned, data_format="channels_first"), (3, 5, 6)),
+    of(
+        "warped_by_the_network",
+        lambda ops, x, y: turned(ops, x, y),
+        PICTURE,
+        (8,),
+        refused="the network computes",
+        both=True,
+    ),
+    of("warped_large", turned, (65, 64, 1), refused="4096 pixels", both=True),
+    Case("warped_bytes", bilinear_of_bytes, refused=dict.fromkeys(("numpy", "neoml"), "cuts off")),
+    *(of(f"scaled_{how}", partial(scaled, method=how), PICTURE) for how in KERNELS),
+    of("scaled_without_antialias", partial(scaled, method="cubic", antialias=False), PICTURE),
+    of("ssim", lambda ops, x, y: ops.image.ssim(ops.sigmoid(x), ops.sigmoid(y)), (12, 13, 3), (12, 13, 3)),
+    of(
+        "ssim_channels_first",
+        lambda ops, x, y: ops.image.ssim(
+            x * 50, y * 50, max_val=255.0, filter_size=5, filter_sigma=1.0, data_format="channels_first"
+        ),
+        (2, 7, 8),
+        (2, 7, 8),
+    ),
     of("patches", partial(patches, size=4), PICTURE),
     of("patches_apart", partial(patches, size=2, strides=3), PICTURE),
     of("patches_over_each_other", partial(patches, size=(3, 2), strides=2, padding="same"), PICTURE),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from tests.cases import Case, layer
 
+Build = Callable[..., Any]
 INPUTS = {1: ((9, 3),), 2: ((7, 9, 3),), 3: ((5, 6, 4, 2),)}
 OPEN = {1: ((None, 3),), 2: ((None, None, 3),), 3: ((None, 4, None, 2),)}
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -24,7 +28,69 @@ SIZES = {
     3: [(2, 3, 4), (5, 2, 3), (5, 1, 3), (3, 4, 2)],
 }
 
+INFINITE = float("-inf")
+
+
+def padded_with(*axes: int, by: int = 1, value: float = INFINITE) -> Build:
+    """A picture or a sequence with a number around it, as keras-hub's ResNets pad before their pools."""
+
+    def build(ops: Any, x: Any) -> Any:
+        amounts = [[by, by] if axis in axes else [0, 0] for axis in range(len(x.shape))]
+        return ops.pad(x, amounts, constant_values=value)
+
+    return build
+
+
+def behind(front: Build, top: Callable[[Any, Any], Any], shape: tuple[Any, ...]) -> Build:
+    def build(keras: Any) -> Any:
+        given = keras.Input(shape)
+        return keras.Model(given, top(keras, front(keras.ops, given)))
+
+    return build
+
+
+def pooled(axes: int, size: int, strides: int, padding: str = "valid") -> Callable[[Any, Any], Any]:
+    return lambda keras, x: getattr(keras.layers, f"MaxPooling{axes}D")(size, strides, padding)(x)
+
+
+def largest_of_chosen(keras: Any) -> Any:
+    """The maximum of what a condition leaves: of nothing it is infinite, which another condition replaces."""
+    ops, given = keras.ops, keras.Input((4, 3))
+    largest = ops.max(ops.where(given > 0.8, given, INFINITE), axis=1)
+    least = ops.min(ops.where(given < -0.8, given, -INFINITE), axis=2)
+    lowest = ops.max(ops.where(given > 2.0, given, float(np.finfo("float32").min)), axis=1)
+    return keras.Model(given, [ops.maximum(largest, -9.0), ops.minimum(least, 9.0), lowest])
+
+
+def largest_of_a_table(keras: Any) -> Any:
+    ops, given = keras.ops, keras.Input((2, 3))
+    table = np.where(np.arange(6).reshape(2, 3) < 3, -np.inf, 0.5).astype("float32")
+    return keras.Model(given, ops.maximum(ops.max(given + table, axis=2), -9.0))
+
+
+INFINITY = {
+    "1d": behind(padded_with(1), pooled(1, 3, 2), (9, 3)),
+    "2d": behind(padded_with(1, 2), pooled(2, 3, 2), (6, 7, 2)),
+    "2d_same": behind(padded_with(1, 2), pooled(2, 3, 2, "same"), (6, 7, 2)),
+    "2d_open": behind(padded_with(1, 2), pooled(2, 3, 2), (None, None, 2)),
+    "2d_alone_in_windows": behind(padded_with(1, 2, by=3), pooled(2, 2, 1), (6, 7, 2)),
+    "2d_of_one": behind(padded_with(1, 2), pooled(2, 1, 1), (4, 3, 2)),
+    "3d": behind(padded_with(1, 3), pooled(3, 2, 2), (4, 5, 4, 2)),
+    "3d_alone_in_windows": behind(padded_with(1, 3, by=2), pooled(3, 2, 1), (3, 4, 3, 2)),
+    "over_time": behind(padded_with(1), lambda keras, x: keras.layers.GlobalMaxPooling1D()(x), (None, 3)),
+    "over_an_axis": behind(padded_with(1), lambda keras, x: keras.ops.max(x, axis=1), (5, 3)),
+    "least": behind(padded_with(1, value=-INFINITE), lambda keras, x: keras.ops.min(x, axis=1), (5, 3)),
+    "softmax": behind(padded_with(1), lambda keras, x: keras.ops.softmax(x, axis=1), (5, 3)),
+    "rows_of_nothing_else": behind(
+        padded_with(1), lambda keras, x: keras.ops.maximum(keras.ops.max(x, axis=2), -9.0), (5, 3)
+    ),
+    "cut_off": behind(padded_with(1), lambda keras, x: x[:, 1:-1], (5, 3)),
+    "where_nothing_is_chosen": largest_of_chosen,
+    "of_a_table": largest_of_a_table,
+}
+
 CASES = [
+    *(Case(f"infinite_padding_{name}", build) for name, build in INFINITY.items()),
     *(
         Case(f"{kind.lower()}{axes}d_{name}", layer(f"{kind}Pooling{axes}D", **arguments), INPUTS[axes])
         for kind in ("Max", "Average")

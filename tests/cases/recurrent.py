@@ -185,6 +185,17 @@ def shared_three_times(keras: Any) -> Any:
     return keras.Model(ids, layers.GRU(2)(shared(shared(shared(x)))))
 
 
+def stacked_cells_alone(keras: Any) -> Any:
+    """Cells one above the other, called on two steps."""
+    layers = keras.layers
+    stacked = layers.StackedRNNCells([layers.LSTMCell(3), layers.GRUCell(2)])
+    sequence = keras.Input((2, 4))
+    states = [keras.Input((units,)) for units in (3, 3, 2)]
+    first, carried = stacked(sequence[:, 0], [states[:2], states[2:]])
+    second, (lstm, gru) = stacked(sequence[:, 1], carried)
+    return keras.Model([sequence, *states], [first, second, *lstm, *gru])
+
+
 def cell_alone(kind: str) -> Callable[[Any], Any]:
     """A cell called on one step after the other, its states handed on by hand."""
 
@@ -203,6 +214,7 @@ def cell_alone(kind: str) -> Callable[[Any], Any]:
 
 
 CASES = [
+    Case("stacked_cells_alone", stacked_cells_alone),
     *(Case(f"{kind}_alone", cell_alone(kind)) for kind in ("LSTMCell", "GRUCell", "SimpleRNNCell")),
     *(case for masked in (False, True) for kind in KINDS for case in cases_of(kind, masked)),
     *(case for masked in (False, True) for case in bidirectional(masked)),

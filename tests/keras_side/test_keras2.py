@@ -150,6 +150,36 @@ def test_tensorflow_functions_with_settings_become_operations():
     assert_exact(network)
 
 
+def test_tensorflow_functions_of_places_and_pictures_become_operations():
+    x, picture = keras.Input((4, 6)), keras.Input((4, 6, 3))
+    colours = tf.math.sigmoid(picture)
+    outputs = [
+        tf.argmax(x, axis=-1),
+        tf.argmax(x, axis=1, output_type=tf.int32),
+        tf.argmin(x, axis=1),
+        tf.math.reduce_euclidean_norm(x, axis=-1),
+        tf.math.cumprod(x, axis=1),
+        tf.math.rint(x),
+        tf.sort(x, axis=1),
+        tf.argsort(x),
+        tf.slice(x, [0, 1, 2], [-1, 2, 3]),
+        tf.stop_gradient(x),
+        tf.linalg.trace(x[:, :, :4]),
+        tf.linalg.det(x[:, :3, :3]),
+        tf.nn.space_to_depth(picture, 2),
+        tf.nn.depth_to_space(tf.nn.space_to_depth(picture, 2), 2),
+        tf.nn.max_pool2d(picture, 2, [1, 2, 1, 1], "SAME"),
+        tf.nn.avg_pool2d(picture, [2, 3], 1, "VALID"),
+        tf.image.flip_left_right(picture),
+        tf.image.flip_up_down(picture),
+        tf.image.rgb_to_grayscale(picture),
+        tf.image.hsv_to_rgb(tf.image.rgb_to_hsv(colours)),
+    ]
+    network = describe(keras.Model([x, picture], outputs))
+    assert all(layer.class_name.startswith("ops.") for layer in network.layers.values())
+    assert_exact(network)
+
+
 def test_more_tensorflow_functions_become_operations():
     x, picture = keras.Input((4, 6)), keras.Input((4, 6, 2))
     backend = keras.backend

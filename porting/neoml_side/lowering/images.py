@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import isinf
 from typing import Optional
 
 import numpy as np
@@ -26,6 +27,7 @@ Sizes = Sequence[int]
 WINDOW = "HWD"
 # Below every number that a network computes, and still finite.
 LOWEST = -3.0e38
+LOWEST_FINITE = float(np.finfo(np.float32).min)
 # Axes of a tensor that fits a batch of images with its channels.
 IMAGE_RANK = 4
 
@@ -51,6 +53,7 @@ def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire
 
 
 def pad_floats(x: Wire, amounts: Sequence[tuple[int, int]], value: float) -> Wire:
+    x.graph.infinite = x.graph.infinite or isinf(value)
     for axes in _pairs(x, amounts):
         x = x.require(dict.fromkeys(axes, "HW"))
         deltas = [0, 0, 0, 0]
@@ -94,7 +97,9 @@ class ImageOperations(Part):
         port = self._pool(grown.port, name, window, strides)
         if name == "mean" and any(map(any, amounts)):
             port = self._share_of(port, image, amounts, window, strides)
-        return image.made(port, shape)
+        made = image.made(port, shape)
+        # Of infinite numbers alone TensorFlow's pools make the lowest finite one.
+        return self.maximum(made, LOWEST_FINITE) if name == "max" and self.graph.infinite else made
 
     def _pool(self, image: Port, name: str, window: Sizes, strides: Sizes) -> Port:
         kind = "MaxPooling" if name == "max" else "MeanPooling"

@@ -129,6 +129,7 @@ class NeomlOperations(
         return Wire(value.shape, dtype, layout, self._data(value, layout, dtype), self.graph)
 
     def _data(self, value: Array, layout: str, dtype: str = "float32") -> Port:
+        self._note_infinity(value)
         blob = Parameter.fixed(value, layout, np.int32 if is_whole(dtype) else np.float32)
         return self.graph.add("Data", parameters={"blob": blob})
 
@@ -144,7 +145,11 @@ class NeomlOperations(
         shape = (1,) * (partner.rank - rank) + x.shape
         return Wire(shape, "float32", partner.layout, self._parameter(x, own), self.graph)
 
+    def _note_infinity(self, numbers: Any) -> None:
+        self.graph.infinite = self.graph.infinite or bool(np.isinf(numbers).any())
+
     def _parameter(self, weight: Weight, layout: str) -> Port:
+        self._note_infinity(weight.value)
         if self.in_training:
             return learnt_tensor(self.graph, weight, layout)
         return self.graph.add("Data", parameters={"blob": Parameter.laid_out(weight, layout)})
@@ -301,6 +306,7 @@ class NeomlOperations(
 
     def filled(self, x: Wire, value: float) -> Wire:
         """A tensor of the shape of `x` that holds one number, whatever `x` holds."""
+        self._note_infinity(value)
         if self.in_training:  # a comparison has no gradient, not even none
             # A ReLU below 0 passes no gradient on, were it infinite; times 0 would make it NaN.
             zero = self.graph.add("ReLU", linear(self.graph, x.port, 0.0, -1.0))
@@ -418,6 +424,12 @@ class NeomlOperations(
             return replace(least, dtype="bool" if dtype == "bool" else "float32")
         if not fits(x, reduced):
             return reduce_in_rows(self, x, reduced, keepdims, lambda rows: self.plain_reduce(rows, name, (2,)))
+        if name == "max" and dtype != "bool" and self.graph.infinite:
+            # GlobalMaxPooling begins with the lowest finite number; the halves of infinite ones are above none.
+            return self._scaled(self._pooled(self._scaled(x, 0.5, 0.0), name, reduced, keepdims, dtype), 2.0, 0.0)
+        return self._pooled(x, name, reduced, keepdims, dtype)
+
+    def _pooled(self, x: Wire, name: str, reduced: set[int], keepdims: bool, dtype: str) -> Wire:
         x = self._floating(x).require(dict.fromkeys(reduced, "HWD"), others="CSL")
         kind, settings = POOLING[name]
         pooled = x.made(self.graph.add(kind, x.port, **settings), dtype="bool" if dtype == "bool" else "float32")
