@@ -6,24 +6,39 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Optional, TypeVar
+from typing import Any, Optional, Protocol, TypeVar
 
 import numpy as np
 
 from .engine import Engine
 from .errors import Mismatch, Problem
 from .inputs import batch_size_of
-from .network import Array, TensorRef
+from .network import Array, Network, TensorRef
 from .padded import Padding
 from .preprocessing.front import Front
 
-__all__ = ["Progress", "cores", "run_batches", "run_stream"]
+__all__ = ["Predictor", "Progress", "cores", "run_batches", "run_stream"]
 
 Progress = Callable[[int, int, str], None]
 Inputs = Mapping[str, Array]
 Outputs = Mapping[TensorRef, Array]
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+
+
+class Predictor(Protocol):
+    """A network on an engine, such as `porting.load` gives."""
+
+    @property
+    def network(self) -> Network:
+        """What was saved."""
+
+    @property
+    def engine(self) -> Engine:
+        """What runs it."""
+
+    def predict(self, inputs: Any, batch_size: Optional[int] = None, threads: Optional[int] = None) -> Any:
+        """What Keras' ``predict`` returns for the same inputs."""
 
 
 def cores() -> int:

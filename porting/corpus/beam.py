@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
+from ..predicting import Predictor
 from .carrying import carry
 from .rows import predict_each
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["PortedModelHandler"]
 
@@ -28,18 +26,18 @@ class PortedModelHandler(ModelHandler[Any, PredictionResult, Any]):  # type: ign
     """
 
     def __init__(
-        self, net: PortedNetwork, batch_size: Optional[int] = None, threads: Optional[int] = 1, **batching: Any
+        self, net: Predictor, batch_size: Optional[int] = None, threads: Optional[int] = 1, **batching: Any
     ) -> None:
         super().__init__(**batching)
         self.carried = carry(net)
         self.batch_size = batch_size
         self.threads = threads
 
-    def load_model(self) -> PortedNetwork:
+    def load_model(self) -> Predictor:
         return self.carried.live()
 
     def run_inference(
-        self, batch: Sequence[Any], model: PortedNetwork, inference_args: Optional[Mapping[str, Any]] = None
+        self, batch: Sequence[Any], model: Predictor, inference_args: Optional[Mapping[str, Any]] = None
     ) -> Iterable[Any]:
         """A `PredictionResult` for each example.
 

@@ -8,29 +8,27 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..errors import BadArchive, Problem, Unsupported
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
+from ..predicting import Predictor
 
 __all__ = ["Carried", "CarriedBytes", "CarriedPath", "carry", "digest_of", "pickled"]
 
 # Nets that a process keeps; those used last stay.
 MOST_NETS = 4
-_nets: dict[str, PortedNetwork] = {}
+_nets: dict[str, Predictor] = {}
 _lock = threading.Lock()
 
 
 class Carried(Protocol):
     """A network that can be pickled at little cost or once, and is live where it arrives."""
 
-    def live(self) -> PortedNetwork:
+    def live(self) -> Predictor:
         """The network, made once in a process; it keeps a net of NeoML's for each thread that runs it."""
 
 
-def _made_once(key: str, make: Callable[[], PortedNetwork]) -> PortedNetwork:
+def _made_once(key: str, make: Callable[[], Predictor]) -> Predictor:
     with _lock:
         net = _nets.pop(key) if key in _nets else make()
         _nets[key] = net
@@ -55,9 +53,9 @@ class CarriedPath:
     engine: str
     device: str
     rules: tuple[str, ...]
-    load: Callable[..., PortedNetwork]
+    load: Callable[..., Predictor]
 
-    def live(self) -> PortedNetwork:
+    def live(self) -> Predictor:
         """See `Carried.live`.
 
         Raises:
@@ -66,7 +64,7 @@ class CarriedPath:
         """
         return _made_once(repr((self.path, self.digest, self.engine, self.device, self.rules)), self._load)
 
-    def _load(self) -> PortedNetwork:
+    def _load(self) -> Predictor:
         net = self.load(self.path, self.engine, self.device, self.rules)
         if digest_of(Path(self.path), self.rules) != self.digest:
             what = "is another network here than where the run was started"
@@ -81,16 +79,16 @@ class CarriedBytes:
     digest: str
     data: bytes
 
-    def live(self) -> PortedNetwork:
+    def live(self) -> Predictor:
         """See `Carried.live`. Raises Unsupported where the engine is not installed."""
         return _made_once(self.digest, self._load)
 
-    def _load(self) -> PortedNetwork:
-        net: PortedNetwork = pickle.loads(self.data)
+    def _load(self) -> Predictor:
+        net: Predictor = pickle.loads(self.data)
         return net
 
 
-def carry(net: PortedNetwork) -> CarriedBytes:
+def carry(net: Predictor) -> CarriedBytes:
     """A live network as bytes, with its weights as they are now.
 
     Raises:

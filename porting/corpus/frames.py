@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,16 @@ import pyarrow as pa
 
 from ..errors import Mismatch, Problem
 from ..network import Array
+from ..predicting import Predictor
 from .outputs import Output
 from .scoring import Scoring
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["as_batch", "score_frame"]
 
 
 def score_frame(
     frame: Any,
-    net: PortedNetwork,
+    net: Predictor,
     columns: Mapping[str, str],
     outputs: Sequence[Output],
     batch_size: Optional[int] = None,

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..inputs import by_name, check_inputs
 from ..network import Array, map_tensors
+from ..predicting import Predictor
 from .carrying import CarriedBytes, carry
 from .outputs import Output, arrays_in, output_names, outputs_of
 from .rows import predict_each
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["is_dask", "predict_lazily"]
 
@@ -35,7 +33,7 @@ def is_dask(inputs: Any, count: int = 1) -> bool:
     return len(inputs) == count and any(dask.is_dask_collection(part) for part in inputs)
 
 
-def predict_lazily(net: PortedNetwork, inputs: Any, batch_size: Optional[int] = None, threads: int = 1) -> Any:
+def predict_lazily(net: Predictor, inputs: Any, batch_size: Optional[int] = None, threads: int = 1) -> Any:
     """What `predict` gives for each partition, computed when dask computes it.
 
     The network travels as it is now; what it learns later does not show. A bag's or a frame's partition is one call of
@@ -100,7 +98,7 @@ class _Partition:
 # ---- arrays
 
 
-def _arrays(net: PortedNetwork, inputs: Any, partition: _Partition) -> Any:
+def _arrays(net: Predictor, inputs: Any, partition: _Partition) -> Any:
     import dask.array as da
 
     named = {name: _one_chunk_a_row(name, value) for name, value in by_name(inputs, net.network.inputs).items()}
@@ -140,7 +138,7 @@ def _one_chunk_a_row(name: str, value: Any) -> Any:
     return value.rechunk(dict.fromkeys(range(1, value.ndim), -1)) if value.ndim > 1 else value
 
 
-def _shapes_made(net: PortedNetwork, named: Mapping[str, Any]) -> list[Output]:
+def _shapes_made(net: Predictor, named: Mapping[str, Any]) -> list[Output]:
     """The outputs at the arrays' sizes, from a run over a blank row, which is checked as inputs are."""
     network = net.network
     counts = {name: value.shape[0] for name, value in named.items() if value.shape[0] == value.shape[0]}
@@ -189,7 +187,7 @@ def _bag_rows(rows: Any, partition: _Partition) -> list[Any]:
 # ---- dataframes
 
 
-def _frame(net: PortedNetwork, inputs: Any, partition: _Partition) -> Any:
+def _frame(net: Predictor, inputs: Any, partition: _Partition) -> Any:
     import pandas as pd
 
     from .columns_chosen import choose_columns
@@ -206,7 +204,7 @@ def _frame(net: PortedNetwork, inputs: Any, partition: _Partition) -> Any:
     return inputs.map_partitions(_frame_rows, partition.lazy(), columns, outputs, meta=meta)
 
 
-def _check_dtypes(net: PortedNetwork, meta: Any, columns: Mapping[str, str]) -> None:
+def _check_dtypes(net: Predictor, meta: Any, columns: Mapping[str, str]) -> None:
     """Refuse columns that hold the wrong kind, before anything is computed; object columns may hold anything."""
     inputs: Union[tuple[Any, ...], Any] = net.network.inputs
     problems = []

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import Mismatch
 from ..network import Array, Case, Input, Shape, TensorRef
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
+from ..predicting import Predictor
 
 __all__ = ["Output", "arrays_in", "output_names", "outputs_of"]
 
@@ -64,7 +62,7 @@ def _blank_row(inputs: Sequence[Input], open_size: int) -> dict[str, Array]:
     return made
 
 
-def outputs_of(net: PortedNetwork) -> tuple[Output, ...]:
+def outputs_of(net: Predictor) -> tuple[Output, ...]:
     """A network's outputs, each once; from its references, else from runs over blank rows.
 
     Raises:
@@ -87,7 +85,7 @@ def _shown(case: Case, refs: Sequence[TensorRef]) -> list[Array] | None:
     return [known[ref] for ref in refs] if all(ref in known for ref in refs) else None
 
 
-def _tried(net: PortedNetwork) -> list[list[Array]]:
+def _tried(net: Predictor) -> list[list[Array]]:
     inputs = net.network.inputs
     for at, pair in enumerate(SIZES_TRIED):
         try:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from ..network import Array
+from ..predicting import Predictor
 from .columns_chosen import check_names, choose_columns
 from .outputs import arrays_in, output_names
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["Predict"]
 
@@ -27,7 +25,7 @@ class Predict:
 
     def __init__(
         self,
-        net: PortedNetwork,
+        net: Predictor,
         column: Optional[str] = None,
         prefix: str = "",
         batch_size: Optional[int] = None,

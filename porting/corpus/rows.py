@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
+from ..predicting import Predictor
 
 __all__ = ["predict_each"]
 
 
 def predict_each(
-    net: PortedNetwork, rows: Sequence[Any], batch_size: Optional[int] = None, threads: Optional[int] = 1
+    net: Predictor, rows: Sequence[Any], batch_size: Optional[int] = None, threads: Optional[int] = 1
 ) -> list[Any]:
     """The outputs of each row, without the batch axis, in the structure that `predict` returns.
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Union
+from typing import Optional, Union
 
 from ..archive.folder import as_bad_archive
 from ..errors import Mismatch, Problem
 from ..inputs import whole_number
+from ..predicting import Predictor
 from .carrying import CarriedPath, digest_of
 from .columns import check_type
 from .columns_chosen import choose_columns
@@ -20,9 +21,6 @@ from .outputs import Output, outputs_of
 from .parts import Part, cut, files_in
 from .scored_parts import Failed, PartScorer, first_readable
 from .scoring import Scoring, joined_schema
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["Progress", "Summary", "predict_corpus"]
 
@@ -81,7 +79,7 @@ Outcomes = Iterable[Union[Done, Failed]]
 
 
 def predict_corpus(
-    load: Callable[..., PortedNetwork],
+    load: Callable[..., Predictor],
     network: Path,
     corpus: Path,
     out: Path,
@@ -138,7 +136,7 @@ def predict_corpus(
 
 
 def _scoring(
-    net: PortedNetwork,
+    net: Predictor,
     parts: list[Part],
     column: Optional[str],
     prefix: str,
@@ -164,7 +162,7 @@ def _scoring(
     return Scoring(columns, outputs, batch_size or _batch_rows(net), threads)
 
 
-def _batch_rows(net: PortedNetwork) -> int:
+def _batch_rows(net: Predictor) -> int:
     """Where texts are padded to the longest of their batch, it is Keras' batch that counts."""
     engine = net.engine
     pads = engine.front is not None and engine.front.pads_to_longest

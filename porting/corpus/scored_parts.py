@@ -7,20 +7,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from ..errors import Mismatch, Problem
+from ..predicting import Predictor
 from .carrying import Carried
 from .ledger import Done, Ledger
 from .part_files import Batch, Unreadable, batches, new_file, schema_of
 from .parts import Part, fingerprint
 from .scoring import Scoring, beside, joined_schema
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["Failed", "PartScorer"]
 
@@ -82,7 +80,7 @@ class PartScorer:
         if not same:
             raise Unreadable(Problem(part.shown, "has changed since the run began", "start the run again"))
 
-    def _write(self, ledger: Ledger, part: Part, net: PortedNetwork) -> tuple[int, int]:
+    def _write(self, ledger: Ledger, part: Part, net: Predictor) -> tuple[int, int]:
         """The part's rows and bad rows in their files; how many they are."""
         schema = joined_schema(schema_of(part), self.scoring.outputs, self.prefix, part.shown)
         with ExitStack() as stack:
@@ -104,7 +102,7 @@ class PartScorer:
         """What the outputs of a row take at least."""
         return sum(int(np.prod([size or 1 for size in one.shape])) * 4 for one in self.scoring.outputs)
 
-    def _score(self, net: PortedNetwork, batch: Batch, part: Part, gathered: _Gathered) -> Iterator[dict[str, Any]]:
+    def _score(self, net: Predictor, batch: Batch, part: Part, gathered: _Gathered) -> Iterator[dict[str, Any]]:
         """Gather the good rows of a batch; the entries of the bad ones, in order."""
         bad = list(batch.bad)
         if batch.table.num_rows:

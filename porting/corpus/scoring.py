@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import pyarrow as pa
 
 from ..errors import Mismatch
 from ..network import Array
+from ..predicting import Predictor
 from .columns import Column, as_column, column_type, read_column
 from .columns_chosen import check_names
 from .outputs import Output, arrays_in, output_names
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["Scored", "Scoring", "beside", "joined_schema"]
 
@@ -53,7 +51,7 @@ class Scoring:
     batch_size: Optional[int] = None
     threads: Optional[int] = 1
 
-    def score(self, net: PortedNetwork, batch: Any) -> Scored:
+    def score(self, net: Predictor, batch: Any) -> Scored:
         """Score a `pyarrow.RecordBatch`. A row that the network does not take is bad, and the rest goes on.
 
         Rows whose lists differ in length run apart, so none is padded.
@@ -79,7 +77,7 @@ class Scoring:
 
     def _predict(
         self,
-        net: PortedNetwork,
+        net: Predictor,
         inputs: Mapping[str, Column],
         rows: Sequence[int],
         made: dict[int, Sequence[Array]],

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import pandas as pd
 
+from ..predicting import Predictor
 from .carrying import carry
 from .columns_chosen import check_names, choose_columns
 from .frames import score_frame
 from .outputs import outputs_of
-
-if TYPE_CHECKING:
-    from ..ported import PortedNetwork
 
 __all__ = ["Predict"]
 
@@ -30,7 +28,7 @@ class Predict:
 
     def __init__(
         self,
-        net: PortedNetwork,
+        net: Predictor,
         column: Optional[str] = None,
         prefix: str = "",
         batch_size: Optional[int] = None,
