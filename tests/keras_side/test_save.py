@@ -246,7 +246,7 @@ def test_many_rows_and_many_steps_are_recorded_where_they_are_cheap():
     network = describe(keras.Model(given, layers.Embedding(6, 3)(given)))
     shapes = {case.inputs["ids"].shape for case in network.cases}
     assert {(33, 1), (2, 40)} <= shapes
-    wide = describe(keras.Model(given, layers.Embedding(6, 4000)(given)))
+    wide = describe(keras.Model(given, layers.Embedding(6, 12000)(given)))
     assert {case.inputs["ids"].shape for case in wide.cases} == {(5, 6), (1, 9), (3, 2), (2, 1)}
 
 
