@@ -122,7 +122,11 @@ REFUSED_FOR = {
         "operations_signals/stft_spectrogram_as_pictures",
         "operations_signals/stft_spectrogram_of_channels",
     ),
-    "computed with the weight": ("unfolded/positions_from_the_end", "unfolded/weights_of_weights"),
+    "computed with the weight": (
+        "unfolded/nearest_codes",
+        "unfolded/positions_from_the_end",
+        "unfolded/weights_of_weights",
+    ),
     "repeated before they are looked up": ("core/embedding_of_repeated_ids",),
     "learns from ids that are computed": (
         "core/embedding_of_computed_ids",
