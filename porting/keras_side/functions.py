@@ -13,10 +13,11 @@ from typing import Any
 
 from ..errors import Problem
 from ..network import Constant, TensorRef
-from .graph import Graph, walk
+from .graph import Graph
 from .keras_api import Front
 from .layers import check_layer, parts_of
 from .tracing import Untraceable, trace
+from .walking import walk
 
 __all__ = ["OwnFunction", "OwnFunctions", "describe_function", "stand_ins"]
 

@@ -6,43 +6,22 @@ The model's inputs become calls, under their names: the texts are tokenized, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Call, Input, TensorRef
 from ..text import LAYERS
 from .graph import Graph, Step
+from .hub_texts import HubTexts
 
 if TYPE_CHECKING:
     from .hub_layers import Packer, Tokenizer
 
-__all__ = ["HubTexts", "find_texts", "put_in_front"]
+__all__ = ["find_texts", "put_in_front"]
 
 FEED_IDS = "feed ids: porting.save(…, preprocessing=False), and give predict what the preprocessor makes"
 # What a tokenizer of its own kind overrides.
 TOKENIZES = ("_bpe_merge_and_update_cache_tf", "_tokenize_tf", "_tokenize_tokenizers", "call", "tokenize")
-
-
-@dataclass(frozen=True)
-class HubTexts:
-    """What makes a model's inputs of texts.
-
-    Attributes:
-        preprocessing: a preprocessor or a tokenizer of keras-hub.
-        tokenizer: its tokenizer, or itself.
-        in_graph: it is run as `predict` of keras-hub's models runs it; otherwise as it is when it is called.
-        segments: how many texts a sample has.
-    """
-
-    preprocessing: Any
-    tokenizer: Any
-    in_graph: bool
-    segments: int
-
-    @property
-    def packs(self) -> bool:
-        return self.preprocessing is not self.tokenizer
 
 
 def is_of(thing: Any, kind: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,10 +13,8 @@ import numpy as np
 from ..network import Array, Input
 from ..text.packing import NO_TOKEN
 from ..text.rows import rows_of
+from .hub_texts import HubTexts
 from .text import Described
-
-if TYPE_CHECKING:
-    from .hub import HubTexts
 
 __all__ = ["Packer", "Tokenizer", "packer_for", "tokenizer_for"]
 

@@ -13,10 +13,11 @@ import numpy as np
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Network
 from ..text import LAYERS as PREPROCESSING
-from .graph import Graph, walk
+from .graph import Graph
 from .keras_api import Front
 from .save import check_is_graph
 from .text import preprocessing_weights
+from .walking import walk
 from .weights import Weights, collect_weights
 from .which_keras import front_of
 

@@ -14,7 +14,7 @@ from ..network import Layer, Network
 from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
-from .graph import Graph, Step, walk
+from .graph import Graph, Step
 from .hub import find_texts, put_in_front
 from .keras_api import Front
 from .layers import check_layer, check_numbers_of, id_limit, is_code, parts_of
@@ -24,6 +24,7 @@ from .samples import name_samples
 from .text import preprocessing_config, preprocessing_weights
 from .thinning import REFERENCES
 from .unfolding import LONGEST, training_settings
+from .walking import walk
 from .weights import Weights, collect_weights, full_names
 from .which_keras import front_of
 

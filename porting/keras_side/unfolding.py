@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..layers.rule import RULES
 from ..network import Array, TensorRef, tensors_in
 from ..text import LAYERS as PREPROCESSING
+from .graph import Graph
 from .held import held_layers
 from .keras_api import Front, History, NodeView
-
-if TYPE_CHECKING:
-    from .graph import Graph, Walk
 
 __all__ = ["LONGEST", "Unfolder", "holds_own_code", "is_own", "training_settings"]
 
@@ -58,6 +56,18 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+class Walking(Protocol):
+    """What unfolding asks of the walk that it is a part of."""
+
+    @property
+    def graph(self) -> Graph: ...
+    def problem(self, where: str, what: str, way_out: str = "") -> None: ...
+    def arguments(self, node: NodeView) -> tuple[dict[str, Any], list[Any]]: ...
+    def symbolic(self, structure: Any) -> list[Any]: ...
+    def apply(self, node: NodeView, values: dict[History, TensorRef], path: str) -> list[TensorRef]: ...
+    def held_name(self, operation: Any, path: str) -> str: ...
+
+
 class Unfolder:
     """The unfolding of one walk.
 
@@ -68,7 +78,7 @@ class Unfolder:
         unfolded: the layers whose code was run, by id.
     """
 
-    def __init__(self, walk: Walk, front: Front, whole: Collection[str], longest: int) -> None:
+    def __init__(self, walk: Walking, front: Front, whole: Collection[str], longest: int) -> None:
         self.walk = walk
         self.front = front
         self.whole = set(whole)

@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 
 import porting
-from porting.keras_side.graph import walk
+from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
 from porting.keras_side.which_keras import front_of
 from tests.parallel import in_processes

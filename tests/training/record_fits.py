@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import porting
-from porting.keras_side.graph import walk
+from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
 from porting.keras_side.which_keras import front_of
 from tests.training.fits import FITS, FUNCTIONS, ROWS, Fit, rows

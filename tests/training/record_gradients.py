@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from porting.archive import read_network
-from porting.keras_side.graph import walk
 from porting.keras_side.restore import restore
+from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
 from porting.keras_side.which_keras import front_of
 from porting.network import Network
