@@ -4,55 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Optional, Protocol
+from typing import Any, Literal, Optional
 
 from .errors import Problem, Unsupported
+from .front import Front
 from .layers import Rule
 from .network import Array, Call, Network, Shape, TensorRef
 from .padded import REBUILT, Padding
+from .training.learner import Learner
 
-if TYPE_CHECKING:
-    from .preprocessing.front import Front
-    from .training.gradients import Gradient
-    from .training.optimizers import Optimizer
-    from .training.parameters import Theta
-
-__all__ = ["Engine", "EngineName", "Learner"]
+__all__ = ["Engine", "EngineName"]
 
 EngineName = Literal["neoml", "numpy"]
-
-
-class Learner(Protocol):
-    """A net that gives gradients and takes steps.
-
-    Attributes:
-        theta: the weights that learn; see `porting.training.parameters.Theta`.
-    """
-
-    theta: Theta
-
-    @property
-    def is_random(self) -> bool:
-        """Whether something in it draws random numbers in training."""
-
-    @property
-    def reached(self) -> set[str]:
-        """The weights that a gradient reaches."""
-
-    def activation_of(self, ref: TensorRef) -> Optional[str]:
-        """The last activation that an output is read before, if it is."""
-
-    def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]:
-        """By weight, the gradient of the losses whose derivatives by the outputs are computed in the middle."""
-
-    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
-        """A whole step by the engine's own solver; False where it has none that does what the optimizer does."""
-
-    def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
-        """Outputs and their masks, at inference."""
-
-    def reseed(self, seed: int) -> None:
-        """Draw from this seed on."""
 
 
 class Engine(ABC):

@@ -10,11 +10,11 @@ from typing import Any, Optional
 
 from .engine import Engine
 from .errors import Problem, Unsupported, did_you_mean
+from .front import split_front
 from .layers import RULES, Rule
 from .network import Network
 from .padding import padding_of
 from .preprocessing.engine import FrontedEngine
-from .preprocessing.front import split_front
 from .text.functions import functions_in
 
 __all__ = ["make_engine"]

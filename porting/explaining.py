@@ -8,8 +8,8 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from .front import Front
 from .network import Array, Network
-from .preprocessing.front import Front
 from .text import TextVectorization
 from .text.rows import RowsOfTokens
 from .text.strings import to_text

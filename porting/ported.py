@@ -27,7 +27,7 @@ from .predicting import Progress, cores, run_batches, run_stream
 from .text import LAYERS as PREPROCESSING
 from .training.arguments import file_path
 from .training.trainer import Trainer
-from .training.tuning import Tunable
+from .tuning import Tunable
 
 __all__ = ["PortedNetwork"]
 

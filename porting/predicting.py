@@ -12,10 +12,10 @@ import numpy as np
 
 from .engine import Engine
 from .errors import Mismatch, Problem
+from .front import Front
 from .inputs import batch_size_of
 from .network import Array, Network, TensorRef
 from .padded import Padding
-from .preprocessing.front import Front
 
 __all__ = ["Predictor", "Progress", "cores", "run_batches", "run_stream"]
 

@@ -79,12 +79,12 @@ def plan(folder: Path, rules: Any) -> None:
     """Show what each layer of FOLDER becomes in NeoML, and every problem at once. Builds nothing."""
     from ..archive import read_network
     from ..display import opened
+    from ..front import split_front
     from ..layers.rule_files import gather_rules
     from ..neoml_side.plan import plan_network
     from ..neoml_side.sized import planned
     from ..padded import REBUILT, Padding
     from ..padding import padding_of
-    from ..preprocessing.front import split_front
     from ..text.functions import functions_in
 
     network, gathered = read_network(folder), gather_rules(rules)

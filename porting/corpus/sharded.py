@@ -16,12 +16,13 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..engine import Engine, Learner
+from ..engine import Engine
 from ..errors import Problem, Unsupported
 from ..inputs import batch_size_of
 from ..network import Array, TensorRef
 from ..preprocessing.learner import FrontedLearner
 from ..training.gradients import Gradient, Slices
+from ..training.learner import Learner
 from ..training.optimizers import Optimizer
 from ..training.trainable import draws_random
 from ..training.trainer import Trainer

@@ -19,9 +19,10 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..engine import Engine, Learner
+from ..engine import Engine
 from ..network import Array, TensorRef
 from ..training.gradients import Gradient, Slices
+from ..training.learner import Learner
 from .carrying import pickled
 
 __all__ = ["Outputs", "Recipe", "Seen", "advance", "forget", "look"]

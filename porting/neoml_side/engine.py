@@ -9,12 +9,13 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..engine import Engine, Learner
+from ..engine import Engine
 from ..errors import Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..layers.rule_files import portable
 from ..network import Array, Call, Input, Network, TensorRef
 from ..padded import Padding
+from ..training.learner import Learner
 from .graph import Graph
 from .lowering.operations import NeomlOperations
 from .plan import Plan, plan_network

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from ..engine import Engine, Learner
+from ..engine import Engine
+from ..front import KERAS_BATCH_SIZE, Front, make_step, split_front
 from ..inputs import check_inputs
 from ..network import Array, Call, Input, Layer, Network, TensorRef
 from ..padded import Padding
 from ..text.functions import functions_in
-from .front import KERAS_BATCH_SIZE, Front, make_step, split_front
+from ..training.learner import Learner
 from .learner import FrontedLearner
 
 __all__ = ["FrontedEngine", "fronted"]

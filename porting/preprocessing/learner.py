@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
-from ..engine import Learner
+from ..front import Front
 from ..inputs import check_inputs
 from ..network import Array, TensorRef
 from ..training.gradients import Gradient
+from ..training.learner import Learner
 from ..training.optimizers import Optimizer
-
-if TYPE_CHECKING:
-    from .front import Front
 
 __all__ = ["FrontedLearner"]
 

@@ -9,12 +9,12 @@ from typing import Any, Optional, TypedDict
 
 import numpy as np
 
-from ..engine import Learner
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Network, TensorRef
 from .arguments import real_number
 from .data import Batch, Outputs
 from .gradients import Gradient, total
+from .learner import Learner
 from .loss import LAST, Loss, back_through, reduced
 from .losses import loss_named
 from .metrics import Metric, Shown

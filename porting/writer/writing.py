@@ -15,12 +15,12 @@ import numpy as np
 
 from ..checking.noise import larger
 from ..errors import BadArchive, Problem, Unsupported
+from ..front import split_front, with_functions
 from ..layers import RULES, Rule
 from ..layers.execution import walk
 from ..network import Array, Call, Input, Network, TensorRef, map_tensors
 from ..numpy_side.engine import NumpyEngine
 from ..numpy_side.values import Value
-from ..preprocessing.front import split_front, with_functions
 from ..text.functions import functions_in
 from .categories import is_text
 from .functions import as_bytes

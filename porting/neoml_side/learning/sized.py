@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional, Protocol
 
-from ...engine import Learner
 from ...network import Array, Network, TensorRef
 from ...training.gradients import Gradient
+from ...training.learner import Learner
 from ...training.optimizers import Optimizer
 from ...training.parameters import Theta
 from ..sized import BySize, Sizes, bytes_of, planned, planned_at, sizes_of

@@ -10,10 +10,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from ..errors import Problem, Unsupported
-from ..inputs import whole_number
-from ..network import Input, Network
-from .arguments import (
+from .engine import Engine
+from .errors import Problem, Unsupported
+from .inputs import whole_number
+from .network import Input, Network
+from .training.arguments import (
     Check,
     check_settings,
     class_weights,
@@ -26,18 +27,16 @@ from .arguments import (
     seed_number,
     truth_value,
 )
-from .callback import Callback, listed
-from .callbacks import Checkpoint, ProgressBar
-from .data import Arrays, Batch, Batches, Outputs, as_batches
-from .loop import History, Run, class_weighted, evaluate, whole_step
-from .optimizers import Optimizer
-from .tally import in_keras_order
-from .trainer import Given, Settings, Trainer
+from .training.callback import Callback, listed
+from .training.callbacks import Checkpoint, ProgressBar
+from .training.data import Arrays, Batch, Batches, Outputs, as_batches
+from .training.loop import History, Run, class_weighted, evaluate, whole_step
+from .training.optimizers import Optimizer
+from .training.tally import in_keras_order
+from .training.trainer import Given, Settings, Trainer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from ..engine import Engine
 
 __all__ = ["Tunable"]
 

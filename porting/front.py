@@ -13,10 +13,10 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..errors import PortingError, Problem, Unsupported
-from ..network import Array, Call, Case, Input, Layer, Network, Shape, TensorRef, map_tensors
-from ..text import LAYERS
-from ..text.functions import TEXT_FUNCTIONS, Functions
+from .errors import PortingError, Problem, Unsupported
+from .network import Array, Call, Case, Input, Layer, Network, Shape, TensorRef, map_tensors
+from .text import LAYERS
+from .text.functions import TEXT_FUNCTIONS, Functions
 
 __all__ = ["Front", "Step", "split_front"]
 
