@@ -7,6 +7,8 @@ from typing import Any
 
 import porting
 from porting import optimizers, schedules
+from porting.neoml_side.learning.cut import CutLearner
+from porting.neoml_side.learning.net import LearningNet
 from porting.training import losses
 from tests.training.recipes import Recipe
 
@@ -40,3 +42,12 @@ def compiled(recipe: Recipe, folder: Path) -> porting.PortedNetwork:
         **recipe.options,
     )
     return net
+
+
+def net_that_learns(net: porting.PortedNetwork) -> LearningNet:
+    """The net that a compiled network learns in, whatever cuts its batches."""
+    assert net._trainer is not None
+    learner = net._trainer.learner
+    made = learner.net if isinstance(learner, CutLearner) else learner
+    assert isinstance(made, LearningNet)
+    return made

@@ -23,6 +23,7 @@ from porting.archive import read_network
 from porting.engine_factory import make_engine
 from porting.training import callbacks
 from tests.training import recipes
+from tests.training.compiled import net_that_learns
 
 pytest.importorskip("neoml")
 
@@ -293,8 +294,7 @@ def test_batches_of_one_step_are_two_or_more(count: Any) -> None:
 @pytest.mark.parametrize("made", MADE)
 def test_a_run_killed_at_any_moment_resumes_to_the_bit(made: str, tmp_path: Path) -> None:
     whole = resumable(tmp_path / "whole", 12, made=made)
-    assert whole._trainer is not None
-    assert whole._trainer.learner.steps_by_itself == (made == "by itself")
+    assert net_that_learns(whole).steps_by_itself == (made == "by itself")
     path = tmp_path / "killed"
     code = f"from tests.training.test_fit import *; resumable(Path({str(path)!r}), 12, True, {made!r})"
     killed = 0

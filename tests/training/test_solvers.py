@@ -20,7 +20,7 @@ from porting.network import Layer
 from porting.optimizers import SGD, Adam, AdamW, Nadam, Optimizer
 from porting.training import callbacks
 from tests.training import recipes
-from tests.training.compiled import RECORDED, made_loss
+from tests.training.compiled import RECORDED, made_loss, net_that_learns
 from tests.training.cotangents import compared_case, cotangents, smooth_inputs
 from tests.training.recipes import Recipe, batches
 from tests.training.recorded_gradients import learning_net, recorded, rules_of
@@ -66,11 +66,6 @@ def compiled(net: str, optimizer: Any, **settings: Any) -> porting.PortedNetwork
     made = porting.load(RECORDED / net, engine="neoml")
     made.compile(optimizer, made_loss(LOSSES[net]), **settings)
     return made
-
-
-def learner(net: porting.PortedNetwork) -> Any:
-    assert net._trainer is not None
-    return net._trainer.learner
 
 
 def state(net: porting.PortedNetwork) -> Any:
@@ -153,7 +148,7 @@ def test_neomls_own_solver_makes_the_step_where_it_can(name: str) -> None:
     setting = SETTINGS[name]
     net = compiled(setting.net, setting.optimizer(), **setting.settings)
     train(net, setting.net, 2)
-    assert learner(net).steps_by_itself == setting.by_itself
+    assert net_that_learns(net).steps_by_itself == setting.by_itself
     assert max(net.moved().values()) > 0
 
 
@@ -180,8 +175,8 @@ def test_both_roads_make_the_same_steps(name: str) -> None:
     net, optimizer, settings = ROADS[name]
     own, here = compiled(net, optimizer(), **settings), compiled(net, elsewhere(optimizer()), **settings)
     np.testing.assert_allclose(train(own, net), train(here, net), rtol=1e-5)
-    assert learner(own).steps_by_itself
-    assert not learner(here).steps_by_itself
+    assert net_that_learns(own).steps_by_itself
+    assert not net_that_learns(here).steps_by_itself
     assert apart(weights(own), weights(here)) < NOISE
     for weight, slots in state(here).items():
         for slot, array in slots.items():
@@ -308,7 +303,7 @@ def test_settings_that_change_between_steps_change_the_road() -> None:
         for step, (key, value) in enumerate(CHANGES):
             setattr(made, key, value)
             train(net, "regression", 3, 3 * step)
-            seen.append(learner(net).steps_by_itself)
+            seen.append(net_that_learns(net).steps_by_itself)
         assert seen == ([True, False, True, True, True] if type(made) is SGD else 5 * [False])
         return weights(net)
 
@@ -373,7 +368,7 @@ def test_a_step_that_raises_leaves_all_as_it_was(optimizer: Callable[[], Optimiz
                 with pytest.raises(porting.Mismatch):
                     net.train_on_batch(x[step][:, :2], y[step])
             net.train_on_batch(x[step], y[step])
-            assert learner(net).steps_by_itself
+            assert net_that_learns(net).steps_by_itself
         return net
 
     left, tried = trained(False), trained(True)
@@ -419,7 +414,7 @@ def test_who_reads_changes_nothing_dropout_included() -> None:
             np.tile(features(), (8, 1)), np.ones((48, 2)), batch_size=8, epochs=3, callbacks=listening,
             optimizer=fast(), loss="mse", seed=4, verbose=0,
         )  # fmt: skip
-        assert learner(net).steps_by_itself
+        assert net_that_learns(net).steps_by_itself
         return history.history["loss"]
 
     assert losses([]) == losses([Reads()])
@@ -430,7 +425,7 @@ def test_dropout_is_told_by_the_seed_here_too() -> None:
         net = dropped(seed=seed)
         for _ in range(3):
             net.train_on_batch(features(), np.ones((6, 2)))
-        assert learner(net).steps_by_itself
+        assert net_that_learns(net).steps_by_itself
         return weights(net)
 
     assert same(trained(1), trained(1))
@@ -462,7 +457,7 @@ def test_training_in_all_ways_in_turn_is_the_same_on_both_roads() -> None:
 def test_what_was_compiled_before_is_let_go(made: Callable[[], Optimizer]) -> None:
     net = compiled("regression", made())
     train(net, "regression", 2)
-    before = weakref.ref(learner(net))
+    before = weakref.ref(net_that_learns(net))
     net.compile("adam", "mse")
     gc.collect()
     assert before() is None
