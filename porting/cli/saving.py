@@ -69,6 +69,14 @@ SAVE_OPTIONS = (
         show_default=True,
         help="Of what Keras computed keep some numbers of large outputs, all, the network's outputs, or nothing.",
     ),
+    click.option(
+        "--preprocessing/--no-preprocessing",
+        default=True,
+        help="Let a task model of keras-hub take texts, by its own preprocessor [default: yes].",
+    ),
+    click.option(
+        "--segments", type=click.IntRange(1), help="Texts of a sample that it packs into one row [default: 1]."
+    ),
     trust_option,
 )
 
@@ -80,7 +88,7 @@ def save_options(function: F) -> F:
     def gathered(**given: Any) -> Any:
         names = (
             *("samples", "overwrite", "name", "metadata", "custom"),
-            *("whole", "longest", "noise", "references", "trust_lambda"),
+            *("whole", "longest", "noise", "references", "preprocessing", "segments", "trust_lambda"),
         )
         return function(saving={name: given.pop(name) for name in names}, **given)
 
@@ -189,6 +197,7 @@ def saved(model: Path, folder: Path, options: dict[str, Any]) -> str:
     metadata = None if given["metadata"] is None else read_metadata(given["metadata"])
     loaded = load_model_file(model, custom=given.pop("custom"), trust_lambda=given.pop("trust_lambda"))
     kept = {name: value for name, value in given.items() if value is not None}
+    kept["preprocessing"] = None if given["preprocessing"] else False
     with progress_bar("recording references") as report:
         network = api.save(loaded, folder, **{**kept, "metadata": metadata, "progress": report})
     return f"saved {network.name}: {_counted(network)}, to {folder}"

@@ -11,12 +11,14 @@ import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 
 import porting
 from porting import Mismatch, Unsupported
-from porting.keras_side.hub import HubTexts
+from porting.cli.commands import porting as command
 from porting.keras_side.hub_layers import Tokenizer, tokenizer_for
+from porting.keras_side.hub_texts import HubTexts
 from porting.text import LAYERS
 from tests.hub.tokenizers import BYTE_PAIRS, HARD, PIECES, TEXTS, Made
 
@@ -173,3 +175,14 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         porting.save(model, None, preprocessing=str)
     with pytest.raises(Mismatch, match="segments"):
         porting.save(model, None, segments=2)
+
+
+@pytest.mark.parametrize("options", [(), ("--no-preprocessing",)])
+def test_the_command_saves_a_task_with_or_without_its_texts(options: tuple[str, ...], tmp_path: Path) -> None:
+    made = PIECES["bert"]
+    task = _classifier("Bert", made, len(made.settings["vocabulary"]))
+    task.save(tmp_path / "task.keras")
+    ran = CliRunner().invoke(command, ["save", str(tmp_path / "task.keras"), str(tmp_path / "net"), *options])
+    assert ran.exit_code == 0, ran.output
+    takes = {one.dtype for one in porting.load(tmp_path / "net", engine="numpy").network.inputs}
+    assert takes == ({"int32"} if options else {"string"})
