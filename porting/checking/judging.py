@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Optional
 
 import numpy as np
 
 from ..layers import Rule
 from ..network import Array, Call, Case, Network, TensorRef
-from .noise import larger
+from .noise import Moves, larger
 from .tolerance import TOLERANCE, Allowance, Outcome, allowance_alone, allowance_in_chain, compare
 from .witness import Witness
 
@@ -28,6 +29,7 @@ class Judge:
         self.network = network
         self.tolerance = tolerance
         self.witness = Witness(network, rules)
+        self._rules = rules
         self._calls = {call.name: call for call in network.calls}
 
     def alone(self, call: Call, case: Case, ref: TensorRef, got: Array) -> Outcome:
@@ -40,27 +42,28 @@ class Judge:
 
     def chain(self, case: Case, ref: TensorRef, got: Array) -> Outcome:
         """A tensor that the network made of the case's inputs."""
-        (got, want), noise = comparable(case, ref, got), case.noise.get(ref)
+        (got, want), noise = comparable(case, ref, got), self._recorded(case, ref)
         if noise is not None and self.tolerance is None:
-            return compare(got, want, allowance_in_chain(larger(noise.chain, noise.alone)))
+            return compare(got, want, allowance_in_chain(noise))
         outcome = self._plainly(got, want)
-        return outcome if self._is_final(outcome) else self._forgiven(got, want, self._moved(case, ref))
+        return outcome if self._is_final(outcome) else self._forgiven(got, want, self.witness.chain(case, ref))
 
     def allowed(self, case: Case, ref: TensorRef) -> Array:
         """By how much each value of a tensor that the network made may differ."""
-        want, noise = case.outputs[ref], case.noise.get(ref)
+        want, noise = case.outputs[ref], self._recorded(case, ref)
         if noise is not None:
-            return allowance_in_chain(larger(noise.chain, noise.alone)).of(want)
-        measured = allowance_in_chain(self._moved(case, ref)).of(want)
+            return allowance_in_chain(noise).of(want)
+        measured = allowance_in_chain(self.witness.chain(case, ref)).of(want)
         return np.maximum(Allowance(TOLERANCE).of(want), measured) if want.dtype.kind == "f" else measured
 
-    def _moved(self, case: Case, ref: TensorRef) -> tuple[float, float]:
-        """How far a tensor moves with the numbers behind it, measured in numpy."""
-        moved, call = self.witness.chain(case, ref), self._calls.get(ref.call)
-        # The first calls read inputs, which no call before has moved: what they round themselves counts there too.
-        if call is None or not all(one in case.outputs or one.call in case.inputs for one in call.reads()):
-            return moved
-        return larger(moved, self.witness.alone(call, case, ref))
+    def _recorded(self, case: Case, ref: TensorRef) -> Optional[Moves]:
+        """How far a tensor moves in Keras' chain; one that holds another's values, as far as that does."""
+        noise, call = case.noise.get(ref), self._calls.get(ref.call)
+        if noise is None or call is None:
+            return None
+        rule = self._rules.get(self.network.layers[call.layer].class_name)
+        behind = [self._recorded(case, one) for one in call.reads()] if rule is not None and rule.hands_on else []
+        return reduce(larger, [one for one in behind if one is not None], larger(noise.chain, noise.alone))
 
     def remarks(self) -> list[str]:
         """What is to be said of the noise."""

@@ -71,7 +71,7 @@ class Witness:
         return _largest(found)
 
     def chain(self, case: Case, ref: TensorRef) -> Moves:
-        """How far a tensor moves when all weights, and what every call makes, move."""
+        """How far a tensor moves when all weights, what every call makes, and the inputs move."""
         self.asked += 1
         if case.name not in self._chains:
             try:
@@ -83,12 +83,18 @@ class Witness:
     def _measured(self, case: Case) -> dict[TensorRef, Moves]:
         (engine, _), *trials = self.engines
         kept = {**{one.ref: case.inputs[one.name] for one in self.network.inputs}, **engine.run(case.inputs)}
-        chains = [{one.ref: case.inputs[one.name] for one in self.network.inputs} for _ in trials]
+        chains: list[dict[TensorRef, Array]] = [{} for _ in trials]
         measured: dict[TensorRef, Moves] = {}
         for call in self.network.calls:
             masks = {ref: case.masks[ref] for ref in call.reads() if ref in case.masks}
             for (moved_engine, random), values in zip(trials, chains):
-                outputs, _ = moved_engine.run_alone(call, {ref: values[ref] for ref in call.reads()}, masks)
+                given = {ref: kept[ref] for ref in call.reads()}
+                moved = {ref: values.get(ref, nudged(array, random)) for ref, array in given.items()}
+                outputs, found = moved_engine.run_alone(call, moved, masks)
+                if not _decide_alike(found, [case.masks.get(ref) for ref in call.refs()]):
+                    outputs, _ = moved_engine.run_alone(
+                        call, {ref: values.get(ref, given[ref]) for ref in given}, masks
+                    )
                 for ref, array in zip(call.refs(), outputs):
                     measured[ref] = _largest([measured.get(ref, NOTHING), moves(array, kept[ref])])
                     values[ref] = nudged(array, random) if array.dtype.kind == "f" else kept[ref]

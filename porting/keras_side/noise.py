@@ -1,8 +1,8 @@
 """How far a model's tensors move in Keras when numbers move by a last bit: what no port can be asked to get right.
 
-Each call is run on inputs and weights that have moved (alone), and on what the calls before it made of moved weights,
-which moves once more (the chain). What falls one way or the other, a mask or a whole number, falls in the chain as it
-did without: a decision is not noise.
+Each call is run on inputs and weights that have moved (alone), and on what the calls before it made of such inputs and
+weights, which moves once more (the chain). What falls one way or the other, a mask or a whole number, falls in the
+chain as it did without: a decision is not noise.
 """
 
 from __future__ import annotations
@@ -40,10 +40,7 @@ def with_noise(
         sampled: tensors that will not be kept whole: a call alone is given what the calls before it make of the others.
     """
     kept = _inputs(case, graph, front)
-    trials = [
-        _Trial(front, case, _inputs(case, graph, front), generator(pattern), frozenset(sampled))
-        for pattern in range(PATTERNS)
-    ]
+    trials = [_Trial(front, case, generator(pattern), frozenset(sampled)) for pattern in range(PATTERNS)]
     noise: dict[TensorRef, Noise] = {}
     last = _last_steps(graph)
     for number, step in enumerate(graph.steps):
@@ -63,21 +60,14 @@ class _Trial:
     """One pattern of ups and downs, and the chain of values that follows from it.
 
     Attributes:
-        values: the chain, as far as it has come.
+        values: the chain, as far as it has come; inputs, which no call makes, move anew for each call that reads them.
         made: of the tensors that are not kept whole, what calls alone have made.
     """
 
-    def __init__(
-        self,
-        front: Front,
-        case: Case,
-        values: dict[TensorRef, Any],
-        random: np.random.Generator,
-        sampled: Collection[TensorRef],
-    ) -> None:
+    def __init__(self, front: Front, case: Case, random: np.random.Generator, sampled: Collection[TensorRef]) -> None:
         self.front = front
         self.case = case
-        self.values = values
+        self.values: dict[TensorRef, Any] = {}
         self.random = random
         self.sampled = sampled
         self.made: dict[TensorRef, Any] = {}
@@ -102,8 +92,9 @@ class _Trial:
         with changed_weights(held, self.front, lambda values: nudged(values, self.random)):
             alone = run_step(step, moved, self.front)
             if not all(self._decides_alike(value, kept[ref]) for ref, value in zip(refs, alone)):
-                alone = run_step(step, {ref: self._same(value) for ref, value in read.items()}, self.front)
-            chain = run_step(step, self.values, self.front)
+                moved = {ref: self._same(value) for ref, value in read.items()}
+                alone = run_step(step, moved, self.front)
+            chain = run_step(step, {**moved, **self.values}, self.front)
         steady = steady_rounding(step, read, self.front)
         found = {}
         for ref, one, other in zip(refs, alone, chain):

@@ -233,8 +233,7 @@ def super_resolution(keras: Any) -> Any:
     return keras.Model(images, ops.depth_to_space(x, 3))
 
 
-# The last layer makes 255 of 1, and as much of the noise of sums of twenty times that.
-@network(tolerance=5e-4)
+@network()
 def enhanced_super_resolution(keras: Any) -> Any:
     """EDSR: pixel shuffling by a reshape and a transpose, pixels scaled to 0 … 1 and clipped back."""
     layers, ops = keras.layers, keras.ops
@@ -445,8 +444,7 @@ def seq2seq(keras: Any) -> Any:
     return keras.Model([given, target], layers.Dense(4, activation="softmax")(x))
 
 
-# Normalised over one feature, x − mean is 0 and Keras' x / √ε − mean / √ε is a thousand times its last bit.
-@network(tolerance=2e-4)
+@network()
 def timeseries_transformer(keras: Any) -> Any:
     layers = keras.layers
     given = x = keras.Input((20, 1))
@@ -555,8 +553,7 @@ def speaker_recogniser(keras: Any) -> Any:
     return keras.Model(sound, layers.Dense(3, activation="softmax")(layers.Flatten()(layers.AveragePooling1D(3, 3)(x))))
 
 
-# A logarithm makes more of the noise where a power is near 0.
-@network(tolerance=1e-4)
+@network()
 def spectrogram_classifier(keras: Any) -> Any:
     layers = keras.layers
     sound = keras.Input((256,))

@@ -146,3 +146,32 @@ def test_what_keras_leaves_open_is_ill_conditioned_and_no_departure(engine: str)
     # One calm case proves it.
     calm = check_network(replace(network, cases=(network.cases[0], *cases[1:])), make_engine(network, engine, None))
     assert calm.proved
+
+
+@pytest.mark.parametrize("noise", [True, False])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_values_that_are_handed_on_are_allowed_what_they_were_allowed_before(engine: str, noise: bool) -> None:
+    """Of few numbers no moves may have been found where a port's are."""
+    network = followed_by(Layer("after", "Reshape", {"target_shape": [2, 4]}), (2, 4), noise)
+    report = check_network(network, make_engine(network, engine, None))
+    assert report.needed > TOLERANCE  # the negative control: it takes what was allowed before
+    assert report.proved, str(report)
+    other = followed_by(Layer("after", "Activation", {"activation": "linear"}), (8,), noise=True)
+    report = check_network(other, make_engine(other, engine, None))
+    assert [layer.status for layer in report.layers] == ["exact", "departs in the chain"]
+
+
+def followed_by(after: Layer, shape: tuple[int, ...], noise: bool) -> Network:
+    """Sums that cancel, and a layer that hands them on, which is said to have moved by nothing."""
+    network = dense(*cancelling(1000.0), noise)
+    ref = TensorRef("after")
+    cases = tuple(
+        replace(
+            case,
+            outputs={**case.outputs, ref: case.outputs[Y].reshape(-1, *shape)},
+            noise={**case.noise, ref: Noise((0.0, 0.0), (0.0, 0.0))} if noise else {},
+        )
+        for case in network.cases
+    )
+    calls = (*network.calls, Call("after", "after", (Y,)))
+    return replace(network, calls=calls, layers={**network.layers, "after": after}, outputs=ref, cases=cases)

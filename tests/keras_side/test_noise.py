@@ -91,12 +91,29 @@ def test_sums_that_cancel_have_more_noise() -> None:
     assert cancelling.alone[1] > 10 * calm.alone[1]
 
 
+def test_what_the_first_call_rounds_goes_on_through_the_chain() -> None:
+    """Inputs move for the calls that read them, so what follows moves as they do."""
+    dense = keras.layers.Dense(4, use_bias=False, name="dense")
+    model = model_of(dense, keras.layers.Reshape((2, 2), name="shape"))
+    kernel = 100 * np.random.default_rng(1).normal(size=(3, 4)).astype("float32")
+    dense.set_weights([np.concatenate([np.round(kernel), -np.round(kernel)])])  # which do not move
+    x = np.random.default_rng(2).normal(size=(4, 3)).astype("float32")
+    network = describe(model, np.concatenate([x, x], 1))
+    first, second = noise_of(network, "dense", -1), noise_of(network, "shape", -1)
+    assert first.alone[0] > 1e-5
+    assert second.alone[0] < 1e-6
+    assert second.chain[0] == pytest.approx(first.chain[0], rel=0.1)
+    assert first.chain[0] == pytest.approx(first.alone[0], rel=0.1)
+
+
 def test_ids_and_masks_do_not_move() -> None:
     """A mask value, a padded id and what compares them would fall otherwise: that is not a noise."""
     masked = model_of(keras.layers.Masking(0.1), keras.layers.SimpleRNN(3, name="rnn"), shape=(None, 2))
     values = np.full((3, 5, 2), 0.1, "float32")
     values[:, :3] = np.random.default_rng(3).normal(size=(3, 3, 2))
-    assert noise_of(describe(masked, values), "rnn", -1).alone[0] < 1e-5
+    network = describe(masked, values)
+    assert noise_of(network, "rnn", -1).alone[0] < 1e-5
+    assert all(noise.chain[0] < 1e-5 for noise in network.cases[-1].noise.values())
     ids = model_of(keras.layers.Embedding(9, 4, mask_zero=True, name="words"), shape=(None,), dtype="int32")
     network = describe(ids)
     assert all(case.noise[TensorRef("words")].alone[0] < 1e-6 for case in network.cases)
