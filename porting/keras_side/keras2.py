@@ -92,7 +92,7 @@ class Front2(Front):
             function = known or translate(node.layer, args, kwargs, self.is_eager)
             if function is not None:
                 self.translated[id(node)] = function
-                return NodeView(function, function.tensors, {}, outputs)
+                return NodeView(function, function.tensors, function.named, outputs)
         if hasattr(node.layer, "cell") or hasattr(node.layer, "forward_layer"):
             args, kwargs = _with_initial_state(args, kwargs)
         return NodeView(node.layer, args, kwargs, outputs)

@@ -26,6 +26,7 @@ class _Meaning:
         settings: the function's other parameters, by the operation's config keys, with TensorFlow's defaults.
         instead: by a parameter that is true, what the function then means.
         written: by config key, how its value stands there.
+        named: the function's further tensors, by the operation's names for them.
     """
 
     class_name: str
@@ -33,6 +34,12 @@ class _Meaning:
     settings: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     instead: Mapping[str, _Meaning] = field(default_factory=dict)
     written: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> set[str]:
+        """The function's parameters that are understood."""
+        return {*self.tensors, *self.named.values(), *(parameter for parameter, _ in self.settings.values())}
 
     def config(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The operation's config, as the function's arguments say it."""
@@ -219,6 +226,7 @@ FUNCTIONS = {
     "sort": _Meaning("Sort", ("values",), {"axis": ("axis", -1)}),
     "argsort": _Meaning("Argsort", ("values",), {"axis": ("axis", -1)}),
     "slice": _Meaning("Slice", ("input_", "begin"), {"shape": ("size", None)}),
+    "where": _Meaning("Where", ("condition",), named={"x1": "x", "x2": "y"}),
     "stop_gradient": _Meaning("StopGradient", ("input",)),
     "linalg.inv": _Meaning("Inv", ("input",)),
     "linalg.det": _Meaning("Det", ("input",)),
@@ -244,19 +252,24 @@ class TensorFlowFunction:
         class_name: the Keras 3 operation.
         config: that operation's config.
         tensors: its arguments, symbolic tensors and constants.
+        named: those that it is given by name.
     """
 
     def __init__(self, layer: Any, meaning: _Meaning, arguments: dict[str, Any]) -> None:
         self.name = layer.name
         self.class_name = meaning.class_name
         self._layer = layer
-        self._names = meaning.tensors
+        self._meaning = meaning
         self.tensors = tuple(_tensor(arguments.pop(name), name) for name in meaning.tensors)
+        self.named = {
+            key: _tensor(arguments.pop(name), name) for key, name in meaning.named.items() if name in arguments
+        }
         self._rest = arguments
         self.config = {"name": layer.name, **meaning.config(arguments)}
 
-    def call(self, *tensors: Any) -> Any:
-        return self._layer(**dict(zip(self._names, tensors)), **self._rest)
+    def call(self, *tensors: Any, **named: Any) -> Any:
+        by_name = {self._meaning.named[key]: value for key, value in named.items()}
+        return self._layer(**dict(zip(self._meaning.tensors, tensors)), **by_name, **self._rest)
 
     __call__ = call
 
@@ -268,10 +281,11 @@ class Einsum(TensorFlowFunction):
         self.name = layer.name
         self.class_name = "Einsum"
         self.tensors = tuple(operands)
+        self.named = {}
         self.config = {"name": layer.name, "subscripts": equation}
         self._layer = layer
 
-    def call(self, *tensors: Any) -> Any:
+    def call(self, *tensors: Any, **named: Any) -> Any:
         return self._layer(self.config["subscripts"], *tensors)
 
     __call__ = call
@@ -311,7 +325,8 @@ def understand(name: str, arguments: Mapping[str, Any]) -> tuple[str, tuple[Any,
     meaning = _meaning(name, arguments)
     if meaning is None:
         return None
-    tensors = tuple(_tensor(arguments[parameter], parameter) for parameter in meaning.tensors)
+    given = (*meaning.tensors, *meaning.named.values())
+    tensors = tuple(_tensor(arguments[parameter], parameter) for parameter in given)
     return meaning.class_name, tensors, meaning.config(arguments)
 
 
@@ -323,7 +338,7 @@ def _meaning(name: str, arguments: Mapping[str, Any]) -> _Meaning | None:
     chosen = [parameter for parameter in meaning.instead if arguments.get(parameter) is True]
     if chosen:
         meaning = meaning.instead[chosen[0]]
-    known = {*chosen, *meaning.tensors, *(parameter for parameter, _ in meaning.settings.values())}
+    known = {*chosen, *meaning.parameters}
     if not set(meaning.tensors) <= set(arguments):
         return None
     rest = {parameter: value for parameter, value in arguments.items() if parameter not in known}

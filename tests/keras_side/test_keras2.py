@@ -210,6 +210,9 @@ def test_more_tensorflow_functions_become_operations():
         tf.image.extract_patches(picture, **patches),
         backend.repeat_elements(x, 2, 1),
         backend.relu(x, max_value=1.5),
+        tf.where(x > 0, x, 2.0 * x),
+        tf.where(x > 0, x, np.float32(0.5)),
+        tf.where(tf.reduce_mean(x, -1, keepdims=True) > 0, 1.0, x),
         backend.batch_dot(x, x, axes=(2, 2)),
     ]
     network = describe(keras.Model([x, picture], outputs))

@@ -235,14 +235,14 @@ def _translated(name: str, op: Any, args: Any, kwargs: Any) -> Any:
     given = bound.arguments
     chosen = [one for one in meaning.instead if given.get(one) is True]
     meaning = meaning.instead[chosen[0]] if chosen else meaning
-    known = {*chosen, *meaning.tensors, *(parameter for parameter, _ in meaning.settings.values()), "name"}
+    known = {*chosen, *meaning.parameters, "name"}
     rest = {key: value for key, value in given.items() if key not in known and value not in (None, False, "CONSTANT")}
     if rest:
         raise Untraceable(f"calls tf.{name} with {rest}", "use keras.ops in its place")
     plain = {key: value.numpy().tolist() if isinstance(value, tf.Tensor) else value for key, value in given.items()}
     settings = meaning.config(plain)
     kind = getattr(kops, meaning.class_name)
-    tensors = [given[one] for one in meaning.tensors]
+    tensors = [given[one] for one in (*meaning.tensors, *meaning.named.values())]
     if meaning.class_name == "Einsum":
         return kops.einsum(settings["subscripts"], *tensors)
     return kind(**settings)(*tensors)
