@@ -63,7 +63,7 @@ def unshown(
         places = range(array.shape[-1] if array.ndim else 1)
         hidden = [at for at in places if not _shows(network, call, layer, name, _changed(array, at), rules, tensors)]
         if hidden:
-            what = "all 0" if not array.any() else f"{len(hidden)} of {len(places)} slices"
+            what = "zeros throughout" if not array.any() else f"{len(hidden)} of {len(places)} slices"
             found.append(f"{name} ({what})")
     return found
 

@@ -249,9 +249,13 @@ class Findings:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many layers have each status; ``proved`` are those that are exact and would have shown a fault."""
+        """How many layers have each status; ``proved`` are those that are exact and would have shown a fault.
+
+        ``unshown`` are those, of any status, with weights that nothing shows.
+        """
         found = {"layers": len(self.layers), "proved": sum(layer.proved for layer in self.layers)}
-        return {**found, **{status: len(self.having(status)) for status in STATUSES[1:]}}
+        unshown = sum(bool(layer.unshown) for layer in self.layers)
+        return {**found, **{status: len(self.having(status)) for status in STATUSES[1:]}, "unshown": unshown}
 
     def having(self, status: str) -> list[LayerVerdict]:
         return [layer for layer in self.layers if layer.status == status]
@@ -319,6 +323,8 @@ class Findings:
         counts = {status: len(self.having(status)) for status in reversed(STATUSES[1:])}
         counted = [f"{count} {_said(status, count)}" for status, count in counts.items() if count]
         parts = [f"{self.counts['proved']} of {len(self.layers)} layers proved", *counted]
+        if self.counts["unshown"]:
+            parts.append(f"{self.counts['unshown']} with weights that nothing shows")
         if not self.layers:
             parts = ["its outputs agree"] if self.ok else ["its outputs depart"]
         return f"{'exact' if self.ok else 'DEPARTS'}: {', '.join(parts)}"

@@ -68,7 +68,10 @@ def check_and_show(
         _write(html_file, report.to_html())
     if not report.ok:
         return report, Mismatch.exit_code
-    return report, NOT_PROVED if strict and not report.proved else 0
+    if strict and not report.proved:
+        say(f"--strict: nothing departs, and not everything is proved; exit code {NOT_PROVED}", "yellow")
+        return report, NOT_PROVED
+    return report, 0
 
 
 def _write(path: Path, text: str) -> None:

@@ -46,4 +46,7 @@ def test_a_bias_of_zeros_is_told() -> None:
     plain, thorough = check_network(network, engine), check_network(network, engine, weights=True)
     assert any("one value throughout" in note and "section bias (0)" in note for note in plain.remarks())
     assert (plain.proved, thorough.ok, thorough.proved) == (True, True, False)
-    assert any("section bias (all 0)" in note for note in thorough.remarks())
+    assert any("section bias (zeros throughout)" in note for note in thorough.remarks())
+    assert (plain.counts["unshown"], thorough.counts["unshown"] > 0) == (0, True)
+    assert "with weights that nothing shows" in thorough.verdict()
+    assert "nothing shows" not in plain.verdict()
