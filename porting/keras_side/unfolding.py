@@ -299,6 +299,7 @@ class Unfolder:
                 graph.holders.setdefault(self.places[id(layer)], layer)
                 graph.remarks[self.places[id(layer)]] = {"in_training": how}
         self._check_used(graph)
+        self._check_rows(graph)
         used = {id(value) for named in graph.constants.values() for value in named.values()} | graph.computed_ids()
         called = {id(operation) for operation in graph.layers.values()}
         for name in [name for name in graph.holders if not any(one.startswith(f"{name}/") for one in graph.layers)]:
@@ -319,6 +320,16 @@ class Unfolder:
                 way_out = "return it from a function beside the model"
                 error = self.tracer.Untraceable(what, way_out)
                 self.walk.problem(*self._refusal(self._unmade[ref], ref.call, error))
+
+    def _check_rows(self, graph: Graph) -> None:
+        """What became rows of the batch has to come back: an output's rows are those of the inputs."""
+        assert self.tracer is not None
+        merged = rows_made(graph, self.front)
+        for made in dict.fromkeys(merged[ref] for ref in tensors_in(graph.outputs) if ref in merged):
+            _, layer = self.tracer.owners[id(made)]
+            what = f"its rows, of which each of the batch has become several, reach the outputs ({made.line})"
+            way_out = "reshape them back, (batch, steps, …), before they are returned"
+            self.walk.problem(*self._refusal(layer, self.places[id(layer)], self.tracer.Untraceable(what, way_out)))
 
     def _held(self) -> Iterator[tuple[str, Any]]:
         """All layers that unfolded layers hold, by place."""
@@ -347,6 +358,25 @@ def _held_by_place(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
             yield kind if counts[kind] == 1 else f"{kind}_{counts[kind]}", held
         else:
             yield held.name, held
+
+
+def rows_made(graph: Graph, front: Front) -> dict[TensorRef, Any]:
+    """The tensors whose rows are steps or places of the batch's, each with what made its rows of them."""
+    found: dict[TensorRef, Any] = {}
+    tables: set[TensorRef] = set()
+    for step in graph.steps:
+        name = front.class_name(step.operation)
+        given = list(tensors_in((step.args, step.kwargs)))
+        if name == f"{OWN}RowsAsSteps":
+            given = given[1:]
+        elif name == f"{OWN}Table":
+            tables.update(step.call.refs())
+        else:
+            given = [ref for ref in given if ref not in tables] or given
+        rows = [found[ref] for ref in given if ref in found and step.shapes.get(ref) != ()]
+        made = [step.operation] if name == f"{OWN}StepsAsRows" else rows
+        found.update((ref, made[0]) for ref in step.call.refs() if made)
+    return found
 
 
 def training_settings(named: Mapping[str, Any]) -> dict[str, Any]:

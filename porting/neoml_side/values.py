@@ -176,6 +176,8 @@ class Wire:
         The batch stays in the batch. What lies right already is left there, and as little as possible is moved.
         """
         wanted = {self.axis(axis): letters for axis, letters in places.items()}
+        if 0 in wanted:
+            raise Refusal("computes over the batch axis", "the numpy engine runs this network as it is")
         layout = nearest(self.layout, ("B", *(wanted.get(axis, others) for axis in range(1, self.rank))))
         if layout is None:
             raise Refusal(f"a tensor of shape {self.shape} has too many axes for NeoML's layer", "use fewer axes")

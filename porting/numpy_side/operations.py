@@ -18,7 +18,7 @@ from .images import ImageOperations
 from .positions import PositionOperations
 from .recurrence import run_cell
 from .scaling import ScalingOperations
-from .values import Operand, Value, alike, array_in, floating
+from .values import Operand, OverRows, Value, alike, array_in, floating
 
 __all__ = ["NumpyOperations", "Value"]
 
@@ -36,13 +36,12 @@ def whole_division(name: str, a: Array, b: Array) -> Array:
     return np.asarray(getattr(np, name)(a, b))
 
 
-class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations):
+class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations, ScalingOperations, OverRows):
     """`porting.operations.Operations` on arrays.
 
     Attributes:
         watched: inputs whose use as ids is to be noted.
         id_limits: by watched input, the size of the smallest table that its values pick rows from.
-        rows_meet: an operation moved the axis of the batch, or multiplied over it.
     """
 
     training = None
@@ -50,7 +49,6 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     def __init__(self) -> None:
         self.watched: dict[str, Array] = {}
         self.id_limits: dict[str, int] = {}
-        self.rows_meet = False
 
     def constant(self, value: Array) -> Value:
         return Value(np.asarray(value))
@@ -147,7 +145,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.where(condition.value, chosen, otherwise))
 
     def reduce(self, x: Value, name: str, axes: Sequence[int], keepdims: bool = False) -> Value:
-        result = getattr(np, name)(x.value, axis=tuple(axes), keepdims=keepdims)
+        result = getattr(np, name)(self.over(x, *axes).value, axis=tuple(axes), keepdims=keepdims)
         return Value(result.astype(np.float32, copy=False) if name == "mean" else result.astype(x.dtype, copy=False))
 
     def reshape(self, x: Value, shape: Sequence[Optional[int]]) -> Value:
@@ -169,17 +167,20 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.squeeze(x.value, axis))
 
     def repeat(self, x: Value, times: int, axis: int) -> Value:
-        return Value(np.repeat(x.value, times, axis))
+        return Value(np.repeat(self.over(x, axis).value, times, axis))
 
     def concatenate(self, xs: Sequence[Value], axis: int) -> Value:
+        self.over(xs[0], axis)
         return Value(np.concatenate(alike(*xs), axis))
 
     def flip(self, x: Value, axis: int) -> Value:
-        return Value(np.flip(x.value, axis))
+        return Value(np.flip(self.over(x, axis).value, axis))
 
     def slice(self, x: Value, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Value:
         at: list[slice] = [slice(None)] * x.value.ndim
         at[axis] = slice(start, stop, step)
+        if at[axis].indices(x.value.shape[axis]) != (0, x.value.shape[axis], 1):
+            self.over(x, axis)
         return Value(x.value[tuple(at)])
 
     def recurrent(

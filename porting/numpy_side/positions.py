@@ -13,7 +13,7 @@ from ..errors import Mismatch, Problem
 from ..network import Array
 from ..operations import Weight, promoted_type
 from .transforms import fourier
-from .values import Operand, Value, array_in
+from .values import Operand, OverRows, Value, array_in
 
 __all__ = ["PositionOperations"]
 
@@ -29,7 +29,7 @@ def entries(table: Array, batch: int, *places: tuple[int, str, int]) -> Array:
     return np.repeat(table[tuple(key)][None], batch, axis=0)
 
 
-class PositionOperations:
+class PositionOperations(OverRows):
     """`porting.operations.PositionOperations` on arrays."""
 
     def full_like(self, x: Value, value: float) -> Value:
@@ -49,18 +49,22 @@ class PositionOperations:
             raise Mismatch(Problem(values.name, str(error), "give shorter inputs")) from error
 
     def cumsum(self, x: Value, axis: int, reverse: bool = False) -> Value:
+        self.over(x, axis)
         ordered = np.flip(x.value, axis) if reverse else x.value
         summed = np.cumsum(ordered, axis, dtype=x.value.dtype)
         return Value(np.flip(summed, axis) if reverse else summed)
 
     def argmax(self, x: Value, axis: int) -> Value:
-        return Value(np.argmax(x.value, axis).astype(np.int32))
+        return Value(np.argmax(self.over(x, axis).value, axis).astype(np.int32))
 
     def array_function(
         self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
     ) -> Value:
         if name in ("sort", "argsort"):
             arguments["kind"] = "stable"  # equal values keep their order, as TensorFlow has it
+        axes = arguments.get("axis", ())
+        if isinstance(operands[0], Value):
+            self.over(operands[0], *(axes if isinstance(axes, (tuple, list)) else [axes]))
         with np.errstate(all="ignore"):
             arrays = [_argument(x, promoted_type(*operands)) for x in operands]
             result = attrgetter(name)(np)(*arrays, **arguments)

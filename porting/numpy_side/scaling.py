@@ -9,7 +9,7 @@ import numpy as np
 
 from ..network import Array
 from ..operations import Weight
-from .values import Value, floating
+from .values import OverRows, Value, floating
 
 __all__ = ["ScalingOperations"]
 
@@ -39,13 +39,13 @@ def normalize(
     return y
 
 
-class ScalingOperations:
+class ScalingOperations(OverRows):
     """`porting.operations.ScalingOperations` on arrays."""
 
     def normalize(
         self, x: Value, axes: Sequence[int], epsilon: float, gamma: Optional[Weight], beta: Optional[Weight]
     ) -> Value:
-        values = floating(x)
+        values = floating(self.over(x, *axes))
         over = tuple(axis % values.ndim for axis in axes)
         order = np.argsort(over)
         shape = [size if axis in over else 1 for axis, size in enumerate(values.shape)]
@@ -54,4 +54,4 @@ class ScalingOperations:
             return Value(normalize(values, over, epsilon, *given))
 
     def softmax(self, x: Value, axes: Sequence[int], log: bool = False) -> Value:
-        return Value((log_softmax if log else softmax)(x.value, tuple(axes)))
+        return Value((log_softmax if log else softmax)(self.over(x, *axes).value, tuple(axes)))

@@ -10,7 +10,7 @@ import numpy as np
 from ..network import Array, Shape
 from ..operations import Weight, promoted_type
 
-__all__ = ["Operand", "Value", "alike", "array_in", "floating"]
+__all__ = ["Operand", "OverRows", "Value", "alike", "array_in", "floating"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,22 @@ class Value:
 
 
 Operand = Union[Value, Weight, float]
+
+
+class OverRows:
+    """What operations share: they note where rows of the batch meet.
+
+    Attributes:
+        rows_meet: an operation went over the axis of the batch, moved it, or multiplied over it.
+    """
+
+    rows_meet = False
+
+    def over(self, x: Value, *axes: int) -> Value:
+        """The tensor, of which an operation goes over these axes."""
+        if any(axis in (0, -x.value.ndim) for axis in axes):
+            self.rows_meet = True
+        return x
 
 
 def array_in(x: Operand, dtype: str) -> Array:

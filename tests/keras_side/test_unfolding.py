@@ -40,7 +40,12 @@ class Merges(layers.Layer):
         return ops.reshape(x, (-1, 3))
 
 
-@pytest.mark.parametrize("kind", [Compares, Counts, Orders, Decides, Draws, Merges])
+class Flattens(layers.Layer):
+    def call(self, x):
+        return ops.reshape(x, (-1,))
+
+
+@pytest.mark.parametrize("kind", [Compares, Counts, Orders, Decides, Draws, Merges, Flattens])
 def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
     given = keras.Input((None, 3))
     layer = kind(name="mine")
@@ -51,6 +56,44 @@ def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
     (problem,) = refusal.value.problems
     assert "test_unfolding.py:" in problem.what
     assert f"whole=['{kind.__name__}']" in problem.way_out
+
+
+class Around(layers.Layer):
+    """Rows that came from steps, and the steps that they become again."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.merges = Merges()
+
+    def call(self, x):
+        rows = ops.tanh(self.merges(x))
+        return rows, ops.reshape(rows, ops.shape(x))
+
+
+@pytest.mark.parametrize("length", [None, 4])
+def test_rows_that_came_from_steps_are_no_outputs_wherever_they_are_returned(length):
+    given = keras.Input((length, 3))
+    rows, steps = Around(name="around")(given)
+    model = keras.Model(given, [steps, layers.Dense(2)(rows)])
+    outer = keras.Input((length, 3))
+    for one in (model, keras.Model(outer, model(outer))):
+        with pytest.raises(Unsupported, match=r"around/merges': cannot be unfolded: .* reach the outputs") as refusal:
+            describe(one)
+        (problem,) = refusal.value.problems
+        assert "(test_unfolding.py:" in problem.what
+        assert problem.way_out.startswith("reshape them back")
+
+
+@pytest.mark.parametrize("length", [None, 4])
+def test_rows_that_become_steps_again_are_exact_in_any_batches(length, tmp_path):
+    given = keras.Input((length, 3))
+    _, steps = Around()(given)
+    model = keras.Model(given, layers.LSTM(2)(steps))
+    porting.save(model, tmp_path / "net")
+    net = porting.load(tmp_path / "net", engine="numpy")
+    x = np.random.default_rng(0).normal(size=(7, 4, 3)).astype("float32")
+    for batch_size in (1, 2, 7):
+        np.testing.assert_allclose(net.predict(x, batch_size=batch_size), model(x), atol=1e-6)
 
 
 class Cell(layers.Layer):

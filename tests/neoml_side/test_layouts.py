@@ -30,6 +30,7 @@ from porting.network import Array
 from porting.numpy_side.operations import NumpyOperations
 from porting.numpy_side.values import Value
 from porting.operations import Cell, EngineOperations, TrainingOperations, Weight
+from tests.numpy_side.test_rows import ALONG
 
 TOLERANCE = 1e-5
 SIZES = (2, 3, 4, 2, 3)
@@ -303,6 +304,14 @@ def test_an_operation_that_requires_nothing_is_found_out(monkeypatch: pytest.Mon
     monkeypatch.setattr(Wire, "require", lambda self, places, others="": self)
     softmax = next(taken for taken in TAKEN if taken.name == "softmax")
     assert departures(softmax, 3, is_open=False, training=False)
+
+
+@pytest.mark.parametrize("name", ALONG)
+def test_what_goes_over_the_batch_is_refused(name: str) -> None:
+    ops = NeomlOperations(Graph())
+    x = fed(ops, "x", array("f", SIZES[:3], 1), None, is_open=False)
+    with pytest.raises(Refusal):
+        ALONG[name](ops, x, 0)
 
 
 def test_every_operation_is_there() -> None:

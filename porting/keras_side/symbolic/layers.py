@@ -102,10 +102,15 @@ class WithMask(_Own):
 
 @own
 class StepsAsRows(_Own):
-    """(batch, time, …) as (batch · time, …)."""
+    """(batch, time, …) as (batch · time, …).
 
-    def __init__(self) -> None:
+    Attributes:
+        line: of the code that does it.
+    """
+
+    def __init__(self, line: str = "") -> None:
         super().__init__(name="steps_as_rows")
+        self.line = line
 
     def call(self, x: Any) -> Any:
         sizes = keras.ops.shape(x)

@@ -11,7 +11,7 @@ from math import prod
 from typing import Any, Optional
 
 from .layers import RowsAsSteps, Shaped, StepsAsRows
-from .nodes import is_symbolic
+from .nodes import is_symbolic, user_line
 from .running import Running
 from .sizes import same_size
 
@@ -26,7 +26,7 @@ Sizes = Sequence[Any]
 def reshaped(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
     """The reshape of a tensor of these sizes; None where it is neither way."""
     if len(wanted) == len(own) - 1 and _tail_is(wanted, own) and _joins(tracer, x, own[1], wanted[0]):
-        return tracer.put_in(StepsAsRows(), x)
+        return tracer.put_in(StepsAsRows(user_line()), x)
     source = tracer.sizes.rows_from(x)
     if source is not None and len(wanted) == len(own) + 1 and _tail_is(own, wanted):
         sizes = zip(wanted[:2], tracer.sizes.shape(source))
@@ -38,7 +38,7 @@ def reshaped(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
     before, after = prod(own[1:]), prod(known)
     if before > after and before % after == 0:
         steps = _shaped(tracer, x, own[1:], [before // after, after])
-        return _shaped(tracer, tracer.put_in(StepsAsRows(), steps), [after], known)
+        return _shaped(tracer, tracer.put_in(StepsAsRows(user_line()), steps), [after], known)
     if source is not None and after == before * (source._shape[1] or 0):
         steps = tracer.put_in(RowsAsSteps(), x, source)
         return _shaped(tracer, steps, [source._shape[1], *own[1:]], known)

@@ -487,6 +487,8 @@ class NeomlOperations(
             return replace(xs[0], mask=None)
         first = xs[0]
         at = first.axis(axis)
+        if at == 0:
+            raise Refusal("tensors joined along the batch")
         if any(x.rank != first.rank for x in xs):
             raise Refusal(f"tensors of ranks {[x.rank for x in xs]} are joined")
         if is_whole(dtype := promoted_type(*xs)):
