@@ -1,4 +1,7 @@
-"""Is the port exact? Outputs against references, layer by layer, and the verdict."""
+"""Is the port exact? Outputs against references, layer by layer, and the verdict.
+
+`check` compares, `tolerance` and `noise` say what may differ, `verdicts` what was found, `report` and `page` show it.
+"""
 
 from .check import check_network
 from .report import Report

@@ -29,7 +29,6 @@ pytest.importorskip("neoml")
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "out" / "recorded-training"
-pytestmark = pytest.mark.skipif(not (RECORDED / "masked_bilstm").exists(), reason="no recorded networks")
 QUIET: dict[str, Any] = {"verbose": 0}
 ADAM = {"optimizer": "adam", "loss": "binary_crossentropy"}
 

@@ -23,7 +23,6 @@ from tests.training.recipes import RECIPES, batches
 
 pytest.importorskip("neoml")
 
-pytestmark = pytest.mark.skipif(not (RECORDED / "conv_bn").exists(), reason="no recorded networks")
 STATISTICS = {"masked_bn": {"norm_1", "norm_2"}, "conv_bn": {"rows", "norm_1", "norm_2"}}
 QUIET: dict[str, Any] = {"verbose": 0}
 SETTINGS: dict[str, Any] = {"optimizer": "sgd", "loss": "mse"}

@@ -22,7 +22,6 @@ RECORDED = ROOT / "out" / "recorded-training"
 STORED = {
     version: ROOT / "tests" / "golden" / f"stored-v{version}" / "tutorial.neoml" for version in range(1, VERSION + 1)
 }
-pytestmark = pytest.mark.skipif(not (RECORDED / "masked_bilstm").exists(), reason="no recorded networks")
 
 # Several outputs, texts, masks and a cell, normalisation that inference folds away, moving statistics, what holds
 # weights in bounds, a table that is used twice.
