@@ -251,7 +251,7 @@ def multi_hot(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
     return ops.cast(spread, layer.config["dtype"] or "float32")
 
 
-@operation("Bincount", learns="no", note="of ids below minlength, without weights")
+@operation("Bincount", note="of ids below minlength, without weights")
 def count_ids(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """How often each id stands in a row: rows of a table of zeros and ones, added up."""
     layer.irrelevant("sparse")

@@ -158,7 +158,7 @@ def sobel_edges(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
     return ops.concatenate([ops.expand_dims(slope, 4) for slope in slopes], 4)
 
 
-@operation("SSIM", learns="no")
+@operation("SSIM")
 def structural_similarity(layer: LayerView, image1: Tensor, image2: Tensor, ops: Operations) -> Tensor:
     """Wang et al. 2004, Image quality assessment: means, variances and covariance under a bell, averaged."""
     spatial_axes(layer, image1, 4)

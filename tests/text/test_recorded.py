@@ -22,8 +22,12 @@ def test_case(case: Recorded) -> None:
     assert mismatches(case, case.run()) == []
 
 
+# Their ids are compared in test_tokenizers, and in keras-hub's own environment.
+OF_KERAS_HUB = {"BytePairTokenizer", "MultiSegmentPacker", "StartEndPacker", "WordPieceTokenizer"}
+
+
 def test_every_layer_has_cases() -> None:
-    assert set(Counter(case.layer for case in RECORDED)) == set(LAYERS)
+    assert set(Counter(case.layer for case in RECORDED)) == set(LAYERS) - OF_KERAS_HUB
 
 
 def test_file_is_small_and_reproducible(tmp_path: Any) -> None:

@@ -116,6 +116,7 @@ REFUSED_FOR = {
         "operations_numbers/sparse_categorical_crossentropy_of_logits",
         "operations_signals/rgb_to_hsv",
         "operations_signals/rgb_to_hsv_of_grey",
+        "pooling/infinite_padding_where_nothing_is_chosen",
     ),
     "stands inside the network": ("networks/structured_data", "networks/wide_and_deep"),
     "shared by several channels": (
