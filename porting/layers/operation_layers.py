@@ -90,7 +90,7 @@ ACTIVATIONS = {
     "Threshold": ("threshold", "default_value"),
 }
 # In NeoML steps have no gradient, not even none, and waves are looked up.
-WITHOUT_GRADIENT = {*("Ceil", "Erf", "Floor", "Greater", "HardShrink", "Sign", "Threshold", "Trunc"), *WAVES}
+WITHOUT_GRADIENT = {*("Ceil", "Erf", "Floor", "Greater", "HardShrink", "Less", "Sign", "Threshold", "Trunc"), *WAVES}
 UNCHANGED = ("Copy", "StopGradient", "Identity")
 
 
