@@ -21,8 +21,11 @@ CONSTANT = "with numbers that are fixed, of floats, up to 64 × 64 pixels"
 NEAREST = "nearest"
 
 
-@operation("AffineTransform", note=CONSTANT)
+@operation("AffineTransform", note=CONSTANT, learns="no")
 def affine_transform(layer: LayerView, images: Tensor, transform: Any, ops: Operations) -> Tensor:
+    if ops.training:
+        what = "has in TensorFlow the gradient of the inverse transform, which is another than that of the pixels drawn"
+        raise layer.refuse(what, "warp the pictures before they are fed, or train in Keras")
     if not isinstance(transform, Weight) or transform.value.reshape(-1).shape != (8,):
         raise layer.refuse("a transform for each picture, or one that the network computes", "give one, as an array")
     return warped(layer, images, transform.value.reshape(-1), layer.config["fill_mode"], ops)

@@ -101,11 +101,17 @@ class StatementBase:
         return Traced(self.trace.add(f"{{0}}.astype({kind})", [self._code(x)], asks=ATOM, hint="values"), values)
 
 
+NEARLY_LARGEST = 3.4e38
+
+
 def number(value: float) -> str:
     """A float as code."""
     if np.isnan(value):
         return "np.nan"
-    return repr(float(value)) if np.isfinite(value) else ("np.inf" if value > 0 else "-np.inf")
+    if not np.isfinite(value):
+        return "np.inf" if value > 0 else "-np.inf"
+    # numpy takes a number so near to float32's largest for a float64.
+    return f"np.float32({float(value)!r})" if abs(value) > NEARLY_LARGEST else repr(float(value))
 
 
 def literal(code: str) -> tuple[str, list[Union[Node, str]]]:

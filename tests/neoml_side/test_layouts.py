@@ -30,7 +30,7 @@ from porting.network import Array
 from porting.numpy_side.operations import NumpyOperations
 from porting.numpy_side.values import Value
 from porting.operations import Cell, EngineOperations, TrainingOperations, Weight
-from tests.numpy_side.test_rows import ALONG
+from tests.along_an_axis import ALONG
 
 TOLERANCE = 1e-5
 SIZES = (2, 3, 4, 2, 3)

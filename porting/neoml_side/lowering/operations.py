@@ -498,7 +498,7 @@ class NeomlOperations(
         sizes = [x.shape[at] for x in xs]
         joined = None if None in sizes else sum(size for size in sizes if size is not None)
         shape = [_known(x.shape[i] for x in xs) if i != at else joined for i in range(first.rank)]
-        made = first.made(self.graph.add(reshaping.CONCAT[first.layout[at]], *(x.port for x in parts)), shape, dtype)
+        made = first.made(reshaping.joined_along(first.layout[at], [x.port for x in parts], self.graph), shape, dtype)
         if not made.is_whole:
             return made
         ids = [x.ids_from for x in parts]

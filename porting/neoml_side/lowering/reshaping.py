@@ -26,8 +26,18 @@ CONCAT = {
     "D": "ConcatDepth",
     "C": "ConcatChannels",
 }
+# So many blobs one layer joins.
+MOST_JOINED = 32
 # Whole numbers that float32 does not hold go through layers of floats in halves of 16 bits.
 HALF = 2**16
+
+
+def joined_along(letter: str, ports: Sequence[Port], graph: Graph) -> Port:
+    """Blobs joined along a dimension, by as many layers as it takes."""
+    while len(ports) > MOST_JOINED:
+        groups = [ports[at : at + MOST_JOINED] for at in range(0, len(ports), MOST_JOINED)]
+        ports = [group[0] if len(group) == 1 else graph.add(CONCAT[letter], *group) for group in groups]
+    return graph.add(CONCAT[letter], *ports)
 
 
 def as_float(x: Wire) -> Wire:
