@@ -66,7 +66,9 @@ def schema_of(part: Part) -> Any:
                 return file.schema_arrow
         with open(part.file, "rb") as stream:
             header, _ = csv_records(decoded_lines(stream))
-            return _texts(header)
+        if any("\ud800" <= letter <= "\udfff" for name in header for letter in name):
+            raise Unreadable(Problem(part.shown, "its header is not UTF-8", "write the file as UTF-8"))
+        return _texts(header)
 
 
 def _texts(header: list[str]) -> Any:

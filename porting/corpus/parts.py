@@ -44,7 +44,7 @@ class Part:
 
     @property
     def is_csv(self) -> bool:
-        return self.file.endswith(".csv")
+        return self.file.lower().endswith(".csv")
 
 
 def files_in(corpus: Path) -> list[Path]:
@@ -59,12 +59,12 @@ def files_in(corpus: Path) -> list[Path]:
     if not corpus.exists():
         way_out = "give a folder of parquet and csv files, or one of them"
         raise MissingFile(Problem(str(corpus), "does not exist", way_out))
-    if corpus.is_file() and corpus.suffix in SUFFIXES:
+    if corpus.is_file() and corpus.suffix.lower() in SUFFIXES:
         return [corpus]
     found = [
         path
         for path in sorted(corpus.rglob("*"))
-        if path.suffix in SUFFIXES
+        if path.suffix.lower() in SUFFIXES
         and path.is_file()
         and not any(part.startswith(("_", ".")) for part in path.relative_to(corpus).parts)
     ]
@@ -110,7 +110,7 @@ def cut(corpus: Path, files: Sequence[Path]) -> list[Part]:
 
 def _parts_of(path: Path, below: Path) -> Iterator[Part]:
     mark = fingerprint(path)
-    spans = [(None, 0, None)] if path.suffix == ".csv" else _spans(path)
+    spans = [(None, 0, None)] if path.suffix.lower() == ".csv" else _spans(path)
     for at, (groups, first, rows) in enumerate(spans):
         name = below.with_name(f"{below.stem}-{at:05d}.parquet").as_posix()
         yield Part(name, str(path.resolve()), below.as_posix(), groups, first, rows, mark)

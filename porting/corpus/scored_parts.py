@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import Mismatch, Problem
@@ -70,6 +71,8 @@ class PartScorer:
             problem = error.problems[0]
             where = problem.where if problem.where == part.shown else f"{part.shown}: {problem.where}"
             return Failed(part.name, f"{where}: {problem.what}")
+        except pa.ArrowException as error:  # of types that it has no function for
+            return Failed(part.name, f"{part.shown}: ended with {type(error).__name__}: {error}")
         return ledger.finish(part, rows, bad)
 
     def _check_file(self, part: Part) -> None:
@@ -82,7 +85,9 @@ class PartScorer:
 
     def _write(self, ledger: Ledger, part: Part, net: Predictor) -> tuple[int, int]:
         """The part's rows and bad rows in their files; how many they are."""
-        schema = joined_schema(schema_of(part), self.scoring.outputs, self.prefix, part.shown)
+        own = schema_of(part)
+        _check_columns(own.names, self.scoring.columns.values(), part.shown)
+        schema = joined_schema(own, self.scoring.outputs, self.prefix, part.shown)
         with ExitStack() as stack:
             # Left in the other order: the bad rows are there when the good ones come.
             file = stack.enter_context(new_file(ledger.output(part.name)))
@@ -111,6 +116,16 @@ class PartScorer:
             bad += [(batch.places[row], why) for row, why in scored.bad.items()]
         for place, why in sorted(bad, key=lambda one: one[0]["row"]):
             yield {"file": part.shown, **place, "why": why}
+
+
+def _check_columns(names: Sequence[str], needed: Iterable[str], where: str) -> None:
+    """Raises Mismatch for a column that is not there, or is there twice."""
+    for name in needed:
+        if name not in names:
+            raise Mismatch(Problem(where, f"has no column {name!r}", f"it has {', '.join(names) or 'none'}"))
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise Mismatch(Problem(where, f"has two columns {twice[0]!r}", "give one of them another name"))
 
 
 class _Gathered:

@@ -156,6 +156,25 @@ def test_damaged_files_are_named_and_scored_when_mended(corpus: Path, tmp_path: 
     assert again.progress.scored == 120
 
 
+def test_odd_files_are_named_and_the_rest_goes_on(corpus: Path, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"other": ["a"]}), corpus / "q.parquet")
+    (corpus / "r.csv").write_text("text,text\na,b\n", encoding="utf-8")
+    (corpus / "s.csv").write_bytes("text\na\n".encode("utf-16"))
+    (corpus / "t.csv").write_text("id,text,id\n1,a,2\n", encoding="utf-8")
+    pq.write_table(pa.table({"text": pa.array(["a", None], pa.string_view())}), corpus / "u.parquet")
+    pq.write_table(pa.table({"text": ["a", "b"]}), corpus / "V.PARQUET")
+    summary = score(corpus, tmp_path / "out")
+    said = {part[0]: why.partition(": ")[2] for part, why in summary.failed.items()}
+    assert said.pop("u").startswith("ended with ArrowNotImplementedError")
+    assert said == {
+        "q": "has no column 'text'",
+        "r": "has two columns 'text'",
+        "s": "its header is not UTF-8",
+        "t": "has two columns 'id'",
+    }
+    assert summary.rows == 362
+
+
 def test_what_has_changed_is_refused_with_a_way_out(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     score(corpus, out)
