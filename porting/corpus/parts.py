@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,12 @@ def cut(corpus: Path, files: Sequence[Path]) -> list[Part]:
         OSError: a file is not there any more.
     """
     root = corpus if corpus.is_dir() else corpus.parent
-    parts = [part for path in files for part in _parts_of(path, path.relative_to(root))]
+    alike = Counter(path.with_suffix("") for path in files)
+    parts = [
+        part
+        for path in files
+        for part in _parts_of(path, path.relative_to(root), path.name if alike[path.with_suffix("")] > 1 else path.stem)
+    ]
     seen: dict[str, str] = {}
     problems = []
     for part in parts:
@@ -108,11 +114,11 @@ def cut(corpus: Path, files: Sequence[Path]) -> list[Part]:
     return parts
 
 
-def _parts_of(path: Path, below: Path) -> Iterator[Part]:
+def _parts_of(path: Path, below: Path, stem: str) -> Iterator[Part]:
     mark = fingerprint(path)
     spans = [(None, 0, None)] if path.suffix.lower() == ".csv" else _spans(path)
     for at, (groups, first, rows) in enumerate(spans):
-        name = below.with_name(f"{below.stem}-{at:05d}.parquet").as_posix()
+        name = below.with_name(f"{stem}-{at:05d}.parquet").as_posix()
         yield Part(name, str(path.resolve()), below.as_posix(), groups, first, rows, mark)
 
 

@@ -17,9 +17,9 @@ from .columns import check_type
 from .columns_chosen import choose_columns
 from .connection import check_told
 from .ledger import Done, Ledger
-from .outputs import Output, outputs_of
+from .outputs import outputs_of
 from .parts import Part, cut, files_in
-from .scored_parts import Failed, PartScorer, first_readable
+from .scored_parts import Failed, PartScorer, readable
 from .scoring import Scoring, joined_schema
 
 __all__ = ["Progress", "Summary", "predict_corpus"]
@@ -143,22 +143,28 @@ def _scoring(
     batch_size: Optional[int],
     threads: Optional[int],
 ) -> Scoring:
-    """What is asked of every part, compared with the first that can be read.
+    """What is asked of every part, as the first that it fits says; where that is none, as if all could be mended.
 
     Raises:
-        Mismatch: it has not the columns, or has them of another type, or has those that outputs would be called.
+        Mismatch: none of those that can be read has the columns, or all have them of another type, or have those that
+            outputs would be called; what is wrong with the first.
     """
-    outputs: tuple[Output, ...] = outputs_of(net)
-    found = first_readable(parts)
-    if found is None:
-        inputs = net.network.inputs
-        columns = {one.name: column or one.name for one in inputs}
-    else:
-        part, schema = found
-        columns = choose_columns(net.network.inputs, column, schema.names, part.shown)
-        for one in net.network.inputs:
-            check_type(schema.field(columns[one.name]).type, one, columns[one.name], part.shown)
-        joined_schema(schema, outputs, prefix, part.shown)
+    inputs, outputs = net.network.inputs, outputs_of(net)
+    columns = {one.name: column or one.name for one in inputs}
+    wrong: Optional[Mismatch] = None
+    for part, schema in readable(parts):
+        try:
+            columns = choose_columns(inputs, column, schema.names, part.shown)
+            for one in inputs:
+                check_type(schema.field(columns[one.name]).type, one, columns[one.name], part.shown)
+            joined_schema(schema, outputs, prefix, part.shown)
+        except Mismatch as error:
+            wrong = wrong or error
+        else:
+            wrong = None
+            break
+    if wrong is not None:
+        raise wrong
     return Scoring(columns, outputs, batch_size or _batch_rows(net), threads)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 import numpy as np
 import pyarrow as pa
@@ -153,11 +153,11 @@ class _Gathered:
         self._batches, self._waiting, self._bytes = [], 0, 0
 
 
-def first_readable(parts: list[Part]) -> Optional[Any]:
-    """The `pyarrow.Schema` of the first part that can be read, and the part."""
+def readable(parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
+    """The parts that can be read, each with its `pyarrow.Schema`."""
     for part in parts:
         try:
-            return part, schema_of(part)
+            schema = schema_of(part)
         except (Unreadable, Mismatch):
             continue
-    return None
+        yield part, schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,13 +159,17 @@ def test_damaged_files_are_named_and_scored_when_mended(corpus: Path, tmp_path: 
 
 def test_odd_files_are_named_and_the_rest_goes_on(corpus: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table({"other": ["a"]}), corpus / "q.parquet")
+    pq.write_table(pa.table({"text": [1]}), corpus / "a.parquet")
+    (corpus / "a.csv").write_text("text\nthe first file that fits\n", encoding="utf-8")
     (corpus / "r.csv").write_text("text,text\na,b\n", encoding="utf-8")
     (corpus / "s.csv").write_bytes("text\na\n".encode("utf-16"))
     (corpus / "t.csv").write_text("id,text,id\n1,a,2\n", encoding="utf-8")
     pq.write_table(pa.table({"text": pa.array(["a", None], pa.string_view())}), corpus / "u.parquet")
     pq.write_table(pa.table({"text": ["a", "b"]}), corpus / "V.PARQUET")
     summary = score(corpus, tmp_path / "out")
+    assert (tmp_path / "out" / "a.csv-00000.parquet").exists()
     said = {part[0]: why.partition(": ")[2] for part, why in summary.failed.items()}
+    assert said.pop("a") == "column 'text': holds int64, the network takes texts"
     assert said.pop("u").startswith("ended with ArrowNotImplementedError")
     assert said == {
         "q": "has no column 'text'",
@@ -172,7 +177,7 @@ def test_odd_files_are_named_and_the_rest_goes_on(corpus: Path, tmp_path: Path) 
         "s": "its header is not UTF-8",
         "t": "has two columns 'id'",
     }
-    assert summary.rows == 362
+    assert summary.rows == 363
 
 
 def test_what_has_changed_is_refused_with_a_way_out(corpus: Path, tmp_path: Path) -> None:
@@ -212,8 +217,10 @@ def test_what_cannot_be_begun(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(porting.Mismatch, match=r"holds no \.parquet"):
         score(tmp_path / "mine", tmp_path / "out")
     (corpus / "p0.csv").write_text("text\na\n")
-    with pytest.raises(porting.Mismatch, match=r"would both be written to p0-00000.parquet"):
+    shutil.copy(corpus / "p0.parquet", corpus / "p0.csv.parquet")
+    with pytest.raises(porting.Mismatch, match=r"would both be written to p0.csv-00000.parquet"):
         score(corpus, tmp_path / "out")
+    (corpus / "p0.csv.parquet").unlink()
     with pytest.raises(porting.Unsupported, match="beside a scheduler"):
         score(corpus, tmp_path / "out", workers=1, scheduler="tcp://127.0.0.1:1")
     ledger = Ledger(tmp_path / "held")
