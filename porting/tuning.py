@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -91,7 +92,7 @@ def shown(trainer: Trainer, logs: dict[str, float], by_name: bool) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-class Tunable:
+class Tunable(ABC):
     """Training of a network on an engine that can learn.
 
     Attributes:
@@ -291,12 +292,11 @@ class Tunable:
             with self._trained_on(trainer, scheduler, workers):
                 return self._go(run, resumed)
 
-    @contextmanager
-    def _trained_on(self, trainer: Trainer, scheduler: Optional[str], workers: Optional[int]) -> Iterator[None]:
+    @abstractmethod
+    def _trained_on(
+        self, trainer: Trainer, scheduler: Optional[str], workers: Optional[int]
+    ) -> AbstractContextManager[None]:
         """While the block runs a cluster gives the gradients, where there is to be one."""
-        if scheduler is not None or workers is not None:
-            raise NotImplementedError("rows are shared out by those who know of clusters")
-        yield
 
     def _go(self, run: Run, resumed: Optional[str]) -> History:
         self._run, self.history = run, run.history

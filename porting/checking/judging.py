@@ -56,14 +56,24 @@ class Judge:
         measured = allowance_in_chain(self.witness.chain(case, ref)).of(want)
         return np.maximum(Allowance(TOLERANCE).of(want), measured) if want.dtype.kind == "f" else measured
 
-    def _recorded(self, case: Case, ref: TensorRef) -> Optional[Moves]:
-        """How far a tensor moves in Keras' chain; one that holds another's values, as far as that does."""
-        noise, call = case.noise.get(ref), self._calls.get(ref.call)
-        if noise is None or call is None:
-            return None
-        rule = self._rules.get(self.network.layers[call.layer].class_name)
-        behind = [self._recorded(case, one) for one in call.reads()] if rule is not None and rule.hands_on else []
-        return reduce(larger, [one for one in behind if one is not None], larger(noise.chain, noise.alone))
+    def _recorded(
+        self, case: Case, ref: TensorRef, found: Optional[dict[TensorRef, Optional[Moves]]] = None
+    ) -> Optional[Moves]:
+        """How far a tensor moves in Keras' chain; one that holds others' values, as far as those do.
+
+        `found` keeps what was found on the way: what is cut in parts and joined again is met by many ways.
+        """
+        found = {} if found is None else found
+        if ref not in found:
+            noise, call = case.noise.get(ref), self._calls.get(ref.call)
+            if noise is None or call is None:
+                found[ref] = None
+            else:
+                rule = self._rules.get(self.network.layers[call.layer].class_name)
+                read = call.reads() if rule is not None and rule.hands_on else ()
+                behind = [moves for one in read if (moves := self._recorded(case, one, found)) is not None]
+                found[ref] = reduce(larger, behind, larger(noise.chain, noise.alone))
+        return found[ref]
 
     def remarks(self) -> list[str]:
         """What is to be said of the noise."""
