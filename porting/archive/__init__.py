@@ -20,7 +20,7 @@ from .checks import check_numbers, check_sketch, sound_network
 from .decode import decode
 from .folder import FILES, StrPath, as_bad_archive, new_folder, open_files, path_of
 from .limits import LIMITS, Limits, bad_archive
-from .sketch import describe_sketch, in_order, records_of, sketch_of, slots, with_digests, with_member_names
+from .sketch import array_places, describe_sketch, in_order, records_of, sketch_of, with_digests, with_member_names
 
 __all__ = ["LIMITS", "Limits", "describe", "read_network", "write_network"]
 
@@ -47,7 +47,7 @@ def read_network(folder: StrPath, *, limits: Limits = LIMITS) -> Network:
         problems: list[Problem] = []
         arrays: list[Array] = []
         for name in ARRAY_FILES:
-            chosen = [slot for slot in slots(sketch) if slot.file == name]
+            chosen = [place for place in array_places(sketch) if place.file == name]
             arrays += read_arrays(files[name], name, chosen, limits, problems)
         return sound_network(sketch, arrays, problems)
 
@@ -102,7 +102,7 @@ def write_network(network: Network, folder: StrPath, *, overwrite: bool = False,
         ordered, sketch = _checked_sketch(network, limits)
         digests: list[str] = []
         for name in ARRAY_FILES:
-            arrays = [slot.array for slot in slots(ordered) if slot.file == name]
+            arrays = [place.array for place in array_places(ordered) if place.file == name]
             digests += write_arrays(temporary / name, records_of(sketch, name), arrays)
         text = canonical.encode(describe_sketch(with_digests(sketch, digests), limits))
         _write_file(temporary / DESCRIPTION, text)
@@ -118,7 +118,7 @@ def describe(network: Network, *, limits: Limits = LIMITS) -> dict[str, Any]:
     from .hashing import sha256_of_array
 
     ordered, sketch = _checked_sketch(network, limits)
-    digests = [sha256_of_array(slot.array) for slot in slots(ordered)]
+    digests = [sha256_of_array(place.array) for place in array_places(ordered)]
     return describe_sketch(with_digests(sketch, digests), limits)
 
 

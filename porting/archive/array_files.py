@@ -12,7 +12,7 @@ from ..network import Array
 from .arrays import Record, from_stored, to_stored
 from .diagnosis import explain
 from .limits import Limits
-from .sketch import Slot
+from .sketch import ArrayPlace
 from .zips import expected_bytes, place, read_member, read_tail, write_member, write_tail
 
 __all__ = ["read_arrays", "sync", "write_arrays"]
@@ -21,7 +21,7 @@ _COPY_AGAIN = "copy it again from where it was saved"
 
 
 def read_arrays(
-    file: io.FileIO, name: str, chosen: Sequence[Slot], limits: Limits, problems: list[Problem]
+    file: io.FileIO, name: str, chosen: Sequence[ArrayPlace], limits: Limits, problems: list[Problem]
 ) -> list[Array]:
     """The arrays of one file in order; problems are added to the list, and then arrays are missing.
 
@@ -32,20 +32,20 @@ def read_arrays(
         limits: caps on strings.
         problems: takes what departs.
     """
-    members = place([slot.array for slot in chosen])
+    members = place([wanted.array for wanted in chosen])
     size, expected = os.fstat(file.fileno()).st_size, expected_bytes(members)
     if size != expected:
         what = f"has {size} bytes; with the arrays that its description lists it has {expected}"
         problems += [Problem(name, text, _COPY_AGAIN) for text in [what, *explain(file, members)]]
         return []
     arrays, crcs = [], []
-    for slot, member in zip(chosen, members):
+    for wanted, member in zip(chosen, members):
         try:
             stored, crc = read_member(file, member)
             crcs.append(crc)
             arrays.append(from_stored(stored, member.record, limits))
         except ValueError as error:
-            problems.append(Problem(f"{name}, {slot.where}", str(error), _COPY_AGAIN))
+            problems.append(Problem(f"{name}, {wanted.where}", str(error), _COPY_AGAIN))
     if len(crcs) == len(members):
         try:
             read_tail(file, members, crcs)

@@ -19,20 +19,20 @@ from .limits import Limits, bad_archive
 
 __all__ = [
     "Plain",
-    "Slot",
+    "ArrayPlace",
     "describe_sketch",
     "fill",
     "in_order",
     "records_of",
     "sketch_of",
-    "slots",
+    "array_places",
     "with_digests",
     "with_member_names",
 ]
 
 
 @dataclass(frozen=True)
-class Slot:
+class ArrayPlace:
     """The place of an array in a network.
 
     Attributes:
@@ -48,26 +48,26 @@ class Slot:
     array: Any
 
 
-def slots(network: Network) -> Iterator[Slot]:
+def array_places(network: Network) -> Iterator[ArrayPlace]:
     """Every array of a network, in the order in which the files hold them."""
     for layer in network.layers.values():
         for name, array in layer.weights.items():
-            yield Slot("weights.npz", f"weight '{layer.name}/{name}'", f"{layer.name}/{name}", array)
+            yield ArrayPlace("weights.npz", f"weight '{layer.name}/{name}'", f"{layer.name}/{name}", array)
     for number, case in enumerate(network.cases):
         for name, array in case.inputs.items():
-            yield Slot("references.npz", f"case {case.name!r}, input {name!r}", f"{number}/inputs/{name}", array)
+            yield ArrayPlace("references.npz", f"case {case.name!r}, input {name!r}", f"{number}/inputs/{name}", array)
         for kind, arrays in (("output", case.outputs), ("mask", case.masks)):
             for ref, array in arrays.items():
                 where = f"case {case.name!r}, {kind} '{ref}'"
-                yield Slot("references.npz", where, f"{number}/{kind}s/{ref.call}/{ref.output}", array)
+                yield ArrayPlace("references.npz", where, f"{number}/{kind}s/{ref.call}/{ref.output}", array)
         for kind, parts in (("sampled", case.sampled), ("shifted", case.shifted)):
             for ref, part in parts.items():
                 where = f"case {case.name!r}, {kind} '{ref}'"
-                yield Slot("references.npz", where, f"{number}/{kind}/{ref.call}/{ref.output}", part.values)
+                yield ArrayPlace("references.npz", where, f"{number}/{kind}/{ref.call}/{ref.output}", part.values)
 
 
 def fill(network: Network, arrays: Iterator[Any]) -> Network:
-    """The same network with other arrays (or records), given in the order of `slots`."""
+    """The same network with other arrays (or records), given in the order of `array_places`."""
 
     def filled(old: Mapping[Any, Any]) -> dict[Any, Any]:
         return {key: next(arrays) for key in old}
@@ -86,7 +86,7 @@ def fill(network: Network, arrays: Iterator[Any]) -> Network:
 
 def records_of(sketch: Network, file: str) -> list[Record]:
     """The records of one file, in the order of its members."""
-    return [cast(Record, slot.array) for slot in slots(sketch) if slot.file == file]
+    return [cast(Record, place.array) for place in array_places(sketch) if place.file == file]
 
 
 def in_order(network: Network) -> Network:
@@ -136,7 +136,7 @@ def sketch_of(network: Network) -> Network:
         BadArchive: listing all arrays that cannot be stored.
     """
     problems: list[Problem] = []
-    records = [_record(slot, problems) for slot in slots(network)]
+    records = [_record(place, problems) for place in array_places(network)]
     if problems:
         raise bad_archive(problems)
     return with_member_names(fill(network, iter(records)))
@@ -145,22 +145,22 @@ def sketch_of(network: Network) -> Network:
 def with_member_names(sketch: Network) -> Network:
     """A sketch in order with the member names that this format gives."""
     taken: dict[str, set[str]] = {"weights.npz": set(), "references.npz": set()}
-    named = [replace(slot.array, member=_member_name(slot.member, taken[slot.file])) for slot in slots(sketch)]
+    named = [replace(one.array, member=_member_name(one.member, taken[one.file])) for one in array_places(sketch)]
     return fill(sketch, iter(named))
 
 
 def with_digests(sketch: Network, digests: Sequence[str]) -> Network:
-    """The sketch with the hashes of its arrays, given in the order of `slots`."""
-    records: list[Any] = [slot.array for slot in slots(sketch)]
+    """The sketch with the hashes of its arrays, given in the order of `array_places`."""
+    records: list[Any] = [place.array for place in array_places(sketch)]
     return fill(sketch, iter([replace(record, sha256=digest) for record, digest in zip(records, digests)]))
 
 
-def _record(slot: Slot, problems: list[Problem]) -> Record:
+def _record(place: ArrayPlace, problems: list[Problem]) -> Record:
     try:
-        return record_of(slot.array)
+        return record_of(place.array)
     except ValueError as error:
         way_out = "store it as float16 … float64, int8 … int64, uint8 … uint64, bool or strings"
-        problems.append(Problem(slot.where, str(error), way_out))
+        problems.append(Problem(place.where, str(error), way_out))
         return Record("", "bool", (), "", 1)
 
 

@@ -28,14 +28,14 @@ from ..text.encoding import DROPPED
 from ..text.strings import to_bytes
 from .names import TYPES, literal, number
 
-__all__ = ["Made", "Preprocessing"]
+__all__ = ["CppTensor", "Preprocessing"]
 
 TEMPLATES = ("encoding", "lookup", "text", "hashes")
 WIDTH = 110
 
 
 @dataclass(frozen=True)
-class Made:
+class CppTensor:
     """A tensor that stands in a C++ expression.
 
     Attributes:
@@ -60,7 +60,7 @@ class Preprocessing:
         needs: the templates that they call.
     """
 
-    tensors: dict[TensorRef, Made]
+    tensors: dict[TensorRef, CppTensor]
     statements: list[str] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Preprocessing:
         if made.dtype not in TYPES:
             raise refused(where, f"makes {made.dtype}, which C++ has no type for")
         self.statements.append(f"const Array<{TYPES[made.dtype]}> made_{name} = {made.code};")
-        self.tensors[TensorRef(call.name)] = Made(f"made_{name}", made.dtype, made.rank)
+        self.tensors[TensorRef(call.name)] = CppTensor(f"made_{name}", made.dtype, made.rank)
 
     def sources(self) -> list[str]:
         """The templates that are needed, in order."""
@@ -146,7 +146,7 @@ def _wrapped(cells: Sequence[str]) -> str:
 
 # ---- the layers
 
-Written = Callable[[Preprocessing, str, Any, Sequence[Made], str], Made]
+Written = Callable[[Preprocessing, str, Any, Sequence[CppTensor], str], CppTensor]
 MODES = {"int": "as_int", "tf_idf": "count"}
 
 
@@ -154,20 +154,20 @@ def mode_of(mode: str) -> str:
     return f"detail::Mode::{MODES.get(mode, mode)}"
 
 
-def encoded(ids: Made, mode: str, depth: int, dtype: str) -> Made:
+def encoded(ids: CppTensor, mode: str, depth: int, dtype: str) -> CppTensor:
     """Indices in an output mode."""
     if mode != "int" and ids.rank < 1:
         raise AssertionError("a batch has an axis")
     ctype = TYPES.get(dtype, dtype)
-    return Made(f"detail::encoded<{ctype}>({ids.code}, {mode_of(mode)}, {depth})", dtype, ids.rank)
+    return CppTensor(f"detail::encoded<{ctype}>({ids.code}, {mode_of(mode)}, {depth})", dtype, ids.rank)
 
 
-def weighed(writing: Preprocessing, name: str, counts: str, layer: Any, rank: int) -> Made:
+def weighed(writing: Preprocessing, name: str, counts: str, layer: Any, rank: int) -> CppTensor:
     weights = writing.floats(f"{name}_idf", layer.idf_weights)
-    return Made(f"detail::weighed({counts}, {weights})", layer.idf_weights.dtype.name, rank)
+    return CppTensor(f"detail::weighed({counts}, {weights})", layer.idf_weights.dtype.name, rank)
 
 
-def lookup_output(writing: Preprocessing, name: str, layer: Any, ids: Made) -> Made:
+def lookup_output(writing: Preprocessing, name: str, layer: Any, ids: CppTensor) -> CppTensor:
     if layer.output_mode != "tf_idf":
         return encoded(ids, layer.output_mode, layer.depth, layer.output_dtype)
     counts = encoded(ids, "count", layer.depth, "int64")
@@ -183,13 +183,13 @@ def bin_of(writing: Preprocessing, text: str, bins: int, salt: Any) -> str:
     return f"detail::sip_bin({text}, {bins}u, {keys[0]}u, {keys[1]}u)"
 
 
-def integers(one: Made) -> str:
+def integers(one: CppTensor) -> str:
     return one.code if one.dtype == "int64" else f"detail::to_integers({one.code})"
 
 
 def vectorization(
-    writing: Preprocessing, name: str, layer: TextVectorization, inputs: Sequence[Made], where: str
-) -> Made:
+    writing: Preprocessing, name: str, layer: TextVectorization, inputs: Sequence[CppTensor], where: str
+) -> CppTensor:
     writing.needs.add("text")
     (texts,) = inputs
     if callable(layer.standardize) or callable(layer.split):
@@ -199,19 +199,20 @@ def vectorization(
     length = -1 if layer.output_sequence_length is None else layer.output_sequence_length
     if layer.split is None:
         find = f"[](const std::string& one) {{ return {words}.find(one); }}"
-        ids = Made(f"detail::looked_up(detail::tokens_of_axis({texts.code}, {tokenizer}), {find})", "int64", texts.rank)
+        tokens = f"detail::tokens_of_axis({texts.code}, {tokenizer})"
+        ids = CppTensor(f"detail::looked_up({tokens}, {find})", "int64", texts.rank)
         if layer.output_mode != "int":
             return lookup_output(writing, name, layer.lookup, ids)
-        return ids if length < 0 else Made(f"detail::fitted({ids.code}, {length})", "int64", texts.rank)
+        return ids if length < 0 else CppTensor(f"detail::fitted({ids.code}, {length})", "int64", texts.rank)
     given = f"{texts.code}, {tokenizer}, {words}"
     if layer.output_mode == "int":
-        return Made(f"detail::ids_of_texts({given}, {length})", "int64", 2)
+        return CppTensor(f"detail::ids_of_texts({given}, {length})", "int64", 2)
     mode, depth = mode_of(layer.output_mode), layer.lookup.depth
     if layer.output_mode == "tf_idf":
         counts = f"detail::counts_of_texts<std::int64_t>({given}, {mode}, {depth})"
         return weighed(writing, name, counts, layer, 2)
     ctype = TYPES.get(layer.output_dtype, "")
-    return Made(f"detail::counts_of_texts<{ctype}>({given}, {mode}, {depth})", layer.output_dtype, 2)
+    return CppTensor(f"detail::counts_of_texts<{ctype}>({given}, {mode}, {depth})", layer.output_dtype, 2)
 
 
 def tokenizer_code(layer: TextVectorization) -> str:
@@ -224,7 +225,9 @@ def tokenizer_code(layer: TextVectorization) -> str:
     return f"detail::Tokenizer{{{flags[0]}, {flags[1]}, {split}, {{{', '.join(map(str, ngrams))}}}, {flags[2]}}}"
 
 
-def string_lookup(writing: Preprocessing, name: str, layer: StringLookup, inputs: Sequence[Made], where: str) -> Made:
+def string_lookup(
+    writing: Preprocessing, name: str, layer: StringLookup, inputs: Sequence[CppTensor], where: str
+) -> CppTensor:
     (texts,) = inputs
     if layer.invert:
         raise refused(where, "gives strings (invert=True)")
@@ -234,10 +237,12 @@ def string_lookup(writing: Preprocessing, name: str, layer: StringLookup, inputs
         bin_ = bin_of(writing, "token", layer.num_oov_indices, layer.salt)
         find = f"{words}.find(one, [](const std::string& token) {{ return {bin_}; }})"
     ids = f"detail::looked_up({texts.code}, [](const std::string& one) {{ return {find}; }})"
-    return lookup_output(writing, name, layer, Made(ids, "int64", texts.rank))
+    return lookup_output(writing, name, layer, CppTensor(ids, "int64", texts.rank))
 
 
-def integer_lookup(writing: Preprocessing, name: str, layer: IntegerLookup, inputs: Sequence[Made], where: str) -> Made:
+def integer_lookup(
+    writing: Preprocessing, name: str, layer: IntegerLookup, inputs: Sequence[CppTensor], where: str
+) -> CppTensor:
     (values,) = inputs
     if layer.invert:
         raise refused(where, "is inverted")
@@ -249,31 +254,31 @@ def integer_lookup(writing: Preprocessing, name: str, layer: IntegerLookup, inpu
             bin_ = bin_of(writing, "std::to_string(token)", bins, layer.salt)
         find = f"{words}.find(one, [](std::int64_t token) {{ return {bin_}; }})"
     ids = f"detail::looked_up({integers(values)}, [](std::int64_t one) {{ return {find}; }})"
-    return lookup_output(writing, name, layer, Made(ids, "int64", values.rank))
+    return lookup_output(writing, name, layer, CppTensor(ids, "int64", values.rank))
 
 
 def category_encoding(
-    writing: Preprocessing, name: str, layer: CategoryEncoding, inputs: Sequence[Made], where: str
-) -> Made:
+    writing: Preprocessing, name: str, layer: CategoryEncoding, inputs: Sequence[CppTensor], where: str
+) -> CppTensor:
     writing.needs.add("encoding")
     (values,) = inputs
-    ids = Made(integers(values), "int64", values.rank)
+    ids = CppTensor(integers(values), "int64", values.rank)
     return encoded(ids, layer.output_mode, layer.num_tokens, layer.dtype)
 
 
 def discretization(
-    writing: Preprocessing, name: str, layer: Discretization, inputs: Sequence[Made], where: str
-) -> Made:
+    writing: Preprocessing, name: str, layer: Discretization, inputs: Sequence[CppTensor], where: str
+) -> CppTensor:
     writing.needs.add("encoding")
     (values,) = inputs
     boundaries = as_compared(np.asarray(layer.bin_boundaries))
     table = writing.floats(f"{name}_boundaries", boundaries)
-    ids = Made(f"detail::discretized({values.code}, {table}, {len(boundaries)})", "int64", values.rank)
+    ids = CppTensor(f"detail::discretized({values.code}, {table}, {len(boundaries)})", "int64", values.rank)
     dtype = "int32" if layer.output_mode == "int" else layer.dtype
     return encoded(ids, layer.output_mode, len(boundaries) + 1, dtype)
 
 
-def hashing(writing: Preprocessing, name: str, layer: Hashing, inputs: Sequence[Made], where: str) -> Made:
+def hashing(writing: Preprocessing, name: str, layer: Hashing, inputs: Sequence[CppTensor], where: str) -> CppTensor:
     writing.needs.add("encoding")
     (values,) = inputs
     masks = layer.mask_value is not None and layer.num_bins > 1
@@ -282,10 +287,10 @@ def hashing(writing: Preprocessing, name: str, layer: Hashing, inputs: Sequence[
         bin_ = f"one == {mask_code(layer.mask_value, values, where)} ? 0 : 1 + {bin_}"
     ctype = TYPES[values.dtype]
     ids = f"detail::hashed({values.code}, [](const {ctype}& one) -> std::int64_t {{ return {bin_}; }})"
-    return encoded(Made(ids, "int64", values.rank), layer.output_mode, layer.num_bins, layer.dtype)
+    return encoded(CppTensor(ids, "int64", values.rank), layer.output_mode, layer.num_bins, layer.dtype)
 
 
-def mask_code(mask: Union[str, int, float, None], values: Made, where: str) -> str:
+def mask_code(mask: Union[str, int, float, None], values: CppTensor, where: str) -> str:
     if isinstance(mask, str) != (values.dtype == "string"):
         raise refused(where, f"has the mask {mask!r} for values of {values.dtype}")
     if isinstance(mask, str):
@@ -295,14 +300,14 @@ def mask_code(mask: Union[str, int, float, None], values: Made, where: str) -> s
 
 
 def hashed_crossing(
-    writing: Preprocessing, name: str, layer: HashedCrossing, inputs: Sequence[Made], where: str
-) -> Made:
+    writing: Preprocessing, name: str, layer: HashedCrossing, inputs: Sequence[CppTensor], where: str
+) -> CppTensor:
     writing.needs.update(("encoding", "hashes"))
     first = inputs[0].code
     prints = f"prints_{name}"
     writing.statements.append(f"std::vector<std::uint64_t> {prints}({first}.values.size(), {CROSSING_KEY}u);")
     writing.statements += [f"detail::cross({prints}, {one.code});" for one in inputs]
-    ids = Made(f"detail::crossed({first}.shape, {prints}, {layer.num_bins}u)", "int64", inputs[0].rank)
+    ids = CppTensor(f"detail::crossed({first}.shape, {prints}, {layer.num_bins}u)", "int64", inputs[0].rank)
     return encoded(ids, layer.output_mode, layer.num_bins, layer.dtype)
 
 

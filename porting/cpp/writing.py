@@ -21,7 +21,7 @@ from ..neoml_side.stored.store import check_archive
 from ..neoml_side.values import Terminal
 from ..network import Input, Shape, TensorRef
 from .names import TYPES, Names, identifier, literal, sizes, spelt_shape
-from .preprocessing import Made, Preprocessing
+from .preprocessing import CppTensor, Preprocessing
 from .references import encode_references, fitting
 
 __all__ = ["write_program"]
@@ -187,10 +187,10 @@ class Header:
         if self.problems:
             raise Unsupported(self.problems)
 
-    def _given(self, one: Input) -> Made:
+    def _given(self, one: Input) -> CppTensor:
         if one.dtype not in TYPES:
             self._refuse(f"input {one.name!r}", one.dtype)
-        return Made(f"inputs.{self.fields[one.name]}", one.dtype, len(one.shape))
+        return CppTensor(f"inputs.{self.fields[one.name]}", one.dtype, len(one.shape))
 
     def _refuse(self, where: str, dtype: str) -> None:
         way_out = "let the network take or give another dtype, and store it again; or predict in Python"

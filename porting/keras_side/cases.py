@@ -14,8 +14,8 @@ import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Case, TensorRef
-from .graph import Graph, refs_of
-from .keras_api import Front
+from .graph import CallGraph, refs_of
+from .keras_api import KerasApi
 from .layers import parts_of
 from .needs import Need
 from .noise import Variables, with_noise
@@ -79,7 +79,7 @@ class Recorder:
     Attributes:
         model: the Keras model.
         graph: its walked graph.
-        front: its Keras.
+        api: its Keras.
         needs: what its inputs must be like.
         progress: told of each recorded case.
         variables: by layer name, the variables that it computes with.
@@ -101,8 +101,8 @@ class Recorder:
     """
 
     model: Any
-    graph: Graph
-    front: Front
+    graph: CallGraph
+    api: KerasApi
     needs: Sequence[Need]
     progress: Progress
     variables: Variables = field(default_factory=dict)
@@ -160,7 +160,7 @@ class Recorder:
             if batch is None:
                 continue
             self._try_open(place, 0)
-            if self.front.is_sequential(self.model):
+            if self.api.is_sequential(self.model):
                 for axis in range(1, len(need.input.shape)):
                     self._try_open(place, axis)
 
@@ -202,7 +202,7 @@ class Recorder:
         """Whether noise is cheap to measure on long inputs: no picture that grows both ways, no loop over steps."""
         if any(need.input.shape[1:].count(None) > 1 for need in self.needs):
             return False
-        parts = [part for layer in self.graph.layers.values() for part in parts_of(layer, self.front)]
+        parts = [part for layer in self.graph.layers.values() for part in parts_of(layer, self.api)]
         return not any(hasattr(part, "return_sequences") or type(part).__name__ in LOOPS for part in parts)
 
     def _tell_lengths(self, lengths: Sequence[int]) -> None:
@@ -253,7 +253,7 @@ class Recorder:
 
     def _left(self) -> int:
         """How many numbers the references may still hold."""
-        weights = sum(self.front.count(one) for held in self.variables.values() for one in held)
+        weights = sum(self.api.count(one) for held in self.variables.values() for one in held)
         return A_WEIGHT * weights + BESIDES - self.recorded
 
     def _texts(self) -> list[Case]:
@@ -296,7 +296,7 @@ class Recorder:
     def _runs(self, batch: int, length: int, spread: bool) -> bool:
         try:
             inputs = make_inputs(self.needs, batch, length, spread)
-            record(self.graph, self.front, "", inputs, one_size=spread)
+            record(self.graph, self.api, "", inputs, one_size=spread)
         except MaskLostError:
             raise
         except Exception as error:
@@ -357,7 +357,7 @@ class Recorder:
         return None
 
     def _recorded(self, name: str, inputs: Mapping[str, Array], spread: bool = False) -> Case:
-        case, unmasked = record(self.graph, self.front, name, inputs, one_size=spread)
+        case, unmasked = record(self.graph, self.api, name, inputs, one_size=spread)
         for call, refs in unmasked.items():
             self.unmasked[call] = tuple(dict.fromkeys((*self.unmasked.get(call, ()), *refs)))
         return case
@@ -382,7 +382,7 @@ class Recorder:
                 what = f"has {rank} axes at one batch size and {case.outputs[ref].ndim} at another"
                 raise Unsupported(Problem(str(ref), what, "name the axes: without, squeeze takes the batch too"))
         self.ranks = {ref: array.ndim for ref, array in case.outputs.items()}
-        check_outputs(case, self.model, self.graph, self.front)
+        check_outputs(case, self.model, self.graph, self.api)
         self.growth = self.growth or numbers_of(case) / sum(array.size for array in case.inputs.values())
         kept = self._kept(case, noise)
         self.recorded += numbers_of(kept)
@@ -400,9 +400,9 @@ class Recorder:
             left = self._left() * (1.0 if self.count else FIRST_SHARE)
             sampled, places = to_sample(case, whole, int(left)), PLACES
         if self.noise and noise and self.references != "none":
-            case = with_noise(case, self.graph, self.front, self.variables, sampled)
+            case = with_noise(case, self.graph, self.api, self.variables, sampled)
             if self.references in ("sampled", "all") and not self.count:
-                case = with_shifted(case, self.graph, self.front, self.own, self.unmasked)
+                case = with_shifted(case, self.graph, self.api, self.own, self.unmasked)
         return thinned(case, sampled, places)
 
     def _where_not_finite(self, case: Case) -> Iterator[Problem]:
@@ -464,7 +464,7 @@ def _join(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def warn_of_insensitive(cases: Sequence[Case], graph: Graph) -> list[str]:
+def warn_of_insensitive(cases: Sequence[Case], graph: CallGraph) -> list[str]:
     """Names and logs the network's outputs that hardly vary between rows: a wrong port could hide there."""
     still = []
     for ref in refs_of(graph.outputs):

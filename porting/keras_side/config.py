@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import Problem
 from .functions import OwnFunction, OwnFunctions, describe_function, stand_ins
-from .keras_api import BY_OPERATIONS, Front
+from .keras_api import BY_OPERATIONS, KerasApi
 from .layers import parts_of
 
 __all__ = ["describe_config"]
@@ -28,11 +28,11 @@ BEGINNINGS = ("_initializer", "_regularizer", "_constraint")
 LONGEST_BEGINNING = 2000
 
 
-def describe_config(operation: Any, where: str, front: Front, problems: list[Problem]) -> dict[str, Any]:
+def describe_config(operation: Any, where: str, api: KerasApi, problems: list[Problem]) -> dict[str, Any]:
     """An operation's config as JSON values. What cannot be said in JSON is added to `problems`."""
-    with stand_ins(operation, front) as functions:
+    with stand_ins(operation, api) as functions:
         try:
-            config = _config_of(operation, front)
+            config = _config_of(operation, api)
         except NotImplementedError:
             way_out = "give the class a get_config() that returns its arguments"
             problems.append(Problem(where, "cannot describe itself: it has no get_config()", way_out))
@@ -41,27 +41,27 @@ def describe_config(operation: Any, where: str, front: Front, problems: list[Pro
             what = f"cannot describe itself: its get_config() fails with {type(error).__name__}: {str(error)[:200]}"
             problems.append(Problem(where, what, "mend get_config(): it returns the arguments of __init__ as a dict"))
             return {}
-    if front.is_builtin(operation):
+    if api.is_builtin(operation):
         config = {key: value for key, value in config.items() if key not in DECLARING_KEYS}
-    return _Describer(where, problems, front, functions).settings(config, "")
+    return _Describer(where, problems, api, functions).settings(config, "")
 
 
-def _config_of(operation: Any, front: Front) -> dict[str, Any]:
+def _config_of(operation: Any, api: KerasApi) -> dict[str, Any]:
     """The config; without regularizers and the like, which change no output, where one fails to describe itself.
 
     Raises:
         Exception: whatever the operation's ``get_config()`` raises.
     """
     try:
-        return front.get_config(operation)
+        return api.get_config(operation)
     except Exception:
-        with _without_beginnings(operation, front):
-            return front.get_config(operation)
+        with _without_beginnings(operation, api):
+            return api.get_config(operation)
 
 
 @contextmanager
-def _without_beginnings(operation: Any, front: Front) -> Iterator[None]:
-    parts = list(parts_of(operation, front)) if front.is_layer(operation) else []
+def _without_beginnings(operation: Any, api: KerasApi) -> Iterator[None]:
+    parts = list(parts_of(operation, api)) if api.is_layer(operation) else []
     hidden = [
         (vars(part), key, value) for part in parts for key, value in vars(part).items() if key.endswith(BEGINNINGS)
     ]
@@ -75,10 +75,10 @@ def _without_beginnings(operation: Any, front: Front) -> Iterator[None]:
 
 
 class _Describer:
-    def __init__(self, where: str, problems: list[Problem], front: Front, functions: OwnFunctions) -> None:
+    def __init__(self, where: str, problems: list[Problem], api: KerasApi, functions: OwnFunctions) -> None:
         self.where = where
         self.problems = problems
-        self.front = front
+        self.api = api
         self.functions = functions
 
     def problem(self, what: str, way_out: str) -> None:
@@ -94,7 +94,7 @@ class _Describer:
 
     def beginning(self, value: Any) -> Any:
         """How weights begin or are trained. It changes no output, so no array and no function is asked of it."""
-        quiet = _Describer(self.where, [], self.front, {})
+        quiet = _Describer(self.where, [], self.api, {})
         described = quiet.value(value, "")
         if quiet.problems or len(str(described)) > LONGEST_BEGINNING:
             name = value.get("class_name") if isinstance(value, Mapping) else type(value).__name__
@@ -104,7 +104,7 @@ class _Describer:
     def value(self, value: Any, key: str) -> Any:
         own = self.own_function(value)
         if own is not None:
-            return describe_function(own, self.where, key, self.front, self.problems, describe_config)
+            return describe_function(own, self.where, key, self.api, self.problems, describe_config)
         if value is None or isinstance(value, (bool, int, str)):
             return value
         if isinstance(value, np.generic):

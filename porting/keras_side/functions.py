@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import Problem
 from ..network import Constant, TensorRef
-from .graph import Graph
-from .keras_api import Front
+from .graph import CallGraph
+from .keras_api import KerasApi
 from .layers import check_layer, parts_of
 from .tracing import Untraceable, trace
 from .walking import walk
@@ -23,7 +23,7 @@ __all__ = ["OwnFunction", "OwnFunctions", "describe_function", "stand_ins"]
 
 # A function of a user's own, and the layer that holds it.
 OwnFunction = tuple[Callable[..., Any], Any]
-Describe = Callable[[Any, str, Front, list[Problem]], dict[str, Any]]
+Describe = Callable[[Any, str, KerasApi, list[Problem]], dict[str, Any]]
 # By the name of the stand-in that is in the config.
 OwnFunctions = Mapping[str, OwnFunction]
 
@@ -54,7 +54,7 @@ WAY_OUT = (
 
 
 @contextmanager
-def stand_ins(operation: Any, front: Front) -> Iterator[dict[str, OwnFunction]]:
+def stand_ins(operation: Any, api: KerasApi) -> Iterator[dict[str, OwnFunction]]:
     """Put functions with names of their own where a layer, or one that it holds, has functions that are not Keras'.
 
     Yields:
@@ -62,10 +62,10 @@ def stand_ins(operation: Any, front: Front) -> Iterator[dict[str, OwnFunction]]:
     """
     found: dict[str, OwnFunction] = {}
     places: list[tuple[dict[str, Any], str, Any]] = []
-    if front.is_layer(operation):
-        for part in parts_of(operation, front):
+    if api.is_layer(operation):
+        for part in parts_of(operation, api):
             for key, value in list(vars(part).items()):
-                if key.endswith("activation") and _is_own(value, front):
+                if key.endswith("activation") and _is_own(value, api):
                     name = f"function {len(found)} of porting"
                     found[name] = value, part
                     places.append((vars(part), key, value))
@@ -77,8 +77,8 @@ def stand_ins(operation: Any, front: Front) -> Iterator[dict[str, OwnFunction]]:
             attributes[key] = value
 
 
-def _is_own(value: Any, front: Front) -> bool:
-    return callable(value) and not front.is_layer(value) and not front.is_known_activation(value)
+def _is_own(value: Any, api: KerasApi) -> bool:
+    return callable(value) and not api.is_layer(value) and not api.is_known_activation(value)
 
 
 def _stand_in(name: str) -> Callable[..., Any]:
@@ -90,7 +90,7 @@ def _stand_in(name: str) -> Callable[..., Any]:
 
 
 def describe_function(
-    own: OwnFunction, where: str, key: str, front: Front, problems: list[Problem], describe: Describe
+    own: OwnFunction, where: str, key: str, api: KerasApi, problems: list[Problem], describe: Describe
 ) -> Any:
     """A function as a config value: an activation's name, a registered function's, or its operations as a model.
 
@@ -98,14 +98,14 @@ def describe_function(
         own: the function, and the layer that holds it.
         where: the layer in words.
         key: the config key of the function.
-        front: its Keras.
+        api: its Keras.
         problems: what keeps it from being saved is added here.
         describe: the config of an operation, as `config.describe_config` gives it.
     """
     function, layer = own
-    registered = front.registered_function(function)
+    registered = api.registered_function(function)
     try:
-        operations = _operations(function, layer, front, describe)
+        operations = _operations(function, layer, api, describe)
     except Untraceable as error:
         if registered is not None:
             return {"class_name": "function", "config": registered}
@@ -125,57 +125,57 @@ def _shown(function: Any) -> str:
     return said if code is None else f"{said} ({code.co_filename}, line {code.co_firstlineno})"
 
 
-def _operations(function: Any, layer: Any, front: Front, describe: Describe) -> Any:
+def _operations(function: Any, layer: Any, api: KerasApi, describe: Describe) -> Any:
     """The name of the activation that a function is, or the graph of its operations.
 
     Raises:
         Untraceable: it cannot be called on symbolic tensors, or holds weights.
     """
-    shapes = dict.fromkeys(shape[1:] for shape in front.shapes_made(layer)) or ANY_SHAPES
-    found = [_described(function, shape, front, describe) for shape in shapes]
+    shapes = dict.fromkeys(shape[1:] for shape in api.shapes_made(layer)) or ANY_SHAPES
+    found = [_described(function, shape, api, describe) for shape in shapes]
     if any(other != found[0] for other in found):
         raise Untraceable(f"it does not do the same for all shapes that {type(layer).__name__} may give it")
     return found[0]
 
 
-def _described(function: Any, shape: tuple[Any, ...], front: Front, describe: Describe) -> Any:
-    given = front.input_tensor(shape)
-    made = trace(function, front, given)
-    if not front.is_symbolic(made):
+def _described(function: Any, shape: tuple[Any, ...], api: KerasApi, describe: Describe) -> Any:
+    given = api.input_tensor(shape)
+    made = trace(function, api, given)
+    if not api.is_symbolic(made):
         raise Untraceable(f"it returns a {type(made).__name__}")
-    if front.history(made) == front.history(given):
+    if api.history(made) == api.history(given):
         return "linear"
-    graph = walk(front.model_between(given, made), front)
+    graph = walk(api.model_between(given, made), api)
     if graph.problems:
         raise Untraceable("; ".join(problem.what for problem in graph.problems))
     name = getattr(function, "__name__", "function")
-    return _as_activation(graph, front) or _as_model(graph, name, front, describe)
+    return _as_activation(graph, api) or _as_model(graph, name, api, describe)
 
 
-def _as_activation(graph: Graph, front: Front) -> str | None:
+def _as_activation(graph: CallGraph, api: KerasApi) -> str | None:
     """The activation that a graph of one operation is."""
     if len(graph.steps) != 1 or len(graph.steps[0].call.inputs) != 1 or graph.steps[0].call.arguments:
         return None
     operation = graph.steps[0].operation
-    name, settings = SAME_AS.get(front.class_name(operation).partition("ops.")[2], (None, {}))
-    config = front.get_config(operation) if name else {}
+    name, settings = SAME_AS.get(api.class_name(operation).partition("ops.")[2], (None, {}))
+    config = api.get_config(operation) if name else {}
     same = {key: value for key, value in config.items() if key not in ("name", "dtype")} == settings
     return name if same else None
 
 
-def _as_model(graph: Graph, name: str, front: Front, describe: Describe) -> dict[str, Any]:
+def _as_model(graph: CallGraph, name: str, api: KerasApi, describe: Describe) -> dict[str, Any]:
     """A graph as Keras 3 describes a functional model; its operations named by their places."""
     problems: list[Problem] = []
     names = {graph.inputs[0].name: "x"}
     layers: dict[str, dict[str, Any]] = {"x": {"class_name": "InputLayer", "config": {"name": "x"}}}
     places: dict[str, tuple[str, int]] = {graph.inputs[0].name: ("x", 0)}
     for step in graph.steps:
-        class_name = front.class_name(step.operation)
+        class_name = api.class_name(step.operation)
         layer = names.setdefault(step.call.layer, f"{class_name.rpartition('.')[2].lower()}_{len(names)}")
         if layer not in layers:
-            check_layer(step.operation, class_name, front, problems)
-            config = describe(step.operation, class_name, front, problems)
-            if front.is_layer(step.operation) and step.operation.weights:
+            check_layer(step.operation, class_name, api, problems)
+            config = describe(step.operation, class_name, api, problems)
+            if api.is_layer(step.operation) and step.operation.weights:
                 problems.append(Problem("", f"it makes a layer with weights, {class_name}"))
             layers[layer] = {"class_name": class_name, "config": {**config, "name": layer}, "inbound_nodes": []}
         nodes = layers[layer]["inbound_nodes"]

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Problem
 from ..network import Argument, Call, Input, Shape, TensorRef
 
-__all__ = ["Graph", "Step", "refs_of"]
+__all__ = ["CallGraph", "Step", "refs_of"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Step:
 
 
 @dataclass
-class Graph:
-    """What a walk found.
+class CallGraph:
+    """A Keras model's calls, as a walk found them.
 
     Attributes:
         inputs: in model order.

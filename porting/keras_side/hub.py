@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Call, Input, TensorRef
 from ..text import LAYERS
-from .graph import Graph, Step
+from .graph import CallGraph, Step
 from .hub_texts import HubTexts
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _check_tokenizer(tokenizer: Any, where: str) -> None:
         raise Unsupported(Problem(where, f"{kind.__name__} has no vocabulary", "make it with one"))
 
 
-def put_in_front(graph: Graph, texts: HubTexts) -> None:
+def put_in_front(graph: CallGraph, texts: HubTexts) -> None:
     """Make the graph's inputs of texts. What does not fit them is one of the graph's problems."""
     from .hub_layers import packer_for, tokenizer_for
 
@@ -112,7 +112,7 @@ def put_in_front(graph: Graph, texts: HubTexts) -> None:
     graph.prepare = tokenizer.preparation(texts, wanted)
 
 
-def _check_settings(graph: Graph, layers: Sequence[Tokenizer | Packer]) -> None:
+def _check_settings(graph: CallGraph, layers: Sequence[Tokenizer | Packer]) -> None:
     """What loading would refuse is refused here."""
     for layer in layers:
         try:
@@ -121,7 +121,7 @@ def _check_settings(graph: Graph, layers: Sequence[Tokenizer | Packer]) -> None:
             graph.problems.extend(error.problems)
 
 
-def _check_inputs(graph: Graph, texts: HubTexts, packer: Packer | None) -> None:
+def _check_inputs(graph: CallGraph, texts: HubTexts, packer: Packer | None) -> None:
     where = f"preprocessing {type(texts.preprocessing).__name__}"
     names = [given.name for given in graph.inputs]
     if packer is None and len(names) > 1:
@@ -133,7 +133,7 @@ def _check_inputs(graph: Graph, texts: HubTexts, packer: Packer | None) -> None:
         graph.problems.append(Problem(where, what, "name the model's inputs as the preprocessor names its outputs"))
 
 
-def _packed(graph: Graph, tokenizer: Tokenizer, packer: Packer, wanted: tuple[Input, ...]) -> list[Step]:
+def _packed(graph: CallGraph, tokenizer: Tokenizer, packer: Packer, wanted: tuple[Input, ...]) -> list[Step]:
     """Each text tokenized, and what the packer makes of the tokens for each input."""
     steps = []
     for at, given in enumerate(graph.inputs):
@@ -150,7 +150,7 @@ def _step(name: str, tokenizer: Tokenizer, given: Input) -> Step:
     return Step(Call(name, tokenizer.name, (given.ref,)), tokenizer, (given.ref,), {})
 
 
-def _free(graph: Graph, name: str) -> str:
+def _free(graph: CallGraph, name: str) -> str:
     taken = {*graph.layers, *graph.holders, *(one.name for one in graph.inputs), *(s.call.name for s in graph.steps)}
     while name in taken:
         name = f"{name}_"

@@ -10,13 +10,13 @@ import numpy as np
 
 from ..network import Array
 from .dialects import in_keras_3
-from .keras_api import Front, History, ModelGraph, NodeView, registered_name, to_strings
+from .keras_api import History, KerasApi, ModelGraph, NodeView, registered_name, to_strings
 from .tensorflow_functions import TensorFlowFunction, translate
 
-__all__ = ["Front2"]
+__all__ = ["Keras2"]
 
 
-class Front2(Front):
+class Keras2(KerasApi):
     """Keras 2 (``keras`` up to 2.15) and its continuation ``tf_keras``."""
 
     dialect = 2

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..network import Array
-from .keras_api import Front, History, ModelGraph, NodeView, registered_name, to_strings
+from .keras_api import History, KerasApi, ModelGraph, NodeView, registered_name, to_strings
 
-__all__ = ["Front3"]
+__all__ = ["Keras3"]
 
 
-class Front3(Front):
+class Keras3(KerasApi):
     """Keras 3 of any backend."""
 
     dialect = 3

@@ -1,6 +1,6 @@
 """What the front end asks of Keras' internals, in one place for each generation of Keras.
 
-Everything else in `keras_side` is written against this class. `front_of` gives the right one for a model:
+Everything else in `keras_side` is written against this class. `keras_api_of` gives the right one for a model:
 Keras 3 of any backend here, Keras 2 and tf_keras in `keras2`.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["BY_OPERATIONS", "Front", "ModelGraph", "NodeView"]
+__all__ = ["BY_OPERATIONS", "KerasApi", "ModelGraph", "NodeView"]
 
 # A way out for functions that are given to operations.
 BY_OPERATIONS = "say the same by operations on whole tensors, or leave it to a layer of your own, with a rule"
@@ -59,7 +59,7 @@ def to_strings(array: Array) -> Array:
     return texts
 
 
-class Front(ABC):
+class KerasApi(ABC):
     """Keras as the exporter sees it; the methods that differ between generations are in the subclasses."""
 
     dialect = 3

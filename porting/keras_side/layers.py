@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import Problem
 from .held import held_layers
-from .keras_api import Front
+from .keras_api import KerasApi
 
 __all__ = ["check_layer", "check_numbers_of", "id_limit", "is_code", "parts_of"]
 
@@ -16,7 +16,7 @@ OTHER_FLOATS = frozenset({"float16", "bfloat16", "float64"})
 TENSORFLOW_CODE = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 
 
-def parts_of(layer: Any, front: Front) -> Iterator[Any]:
+def parts_of(layer: Any, api: KerasApi) -> Iterator[Any]:
     """A layer and all the layers that it holds."""
     waiting, seen = [layer], set()
     while waiting:
@@ -25,34 +25,34 @@ def parts_of(layer: Any, front: Front) -> Iterator[Any]:
             continue
         seen.add(id(current))
         yield current
-        waiting += [held for _, held in held_layers(current, front)]
+        waiting += [held for _, held in held_layers(current, api)]
 
 
-def is_code(operation: Any, front: Front) -> bool:
+def is_code(operation: Any, api: KerasApi) -> bool:
     """Whether an operation is Python or TensorFlow code that has no description."""
-    return front.is_lambda(operation) or type(operation).__name__ in TENSORFLOW_CODE
+    return api.is_lambda(operation) or type(operation).__name__ in TENSORFLOW_CODE
 
 
-def check_layer(operation: Any, where: str, front: Front, problems: list[Problem]) -> None:
+def check_layer(operation: Any, where: str, api: KerasApi, problems: list[Problem]) -> None:
     """Add to `problems` what keeps an operation from being saved."""
-    if front.is_lambda(operation):
+    if api.is_lambda(operation):
         way_out = (
             "replace it by a layer class of your own, registered and with a rule, or by Keras operations: "
             "keras.ops.mean(x, axis=1) instead of Lambda(lambda x: …)"
         )
         problems.append(Problem(where, "holds Python code that no file can describe", way_out))
         return
-    if not front.is_layer(operation):
+    if not api.is_layer(operation):
         return
     if type(operation).__name__ in TENSORFLOW_CODE:
         function = operation.get_config().get("function", operation.name)
         way_out = "use a Keras layer in its place, or a layer class of your own with a rule"
         problems.append(Problem(where, f"is the TensorFlow function {function}, which has no counterpart", way_out))
         return
-    if not front.is_builtin(operation) and front.is_keras_name(front.class_name(operation)):
+    if not api.is_builtin(operation) and api.is_keras_name(api.class_name(operation)):
         way_out = "register it with @keras.saving.register_keras_serializable(package=…) or give it another name"
         problems.append(Problem(where, "is a class of your own under the name of a Keras layer", way_out))
-    for part in parts_of(operation, front):
+    for part in parts_of(operation, api):
         check_numbers_of(part, where, problems)
 
 
@@ -76,13 +76,13 @@ def check_numbers_of(layer: Any, where: str, problems: list[Problem]) -> None:
         problems.append(Problem(where, "is stateful: it answers the same input with another output", way_out))
 
 
-def id_limit(operation: Any, front: Front) -> int | None:
+def id_limit(operation: Any, api: KerasApi) -> int | None:
     """Below which number ids must be for an operation of a user's own that holds embeddings; None if it holds none."""
-    if not front.is_layer(operation) or front.is_builtin(operation):
+    if not api.is_layer(operation) or api.is_builtin(operation):
         return None
     limits = [
         part.input_dim
-        for part in parts_of(operation, front)
+        for part in parts_of(operation, api)
         if isinstance(getattr(part, "input_dim", None), int) and hasattr(part, "output_dim")
     ]
     return min(limits) if limits else None

@@ -13,13 +13,13 @@ import numpy as np
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Network
 from ..text import LAYERS as PREPROCESSING
-from .graph import Graph
-from .keras_api import Front
+from .graph import CallGraph
+from .keras_api import KerasApi
 from .save import check_is_graph
 from .text import preprocessing_weights
 from .walking import walk
 from .weights import Weights, collect_weights
-from .which_keras import front_of
+from .which_keras import keras_api_of
 
 __all__ = ["restore"]
 
@@ -47,19 +47,19 @@ def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
         BadArchive: the folder is not sound.
     """
     network = source if isinstance(source, Network) else _read(source)
-    front = front_of(model)
-    check_is_graph(model, front)
-    graph = walk(model, front, whole=_kept_whole(network))
+    api = keras_api_of(model)
+    check_is_graph(model, api)
+    graph = walk(model, api, whole=_kept_whole(network))
     if graph.problems:
         raise Unsupported(graph.problems)
-    network, problems = _without_preprocessing(network, graph, front)
-    found = _in_saved_names(network, collect_weights(graph, front), graph, front)
+    network, problems = _without_preprocessing(network, graph, api)
+    found = _in_saved_names(network, collect_weights(graph, api), graph, api)
     computed = bool(graph.computed)  # constants made of weights follow them
-    problems += [*_name_problems(network, found), *_fit_problems(network, found, front, computed)]
+    problems += [*_name_problems(network, found), *_fit_problems(network, found, api, computed)]
     problems += _tie_problems(network, found)
     if problems:
         raise Mismatch(problems)
-    return _assign(network, found, graph, front)
+    return _assign(network, found, graph, api)
 
 
 def _kept_whole(network: Network) -> set[str]:
@@ -75,7 +75,7 @@ def _read(folder: str | os.PathLike[str]) -> Network:
     return read_network(folder)
 
 
-def _without_preprocessing(network: Network, graph: Graph, front: Front) -> tuple[Network, list[Problem]]:
+def _without_preprocessing(network: Network, graph: CallGraph, api: KerasApi) -> tuple[Network, list[Problem]]:
     """The network without its layers of text and categories, whose tables are compared and not set."""
     problems: list[Problem] = []
     layers = dict(network.layers)
@@ -85,7 +85,7 @@ def _without_preprocessing(network: Network, graph: Graph, front: Front) -> tupl
         del layers[name]
         if layer.class_name in OF_HUB:
             continue
-        if name not in graph.layers or front.class_name(graph.layers[name]) != layer.class_name:
+        if name not in graph.layers or api.class_name(graph.layers[name]) != layer.class_name:
             problems.append(Problem(f"layer {name!r}", "is not in the model", SAME_NAMES))
             continue
         here = preprocessing_weights(graph.layers[name])
@@ -96,7 +96,7 @@ def _without_preprocessing(network: Network, graph: Graph, front: Front) -> tupl
     return replace(network, layers=layers), problems
 
 
-def _in_saved_names(network: Network, found: Weights, graph: Graph, front: Front) -> Weights:
+def _in_saved_names(network: Network, found: Weights, graph: CallGraph, api: KerasApi) -> Weights:
     """The model's weights under the saved layer names, where Keras numbered the same layers otherwise.
 
     A model that is made twice in one process has ``dense`` the first time and ``dense_1`` the second. Where names
@@ -109,7 +109,7 @@ def _in_saved_names(network: Network, found: Weights, graph: Graph, front: Front
     for layer, name in zip(saved, here):
         variables, tied = found.variables[name], found.ties.get(name, {})
         shapes = {key: tuple(variable.shape) for key, variable in variables.items() if key not in tied}
-        same = front.class_name(graph.operation(name)) == layer.class_name and set(tied) == set(layer.tied)
+        same = api.class_name(graph.operation(name)) == layer.class_name and set(tied) == set(layer.tied)
         if not same or shapes != {key: array.shape for key, array in layer.weights.items()}:
             return found
     renamed = {name: layer.name for layer, name in zip(saved, here)}
@@ -144,18 +144,18 @@ def _name_problems(network: Network, found: Weights) -> Iterator[Problem]:
             yield Problem(f"layer {name!r}", "is not in the saved network", SAME_NAMES)
 
 
-def _fit_problems(network: Network, found: Weights, front: Front, computed: bool) -> Iterator[Problem]:
+def _fit_problems(network: Network, found: Weights, api: KerasApi, computed: bool) -> Iterator[Problem]:
     for layer, name, array, variable in _pairs(network, found):
         where = f"weight {layer}/{name}"
         if tuple(variable.shape) != array.shape:
             what = f"has shape {tuple(variable.shape)} in the model, {array.shape} in the saved network"
             yield Problem(where, what, "build the layer with the same sizes")
             continue
-        here = front.to_numpy(variable)
+        here = api.to_numpy(variable)
         if here.dtype != array.dtype:
             what = f"is {here.dtype} in the model, {array.dtype} in the saved network"
             yield Problem(where, what, "build the model under the dtype policy 'float32'")
-        elif not computed and not front.is_variable(variable) and not np.array_equal(here, array):
+        elif not computed and not api.is_variable(variable) and not np.array_equal(here, array):
             yield Problem(where, "is a constant of the graph with other values", "build the model with these constants")
 
 
@@ -181,10 +181,10 @@ def _pairs(network: Network, found: Weights) -> Iterator[tuple[str, str, Array, 
                 yield layer.name, name, array, variables[name]
 
 
-def _assign(network: Network, found: Weights, graph: Graph, front: Front) -> int:
+def _assign(network: Network, found: Weights, graph: CallGraph, api: KerasApi) -> int:
     count = 0
     for _, _, array, variable in _pairs(network, found):
-        if front.is_variable(variable):
+        if api.is_variable(variable):
             variable.assign(array)
             count += 1
     for layer in graph.layers.values():

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..network import Array, Case, TensorRef, tensors_in
-from .graph import Graph, Step, refs_of
-from .keras_api import Front
+from .graph import CallGraph, Step, refs_of
+from .keras_api import KerasApi
 
 __all__ = ["MaskLostError", "Progress", "UnsteadyError", "Unmasked", "check_outputs", "record", "run_model", "run_step"]
 
@@ -44,13 +44,13 @@ class UnsteadyError(Exception):
 
 
 def record(
-    graph: Graph, front: Front, name: str, inputs: Mapping[str, Array], one_size: bool = False
+    graph: CallGraph, api: KerasApi, name: str, inputs: Mapping[str, Array], one_size: bool = False
 ) -> tuple[Case, Unmasked]:
     """Run every call on the outputs of the calls before it, masks carried as Keras carries them.
 
     Args:
         graph: what to run.
-        front: its Keras.
+        api: its Keras.
         name: of the case.
         inputs: by name.
         one_size: refuse sizes that fit each other only because one is 1 by chance.
@@ -66,53 +66,53 @@ def record(
     masks: dict[TensorRef, Array] = {}
     unmasked: dict[str, tuple[TensorRef, ...]] = {}
     for given in graph.inputs:
-        values[given.ref] = front.to_tensor(inputs[given.name], given.dtype)
+        values[given.ref] = api.to_tensor(inputs[given.name], given.dtype)
     for step in graph.steps:
-        if any(front.mask(values[ref]) is None for ref in step.implied):
+        if any(api.mask(values[ref]) is None for ref in step.implied):
             raise MaskLostError(step.call.name)
         taken = dict.fromkeys(tensors_in((step.args, step.kwargs)))
-        lost = tuple(ref for ref in taken if ref in masks and front.mask(values[ref]) is None)
+        lost = tuple(ref for ref in taken if ref in masks and api.mask(values[ref]) is None)
         if lost:
             unmasked[step.call.name] = lost
         if one_size:
-            _check_broadcast(step, values, front)
-        for ref, value in zip(step.call.refs(), run_step(step, values, front)):
+            _check_broadcast(step, values, api)
+        for ref, value in zip(step.call.refs(), run_step(step, values, api)):
             if 0 in tuple(value.shape):
                 raise RuntimeError(f"{ref} is empty, of shape {tuple(value.shape)}")
             values[ref] = value
-            mask = front.mask(value)
+            mask = api.mask(value)
             if mask is not None:
-                masks[ref] = front.to_numpy(mask).astype(bool)
-    outputs = {ref: front.to_numpy(values[ref]) for step in graph.steps for ref in step.call.refs()}
-    case = Case(name, {given.name: front.to_numpy(values[given.ref]) for given in graph.inputs}, outputs, masks)
+                masks[ref] = api.to_numpy(mask).astype(bool)
+    outputs = {ref: api.to_numpy(values[ref]) for step in graph.steps for ref in step.call.refs()}
+    case = Case(name, {given.name: api.to_numpy(values[given.ref]) for given in graph.inputs}, outputs, masks)
     return case, unmasked
 
 
-def run_step(step: Step, values: Mapping[TensorRef, Any], front: Front) -> list[Any]:
+def run_step(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> list[Any]:
     """One call on the tensors that it reads.
 
     Raises:
         RuntimeError: Keras answers something that is not to be trusted.
         Exception: whatever Keras raises.
     """
-    _check_steps(step, values, front)
+    _check_steps(step, values, api)
     keywords = _fill(step.kwargs, values)
-    if front.takes_training(step.operation):
+    if api.takes_training(step.operation):
         keywords["training"] = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras said it when the model was made
-        made = front.flatten(front.call(step.operation, _fill(step.args, values), keywords))
-    _check_window(step, values, made[0], front)
-    _check_sum(step, values, made[0], front)
+        made = api.flatten(api.call(step.operation, _fill(step.args, values), keywords))
+    _check_window(step, values, made[0], api)
+    _check_sum(step, values, made[0], api)
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
 
 
-def _check_steps(step: Step, values: Mapping[TensorRef, Any], front: Front) -> None:
+def _check_steps(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> None:
     """Refuse inputs too short for TensorFlow: it answers with foreign memory or, over oneDNN, dies of dividing by 0."""
     layer, given = step.operation, step.args[0] if step.args else None
-    kind = front.class_name(layer).rpartition(".")[2]
+    kind = api.class_name(layer).rpartition(".")[2]
     if not isinstance(given, TensorRef) or not kind.startswith(("AdaptiveMax", "STFTSpectrogram")):
         return
     shape = tuple(values[given].shape)
@@ -128,19 +128,19 @@ def _check_steps(step: Step, values: Mapping[TensorRef, Any], front: Front) -> N
         raise RuntimeError(f"{step.call.name} needs more than {sizes} steps for its {wanted}")
 
 
-def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:
+def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, api: KerasApi) -> None:
     """Refuse what TensorFlow answers to a window longer than its input: uninitialised memory, not always an error."""
     layer, given = step.operation, step.args[0] if step.args else None
-    windowed = front.is_builtin(layer) and (hasattr(layer, "kernel_size") or hasattr(layer, "pool_size"))
+    windowed = api.is_builtin(layer) and (hasattr(layer, "kernel_size") or hasattr(layer, "pool_size"))
     if windowed and not hasattr(layer, "cell") and isinstance(given, TensorRef):
-        expected = front.shape_made(layer, values[given])
+        expected = api.shape_made(layer, values[given])
         if expected != tuple(made.shape):
             raise RuntimeError(f"{step.call.name} gives the shape {tuple(made.shape)}, it should be {expected}")
 
 
-def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], front: Front) -> None:
+def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> None:
     """Refuse tensors whose open sizes are 1 here and others there: at other lengths they would not fit."""
-    if front.class_name(step.operation) not in BROADCASTING:
+    if api.class_name(step.operation) not in BROADCASTING:
         return
     rank = max((len(shape) for shape in step.shapes.values()), default=0)
     for place in range(1, rank):  # from the last axis; the first is the batch
@@ -154,9 +154,9 @@ def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], front: Front) 
             raise RuntimeError(f"{step.call.name} is given the sizes {sorted(sizes)}, of which 1 is broadcast")
 
 
-def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Front) -> None:
+def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, api: KerasApi) -> None:
     """Refuse the sums that Keras 3 over TensorFlow takes for another sum, see `_taken_for_bias`."""
-    if front.dialect != 3 or front.versions()["backend"] != "tensorflow":
+    if api.dialect != 3 or api.versions()["backend"] != "tensorflow":
         return
     layer, shape = step.operation, tuple(made.shape)
     if getattr(layer, "data_format", None) == "channels_first" and getattr(layer, "bias", None) is not None:
@@ -167,7 +167,7 @@ def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, front: Fr
         return
     rank = max(map(len, terms), default=0)
     # A layer keeps the batch in front, an operation lines up the last axes.
-    front_axes = 1 if front.is_layer(layer) else 0
+    front_axes = 1 if api.is_layer(layer) else 0
     spread = [(*one[:front_axes], *[1] * (rank - len(one)), *one[front_axes:]) for one in terms]
     if any(_taken_for_bias(shape, one) for one in spread[1:]):
         raise RuntimeError(
@@ -209,41 +209,41 @@ def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
     return structure
 
 
-def run_model(model: Any, graph: Graph, front: Front, inputs: Mapping[str, Array]) -> list[Array]:
+def run_model(model: Any, graph: CallGraph, api: KerasApi, inputs: Mapping[str, Array]) -> list[Array]:
     """The model's own outputs, flat, in the order of the graph's output references."""
-    tensors = [front.to_tensor(inputs[given.name], given.dtype) for given in graph.inputs]
+    tensors = [api.to_tensor(inputs[given.name], given.dtype) for given in graph.inputs]
     if graph.prepare is not None:
         tensors = graph.prepare(tensors)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = front.run_model(model, tensors)
-    return [front.to_numpy(value) for value in front.flatten(made)]
+        made = api.run_model(model, tensors)
+    return [api.to_numpy(value) for value in api.flatten(made)]
 
 
-def check_outputs(case: Case, model: Any, graph: Graph, front: Front) -> None:
+def check_outputs(case: Case, model: Any, graph: CallGraph, api: KerasApi) -> None:
     """The exporter's own control: running the calls one by one gives what the model gives.
 
     Raises:
         Mismatch: it does not.
         UnsteadyError: the model does not give the same twice.
     """
-    own = run_model(model, graph, front, case.inputs)
+    own = run_model(model, graph, api, case.inputs)
     problems = []
     for ref, expected in zip(refs_of(graph.outputs), own):
         found = case.outputs[ref] if ref in case.outputs else case.inputs[ref.call]
         departure = _departure(found, expected)
         if not departure <= TOLERANCE:
             what = f"run call by call it departs from the model's own output by {departure:.1e} ({case.name})"
-            problems.append(Problem(str(ref), what, _way_out(graph, front)))
+            problems.append(Problem(str(ref), what, _way_out(graph, api)))
     if problems:
-        again = run_model(model, graph, front, case.inputs)
+        again = run_model(model, graph, api, case.inputs)
         if not all(np.array_equal(one, other) for one, other in zip(own, again)):
             raise UnsteadyError(f"the model answers the same inputs otherwise each time ({case.name})")
         raise Mismatch(problems)
 
 
-def _way_out(graph: Graph, front: Front) -> str:
-    unfolded = sorted({front.class_name(layer) for layer in graph.holders.values() if not front.is_builtin(layer)})
+def _way_out(graph: CallGraph, api: KerasApi) -> str:
+    unfolded = sorted({api.class_name(layer) for layer in graph.holders.values() if not api.is_builtin(layer)})
     if not unfolded:
         return "please report the model: its graph was not understood"
     return (

@@ -14,9 +14,9 @@ from ..network import Layer, Network
 from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
-from .graph import Graph, Step
+from .graph import CallGraph, Step
 from .hub import find_texts, put_in_front
-from .keras_api import Front
+from .keras_api import KerasApi
 from .layers import check_layer, check_numbers_of, id_limit, is_code, parts_of
 from .needs import find_needs
 from .run import MaskLostError, Progress
@@ -26,7 +26,7 @@ from .thinning import REFERENCES
 from .unfolding import LONGEST, training_settings
 from .walking import walk
 from .weights import Weights, collect_weights, full_names
-from .which_keras import front_of
+from .which_keras import keras_api_of
 
 __all__ = ["describe", "save"]
 
@@ -123,13 +123,13 @@ def describe(
     """The network that `save` would write."""
     if references not in REFERENCES:
         raise Mismatch(Problem("references", f"is {references!r}", f"give one of {', '.join(REFERENCES)}"))
-    front = front_of(model)
-    check_is_graph(model, front)
+    api = keras_api_of(model)
+    check_is_graph(model, api)
     texts = find_texts(model, preprocessing, segments)
-    arguments = (model, samples, name or model.name, progress or _silent, front, noise, references)
+    arguments = (model, samples, name or model.name, progress or _silent, api, noise, references)
 
-    def walked(keep_masks: bool = False) -> Graph:
-        graph = walk(model, front, keep_masks=keep_masks, whole=whole, longest=longest)
+    def walked(keep_masks: bool = False) -> CallGraph:
+        graph = walk(model, api, keep_masks=keep_masks, whole=whole, longest=longest)
         if texts is not None and not graph.problems:
             put_in_front(graph, texts)
         return graph
@@ -141,22 +141,22 @@ def describe(
 
 
 def _describe(
-    graph: Graph,
+    graph: CallGraph,
     model: Any,
     samples: Any,
     name: str,
     progress: Progress,
-    front: Front,
+    api: KerasApi,
     noise: bool,
     references: str,
 ) -> Network:
     # Keras 3 builds a layer that is another's activation as it first runs.
-    unbuilt = [part for layer in graph.layers.values() for part in parts_of(layer, front) if not _is_built(part, front)]
-    weights = collect_weights(graph, front)
-    layers = _describe_layers(graph, front, weights)
+    unbuilt = [part for layer in graph.layers.values() for part in parts_of(layer, api) if not _is_built(part, api)]
+    weights = collect_weights(graph, api)
+    layers = _describe_layers(graph, api, weights)
     if graph.problems:
         raise Unsupported(graph.problems)
-    limits = {name: limit for name, layer in graph.layers.items() if (limit := id_limit(layer, front)) is not None}
+    limits = {name: limit for name, layer in graph.layers.items() if (limit := id_limit(layer, api)) is not None}
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
     given = None if samples is None else name_samples(samples, needs)
     variables = {name: list(named.values()) for name, named in weights.variables.items()}
@@ -165,11 +165,11 @@ def _describe(
         for name, named in weights.variables.items()
     }
     steps = frozenset(ref for step in graph.steps if _makes_texts(step, layers) for ref in step.call.refs())
-    recorder = Recorder(model, graph, front, needs, progress, variables, own, noise, references, steps)
+    recorder = Recorder(model, graph, api, needs, progress, variables, own, noise, references, steps)
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
     if unbuilt:
-        layers = _describe_layers(graph, front, collect_weights(graph, front))
+        layers = _describe_layers(graph, api, collect_weights(graph, api))
     return Network(
         name=name,
         inputs=graph.inputs,
@@ -177,7 +177,7 @@ def _describe(
         layers=layers,
         outputs=graph.outputs,
         cases=cases,
-        origin=front.versions(),
+        origin=api.versions(),
     )
 
 
@@ -189,13 +189,13 @@ def _silent(done: int, total: int, text: str) -> None:
     pass
 
 
-def _is_built(part: Any, front: Front) -> bool:
-    return not front.is_layer(part) or bool(part.built)
+def _is_built(part: Any, api: KerasApi) -> bool:
+    return not api.is_layer(part) or bool(part.built)
 
 
-def check_is_graph(model: Any, front: Front) -> None:
+def check_is_graph(model: Any, api: KerasApi) -> None:
     """Raises Unsupported for a model whose graph is Python code."""
-    if not front.is_model(model):
+    if not api.is_model(model):
         way_out = (
             "make it functional: inputs = keras.Input(…); model = keras.Model(inputs, subclassed.call(inputs)). "
             "Its layers and weights stay the same"
@@ -204,34 +204,34 @@ def check_is_graph(model: Any, front: Front) -> None:
         raise Unsupported(Problem(f"model {model.name!r}", what, way_out))
 
 
-def _describe_layers(graph: Graph, front: Front, found: Weights) -> dict[str, Layer]:
+def _describe_layers(graph: CallGraph, api: KerasApi, found: Weights) -> dict[str, Layer]:
     described = {}
     for name, operation in graph.layers.items():
-        where = f"{front.class_name(operation)} {name!r}"
-        check_layer(operation, where, front, graph.problems)
-        if front.class_name(operation) in PREPROCESSING:
-            described[name] = _describe_preprocessing(name, operation, front, graph)
+        where = f"{api.class_name(operation)} {name!r}"
+        check_layer(operation, where, api, graph.problems)
+        if api.class_name(operation) in PREPROCESSING:
+            described[name] = _describe_preprocessing(name, operation, api, graph)
             continue
         tied = found.ties.get(name, {})
         described[name] = Layer(
             name=name,
-            class_name=front.class_name(operation),
-            config={} if is_code(operation, front) else describe_config(operation, where, front, graph.problems),
-            weights={key: front.to_numpy(value) for key, value in found.variables[name].items() if key not in tied},
+            class_name=api.class_name(operation),
+            config={} if is_code(operation, api) else describe_config(operation, where, api, graph.problems),
+            weights={key: api.to_numpy(value) for key, value in found.variables[name].items() if key not in tied},
             trainable=bool(getattr(operation, "trainable", True)),
             tied=tied,
         )
     names = full_names(found.variables, found.ties)
     for name, layer in graph.holders.items():
-        described[name] = _describe_holder(name, layer, found, front, graph, names)
+        described[name] = _describe_holder(name, layer, found, api, graph, names)
     return described
 
 
 def _describe_holder(
-    name: str, layer: Any, found: Weights, front: Front, graph: Graph, names: Mapping[int, str]
+    name: str, layer: Any, found: Weights, api: KerasApi, graph: CallGraph, names: Mapping[int, str]
 ) -> Layer:
     """A layer that is not called itself: what its weights are, and what its code does in training."""
-    check_numbers_of(layer, f"{front.class_name(layer)} {name!r}", graph.problems)
+    check_numbers_of(layer, f"{api.class_name(layer)} {name!r}", graph.problems)
     tied = found.ties.get(name, {})
     own = {key: value for key, value in found.variables[name].items() if key not in tied}
     remarks = dict(graph.remarks.get(name, {}))
@@ -240,19 +240,19 @@ def _describe_holder(
         remarks["computed_with"] = computed
     return Layer(
         name=name,
-        class_name=front.class_name(layer),
+        class_name=api.class_name(layer),
         config={**remarks, **training_settings(own)},
-        weights={key: front.to_numpy(value) for key, value in own.items()},
+        weights={key: api.to_numpy(value) for key, value in own.items()},
         trainable=bool(layer.trainable),
         tied=tied,
     )
 
 
-def _describe_preprocessing(name: str, operation: Any, front: Front, graph: Graph) -> Layer:
+def _describe_preprocessing(name: str, operation: Any, api: KerasApi, graph: CallGraph) -> Layer:
     """A layer of text or categories: what it holds are tables rather than variables."""
     try:
         weights, config = preprocessing_weights(operation), preprocessing_config(operation)
     except Unsupported as error:
         graph.problems.extend(error.problems)
         weights, config = {}, {}
-    return Layer(name, front.class_name(operation), config, weights, bool(operation.trainable))
+    return Layer(name, api.class_name(operation), config, weights, bool(operation.trainable))

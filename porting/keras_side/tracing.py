@@ -12,24 +12,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .keras_api import Front
+from .keras_api import KerasApi
 from .tensorflow_functions import understand
 
 __all__ = ["Untraceable", "trace"]
 
 
 class Untraceable(Exception):
-    """The code asks of a symbolic tensor what only numbers have; says what."""
+    """Code does what no graph holds.
+
+    Attributes:
+        what: it does.
+        way_out: of this, beside a rule; "" for none.
+    """
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.way_out = way_out
 
 
-def trace(function: Callable[..., Any], front: Front, *args: Any, **kwargs: Any) -> Any:
+def trace(function: Callable[..., Any], api: KerasApi, *args: Any, **kwargs: Any) -> Any:
     """What a function returns for symbolic tensors, whose graph then holds the operations that it called.
 
     The code runs as it is, side effects included.
 
     Args:
         function: Python code of a user's own.
-        front: the Keras of the tensors.
+        api: the Keras of the tensors.
         args: its arguments, symbolic tensors among them.
         kwargs: likewise.
 
@@ -38,7 +48,7 @@ def trace(function: Callable[..., Any], front: Front, *args: Any, **kwargs: Any)
     """
     unknown: list[str] = []
     try:
-        with _recording(front, unknown):
+        with _recording(api, unknown):
             return function(*args, **kwargs)
     except Exception as error:  # whatever a user's code makes of a tensor without numbers
         what = f"it calls tf.{unknown[-1]}, which has no operation of Keras here" if unknown else _first_line(error)
@@ -51,13 +61,13 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _recording(front: Front, unknown: list[str]) -> Iterator[None]:
+def _recording(api: KerasApi, unknown: list[str]) -> Iterator[None]:
     """TensorFlow's functions become Keras 3's operations; those without one are noted."""
-    if front.dialect != 3 or front.versions()["backend"] != "tensorflow":
+    if api.dialect != 3 or api.versions()["backend"] != "tensorflow":
         yield
         return
     dispatch = importlib.import_module("tensorflow.python.util.dispatch")
-    dispatcher = _dispatcher(dispatch.GlobalOpDispatcher, front, unknown)
+    dispatcher = _dispatcher(dispatch.GlobalOpDispatcher, api, unknown)
     dispatch._GLOBAL_DISPATCHERS.append(dispatcher)
     try:
         yield
@@ -65,13 +75,13 @@ def _recording(front: Front, unknown: list[str]) -> Iterator[None]:
         dispatch._GLOBAL_DISPATCHERS.remove(dispatcher)
 
 
-def _dispatcher(base: type, front: Front, unknown: list[str]) -> Any:
+def _dispatcher(base: type, api: KerasApi, unknown: list[str]) -> Any:
     """What TensorFlow asks where a function does not take its arguments: a function of Keras tensors."""
     exports = importlib.import_module("tensorflow.python.util.tf_export")
 
     class KerasOperations(base):  # type: ignore[misc]
         def handle(self, function: Any, args: Any, kwargs: Any) -> Any:
-            if not any(front.is_symbolic(leaf) for leaf in front.flatten((args, kwargs))):
+            if not any(api.is_symbolic(leaf) for leaf in api.flatten((args, kwargs))):
                 return self.NOT_SUPPORTED
             name = str(exports.get_canonical_name_for_symbol(function, add_prefix_to_v1_names=True))
             bound = inspect.signature(function).bind(*args, **kwargs)

@@ -16,9 +16,10 @@ import numpy as np
 from ..layers.rule import RULES
 from ..network import Array, TensorRef, tensors_in
 from ..text import LAYERS as PREPROCESSING
-from .graph import Graph
+from .graph import CallGraph
 from .held import held_layers
-from .keras_api import Front, History, NodeView
+from .keras_api import History, KerasApi, NodeView
+from .tracing import Untraceable
 
 __all__ = ["LONGEST", "Unfolder", "holds_own_code", "is_own", "training_settings"]
 
@@ -27,29 +28,29 @@ LONGEST = 512
 OWN = "porting>"
 
 
-def is_own(operation: Any, front: Front) -> bool:
+def is_own(operation: Any, api: KerasApi) -> bool:
     """Whether a layer is a user's code: a Lambda, or of a class that is not Keras'."""
-    if not front.is_layer(operation) or front.is_model(operation) or front.class_name(operation).startswith(OWN):
+    if not api.is_layer(operation) or api.is_model(operation) or api.class_name(operation).startswith(OWN):
         return False
     if any(kind.__name__ in PREPROCESSING and kind.__module__.startswith("keras.") for kind in type(operation).__mro__):
         return False
-    return front.is_lambda(operation) or not front.is_builtin(operation)
+    return api.is_lambda(operation) or not api.is_builtin(operation)
 
 
-def holds_own_code(operation: Any, front: Front) -> bool:
+def holds_own_code(operation: Any, api: KerasApi) -> bool:
     """Whether a layer of Keras' holds a layer of a user's own."""
-    if not front.is_layer(operation) or front.is_model(operation) or front.class_name(operation).startswith(OWN):
+    if not api.is_layer(operation) or api.is_model(operation) or api.class_name(operation).startswith(OWN):
         return False
-    return any(True for _ in _own_layers(operation, front))
+    return any(True for _ in _own_layers(operation, api))
 
 
-def _own_layers(operation: Any, front: Front) -> Iterator[Any]:
+def _own_layers(operation: Any, api: KerasApi) -> Iterator[Any]:
     """The layers of a user's own that a layer holds, in layers and models of Keras' too."""
-    for _, held in held_layers(operation, front):
-        if is_own(held, front):
+    for _, held in held_layers(operation, api):
+        if is_own(held, api):
             yield held
         else:
-            yield from _own_layers(held, front)
+            yield from _own_layers(held, api)
 
 
 def snake(name: str) -> str:
@@ -60,7 +61,7 @@ class Walking(Protocol):
     """What unfolding asks of the walk that it is a part of."""
 
     @property
-    def graph(self) -> Graph: ...
+    def graph(self) -> CallGraph: ...
     def problem(self, where: str, what: str, way_out: str = "") -> None: ...
     def arguments(self, node: NodeView) -> tuple[dict[str, Any], list[Any]]: ...
     def symbolic(self, structure: Any) -> list[Any]: ...
@@ -78,13 +79,13 @@ class Unfolder:
         unfolded: the layers whose code was run, by id.
     """
 
-    def __init__(self, walk: Walking, front: Front, whole: Collection[str], longest: int) -> None:
+    def __init__(self, walk: Walking, api: KerasApi, whole: Collection[str], longest: int) -> None:
         self.walk = walk
-        self.front = front
+        self.api = api
         self.whole = set(whole)
         self.places: dict[int, str] = {}
         self.unfolded: dict[int, Any] = {}
-        self.tracer = front.tracer(self.unfolds, longest)
+        self.tracer = api.tracer(self.unfolds, longest)
         self._reserved: set[int] = set()
         self._unmade: dict[TensorRef, Any] = {}
         self._tables: dict[tuple[Any, ...], Any] = {}
@@ -96,7 +97,7 @@ class Unfolder:
         for layer in model.layers:
             if id(layer) not in self._reserved:
                 self._reserved.add(id(layer))
-                if self.front.is_model(layer):
+                if self.api.is_model(layer):
                     self.reserve(layer)
 
     def unfolds(self, operation: Any) -> bool:
@@ -108,19 +109,19 @@ class Unfolder:
         return self._decided[id(operation)][1]
 
     def _decide(self, operation: Any) -> bool:
-        if not self.front.is_layer(operation):
+        if not self.api.is_layer(operation):
             return False
-        name = self.front.class_name(operation)
+        name = self.api.class_name(operation)
         bare = name.rpartition(">")[2]
         if name in self.whole or bare in self.whole:
             return False
-        if is_own(operation, self.front):
+        if is_own(operation, self.api):
             return not any(one in RULES and not RULES[one].is_builtin for one in (name, bare))
-        return holds_own_code(operation, self.front) and not self._holds_whole(operation)
+        return holds_own_code(operation, self.api) and not self._holds_whole(operation)
 
     def _holds_whole(self, operation: Any) -> bool:
         """Whether what a layer of Keras' holds is kept whole."""
-        own = list(_own_layers(operation, self.front))
+        own = list(_own_layers(operation, self.api))
         return bool(own) and not any(self.unfolds(held) for held in own)
 
     # ---- names
@@ -136,7 +137,7 @@ class Unfolder:
         return f"{path}{operation.name}"
 
     def _kind(self, operation: Any) -> str:
-        if self.front.class_name(operation).startswith(OWN):
+        if self.api.class_name(operation).startswith(OWN):
             return str(operation.name)
         return snake(type(operation).__name__)
 
@@ -144,7 +145,7 @@ class Unfolder:
         waiting = [(layer, place)]
         while waiting:
             current, own = waiting.pop(0)
-            for name, held in _held_by_place(current, self.front):
+            for name, held in _held_by_place(current, self.api):
                 if id(held) not in self.places and id(held) not in self._reserved:
                     self.places[id(held)] = f"{own}/{name}"
                     waiting.append((held, f"{own}/{name}"))
@@ -159,11 +160,11 @@ class Unfolder:
         self._place_held(operation, name)
         assert self.tracer is not None
         try:
-            trace = self.tracer.trace(operation, node.args, dict(node.kwargs))
+            outputs = self.tracer.trace(operation, node.args, dict(node.kwargs))
             self.walk.graph.holders[name] = operation
-            made = [None if self._is_fixed(tensor) else tensor for tensor in trace.outputs]
+            made = [None if self._is_fixed(tensor) else tensor for tensor in outputs]
             self._make([tensor for tensor in made if tensor is not None], values, f"{name}/")
-        except self.tracer.Untraceable as error:
+        except Untraceable as error:
             self.walk.problem(*self._refusal(operation, name, error))
             return [TensorRef(name, at) for at in range(len(node.outputs))]
         self.unfolded[id(operation)] = operation
@@ -172,9 +173,9 @@ class Unfolder:
         return [ref if tensor is None else self._result(tensor, values) for ref, tensor in zip(refs, made)]
 
     def _refusal(self, operation: Any, name: str, error: Any) -> tuple[str, str, str]:
-        class_name = self.front.class_name(operation)
+        class_name = self.api.class_name(operation)
         rule = f"or keep it whole, with a rule: save(…, whole=[{class_name!r}]), see docs/custom_layers.md"
-        if self.front.is_lambda(operation):
+        if self.api.is_lambda(operation):
             rule = "or make it a layer class of your own, with a rule, see docs/custom_layers.md"
         way_out = f"{error.way_out}; {rule}" if error.way_out else f"write it with keras.ops, {rule}"
         return f"{class_name} {name!r}", f"cannot be unfolded: {error.what}", way_out
@@ -182,17 +183,17 @@ class Unfolder:
     def _is_fixed(self, tensor: Any) -> bool:
         """Whether an output is an array that no input changes."""
         assert self.tracer is not None
-        if not self.front.is_symbolic(tensor):
+        if not self.api.is_symbolic(tensor):
             return True
         if not self.tracer.sizes.made_of_sizes(tensor):
             return False
-        return not self.front.is_symbolic(self._stands_for(tensor, self.tracer.alone))
+        return not self.api.is_symbolic(self._stands_for(tensor, self.tracer.alone))
 
     def _result(self, tensor: Any, values: Mapping[History, TensorRef]) -> TensorRef:
         assert self.tracer is not None
         if self.tracer.sizes.made_of_sizes(tensor):
             tensor = self._stands_for(tensor, self.tracer.alone)
-        return values[self.front.history(tensor)]
+        return values[self.api.history(tensor)]
 
     def _make(self, tensors: list[Any], values: dict[History, TensorRef], path: str) -> None:
         """Apply what tensors need that is not there yet. A stack of its own: graphs are deeper than Python's."""
@@ -200,22 +201,22 @@ class Unfolder:
         waiting = [self._alone(tensor) for tensor in tensors]
         while waiting:
             tensor = waiting[-1]
-            if self.front.history(tensor) in values:
+            if self.api.history(tensor) in values:
                 waiting.pop()
                 continue
-            view = self.front.node(tensor)
+            view = self.api.node(tensor)
             if view is None:
-                raise self.tracer.Untraceable("uses a tensor of another model")
+                raise Untraceable("uses a tensor of another model")
             if self.tracer.was_told_to_train(tensor):
                 view = replace(view, kwargs={key: one for key, one in view.kwargs.items() if key != "training"})
             view = self._with_tables(view)
             needed = self.walk.symbolic(self.walk.arguments(view)[0])
-            missing = [one for one in needed if self.front.history(one) not in values]
+            missing = [one for one in needed if self.api.history(one) not in values]
             if missing:
                 waiting += missing
                 continue
             refs = self.walk.apply(view, values, path)
-            values.update((self.front.history(output), ref) for output, ref in zip(view.outputs, refs))
+            values.update((self.api.history(output), ref) for output, ref in zip(view.outputs, refs))
 
     def _alone(self, tensor: Any) -> Any:
         assert self.tracer is not None
@@ -238,7 +239,7 @@ class Unfolder:
         meets = self.tracer.meeting(view.operation, max(len(one.shape) for one in found), beside)
 
         def put(part: Any) -> Any:
-            if self.front.is_symbolic(part):
+            if self.api.is_symbolic(part):
                 return self._stands_for(part, meets) if sizes.made_of_sizes(part) else part
             if isinstance(part, (list, tuple)):
                 return type(part)(put(one) for one in part)
@@ -249,10 +250,10 @@ class Unfolder:
     def _with_turned_weight(self, view: NodeView) -> NodeView | None:
         """A matrix product with a transposed weight, such as a word table, keeps the weight as it is."""
         assert self.tracer is not None
-        if self.front.class_name(view.operation) != "ops.Matmul" or not self.front.is_symbolic(view.args[-1]):
+        if self.api.class_name(view.operation) != "ops.Matmul" or not self.api.is_symbolic(view.args[-1]):
             return None
         x, weight = view.args
-        if not self.front.is_symbolic(x) or not self.tracer.sizes.made_of_sizes(weight):
+        if not self.api.is_symbolic(x) or not self.tracer.sizes.made_of_sizes(weight):
             return None
         made = self.tracer.tables.make(weight, self.tracer.product(x))
         if not made.turned:
@@ -262,8 +263,8 @@ class Unfolder:
     def _stands_for(self, tensor: Any, meets: Any) -> Any:
         """What stands for a tensor of sizes: a table's output, an array or a weight."""
         assert self.tracer is not None
-        beside = None if meets.beside is None else self.front.history(meets.beside)[:2]
-        key = self.front.history(tensor), meets.rank, meets.spreads, beside
+        beside = None if meets.beside is None else self.api.history(meets.beside)[:2]
+        key = self.api.history(tensor), meets.rank, meets.spreads, beside
         if key not in self._tables:
             made = self.tracer.tables.make(tensor, meets)
             held = self.shared(made.table.held if made.table is not None else made.value)
@@ -285,9 +286,9 @@ class Unfolder:
 
     def tables_of(self, operation: Any) -> dict[str, Any]:
         """What a table of this package holds, as a weight."""
-        return {"table": operation.held} if self.front.class_name(operation) == f"{OWN}Table" else {}
+        return {"table": operation.held} if self.api.class_name(operation) == f"{OWN}Table" else {}
 
-    def finish(self, graph: Graph) -> None:
+    def finish(self, graph: CallGraph) -> None:
         """Note what unfolded layers say of training, and the layers whose weights are used without a call."""
         if self.tracer is None:
             return
@@ -305,10 +306,10 @@ class Unfolder:
         for name in [name for name in graph.holders if not any(one.startswith(f"{name}/") for one in graph.layers)]:
             del graph.holders[name]  # its code makes nothing new
         for place, layer in self._held():
-            if id(layer) not in called and any(id(one) in used for one in self.front.own_variables(layer)):
+            if id(layer) not in called and any(id(one) in used for one in self.api.own_variables(layer)):
                 graph.holders.setdefault(place, layer)
 
-    def _check_used(self, graph: Graph) -> None:
+    def _check_used(self, graph: CallGraph) -> None:
         """A layer may return an array that no input changes, such as an empty one, where nobody reads it."""
         read = [
             *tensors_in(graph.outputs),
@@ -318,18 +319,18 @@ class Unfolder:
             if ref in self._unmade and self.tracer is not None:
                 what = f"output {ref.output} does not depend on its inputs"
                 way_out = "return it from a function beside the model"
-                error = self.tracer.Untraceable(what, way_out)
+                error = Untraceable(what, way_out)
                 self.walk.problem(*self._refusal(self._unmade[ref], ref.call, error))
 
-    def _check_rows(self, graph: Graph) -> None:
+    def _check_rows(self, graph: CallGraph) -> None:
         """What became rows of the batch has to come back: an output's rows are those of the inputs."""
         assert self.tracer is not None
-        merged = rows_made(graph, self.front)
+        merged = rows_made(graph, self.api)
         for made in dict.fromkeys(merged[ref] for ref in tensors_in(graph.outputs) if ref in merged):
             _, layer = self.tracer.owners[id(made)]
             what = f"its rows, of which each of the batch has become several, reach the outputs ({made.line})"
             way_out = "reshape them back, (batch, steps, …), before they are returned"
-            self.walk.problem(*self._refusal(layer, self.places[id(layer)], self.tracer.Untraceable(what, way_out)))
+            self.walk.problem(*self._refusal(layer, self.places[id(layer)], Untraceable(what, way_out)))
 
     def _held(self) -> Iterator[tuple[str, Any]]:
         """All layers that unfolded layers hold, by place."""
@@ -340,18 +341,18 @@ class Unfolder:
             if id(current) not in seen and id(current) in self.places:
                 seen.add(id(current))
                 yield self.places[id(current)], current
-                waiting += [held for _, held in held_layers(current, self.front)]
+                waiting += [held for _, held in held_layers(current, self.api)]
 
 
-def _held_by_place(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
+def _held_by_place(layer: Any, api: KerasApi) -> Iterator[tuple[str, Any]]:
     """The layers that a layer holds; those of a model by place, or by the name that a user gave them."""
-    if not front.is_model(layer):
-        yield from held_layers(layer, front)
+    if not api.is_model(layer):
+        yield from held_layers(layer, api)
         return
     counts: dict[str, int] = {}
     for at, held in enumerate(layer.layers):
         kind = snake(type(held).__name__)
-        if front.is_sequential(layer):
+        if api.is_sequential(layer):
             yield str(at), held
         elif re.fullmatch(rf"{kind}(_\d+)?", held.name):  # Keras' own name, which counts the whole session's layers
             counts[kind] = counts.get(kind, 0) + 1
@@ -360,12 +361,12 @@ def _held_by_place(layer: Any, front: Front) -> Iterator[tuple[str, Any]]:
             yield held.name, held
 
 
-def rows_made(graph: Graph, front: Front) -> dict[TensorRef, Any]:
+def rows_made(graph: CallGraph, api: KerasApi) -> dict[TensorRef, Any]:
     """The tensors whose rows are steps or places of the batch's, each with what made its rows of them."""
     found: dict[TensorRef, Any] = {}
     tables: set[TensorRef] = set()
     for step in graph.steps:
-        name = front.class_name(step.operation)
+        name = api.class_name(step.operation)
         given = list(tensors_in((step.args, step.kwargs)))
         if name == f"{OWN}RowsAsSteps":
             given = given[1:]

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..errors import Problem
 from ..network import Argument, Call, Constant, Input, Shape, TensorRef, tensors_in
-from .graph import Graph, Step, refs_of
-from .keras_api import BY_OPERATIONS, Front, History, ModelGraph, NodeView
+from .graph import CallGraph, Step, refs_of
+from .keras_api import BY_OPERATIONS, History, KerasApi, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 from .unfolding import LONGEST, Unfolder
 
@@ -23,35 +23,35 @@ __all__ = ["Walk", "walk"]
 
 
 def walk(
-    model: Any, front: Front, keep_masks: bool = False, whole: Collection[str] = (), longest: int = LONGEST
-) -> Graph:
+    model: Any, api: KerasApi, keep_masks: bool = False, whole: Collection[str] = (), longest: int = LONGEST
+) -> CallGraph:
     """Walk a model's graph. Problems are collected in the result, not raised.
 
     Args:
         model: a model with a graph.
-        front: its Keras.
+        api: its Keras.
         keep_masks: keep the masks that Keras put into the graph by itself, see `run.MaskLostError`.
         whole: classes of layers that are kept as they are, though they are a user's own.
         longest: how many steps tables have that are made of sizes alone.
     """
-    return Walk(front, keep_masks, whole, longest).run(model)
+    return Walk(api, keep_masks, whole, longest).run(model)
 
 
 class Walk:
     """One walk; `walk` is what others call."""
 
-    def __init__(self, front: Front, keep_masks: bool, whole: Collection[str], longest: int) -> None:
-        self.front = front
+    def __init__(self, api: KerasApi, keep_masks: bool, whole: Collection[str], longest: int) -> None:
+        self.api = api
         self.keep_masks = keep_masks
-        self.unfolder = Unfolder(self, front, whole, longest)
-        self.graph = Graph()
+        self.unfolder = Unfolder(self, api, whole, longest)
+        self.graph = CallGraph()
         self.layer_names: dict[int, str] = {}
         self.call_names: set[str] = set()
         self.calls_of: dict[str, int] = {}
         self.at_inference = False
 
-    def run(self, model: Any) -> Graph:
-        found = self.front.graph(model)
+    def run(self, model: Any) -> CallGraph:
+        found = self.api.graph(model)
         if found is None:
             way_out = f"call it on data, or {model.name}.build(input_shape), before saving"
             self.problem(f"model {model.name!r}", "has no graph: it has not been built", way_out)
@@ -83,30 +83,30 @@ class Walk:
             self.graph.problems.append(problem)
 
     def input(self, tensor: Any) -> Input:
-        name = self.front.input_name(tensor)
-        dtype = "string" if tensor.dtype == "string" else self.front.dtype_name(tensor)
+        name = self.api.input_name(tensor)
+        dtype = "string" if tensor.dtype == "string" else self.api.dtype_name(tensor)
         if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
             self.problem(f"input {name!r}", "is sparse or ragged", "declare it dense and feed it padded arrays")
         return Input(name, tuple(None if size is None else int(size) for size in tensor.shape), dtype)
 
     def unfold(self, found: ModelGraph, path: str, inputs: list[TensorRef]) -> Argument:
         """The calls of one model's graph, applied to `inputs`; returns the structure of its outputs."""
-        values: dict[History, TensorRef] = {self.front.history(t): ref for t, ref in zip(found.inputs, inputs)}
+        values: dict[History, TensorRef] = {self.api.history(t): ref for t, ref in zip(found.inputs, inputs)}
         needed = self.needed(found)
         for node in found.nodes:
-            if self.front.history(node.outputs[0])[:2] in needed:
+            if self.api.history(node.outputs[0])[:2] in needed:
                 refs = self.apply(node, values, path)
-                values.update((self.front.history(output), ref) for output, ref in zip(node.outputs, refs))
+                values.update((self.api.history(output), ref) for output, ref in zip(node.outputs, refs))
         return self.argument(self.replace(found.outputs, values), "")
 
     def needed(self, found: ModelGraph) -> set[tuple[int, int]]:
         """The applications that the outputs need. A stack of its own: graphs are deeper than Python's."""
-        given = {self.front.history(tensor) for tensor in found.inputs}
+        given = {self.api.history(tensor) for tensor in found.inputs}
         needed: set[tuple[int, int]] = set()
         waiting = self.symbolic(found.outputs)
         while waiting:
-            history = self.front.history(waiting[-1])
-            node = self.front.node(waiting.pop())
+            history = self.api.history(waiting[-1])
+            node = self.api.node(waiting.pop())
             if history in given or history[:2] in needed:
                 continue
             assert node is not None, "the graph is cut"
@@ -116,15 +116,15 @@ class Walk:
 
     def arguments(self, node: NodeView) -> tuple[dict[str, Any], list[Any]]:
         """An application's arguments by parameter, and the tensors whose masks were left out of them."""
-        return bind(node, self.front) if self.keep_masks else without_implicit_masks(node, self.front)
+        return bind(node, self.api) if self.keep_masks else without_implicit_masks(node, self.api)
 
     def symbolic(self, structure: Any) -> list[Any]:
-        return [leaf for leaf in self.front.flatten(structure) if self.front.is_symbolic(leaf)]
+        return [leaf for leaf in self.api.flatten(structure) if self.api.is_symbolic(leaf)]
 
     def replace(self, structure: Any, values: Mapping[History, TensorRef]) -> Any:
         """The structure with its symbolic tensors replaced by references; lists and tuples become tuples."""
-        if self.front.is_symbolic(structure):
-            return values[self.front.history(structure)]
+        if self.api.is_symbolic(structure):
+            return values[self.api.history(structure)]
         if isinstance(structure, (list, tuple)):
             return tuple(self.replace(part, values) for part in structure)
         if isinstance(structure, Mapping):
@@ -137,11 +137,11 @@ class Walk:
             return self.unfolder.apply(node, values, path)
         arguments, masked = self.arguments(node)
         given = {name: self.replace(value, values) for name, value in arguments.items()}
-        if self.front.is_model(node.operation):
+        if self.api.is_model(node.operation):
             return self.apply_model(node.operation, given, path)
         layer = self.layer_name(node.operation, path)
-        implied = tuple(values[self.front.history(tensor)] for tensor in masked)
-        shapes = {values[self.front.history(one)]: tuple(one.shape) for one in self.symbolic(arguments)}
+        implied = tuple(values[self.api.history(tensor)] for tensor in masked)
+        shapes = {values[self.api.history(one)]: tuple(one.shape) for one in self.symbolic(arguments)}
         return self.apply_layer(layer, given, node, implied, shapes)
 
     def apply_model(self, model: Any, given: dict[str, Any], path: str) -> list[TensorRef]:
@@ -152,11 +152,11 @@ class Walk:
         for name in given:
             way_out = "give it as an input of the nested model, and hand it to the layers that need it"
             self.problem(f"model {where!r}", f"is called with the argument {name!r}", way_out)
-        found = self.front.graph(model)
+        found = self.api.graph(model)
         if found is None:
             self.problem(f"model {where!r}", "has no graph", "build it from keras.Input and keras.Model")
             return [TensorRef(where)]
-        refs = self.front.flatten(self.in_order(model, inputs))
+        refs = self.api.flatten(self.in_order(model, inputs))
         before, self.at_inference = self.at_inference, stays
         made = refs_of(self.unfold(found, f"{where}/", refs))
         self.at_inference = before
@@ -164,9 +164,9 @@ class Walk:
 
     def in_order(self, model: Any, inputs: Any) -> Any:
         """Inputs by name in the order of the model's own inputs."""
-        found = self.front.graph(model)
+        found = self.api.graph(model)
         if isinstance(inputs, Mapping) and found is not None:
-            names = [self.front.input_name(tensor) for tensor in found.inputs]
+            names = [self.api.input_name(tensor) for tensor in found.inputs]
             if set(names) == set(inputs):
                 return [inputs[name] for name in names]
         return inputs
@@ -180,8 +180,8 @@ class Walk:
         shapes: Mapping[TensorRef, Shape],
     ) -> list[TensorRef]:
         operation = node.operation
-        where = f"{self.front.class_name(operation)} {layer!r}"
-        parameters = self.front.signature(operation).parameters
+        where = f"{self.api.class_name(operation)} {layer!r}"
+        parameters = self.api.signature(operation).parameters
         if "training" in parameters and parameters["training"].default is True:
             # The layers that alter images write their own default into the call; a model overrides it.
             given.pop("training", None)
@@ -190,7 +190,7 @@ class Walk:
         inputs, arguments = _split(given, parameters)
         if stays:
             arguments["training"] = False
-        if self.front.class_name(operation) == "ops.GetItem" and inputs:
+        if self.api.class_name(operation) == "ops.GetItem" and inputs:
             rank = len(node.args[0].shape) if node.args else 0
             inputs = (inputs[0], *(_without_ellipsis(key, rank) for key in inputs[1:]))
         call = Call(
@@ -205,7 +205,7 @@ class Walk:
 
     def stays_at_inference(self, given: Mapping[str, Any]) -> bool:
         """Whether a call, or the model around it, was told ``training=False``: in Keras 2 `fit` heeds that."""
-        return self.front.dialect == 2 and (self.at_inference or given.get("training") is False)
+        return self.api.dialect == 2 and (self.at_inference or given.get("training") is False)
 
     def check_training(self, where: str, given: dict[str, Any]) -> None:
         if given.pop("training", None) is True:
@@ -250,7 +250,7 @@ class Walk:
             return {str(key): self.argument(part, layer) for key, part in value.items()}
         if isinstance(value, slice):
             return slice(*(self.argument(part, layer) for part in (value.start, value.stop, value.step)))
-        if self.front.is_variable(value) or self.front.is_eager(value):
+        if self.api.is_variable(value) or self.api.is_eager(value):
             return self.constant(value, layer)
         if callable(value):
             self.problem(f"layer {layer!r}", "is given a Python function, which runs step by step", BY_OPERATIONS)
@@ -259,8 +259,8 @@ class Walk:
         return None
 
     def constant(self, value: Any, layer: str) -> Argument:
-        if not self.front.is_variable(value):
-            array = self.front.to_numpy(value)
+        if not self.api.is_variable(value):
+            array = self.api.to_numpy(value)
             if array.ndim == 0:
                 return self.argument(array[()], layer)
             value = self.unfolder.shared(array)

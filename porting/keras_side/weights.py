@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .graph import Graph
+from .graph import CallGraph
 from .held import held_layers
-from .keras_api import Front
+from .keras_api import KerasApi
 
 __all__ = ["Weights", "collect_weights", "full_names", "name_weights"]
 
@@ -22,30 +22,30 @@ UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 ONE_CELL = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
 
-def name_weights(layer: Any, front: Front) -> dict[str, Any]:
+def name_weights(layer: Any, api: KerasApi) -> dict[str, Any]:
     """A layer's variables by name, in Keras' order of weights; each variable once."""
     found: dict[str, Any] = {}
     names: dict[int, str] = {}
-    _walk(layer, "", front, found, names, set())
-    weights = [one for one in getattr(layer, "weights", ()) if front.is_variable(one)]
+    _walk(layer, "", api, found, names, set())
+    weights = [one for one in getattr(layer, "weights", ()) if api.is_variable(one)]
     for variable in weights:
         if id(variable) not in names:
-            _add(_free(front.variable_name(variable), found), variable, found, names)
+            _add(_free(api.variable_name(variable), found), variable, found, names)
     return {names[id(variable)]: variable for variable in weights}
 
 
-def _walk(layer: Any, prefix: str, front: Front, found: dict[str, Any], names: dict[int, str], seen: set[int]) -> None:
+def _walk(layer: Any, prefix: str, api: KerasApi, found: dict[str, Any], names: dict[int, str], seen: set[int]) -> None:
     if id(layer) in seen:
         return
     seen.add(id(layer))
-    for name, held in held_layers(layer, front):  # first, since some wrappers name their layer's variables as their own
+    for name, held in held_layers(layer, api):  # first, since some wrappers name their layer's variables as their own
         inner = prefix if name == "cell" and _is_one_cell(layer) else f"{prefix}{name}/"
-        _walk(held, inner, front, found, names, seen)
-    attributes = {id(value): name.lstrip("_") for name, value in vars(layer).items() if front.is_variable(value)}
-    for variable in front.own_variables(layer):
+        _walk(held, inner, api, found, names, seen)
+    attributes = {id(value): name.lstrip("_") for name, value in vars(layer).items() if api.is_variable(value)}
+    for variable in api.own_variables(layer):
         if id(variable) in names:
             continue
-        name = front.variable_name(variable)
+        name = api.variable_name(variable)
         if UNNAMED.fullmatch(name) or f"{prefix}{name}" in found:
             name = attributes.get(id(variable), name)
         _add(_free(f"{prefix}{name}", found), variable, found, names)
@@ -86,22 +86,22 @@ class Weights:
     ties: Mapping[str, Mapping[str, str]]
 
 
-def collect_weights(graph: Graph, front: Front) -> Weights:
+def collect_weights(graph: CallGraph, api: KerasApi) -> Weights:
     """All weights of a walked graph, constants among them."""
     variables: dict[str, dict[str, Any]] = {}
     owner: dict[int, str] = {}
     for name, operation in graph.layers.items():
         variables[name] = {}
-        if front.is_layer(operation):
-            variables[name] = name_weights(operation, front)
-            for variable in front.own_variables(operation):
+        if api.is_layer(operation):
+            variables[name] = name_weights(operation, api)
+            for variable in api.own_variables(operation):
                 owner.setdefault(id(variable), name)
         variables[name].update(graph.constants.get(name, {}))
     used = {id(one) for named in variables.values() for one in named.values()} | graph.computed_ids()
     for name, layer in graph.holders.items():
-        own = {id(one) for one in front.own_variables(layer)}
+        own = {id(one) for one in api.own_variables(layer)}
         variables[name] = {
-            key: one for key, one in name_weights(layer, front).items() if id(one) in own & used and "/" not in key
+            key: one for key, one in name_weights(layer, api).items() if id(one) in own & used and "/" not in key
         }
         owner.update((id(one), name) for one in variables[name].values())
     return Weights(variables, _find_ties(variables, owner))

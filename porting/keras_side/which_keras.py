@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Problem, Unsupported
-from .keras3 import Front3
-from .keras_api import Front
+from .keras3 import Keras3
+from .keras_api import KerasApi
 
-__all__ = ["front_of"]
+__all__ = ["keras_api_of"]
 
 
-def front_of(model: Any) -> Front:
-    """The front for the Keras that a model is of.
+def keras_api_of(model: Any) -> KerasApi:
+    """The API of the Keras that a model is of.
 
     Raises:
         Unsupported: the object is not a Keras model.
@@ -25,11 +25,11 @@ def front_of(model: Any) -> Front:
             )
         )
     if "tf_keras" in roots or _major_version() < 3:
-        from .keras2 import Front2
+        from .keras2 import Keras2
 
-        front: Front = Front2("tf_keras" if "tf_keras" in roots else "keras")
-        return front
-    return Front3()
+        api: KerasApi = Keras2("tf_keras" if "tf_keras" in roots else "keras")
+        return api
+    return Keras3()
 
 
 def _major_version() -> int:

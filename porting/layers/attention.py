@@ -10,7 +10,7 @@ from typing import Any, Optional
 from ..operations import Operations, Tensor, Weight
 from .activation_layers import masked_softmax
 from .products import project
-from .reshaped import sizes_of
+from .reshaped import with_one_open
 from .rule import LayerView, rule
 
 Masks = Optional[Sequence[Optional[Tensor]]]
@@ -182,7 +182,7 @@ class Heads:
         before = turned.shape[1 : len(turned.shape) - len(self.attended) - 1]
         steps = self.steps(x)
         joined = None if None in steps else prod(size for size in steps if size is not None)
-        return ops.reshape(turned, sizes_of((*before, joined, x.shape[-1])))
+        return ops.reshape(turned, with_one_open((*before, joined, x.shape[-1])))
 
     def steps(self, x: Tensor) -> list[Optional[int]]:
         return [x.shape[axis] for axis in self.attended]
@@ -191,7 +191,7 @@ class Heads:
         """Undo `turn`; `like` has the steps that `y` has."""
         if len(self.attended) > 1:
             before = y.shape[1 : len(y.shape) - 2]
-            y = ops.reshape(y, sizes_of((*before, *self.steps(like), y.shape[-1])))
+            y = ops.reshape(y, with_one_open((*before, *self.steps(like), y.shape[-1])))
         return ops.transpose(y, [self.order.index(axis) for axis in range(len(self.order))])
 
     def shape_scores(self, weights: Tensor, query: Tensor, value: Tensor, ops: Operations) -> Tensor:
@@ -199,7 +199,7 @@ class Heads:
         if len(self.attended) == 1:
             return weights
         before = weights.shape[1 : len(weights.shape) - 2]
-        return ops.reshape(weights, sizes_of((*before, *self.steps(query), *self.steps(value))))
+        return ops.reshape(weights, with_one_open((*before, *self.steps(query), *self.steps(value))))
 
 
 def attend(

@@ -7,7 +7,7 @@ import numpy as np
 from ..operations import Operations, Tensor, Weight
 from .convolution import as_configured, channels_last
 from .operation_kinds import as_float, known, operation
-from .resizing import resized, sizes_of
+from .resizing import height_and_width, resized
 from .rule import LayerView
 
 # Of red, green and blue, see keras.ops.image.rgb_to_grayscale.
@@ -70,7 +70,7 @@ def with_borders(layer: LayerView, images: Tensor, ops: Operations) -> Tensor:
     x = channels_last(layer, images, ops)
     amounts = []
     for size, before, behind, target in zip(
-        sizes_of(x), ("top", "left"), ("bottom", "right"), ("target_height", "target_width")
+        height_and_width(x), ("top", "left"), ("bottom", "right"), ("target_height", "target_width")
     ):
         wanted = layer.config[target]
         first, last = layer.config[f"{before}_{word}"], layer.config[f"{behind}_{word}"]

@@ -12,7 +12,7 @@ from ..network import Array
 from ..operations import Operations, Tensor, Weight
 from .convolution import as_configured, channels_last
 from .operation_kinds import as_float, known, operation
-from .resizing import sizes_of
+from .resizing import height_and_width
 from .rule import LayerView
 
 # A warp is a matrix of pixels by pixels.
@@ -37,7 +37,7 @@ def warped(layer: LayerView, images: Tensor, transform: Array, fill_mode: str, o
     if not (nearest or is_float(images.dtype)):
         raise layer.refuse("bilinear of whole numbers, which TensorFlow cuts off", "make them floats, or use nearest")
     x = channels_last(layer, images, ops)
-    height, width = sizes_of(x)
+    height, width = height_and_width(x)
     if height * width > MOST_PIXELS:
         raise layer.refuse(f"a warp of more than {MOST_PIXELS} pixels is not handled", "resize the pictures before it")
     matrix, outside = warp(transform.astype(np.float32), height, width, nearest, fill_mode)

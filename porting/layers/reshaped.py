@@ -7,10 +7,10 @@ from typing import Optional
 from ..network import Shape
 from .rule import Refusal
 
-__all__ = ["kept", "sizes_of"]
+__all__ = ["kept", "with_one_open"]
 
 
-def sizes_of(shape: Shape) -> list[int]:
+def with_one_open(shape: Shape) -> list[int]:
     """A shape to reshape to, its open axis as -1.
 
     Raises:
@@ -23,4 +23,4 @@ def sizes_of(shape: Shape) -> list[int]:
 
 def kept(shape: Shape) -> list[Optional[int]]:
     """Sizes to reshape to, where axes in front stay as they are; an only open one as -1, which asks less."""
-    return [*sizes_of(shape)] if list(shape).count(None) < 2 else list(shape)
+    return [*with_one_open(shape)] if list(shape).count(None) < 2 else list(shape)

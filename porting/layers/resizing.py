@@ -93,10 +93,10 @@ def upsampling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     y = channels_last(layer, x, ops)
     if method == "nearest":
         return as_configured(layer, ops.upsample(y, (*times, 1)), ops)
-    return as_configured(layer, resize(y, [size * n for size, n in zip(sizes_of(y), times)], method, ops), ops)
+    return as_configured(layer, resize(y, [size * n for size, n in zip(height_and_width(y), times)], method, ops), ops)
 
 
-def sizes_of(x: Tensor) -> tuple[int, int]:
+def height_and_width(x: Tensor) -> tuple[int, int]:
     """Height and width of (batch, height, width, channels)."""
     height, width = x.shape[1:3]
     if height is None or width is None:
@@ -107,7 +107,7 @@ def sizes_of(x: Tensor) -> tuple[int, int]:
 def resize(x: Tensor, target: Sequence[int], method: str, ops: Operations, antialias: bool = False) -> Tensor:
     """Height and width resized, one after the other."""
     given = x.dtype
-    for axis, (size, wanted) in enumerate(zip(sizes_of(x), target), 1):
+    for axis, (size, wanted) in enumerate(zip(height_and_width(x), target), 1):
         if size != wanted:
             x = ops.resample(x, axis, interpolation_matrix(method, size, wanted, antialias))
     if not given.startswith(("int", "uint")):
@@ -120,19 +120,19 @@ def resize(x: Tensor, target: Sequence[int], method: str, ops: Operations, antia
 
 def middle(x: Tensor, height: int, width: int, ops: Operations) -> Tensor:
     """The middle of an image, in that size."""
-    cut = [(size - wanted, (size - wanted) // 2) for size, wanted in zip(sizes_of(x), (height, width))]
+    cut = [(size - wanted, (size - wanted) // 2) for size, wanted in zip(height_and_width(x), (height, width))]
     return ops.pad(x, [*((-before, before - total) for total, before in cut), (0, 0)])
 
 
 def same_ratio(x: Tensor, height: int, width: int) -> tuple[int, int]:
     """The largest part of an image that has the ratio of height and width."""
-    rows, columns = sizes_of(x)
+    rows, columns = height_and_width(x)
     return max(min(rows, columns * height // width), 1), max(min(columns, rows * width // height), 1)
 
 
 def padded_to_ratio(x: Tensor, height: int, width: int, value: float, ops: Operations) -> Tensor:
     """The image in the middle of the smallest one that holds it and has the ratio of height and width."""
-    rows, columns = sizes_of(x)
+    rows, columns = height_and_width(x)
     above = (max(rows, columns * height // width) - rows) // 2
     beside = (max(columns, rows * width // height) - columns) // 2
     return ops.pad(x, [(above, above), (beside, beside), (0, 0)], value)
@@ -142,7 +142,7 @@ def padded_to_ratio(x: Tensor, height: int, width: int, value: float, ops: Opera
 def center_crop(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     height, width = layer.config["height"], layer.config["width"]
     y = channels_last(layer, x, ops)
-    rows, columns = sizes_of(y)
+    rows, columns = height_and_width(y)
     if rows >= height and columns >= width:
         return as_configured(layer, ops.cast(middle(y, height, width, ops), "float32"), ops)
     y = middle(y, *same_ratio(y, height, width), ops)
@@ -237,7 +237,7 @@ def equalized_by_tiles(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     images = channels_last(layer, x, ops)
     if (low, high) != (0, LEVELS - 1):
         images = ops.multiply(ops.divide(ops.subtract(images, float(low)), float(high - low)), LEVELS - 1.0)
-    sizes, channels = sizes_of(images), images.shape[3]
+    sizes, channels = height_and_width(images), images.shape[3]
     tiles = [-(-size // count) for size, count in zip(sizes, grid)]
     levels = ops.unary(ops.minimum(ops.maximum(images, 0.0), LEVELS - 1.0), "floor")
     tables = ops.reshape(
@@ -255,7 +255,7 @@ def equalized_by_tiles(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 def tables_of(levels: Tensor, grid: list[int], tiles: list[int], clip_limit: float, ops: Operations) -> Tensor:
     """By tile and channel the new level of each level, (batch, tiles · channels, 256)."""
     channels, pixels = levels.shape[3] or 1, tiles[0] * tiles[1]
-    for axis, (tile, count, size) in enumerate(zip(tiles, grid, sizes_of(levels)), 1):
+    for axis, (tile, count, size) in enumerate(zip(tiles, grid, height_and_width(levels)), 1):
         levels = mirrored(levels, axis, 0, tile * count - size, 0, ops)
     levels = ops.reshape(levels, (grid[0], tiles[0], grid[1], tiles[1], channels))
     levels = ops.reshape(ops.transpose(levels, (0, 1, 3, 5, 2, 4)), (grid[0] * grid[1] * channels, pixels, 1))

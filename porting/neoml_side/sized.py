@@ -30,7 +30,7 @@ __all__ = [
 
 # The sizes behind the batch, of each input in model order.
 Sizes = tuple[tuple[int, ...], ...]
-Made = TypeVar("Made")
+T = TypeVar("T")
 # Bytes for the nets of all sizes that are kept, and what a net costs at the least: there are 32 of them at most.
 ROOM, LEAST_COST = 1 << 29, 1 << 24
 # Rows of a batch, where it is about memory.
@@ -54,7 +54,7 @@ def at_sizes(network: Network, sizes: Sizes) -> Network:
     return replace(network, inputs=inputs, cases=cases)
 
 
-def planned(network: Network, plan: Callable[[Network], Made]) -> tuple[Made, Optional[Unsupported]]:
+def planned(network: Network, plan: Callable[[Network], T]) -> tuple[T, Optional[Unsupported]]:
     """What a network is planned as: for every size; or for one of the references', and why it is not for every one.
 
     Raises:
@@ -74,7 +74,7 @@ def planned(network: Network, plan: Callable[[Network], Made]) -> tuple[Made, Op
     raise problems from refused
 
 
-def planned_at(network: Network, sizes: Sizes, plan: Callable[[Network], Made]) -> Made:
+def planned_at(network: Network, sizes: Sizes, plan: Callable[[Network], T]) -> T:
     """What a network is planned as for inputs of these sizes. Raises Mismatch where it cannot be."""
     try:
         return plan(at_sizes(network, sizes))
@@ -92,13 +92,13 @@ def bytes_of(network: Network, shapes: Iterable[Shape], rows: int = ROWS) -> int
     return sum(array.nbytes for array in network.weights().values()) + 4 * rows * numbers
 
 
-class BySize(Generic[Made]):
+class BySize(Generic[T]):
     """What is made for each combination of sizes; those asked for last are kept, as many as there is room for.
 
     Safe in several threads, and in a child of a process that forks.
     """
 
-    def __init__(self, make: Callable[[Sizes], Made], cost: Callable[[Made], int], room: int = ROOM) -> None:
+    def __init__(self, make: Callable[[Sizes], T], cost: Callable[[T], int], room: int = ROOM) -> None:
         """
         Args:
             make: makes one.
@@ -108,10 +108,10 @@ class BySize(Generic[Made]):
         self._make = make
         self._cost = cost
         self._room = room
-        self._kept: dict[Sizes, Made] = {}
+        self._kept: dict[Sizes, T] = {}
         self._lock, self._process = threading.Lock(), os.getpid()
 
-    def __getitem__(self, sizes: Sizes) -> Made:
+    def __getitem__(self, sizes: Sizes) -> T:
         if self._process != os.getpid():  # what a thread held as the process forked is held for ever
             self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
@@ -131,7 +131,7 @@ class BySize(Generic[Made]):
         """Forget what was made."""
         self._kept.clear()
 
-    def __iter__(self) -> Iterator[Made]:
+    def __iter__(self) -> Iterator[T]:
         return iter(list(self._kept.values()))
 
 

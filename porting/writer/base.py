@@ -12,12 +12,12 @@ from ..dtypes import is_float
 from ..network import Array
 from ..numpy_side.operations import NumpyOperations
 from ..operations import Weight, promoted_type
-from .trace import ATOM, Node, Trace, Traced
+from .trace import ATOM, Term, Trace, Traced
 
 __all__ = ["Code", "Operand", "StatementBase", "axis_code", "escape", "literal", "number"]
 
 Operand = Union[Traced, Weight, float]
-Code = Union[Node, str]
+Code = Union[Term, str]
 
 SMALL = 8
 
@@ -52,13 +52,13 @@ class StatementBase:
     def _code(self, x: Operand) -> Code:
         """An operand's code as it is."""
         if isinstance(x, Traced):
-            return x.node
+            return x.term
         return self._weight(x) if isinstance(x, Weight) else number(float(x))
 
     def _code_in(self, x: Operand, dtype: str) -> Code:
         """An operand's code in a dtype."""
         if isinstance(x, Traced):
-            return self.cast(x, dtype).node
+            return self.cast(x, dtype).term
         if isinstance(x, Weight):
             return self._weight(x if x.value.dtype.name == dtype else replace(x, value=x.value.astype(dtype)))
         if is_float(dtype):
@@ -89,9 +89,9 @@ class StatementBase:
     def _floating(self, x: Traced) -> Traced:
         return self.cast(x, "float32")
 
-    def _call(self, name: str, x: Traced, *more: str, hint: str = "") -> Node:
+    def _call(self, name: str, x: Traced, *more: str, hint: str = "") -> Term:
         """A call of a helper on one tensor and finished code."""
-        return self.trace.add(f"{name}({', '.join(['{0}', *escape(more)])})", [x.node], hint=hint, helpers=[name])
+        return self.trace.add(f"{name}({', '.join(['{0}', *escape(more)])})", [x.term], hint=hint, helpers=[name])
 
     def cast(self, x: Operand, dtype: str) -> Traced:
         values = self._values("cast", x, dtype)
@@ -114,7 +114,7 @@ def number(value: float) -> str:
     return f"np.float32({float(value)!r})" if abs(value) > NEARLY_LARGEST else repr(float(value))
 
 
-def literal(code: str) -> tuple[str, list[Union[Node, str]]]:
+def literal(code: str) -> tuple[str, list[Union[Term, str]]]:
     """Finished code as an expression without operands of its own."""
     return "{0}", [code]
 

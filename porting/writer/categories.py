@@ -24,12 +24,12 @@ from ..text.strings import to_bytes
 from .functions import as_bytes, function_node, new_name, refused
 from .text import write_vectorization
 from .tokenizers import write_packing, write_tokenizer
-from .trace import ATOM, PRODUCT, Node, Trace, Traced
+from .trace import ATOM, PRODUCT, Term, Trace, Traced
 
 __all__ = ["write_preprocessing"]
 
 
-def write_preprocessing(trace: Trace, function: Callable[..., Any], inputs: Sequence[Any]) -> Node:
+def write_preprocessing(trace: Trace, function: Callable[..., Any], inputs: Sequence[Any]) -> Term:
     """The function in the trace's code, and the expression that calls it.
 
     Raises:
@@ -52,23 +52,23 @@ def is_text(x: Traced) -> bool:
     return x.values[0].value.dtype.kind in "OUS"
 
 
-def encoded(trace: Trace, node: Node, mode: str, depth: int, dtype: str, rank: int) -> Node:
+def encoded(trace: Trace, term: Term, mode: str, depth: int, dtype: str, rank: int) -> Term:
     """Indices as the output mode has them."""
     if mode == "int":
-        return node
+        return term
     if mode == "one_hot":
         code = f"one_hot({{0}}, {depth}).astype(np.{dtype})"
-        return trace.add(code, [node], asks=0, hint="one_hot", helpers=["one_hot"])
+        return trace.add(code, [term], asks=0, hint="one_hot", helpers=["one_hot"])
     if rank < 2:
         raise refused(f"output_mode={mode!r} of {rank} axes")
     code = f"count({{0}}, {depth})" if mode == "count" else f"(count({{0}}, {depth}) > 0)"
-    return trace.add(f"{code}.astype(np.{dtype})", [node], asks=0, hint="counts", helpers=["count"])
+    return trace.add(f"{code}.astype(np.{dtype})", [term], asks=0, hint="counts", helpers=["count"])
 
 
 # ---- lookups
 
 
-def write_string_lookup(trace: Trace, layer: StringLookup, x: Traced) -> Node:
+def write_string_lookup(trace: Trace, layer: StringLookup, x: Traced) -> Term:
     name = new_name(trace, "look_up")
     trace.arrays[f"{trace.scope}/vocabulary"] = as_bytes(layer.vocabulary)
     vocabulary = f'strings(W["{trace.scope}/vocabulary"])'
@@ -84,7 +84,7 @@ def write_string_lookup(trace: Trace, layer: StringLookup, x: Traced) -> Node:
     return write_lookup(trace, layer, name, lines, "tokens = [to_bytes(text) for text in texts.ravel()]", x)
 
 
-def write_integer_lookup(trace: Trace, layer: IntegerLookup, x: Traced) -> Node:
+def write_integer_lookup(trace: Trace, layer: IntegerLookup, x: Traced) -> Term:
     name = new_name(trace, "look_up")
     stored = trace.keep(f"{trace.scope}/vocabulary", np.asarray(layer.vocabulary, np.int64))
     if layer.invert:
@@ -109,7 +109,7 @@ def write_lookup(
     constants: Sequence[str],
     read: str,
     x: Traced,
-) -> Node:
+) -> Term:
     """A function from tokens, which `read` reads, to indices, and the indices as the output mode has them."""
     said, find, helpers = lookup_code(layer, f"{name.upper()}_IDS")
     argument, kind = ("texts", "strings") if isinstance(layer, StringLookup) else ("values", "whole numbers")
@@ -123,12 +123,12 @@ def write_lookup(
         f"    return np.array(ids, np.{layer.output_dtype if layer.output_mode == 'int' else 'int64'})"
         f".reshape({argument}.shape)",
     ]
-    node = function_node(trace, name, lines, [x], helpers)
+    term = function_node(trace, name, lines, [x], helpers)
     if layer.output_mode != "tf_idf":
-        return encoded(trace, node, layer.output_mode, layer.depth, layer.output_dtype, x.rank)
+        return encoded(trace, term, layer.output_mode, layer.depth, layer.output_dtype, x.rank)
     weights = layer.idf_weights
     assert weights is not None
-    counts = encoded(trace, node, "count", layer.depth, str(weights.dtype), x.rank)
+    counts = encoded(trace, term, "count", layer.depth, str(weights.dtype), x.rank)
     kept = trace.keep(f"{trace.scope}/idf_weights", weights)
     return trace.add("{0} * {1}", [counts, kept], binds=PRODUCT, asks=(PRODUCT, ATOM), hint="weighed")
 
@@ -152,7 +152,7 @@ def lookup_code(layer: Union[StringLookup, IntegerLookup], table: str) -> tuple[
     return f"unknown ones are spread over {start} … {last} by their hash", lines, ["hash_bins"]
 
 
-def write_inversion(trace: Trace, name: str, tokens: str, dtype: str, x: Traced, helpers: Sequence[str] = ()) -> Node:
+def write_inversion(trace: Trace, name: str, tokens: str, dtype: str, x: Traced, helpers: Sequence[str] = ()) -> Term:
     lines = [
         f"{name.upper()}_TOKENS = np.array({tokens}, {dtype})",
         "",
@@ -168,22 +168,22 @@ def write_inversion(trace: Trace, name: str, tokens: str, dtype: str, x: Traced,
 # ---- categories
 
 
-def write_category_encoding(trace: Trace, layer: CategoryEncoding, x: Traced, *weights: Traced) -> Node:
+def write_category_encoding(trace: Trace, layer: CategoryEncoding, x: Traced, *weights: Traced) -> Term:
     if not weights:
-        return encoded(trace, x.node, layer.output_mode, layer.num_tokens, layer.dtype, x.rank)
+        return encoded(trace, x.term, layer.output_mode, layer.num_tokens, layer.dtype, x.rank)
     if x.rank != 2:
         raise refused(f"count_weights of {x.rank} axes")
     code = f"count_weighed({{0}}, {layer.num_tokens}, {{1}}.astype(np.{layer.dtype}))"
-    return trace.add(code, [x.node, weights[0].node], asks=(0, ATOM), hint="counts", helpers=["count_weighed"])
+    return trace.add(code, [x.term, weights[0].term], asks=(0, ATOM), hint="counts", helpers=["count_weighed"])
 
 
-def write_discretization(trace: Trace, layer: Discretization, x: Traced) -> Node:
+def write_discretization(trace: Trace, layer: Discretization, x: Traced) -> Term:
     boundaries = np.asarray(layer.bin_boundaries).astype(np.float32)
     boundaries = np.where(np.abs(boundaries) < np.finfo(np.float32).tiny, np.float32(0), boundaries)
     kept = trace.keep(f"{trace.scope}/bin_boundaries", boundaries)
     code = 'np.searchsorted({1}, as_compared({0}), side="right").astype(np.int32)'
-    node = trace.add(code, [x.node, kept], asks=0, hint="bins", helpers=["as_compared"])
-    return encoded(trace, node, layer.output_mode, len(boundaries) + 1, layer.dtype, x.rank)
+    term = trace.add(code, [x.term, kept], asks=0, hint="bins", helpers=["as_compared"])
+    return encoded(trace, term, layer.output_mode, len(boundaries) + 1, layer.dtype, x.rank)
 
 
 # ---- hashes
@@ -204,7 +204,7 @@ def hashed_strings(x: Traced, values: str) -> str:
     return f'[b"%d" % value for value in {whole}.ravel().tolist()]'
 
 
-def write_hashing(trace: Trace, layer: Hashing, x: Traced) -> Node:
+def write_hashing(trace: Trace, layer: Hashing, x: Traced) -> Term:
     name = new_name(trace, "hash_values")
     masks = layer.mask_value is not None and layer.num_bins > 1
     bins = layer.num_bins - 1 if masks else layer.num_bins
@@ -224,13 +224,13 @@ def write_hashing(trace: Trace, layer: Hashing, x: Traced) -> Node:
         ]
     else:
         lines.append(f"    return np.where(values == values.dtype.type({layer.mask_value!r}), 0, bins + 1)")
-    node = function_node(trace, name, lines, [x], ["hash_bins"], hint="bins")
+    term = function_node(trace, name, lines, [x], ["hash_bins"], hint="bins")
     if layer.output_mode == "int" and layer.dtype != "int64":
-        return trace.add(f"{{0}}.astype(np.{layer.dtype})", [node], asks=ATOM, hint="bins")
-    return encoded(trace, node, layer.output_mode, layer.num_bins, layer.dtype, x.rank)
+        return trace.add(f"{{0}}.astype(np.{layer.dtype})", [term], asks=ATOM, hint="bins")
+    return encoded(trace, term, layer.output_mode, layer.num_bins, layer.dtype, x.rank)
 
 
-def write_crossing(trace: Trace, layer: HashedCrossing, xs: Sequence[Traced]) -> Node:
+def write_crossing(trace: Trace, layer: HashedCrossing, xs: Sequence[Traced]) -> Term:
     name = new_name(trace, "cross")
     names = [f"feature_{at}" for at in range(1, len(xs) + 1)]
     lines = [
@@ -246,13 +246,13 @@ def write_crossing(trace: Trace, layer: HashedCrossing, xs: Sequence[Traced]) ->
         )
         lines.append(f"    crossed = combine_fingerprints(crossed, {prints})")
     lines.append(f"    return (crossed % np.uint64({layer.num_bins})).astype(np.int64).reshape({names[0]}.shape)")
-    node = function_node(trace, name, lines, xs, ["combine_fingerprints", "fingerprint64"], hint="bins")
+    term = function_node(trace, name, lines, xs, ["combine_fingerprints", "fingerprint64"], hint="bins")
     if layer.output_mode == "int" and layer.dtype != "int64":
-        return trace.add(f"{{0}}.astype(np.{layer.dtype})", [node], asks=ATOM, hint="bins")
-    return encoded(trace, node, layer.output_mode, layer.num_bins, layer.dtype, xs[0].rank)
+        return trace.add(f"{{0}}.astype(np.{layer.dtype})", [term], asks=ATOM, hint="bins")
+    return encoded(trace, term, layer.output_mode, layer.num_bins, layer.dtype, xs[0].rank)
 
 
-WRITERS: dict[type, Callable[..., Node]] = {
+WRITERS: dict[type, Callable[..., Term]] = {
     TextVectorization: write_vectorization,
     BytePairTokenizer: write_tokenizer,
     WordPieceTokenizer: write_tokenizer,

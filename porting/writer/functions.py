@@ -11,7 +11,7 @@ import numpy as np
 from ..layers.rule import Refusal
 from ..network import Array
 from ..text.strings import to_text
-from .trace import Node, Trace, Traced
+from .trace import Term, Trace, Traced
 
 __all__ = ["as_bytes", "function_node", "new_name", "refused"]
 
@@ -37,8 +37,8 @@ def new_name(trace: Trace, wanted: str) -> str:
 
 def function_node(
     trace: Trace, name: str, lines: Sequence[str], xs: Sequence[Traced], helpers: Sequence[str] = (), hint: str = "ids"
-) -> Node:
+) -> Term:
     """Keep a function, and give the expression that calls it."""
     trace.code[name] = "\n".join(lines)
     places = ", ".join(f"{{{at}}}" for at in range(len(xs)))
-    return trace.add(f"{name}({places})", [x.node for x in xs], asks=0, hint=hint, helpers=helpers)
+    return trace.add(f"{name}({places})", [x.term for x in xs], asks=0, hint=hint, helpers=helpers)

@@ -15,7 +15,7 @@ from ..numpy_side.values import Value
 from ..operations import Cell, Weight
 from .base import Code, Operand, axis_code, literal, number
 from .categories import write_preprocessing
-from .trace import ATOM, COMPARISON, LOGIC, NEGATION, POWER, PRODUCT, SUM, Node, Traced
+from .trace import ATOM, COMPARISON, LOGIC, NEGATION, POWER, PRODUCT, SUM, Term, Traced
 from .windows import WindowStatements
 
 __all__ = ["StatementOperations"]
@@ -48,25 +48,25 @@ class StatementOperations(WindowStatements):
     def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Traced:
         """Text and categories; other functions of arrays have no statement."""
         values = self._values("computed", function, list(inputs))
-        node = write_preprocessing(self.trace, function, inputs)
-        return Traced(node, values)
+        term = write_preprocessing(self.trace, function, inputs)
+        return Traced(term, values)
 
     # linear maps
 
     def dense(self, x: Traced, kernel: Weight, bias: Optional[Weight] = None) -> Traced:
         values = self._values("dense", x, kernel, bias)
-        product: list[Code] = [self._floating(x).node, self._weight(kernel)]
+        product: list[Code] = [self._floating(x).term, self._weight(kernel)]
         if bias is None:
-            node = self.trace.add("{0} @ {1}", product, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="product")
+            term = self.trace.add("{0} @ {1}", product, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="product")
         else:
             operands: list[Code] = [*product, self._weight(bias)]
-            node = self.trace.add("{0} @ {1} + {2}", operands, binds=SUM, asks=(PRODUCT, ATOM, ATOM), hint="product")
-        return Traced(node, values)
+            term = self.trace.add("{0} @ {1} + {2}", operands, binds=SUM, asks=(PRODUCT, ATOM, ATOM), hint="product")
+        return Traced(term, values)
 
     def embedding(self, ids: Traced, table: Weight) -> Traced:
         values = self._values("embedding", ids, table)
         whole = ids if is_whole(ids.dtype) else self.cast(ids, "int64")
-        return Traced(self.trace.add("{0}[{1}]", [self._weight(table), whole.node], hint="rows"), values)
+        return Traced(self.trace.add("{0}[{1}]", [self._weight(table), whole.term], hint="rows"), values)
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Traced:
         values = self._values("matmul", a, b, transpose_b=transpose_b)
@@ -90,14 +90,14 @@ class StatementOperations(WindowStatements):
             return x
         x = x if name in KEEP_WHOLE and is_whole(x.dtype) else self._floating(x)
         if name in PLAIN:
-            node = self.trace.add(f"{PLAIN[name]}({{0}})", [x.node], hint=name)
+            term = self.trace.add(f"{PLAIN[name]}({{0}})", [x.term], hint=name)
         elif name == "relu" and not any(arguments.get(key) for key in ("negative_slope", "threshold", "max_value")):
-            node = self.trace.add("np.maximum({0}, 0)", [x.node], hint=name)
+            term = self.trace.add("np.maximum({0}, 0)", [x.term], hint=name)
         else:
-            node = self._call(name, x, *argument_codes(name, arguments), hint=name)
+            term = self._call(name, x, *argument_codes(name, arguments), hint=name)
             if is_whole(x.dtype):
-                node = self.trace.add(f"{{0}}.astype(np.{x.dtype})", [node], hint=name)
-        return Traced(node, values)
+                term = self.trace.add(f"{{0}}.astype(np.{x.dtype})", [term], hint=name)
+        return Traced(term, values)
 
     def _binary(self, name: str, values: tuple[Any, ...], a: Operand, b: Operand, code: str, binds: int) -> Traced:
         asks = (COMPARISON, COMPARISON) if binds == ATOM else (binds, binds + 1)
@@ -139,17 +139,17 @@ class StatementOperations(WindowStatements):
     def unary(self, x: Traced, name: str) -> Traced:
         values = self._values("unary", x, name)
         if name == "erf":
-            node = self.trace.add(f"erf({{0}}).astype(np.{x.dtype})", [x.node], hint=name, helpers=["erf"])
-            return Traced(node, values)
+            term = self.trace.add(f"erf({{0}}).astype(np.{x.dtype})", [x.term], hint=name, helpers=["erf"])
+            return Traced(term, values)
         code, binds = UNARY.get(name, (f"np.{name}({{0}})", ATOM))
         asks = ATOM if name in ("reciprocal", "negative") else COMPARISON
-        return Traced(self.trace.add(code, [x.node], binds=binds, asks=asks, hint=name), values)
+        return Traced(self.trace.add(code, [x.term], binds=binds, asks=asks, hint=name), values)
 
     def power(self, x: Traced, exponent: float) -> Traced:
         values = self._values("power", x, exponent)
         code = f"{{0}} ** np.float32({exponent!r})"
-        node = self.trace.add(code, [self._floating(x).node], binds=POWER, asks=ATOM, hint="power")
-        return Traced(node, values)
+        term = self.trace.add(code, [self._floating(x).term], binds=POWER, asks=ATOM, hint="power")
+        return Traced(term, values)
 
     # comparisons and logic
 
@@ -161,8 +161,8 @@ class StatementOperations(WindowStatements):
 
     def _logic(self, name: str, a: Traced, b: Traced, symbol: str) -> Traced:
         # Python's & binds more tightly than |; brackets around either keep it readable.
-        node = self.trace.add(f"{{0}} {symbol} {{1}}", [a.node, b.node], binds=LOGIC, asks=SUM, hint="mask")
-        return Traced(node, self._values(name, a, b))
+        term = self.trace.add(f"{{0}} {symbol} {{1}}", [a.term, b.term], binds=LOGIC, asks=SUM, hint="mask")
+        return Traced(term, self._values(name, a, b))
 
     def logical_and(self, a: Traced, b: Traced) -> Traced:
         return self._logic("logical_and", a, b, "&")
@@ -171,13 +171,13 @@ class StatementOperations(WindowStatements):
         return self._logic("logical_or", a, b, "|")
 
     def logical_not(self, a: Traced) -> Traced:
-        node = self.trace.add("~{0}", [a.node], binds=NEGATION, asks=ATOM, hint="mask")
-        return Traced(node, self._values("logical_not", a))
+        term = self.trace.add("~{0}", [a.term], binds=NEGATION, asks=ATOM, hint="mask")
+        return Traced(term, self._values("logical_not", a))
 
     def where(self, condition: Traced, a: Operand, b: Operand) -> Traced:
         values = self._values("where", condition, a, b)
         codes = self._alike(a, b)
-        return Traced(self.trace.add("np.where({0}, {1}, {2})", [condition.node, *codes], hint="kept"), values)
+        return Traced(self.trace.add("np.where({0}, {1}, {2})", [condition.term, *codes], hint="kept"), values)
 
     # over axes
 
@@ -185,7 +185,7 @@ class StatementOperations(WindowStatements):
         values = self._values("reduce", x, name, axes, keepdims)
         more = "".join([", keepdims=True" if keepdims else "", "" if x.is_float else self._result(name, x)])
         code = f"{{0}}.{name}(axis={axis_code(axes)}{more})"
-        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint=name), values)
+        return Traced(self.trace.add(code, [x.term], asks=ATOM, hint=name), values)
 
     @staticmethod
     def _result(name: str, x: Traced) -> str:
@@ -206,32 +206,32 @@ class StatementOperations(WindowStatements):
             return x
         sizes = [f"{{0}}.shape[{axis}]" if size is None else str(size) for axis, size in enumerate(shape, 1)]
         first = "len({0})" if "-1" in sizes else "-1"
-        node = self.trace.add(f"{{0}}.reshape({', '.join([first, *sizes])})", [x.node], asks=ATOM, hint="reshaped")
-        return Traced(node, values)
+        term = self.trace.add(f"{{0}}.reshape({', '.join([first, *sizes])})", [x.term], asks=ATOM, hint="reshaped")
+        return Traced(term, values)
 
     def transpose(self, x: Traced, axes: Sequence[int]) -> Traced:
         values = self._values("transpose", x, axes)
         code = f"{{0}}.transpose({', '.join(map(str, axes))})"
-        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint="turned"), values)
+        return Traced(self.trace.add(code, [x.term], asks=ATOM, hint="turned"), values)
 
     def expand_dims(self, x: Traced, axis: int) -> Traced:
         at = axis % (x.rank + 1)
         code = "{0}[..., None]" if at == x.rank else f"{{0}}[{':, ' * at}None]"
-        node = self.trace.add(code, [x.node], asks=ATOM, hint="spread")
-        return Traced(node, self._values("expand_dims", x, axis))
+        term = self.trace.add(code, [x.term], asks=ATOM, hint="spread")
+        return Traced(term, self._values("expand_dims", x, axis))
 
     def squeeze(self, x: Traced, axis: int) -> Traced:
-        node = self.trace.add(f"{{0}}.squeeze({axis})", [x.node], asks=ATOM, hint="squeezed")
-        return Traced(node, self._values("squeeze", x, axis))
+        term = self.trace.add(f"{{0}}.squeeze({axis})", [x.term], asks=ATOM, hint="squeezed")
+        return Traced(term, self._values("squeeze", x, axis))
 
     def repeat(self, x: Traced, times: int, axis: int) -> Traced:
-        node = self.trace.add(f"np.repeat({{0}}, {times}, axis={axis})", [x.node], hint="repeated")
-        return Traced(node, self._values("repeat", x, times, axis))
+        term = self.trace.add(f"np.repeat({{0}}, {times}, axis={axis})", [x.term], hint="repeated")
+        return Traced(term, self._values("repeat", x, times, axis))
 
     def concatenate(self, xs: Sequence[Traced], axis: int) -> Traced:
         places = ", ".join(f"{{{at}}}" for at in range(len(xs)))
-        node = self.trace.add(f"np.concatenate([{places}], axis={axis})", self._alike(*xs), hint="joined")
-        return Traced(node, self._values("concatenate", list(xs), axis))
+        term = self.trace.add(f"np.concatenate([{places}], axis={axis})", self._alike(*xs), hint="joined")
+        return Traced(term, self._values("concatenate", list(xs), axis))
 
     def flip(self, x: Traced, axis: int) -> Traced:
         return self._cut(x, axis, "::-1", "flipped", self._values("flip", x, axis))
@@ -246,7 +246,7 @@ class StatementOperations(WindowStatements):
     def _cut(self, x: Traced, axis: int, cut: str, hint: str, values: tuple[Any, ...]) -> Traced:
         at = axis % x.rank
         code = f"{{0}}[..., {cut}]" if at == x.rank - 1 and at > 1 else f"{{0}}[{':, ' * at}{cut}]"
-        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint=hint), values)
+        return Traced(self.trace.add(code, [x.term], asks=ATOM, hint=hint), values)
 
     # recurrence
 
@@ -264,15 +264,15 @@ class StatementOperations(WindowStatements):
         flags = {"go_backwards": go_backwards, "zero_output_for_mask": zero_output_for_mask}
         made = self._values("recurrent", cell, x, **options, **flags)
         helper = kind_of(cell)
-        operands: list[Union[Node, str]] = [self._floating(x).node, *map(self._weight, weights_of(cell))]
+        operands: list[Union[Term, str]] = [self._floating(x).term, *map(self._weight, weights_of(cell))]
         codes = [f"{{{at}}}" for at in range(len(operands))]
         if mask is not None:
             codes.append(f"mask={{{len(operands)}}}")
-            operands.append(mask.node)
+            operands.append(mask.term)
         if initial_state:
             places = ", ".join(f"{{{len(operands) + at}}}" for at in range(len(initial_state)))
             codes.append(f"initial_state=[{places}]")
-            operands += [state.node for state in initial_state]
+            operands += [state.term for state in initial_state]
         codes += [
             name
             for name, asked in (("go_backwards=True", go_backwards), ("zero_output=True", zero_output_for_mask))
@@ -296,37 +296,37 @@ class StatementOperations(WindowStatements):
     # positions
 
     def full_like(self, x: Traced, value: float) -> Traced:
-        node = self.trace.add(f"np.full({{0}}.shape, {number(value)}, np.float32)", [x.node], asks=ATOM, hint="filled")
-        return Traced(node, self._values("full_like", x, value))
+        term = self.trace.add(f"np.full({{0}}.shape, {number(value)}, np.float32)", [x.term], asks=ATOM, hint="filled")
+        return Traced(term, self._values("full_like", x, value))
 
     def positions(self, x: Traced, axis: int) -> Traced:
         at = axis % x.rank
         around = ", ".join(":" if one == at else "None" for one in range(x.rank))
         code = f"np.arange({{0}}.shape[{at}], dtype=np.float32)[{around}]"
-        return Traced(self.trace.add(code, [x.node], asks=ATOM, hint="places"), self._values("positions", x, axis))
+        return Traced(self.trace.add(code, [x.term], asks=ATOM, hint="places"), self._values("positions", x, axis))
 
     def table(self, values: Weight, like: Traced, places: Sequence[Any]) -> Traced:
         listed = [[many if isinstance(many, int) else list(many), *rest] for many, *rest in places]
         made = self._values("table", values, like, listed)
-        operands: list[Code] = [self._weight(values), like.node]
+        operands: list[Code] = [self._weight(values), like.term]
         codes = ["{0}", "len({1})"]
         for many, which, start in places:
             size = str(many) if isinstance(many, int) else f"{{{len(operands)}}}.shape[{many[1] % many[0].rank}]"
-            operands += [] if isinstance(many, int) else [many[0].node]
+            operands += [] if isinstance(many, int) else [many[0].term]
             codes.append(f"({size}, {which!r}, {start})")
-        node = self.trace.add(f"entries({', '.join(codes)})", operands, hint="entries", helpers=["entries"])
-        return Traced(node, made)
+        term = self.trace.add(f"entries({', '.join(codes)})", operands, hint="entries", helpers=["entries"])
+        return Traced(term, made)
 
     def cumsum(self, x: Traced, axis: int, reverse: bool = False) -> Traced:
         code = f"np.cumsum({{0}}, {axis}, dtype={{0}}.dtype)"
         if reverse:
             code = f"np.flip(np.cumsum(np.flip({{0}}, {axis}), {axis}, dtype={{0}}.dtype), {axis})"
         asks = ATOM
-        return Traced(self.trace.add(code, [x.node], asks=asks, hint="sums"), self._values("cumsum", x, axis, reverse))
+        return Traced(self.trace.add(code, [x.term], asks=asks, hint="sums"), self._values("cumsum", x, axis, reverse))
 
     def argmax(self, x: Traced, axis: int) -> Traced:
-        node = self.trace.add(f"np.argmax({{0}}, {axis}).astype(np.int32)", [x.node], hint="largest")
-        return Traced(node, self._values("argmax", x, axis))
+        term = self.trace.add(f"np.argmax({{0}}, {axis}).astype(np.int32)", [x.term], hint="largest")
+        return Traced(term, self._values("argmax", x, axis))
 
     def array_function(
         self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
@@ -344,7 +344,7 @@ class StatementOperations(WindowStatements):
         self, real: Traced, imaginary: Optional[Traced], axis: int, inverse: bool = False, kept: Optional[int] = None
     ) -> tuple[Traced, Traced]:
         made = self._values("fourier", real, imaginary, axis, inverse, kept)
-        parts = [real.node, *([] if imaginary is None else [imaginary.node])]
+        parts = [real.term, *([] if imaginary is None else [imaginary.term])]
         more = [*(["inverse=True"] if inverse else []), *([] if kept is None else [f"kept={kept}"])]
         code = ", ".join(["{0}", "None" if imaginary is None else "{1}", str(axis), *more])
         items = ("real", "imaginary")
@@ -366,10 +366,10 @@ class StatementOperations(WindowStatements):
                 first = min(over)
                 plain = over == tuple(range(first, x.rank))
                 more.append(f"{name}={self._weight(weight if plain else ordered.arranged(shape=shape))}")
-        node = self._call(
+        term = self._call(
             "normalize", x, axis_code(over, always_tuple=True), repr(float(epsilon)), *more, hint="normal"
         )
-        return Traced(node, values)
+        return Traced(term, values)
 
 
 def plain(value: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Optional, Union
 
 from .helpers import HELPERS
-from .trace import Node
+from .trace import Term
 
 __all__ = ["Names", "Statements", "identifier"]
 
@@ -54,77 +54,77 @@ class Statements:
     """Statements by the call that they belong to.
 
     Args:
-        nodes: all that were traced, in order.
+        terms: all that were traced, in order.
         roots: those whose values are asked for, by the name that each shall have.
         names: for those that need one besides.
     """
 
-    def __init__(self, nodes: list[Node], roots: Mapping[Node, str], names: Names) -> None:
+    def __init__(self, terms: list[Term], roots: Mapping[Term, str], names: Names) -> None:
         self.blocks: dict[str, list[str]] = {}
         self._names = names
-        self._needed = _needed(nodes, roots)
-        self._uses = _uses(node for node in nodes if node in self._needed)
-        self._within = {operand: node.scope for node in nodes if node in self._needed for operand in node.nodes()}
-        self._waiting: dict[Node, str] = {}
-        for node, name in roots.items():
-            node.name = node.name or name
+        self._needed = _needed(terms, roots)
+        self._uses = _uses(term for term in terms if term in self._needed)
+        self._within = {operand: term.scope for term in terms if term in self._needed for operand in term.terms()}
+        self._waiting: dict[Term, str] = {}
+        for term, name in roots.items():
+            term.name = term.name or name
         self._roots = roots
-        for node in nodes:
-            if node in self._needed:
-                self._place(node)
+        for term in terms:
+            if term in self._needed:
+                self._place(term)
 
     @property
-    def needed(self) -> set[Node]:
+    def needed(self) -> set[Term]:
         return self._needed
 
-    def _place(self, node: Node) -> None:
-        if node.items:
-            return self._unpack(node)
-        owner = next(node.nodes(), None)
+    def _place(self, term: Term) -> None:
+        if term.items:
+            return self._unpack(term)
+        owner = next(term.terms(), None)
         if owner is not None and owner.items:
             return None
-        if not node.operands and node.name is not None:  # an input
+        if not term.operands and term.name is not None:  # an input
             return None
-        text = self._rendered(node)
-        alone = self._uses[node] == 1 and self._within.get(node) == node.scope
-        plain = node.code == "{0}" and isinstance(node.operands[0], str)
-        if node not in self._roots and (alone or plain):
-            self._waiting[node] = text
+        text = self._rendered(term)
+        alone = self._uses[term] == 1 and self._within.get(term) == term.scope
+        plain = term.code == "{0}" and isinstance(term.operands[0], str)
+        if term not in self._roots and (alone or plain):
+            self._waiting[term] = text
             return None
-        node.name = node.name or self._names.new(node.hint or "x")
-        self._write(node, f"{node.name} = {text}")
+        term.name = term.name or self._names.new(term.hint or "x")
+        self._write(term, f"{term.name} = {text}")
         return None
 
-    def _unpack(self, node: Node) -> None:
-        text = self._rendered(node)
-        parts = {one.code.rpartition(".")[2]: one for one in self._needed if node in one.operands}
+    def _unpack(self, term: Term) -> None:
+        text = self._rendered(term)
+        parts = {one.code.rpartition(".")[2]: one for one in self._needed if term in one.operands}
         targets = []
-        for item in node.items:
+        for item in term.items:
             part = parts.get(item)
             if part is None:
                 targets.append("_")
                 continue
-            part.name = part.name or self._names.new(identifier(f"{node.scope.rpartition('/')[2]}_{part.hint}"))
+            part.name = part.name or self._names.new(identifier(f"{term.scope.rpartition('/')[2]}_{part.hint}"))
             targets.append(part.name)
         while len(targets) > 2 and targets[-2:] == ["_", "_"]:
             targets.pop()
-        if targets[-1] == "_" and len(targets) < len(node.items):
+        if targets[-1] == "_" and len(targets) < len(term.items):
             targets[-1] = "*_"
-        self._write(node, f"{', '.join(targets)} = {text}")
+        self._write(term, f"{', '.join(targets)} = {text}")
 
-    def _rendered(self, node: Node) -> str:
-        waiting = [one for one in node.nodes() if one in self._waiting]
-        text = _filled(node, self._waiting)
+    def _rendered(self, term: Term) -> str:
+        waiting = [one for one in term.terms() if one in self._waiting]
+        text = _filled(term, self._waiting)
         for operand in sorted(waiting, key=lambda one: -len(self._waiting[one])):
             if len(text) <= WIDEST:
                 break
             operand.name = self._names.new(operand.hint or "x")
             self._write(operand, f"{operand.name} = {self._waiting.pop(operand)}")
-            text = _filled(node, self._waiting)
+            text = _filled(term, self._waiting)
         return text
 
-    def _write(self, node: Node, line: str) -> None:
-        self.blocks.setdefault(node.scope, []).extend(folded(line))
+    def _write(self, term: Term, line: str) -> None:
+        self.blocks.setdefault(term.scope, []).extend(folded(line))
 
 
 def folded(line: str) -> list[str]:
@@ -157,33 +157,33 @@ def _split(code: str, mark: str) -> Optional[list[str]]:
     return [*parts, code[start:]]
 
 
-def _needed(nodes: list[Node], roots: Iterable[Node]) -> set[Node]:
+def _needed(terms: list[Term], roots: Iterable[Term]) -> set[Term]:
     found = set(roots)
-    for node in reversed(nodes):
-        if node in found:
-            found.update(node.nodes())
+    for term in reversed(terms):
+        if term in found:
+            found.update(term.terms())
     return found
 
 
-def _uses(nodes: Iterable[Node]) -> Counter[Node]:
-    counts: Counter[Node] = Counter()
-    for node in nodes:
-        for place in PLACE.findall(node.code):
-            operand = node.operands[int(place)]
-            if isinstance(operand, Node):
+def _uses(terms: Iterable[Term]) -> Counter[Term]:
+    counts: Counter[Term] = Counter()
+    for term in terms:
+        for place in PLACE.findall(term.code):
+            operand = term.operands[int(place)]
+            if isinstance(operand, Term):
                 counts[operand] += 1
     return counts
 
 
-def _filled(node: Node, waiting: Mapping[Node, str]) -> str:
+def _filled(term: Term, waiting: Mapping[Term, str]) -> str:
     def code(at: int) -> str:
-        operand: Union[Node, str] = node.operands[at]
+        operand: Union[Term, str] = term.operands[at]
         if isinstance(operand, str):
-            return f"({operand})" if operand.startswith("-") and node.asks[at] > 0 else operand
+            return f"({operand})" if operand.startswith("-") and term.asks[at] > 0 else operand
         if operand.name is not None:
             return operand.name
         text = waiting[operand]
-        return f"({text})" if operand.binds < node.asks[at] else text
+        return f"({text})" if operand.binds < term.asks[at] else text
 
-    filled = PLACE.sub(lambda found: code(int(found.group(1))), node.code)
+    filled = PLACE.sub(lambda found: code(int(found.group(1))), term.code)
     return filled.replace("{{", "{").replace("}}", "}")

@@ -8,7 +8,7 @@ from typing import Any
 from ..text import TextVectorization
 from .embedded_source import write_own
 from .functions import as_bytes, function_node, new_name, refused
-from .trace import Node, Trace, Traced
+from .trace import Term, Trace, Traced
 
 __all__ = ["write_vectorization"]
 
@@ -26,7 +26,7 @@ NONCHARACTERS = [
 PUNCTUATION = 'PUNCTUATION = b"!\\"#$%&\'()*+,-./:;<=>?@[\\\\]^_`{|}~"'
 
 
-def write_vectorization(trace: Trace, layer: TextVectorization, x: Traced) -> Node:
+def write_vectorization(trace: Trace, layer: TextVectorization, x: Traced) -> Term:
     """The layer as a function of its own.
 
     Raises:

@@ -9,14 +9,14 @@ from typing import Any, Union
 from ..network import Array
 from ..text import BytePairTokenizer, MultiSegmentPacker, StartEndPacker, WordPieceTokenizer
 from .functions import as_bytes, function_node, new_name, refused
-from .trace import Node, Trace, Traced
+from .trace import Term, Trace, Traced
 
 __all__ = ["write_packing", "write_tokenizer"]
 
 Tokenizer = Union[BytePairTokenizer, WordPieceTokenizer]
 
 
-def write_tokenizer(trace: Trace, layer: Tokenizer, x: Traced) -> Node:
+def write_tokenizer(trace: Trace, layer: Tokenizer, x: Traced) -> Term:
     """The layer as a function of its own.
 
     Raises:
@@ -97,7 +97,7 @@ def byte_pairs(trace: Trace, layer: BytePairTokenizer) -> tuple[str, str, Sequen
     return "pairs of bytes", made, ["BytePairs", *(["RegexWords", "in_class"] if in_graph else ["WholeText"])]
 
 
-def write_packing(trace: Trace, function: partial[Any], xs: Sequence[Traced]) -> Node:
+def write_packing(trace: Trace, function: partial[Any], xs: Sequence[Traced]) -> Term:
     """A call of a packer for one of its outputs."""
     packer: Union[MultiSegmentPacker, StartEndPacker] = function.func  # type: ignore[assignment]
     told = ", ".join(map(repr, (function.keywords["returns"], *packer.arguments())))
@@ -106,4 +106,4 @@ def write_packing(trace: Trace, function: partial[Any], xs: Sequence[Traced]) ->
     helper, given = ("pack_segments", f"[{places}]") if several else ("pack_between", places)
     dtype = function.keywords["dtype"]
     code = f"{helper}({given}, {told})" + ("" if dtype == "int32" else f".astype(np.{dtype})")
-    return trace.add(code, [x.node for x in xs], asks=0, hint=function.keywords["returns"], helpers=[helper])
+    return trace.add(code, [x.term for x in xs], asks=0, hint=function.keywords["returns"], helpers=[helper])

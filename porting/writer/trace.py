@@ -13,31 +13,31 @@ from typing import Optional, Union
 from ..network import Array, Shape
 from ..numpy_side.values import Value
 
-__all__ = ["ATOM", "COMPARISON", "POWER", "PRODUCT", "SUM", "Node", "Traced", "Trace", "atom"]
+__all__ = ["ATOM", "COMPARISON", "POWER", "PRODUCT", "SUM", "Term", "Traced", "Trace", "atom"]
 
 # How tightly Python binds: an operand that binds less tightly than its place asks for goes into brackets.
 COMPARISON, LOGIC, SUM, PRODUCT, NEGATION, POWER, ATOM = range(7)
 
 
 @dataclass(eq=False)
-class Node:
-    """An expression.
+class Term:
+    """An expression, of terms again.
 
     Attributes:
         code: with ``{0}``, ``{1}`` … for the operands.
         binds: how tightly.
-        operands: nodes, or finished code.
+        operands: terms, or finished code.
         asks: how tightly each operand must bind.
         scope: the call that it belongs to.
         hint: a name for it, should it need one.
         helpers: the helper functions that it calls.
-        items: names for what a call with several results returns; such a node is unpacked where it stands.
+        items: names for what a call with several results returns; such a term is unpacked where it stands.
         name: what its value is called; none where the expression stands within another.
     """
 
     code: str
     binds: int
-    operands: tuple[Union[Node, str], ...]
+    operands: tuple[Union[Term, str], ...]
     asks: tuple[int, ...]
     scope: str
     hint: str
@@ -45,15 +45,15 @@ class Node:
     items: tuple[str, ...] = ()
     name: Optional[str] = None
 
-    def nodes(self) -> Iterator[Node]:
-        return (one for one in self.operands if isinstance(one, Node))
+    def terms(self) -> Iterator[Term]:
+        return (one for one in self.operands if isinstance(one, Term))
 
 
 @dataclass(frozen=True, eq=False)
 class Traced:
     """A tensor: its expression, and its value in each of the references. See `porting.operations.Tensor`."""
 
-    node: Node
+    term: Term
     values: tuple[Value, ...]
     mask: Optional[Traced] = None
 
@@ -83,7 +83,7 @@ class Trace:
     """What was traced.
 
     Attributes:
-        nodes: in order.
+        terms: in order.
         arrays: what the file carries, by the name under which ``W`` holds it.
         code: functions of this network alone, by name: those that turn text into numbers.
         taken: names that those functions must not have.
@@ -91,7 +91,7 @@ class Trace:
         scope: the call that is being traced.
     """
 
-    nodes: list[Node] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     arrays: dict[str, Array] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     scope: str = ""
@@ -101,18 +101,18 @@ class Trace:
     def add(
         self,
         code: str,
-        operands: Sequence[Union[Node, str]] = (),
+        operands: Sequence[Union[Term, str]] = (),
         *,
         binds: int = ATOM,
         asks: Union[int, Sequence[int]] = COMPARISON,
         hint: str = "",
         helpers: Sequence[str] = (),
         items: Sequence[str] = (),
-    ) -> Node:
+    ) -> Term:
         places = (asks,) * len(operands) if isinstance(asks, int) else tuple(asks)
-        node = Node(code, binds, tuple(operands), places, self.scope, hint, tuple(helpers), tuple(items))
-        self.nodes.append(node)
-        return node
+        term = Term(code, binds, tuple(operands), places, self.scope, hint, tuple(helpers), tuple(items))
+        self.terms.append(term)
+        return term
 
     def keep(self, name: str, array: Array) -> str:
         """Code for an array that the file carries; another array of that name gets a number."""
@@ -127,5 +127,5 @@ class Trace:
         return f"W[{chosen!r}]".replace("'", '"')
 
 
-def atom(code: str, trace: Trace, hint: str = "") -> Node:
+def atom(code: str, trace: Trace, hint: str = "") -> Term:
     return trace.add(code, hint=hint)

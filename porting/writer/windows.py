@@ -11,7 +11,7 @@ from ..layers.windows import transposed_margins
 from ..network import Array
 from ..operations import Weight
 from .base import Code, StatementBase, number
-from .trace import ATOM, PRODUCT, SUM, Node, Traced
+from .trace import ATOM, PRODUCT, SUM, Term, Traced
 
 __all__ = ["WindowStatements"]
 
@@ -21,7 +21,7 @@ class WindowStatements(StatementBase):
 
     def _convolved(
         self, helper: str, x: Traced, kernel: Weight, bias: Optional[Weight], options: Sequence[str]
-    ) -> Node:
+    ) -> Term:
         weights = [self._weight(kernel)] + ([] if bias is None else [self._weight(bias)])
         return self._call(helper, self._floating(x), *weights, *options, hint="convolved")
 
@@ -66,30 +66,30 @@ class WindowStatements(StatementBase):
 
     def upsample(self, x: Traced, times: Sequence[int]) -> Traced:
         values = self._values("upsample", x, times)
-        node = x.node
+        term = x.term
         for axis, count in enumerate(times, 1):
             if count != 1:
-                node = self.trace.add(f"np.repeat({{0}}, {count}, axis={axis})", [node], hint="repeated")
-        return Traced(node, values)
+                term = self.trace.add(f"np.repeat({{0}}, {count}, axis={axis})", [term], hint="repeated")
+        return Traced(term, values)
 
     def resample(self, x: Traced, axis: int, matrix: Array) -> Traced:
         values = self._values("resample", x, axis, matrix)
         at = axis % x.rank
         code = f"np.moveaxis(np.tensordot({{0}}, {{1}}, ({at}, 1)), -1, {at})"
-        operands: list[Code] = [self._floating(x).node, self._constant(np.asarray(matrix))]
+        operands: list[Code] = [self._floating(x).term, self._constant(np.asarray(matrix))]
         return Traced(self.trace.add(code, operands, hint="resized"), values)
 
     def scale_and_shift(self, x: Traced, scale: Optional[Array], shift: Optional[Array], axis: int) -> Traced:
         values = self._values("scale_and_shift", x, scale, shift, axis)
         x = self._floating(x)
         behind = x.rank - 1 - axis % x.rank
-        node = x.node
+        term = x.term
         for vector, symbol, binds in ((scale, "*", PRODUCT), (shift, "+", SUM)):
             if vector is not None:
                 shaped = np.asarray(vector).reshape(-1, *[1] * behind)
-                operands: list[Code] = [node, self._constant(shaped)]
-                node = self.trace.add(f"{{0}} {symbol} {{1}}", operands, binds=binds, asks=(binds, ATOM), hint="scaled")
-        return Traced(node, values)
+                operands: list[Code] = [term, self._constant(shaped)]
+                term = self.trace.add(f"{{0}} {symbol} {{1}}", operands, binds=binds, asks=(binds, ATOM), hint="scaled")
+        return Traced(term, values)
 
     def batch_normalization(
         self,
@@ -114,13 +114,13 @@ class WindowStatements(StatementBase):
         return Traced(self._call("batch_normalize", x, *given, hint="normal"), values)
 
     def time_to_batch(self, x: Traced) -> Traced:
-        node = self.trace.add("{0}.reshape(-1, *{0}.shape[2:])", [x.node], asks=ATOM, hint="steps")
-        return Traced(node, self._values("time_to_batch", x))
+        term = self.trace.add("{0}.reshape(-1, *{0}.shape[2:])", [x.term], asks=ATOM, hint="steps")
+        return Traced(term, self._values("time_to_batch", x))
 
     def batch_to_time(self, x: Traced, like: Traced) -> Traced:
         code = "{0}.reshape(*{1}.shape[:2], *{0}.shape[1:])"
-        node = self.trace.add(code, [x.node, like.node], asks=ATOM, hint="sequence")
-        return Traced(node, self._values("batch_to_time", x, like))
+        term = self.trace.add(code, [x.term, like.term], asks=ATOM, hint="sequence")
+        return Traced(term, self._values("batch_to_time", x, like))
 
 
 def window_options(options: dict[str, Any]) -> list[str]:

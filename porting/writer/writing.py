@@ -76,9 +76,9 @@ class Written:
         ops = StatementOperations(trace, len(network.cases), network.weights())
         inputs: dict[TensorRef, Any] = {}
         for one in network.inputs:
-            node = trace.add(self.arguments[one.name])
-            node.name = self.arguments[one.name]
-            inputs[one.ref] = Traced(node, tuple(Value(case.inputs[one.name]) for case in network.cases))
+            term = trace.add(self.arguments[one.name])
+            term.name = self.arguments[one.name]
+            inputs[one.ref] = Traced(term, tuple(Value(case.inputs[one.name]) for case in network.cases))
 
         def stand_in(ref: TensorRef) -> Traced:
             values = tuple(Value(case.stand_in(ref)) for case in network.cases)
@@ -99,14 +99,14 @@ class Written:
         roots: dict[Any, str] = {}
         names = Names([*self.arguments.values(), *self.trace.code])
         for ref, tensor in self.tensors.items():
-            if tensor.node not in roots and tensor.node.name is None:
-                roots[tensor.node] = names.new(identifier(ref.call) + (f"_{ref.output}" if ref.output else ""))
-        return Statements(self.trace.nodes, roots, names), dict(self.tensors)
+            if tensor.term not in roots and tensor.term.name is None:
+                roots[tensor.term] = names.new(identifier(ref.call) + (f"_{ref.output}" if ref.output else ""))
+        return Statements(self.trace.terms, roots, names), dict(self.tensors)
 
     # ---- the source
 
     def _source(self) -> str:
-        helpers = sorted({name for node in self.statements.needed for name in node.helpers})
+        helpers = sorted({name for term in self.statements.needed for name in term.helpers})
         sources = sources_of([*helpers, "share_of_allowed", *(["places"] if self._has_samples() else [])])
         body = "\n\n\n".join([joined(list(sources.values())), *self.trace.code.values()])
         parts = [self._head(body), body, self._layers(), self._predict(), self._check()]
@@ -162,7 +162,7 @@ class Written:
             lines += [f"    # {self._comment(call)}"]
             lines += [f"    {line}" for line in self.statements.blocks.get(call.name, [])]
         lines.append("    return {")
-        lines += [f"        {quoted(str(ref))}: {tensor.node.name}," for ref, tensor in self.tensors.items()]
+        lines += [f"        {quoted(str(ref))}: {tensor.term.name}," for ref, tensor in self.tensors.items()]
         return "\n".join([*lines, "    }"])
 
     def _comment(self, call: Call) -> str:

@@ -15,7 +15,7 @@ import porting
 from porting.cli.commands import porting as command_line
 from porting.cpp import write_program
 from porting.cpp.names import Names, identifier, literal, number
-from porting.cpp.preprocessing import Made, Preprocessing
+from porting.cpp.preprocessing import CppTensor, Preprocessing
 from porting.cpp.writing import Header
 from porting.errors import BadArchive, Unsupported
 from porting.neoml_side.stored.description import read_description
@@ -132,7 +132,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("layer", "arguments", "what"), REFUSED)
 def test_what_plain_cpp_does_not_have_is_refused_by_name(layer: Layer, arguments: Any, what: str) -> None:
-    known = Preprocessing({TensorRef("x"): Made("inputs.x", "int64", 2)})
+    known = Preprocessing({TensorRef("x"): CppTensor("inputs.x", "int64", 2)})
     with pytest.raises(Unsupported, match=f"{layer.class_name} '{layer.name}': .*{what}"):
         known.add("made", Call("made", layer.name, (TensorRef("x"),), arguments), layer)
 

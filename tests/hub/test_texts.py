@@ -20,7 +20,7 @@ from porting.cli.commands import porting as command
 from porting.keras_side.hub_layers import Tokenizer, tokenizer_for
 from porting.keras_side.hub_texts import HubTexts
 from porting.text import LAYERS
-from tests.hub.tokenizers import BYTE_PAIRS, HARD, PIECES, TEXTS, Made
+from tests.hub.tokenizers import BYTE_PAIRS, HARD, PIECES, TEXTS, Spec
 
 BATCHES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 WAYS = [(name, True) for name in (*BYTE_PAIRS, *PIECES)] + [(name, False) for name in BYTE_PAIRS]
@@ -34,7 +34,7 @@ class Rows:
     sequence_length = 150
 
 
-def layer_of(made: Made, in_graph: bool) -> Tokenizer:
+def layer_of(made: Spec, in_graph: bool) -> Tokenizer:
     """A tokenizer as the exporter calls and describes it."""
     return tokenizer_for(HubTexts(Rows, made.build(keras_hub), in_graph, 1), "tokenizer")
 
@@ -63,7 +63,7 @@ def test_another_rule_is_seen() -> None:
     assert not np.array_equal(*ways)
 
 
-def _classifier(kind: str, tokenizer: Made, vocabulary: int, **more: Any) -> Any:
+def _classifier(kind: str, tokenizer: Spec, vocabulary: int, **more: Any) -> Any:
     models = keras_hub.models
     backbone = getattr(models, f"{kind}Backbone")(
         vocabulary_size=vocabulary, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=12, max_sequence_length=16
@@ -124,7 +124,7 @@ def test_a_preprocessor_that_is_given(start: bool, end: bool, tmp_path: Path) ->
 
 
 def test_a_tokenizer_alone_and_weights_that_go_back(tmp_path: Path) -> None:
-    tokenizer = Made("BertTokenizer", {**PIECES["bert"].settings, "sequence_length": 7}).build(keras_hub)
+    tokenizer = Spec("BertTokenizer", {**PIECES["bert"].settings, "sequence_length": 7}).build(keras_hub)
     ids = keras.Input((7,), dtype="int32", name="ids")
     model = keras.Model(ids, keras.layers.Embedding(80, 4)(ids))
     porting.save(model, tmp_path / "net", preprocessing=tokenizer)
@@ -152,7 +152,7 @@ REFUSED = {
         lambda: keras_hub.models.BertMaskedLMPreprocessor(PIECES["bert"].build(keras_hub)),
         "neither of a text classifier nor",
     ),
-    "words": (lambda: Made("BertTokenizer", {**PIECES["bert"].settings, **SPLIT}).build(keras_hub), "split=False"),
+    "words": (lambda: Spec("BertTokenizer", {**PIECES["bert"].settings, **SPLIT}).build(keras_hub), "split=False"),
     "no length": (lambda: PIECES["bert"].build(keras_hub), "sequence_length"),
 }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from porting.text.byte_pairs import byte_letters
 
-__all__ = ["BYTE_PAIRS", "PIECES", "TEXTS", "Made", "byte_vocabulary"]
+__all__ = ["BYTE_PAIRS", "PIECES", "TEXTS", "Spec", "byte_vocabulary"]
 
 LETTERS = "!#'ab cdehiklmnorst019,.ÃĠéà"
 MERGES = (
@@ -30,7 +30,7 @@ def byte_vocabulary(special: Sequence[str], merges: Sequence[str] = MERGES, lett
 
 
 @dataclass(frozen=True)
-class Made:
+class Spec:
     """A tokenizer: its class in ``keras_hub``, under ``models`` or ``tokenizers``, and what it is given."""
 
     kind: str
@@ -41,15 +41,15 @@ class Made:
         return getattr(home, self.kind)(**self.settings)
 
 
-def byte_pairs(kind: str, special: Sequence[str], **more: Any) -> Made:
-    return Made(kind, {"vocabulary": byte_vocabulary(special), "merges": list(MERGES), **more})
+def byte_pairs(kind: str, special: Sequence[str], **more: Any) -> Spec:
+    return Spec(kind, {"vocabulary": byte_vocabulary(special), "merges": list(MERGES), **more})
 
 
 BYTE_PAIRS = {
     "bytes": byte_pairs("BytePairTokenizer", ()),
     "prefix": byte_pairs("BytePairTokenizer", (), add_prefix_space=True),
     "special bytes": byte_pairs("BytePairTokenizer", SPECIAL, unsplittable_tokens=list(SPECIAL)),
-    "many special": Made(
+    "many special": Spec(
         "BytePairTokenizer",
         {
             "vocabulary": byte_vocabulary(NUMBERED, letters="".join(byte_letters().values())),
@@ -58,7 +58,7 @@ BYTE_PAIRS = {
         },
     ),
     "special, prefix": byte_pairs("BytePairTokenizer", ("<s>",), unsplittable_tokens=["<s>"], add_prefix_space=True),
-    "disordered": Made(
+    "disordered": Spec(
         "BytePairTokenizer",
         {
             "vocabulary": byte_vocabulary((), ("ab b", "a ab", "b a", "a b", "aab b"), "ab "),
@@ -132,17 +132,17 @@ WORDS = (
     ),
 )
 PIECES = {
-    "plain": Made("WordPieceTokenizer", {"vocabulary": list(WORDS)}),
-    "lowercase": Made("WordPieceTokenizer", {"vocabulary": list(WORDS), "lowercase": True}),
-    "accents": Made("WordPieceTokenizer", {"vocabulary": list(WORDS), "lowercase": True, "strip_accents": True}),
-    "cased, accents": Made("WordPieceTokenizer", {"vocabulary": list(WORDS), "strip_accents": True}),
-    "no cjk": Made("WordPieceTokenizer", {"vocabulary": list(WORDS), "split_on_cjk": False, "lowercase": True}),
-    "suffix": Made(
+    "plain": Spec("WordPieceTokenizer", {"vocabulary": list(WORDS)}),
+    "lowercase": Spec("WordPieceTokenizer", {"vocabulary": list(WORDS), "lowercase": True}),
+    "accents": Spec("WordPieceTokenizer", {"vocabulary": list(WORDS), "lowercase": True, "strip_accents": True}),
+    "cased, accents": Spec("WordPieceTokenizer", {"vocabulary": list(WORDS), "strip_accents": True}),
+    "no cjk": Spec("WordPieceTokenizer", {"vocabulary": list(WORDS), "split_on_cjk": False, "lowercase": True}),
+    "suffix": Spec(
         "WordPieceTokenizer",
         {"vocabulary": [word.replace("##", "@@") for word in WORDS], "suffix_indicator": "@@", "lowercase": True},
     ),
-    "oov": Made("WordPieceTokenizer", {"vocabulary": list(WORDS), "oov_token": "the"}),
-    "special": Made(
+    "oov": Spec("WordPieceTokenizer", {"vocabulary": list(WORDS), "oov_token": "the"}),
+    "special": Spec(
         "WordPieceTokenizer",
         {
             "vocabulary": list(WORDS),
@@ -151,9 +151,9 @@ PIECES = {
             "lowercase": True,
         },
     ),
-    "bert": Made("BertTokenizer", {"vocabulary": list(WORDS), "lowercase": True, "special_tokens_in_strings": True}),
-    "distilbert": Made("DistilBertTokenizer", {"vocabulary": list(WORDS), "lowercase": True, "strip_accents": True}),
-    "electra": Made("ElectraTokenizer", {"vocabulary": list(WORDS)}),
+    "bert": Spec("BertTokenizer", {"vocabulary": list(WORDS), "lowercase": True, "special_tokens_in_strings": True}),
+    "distilbert": Spec("DistilBertTokenizer", {"vocabulary": list(WORDS), "lowercase": True, "strip_accents": True}),
+    "electra": Spec("ElectraTokenizer", {"vocabulary": list(WORDS)}),
 }
 # What either tokenizer could take for something else.
 HARD = (

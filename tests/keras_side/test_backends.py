@@ -61,10 +61,10 @@ def test_layers_that_a_torch_module_keeps_apart_are_found():
     layer(np.zeros((1, 2, 4), "float32"))
     held = vars(layer).get("_modules") or {"cell": vars(layer)["cell"]}
     assert "cell" in held
-    from porting.keras_side.keras3 import Front3
+    from porting.keras_side.keras3 import Keras3
     from porting.keras_side.weights import name_weights
 
-    assert list(name_weights(layer, Front3())) == ["kernel", "recurrent_kernel", "bias"]
+    assert list(name_weights(layer, Keras3())) == ["kernel", "recurrent_kernel", "bias"]
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow's backend takes one sum for another")

@@ -12,7 +12,7 @@ from porting import Unsupported
 from porting.archive import write_network
 from porting.keras_side.save import describe
 from porting.keras_side.tracing import Untraceable, trace
-from porting.keras_side.which_keras import front_of
+from porting.keras_side.which_keras import keras_api_of
 
 
 def dense(activation, **settings):
@@ -106,10 +106,10 @@ def test_what_hangs_on_an_unknown_shape_is_refused():
 
 def test_trace_hands_on_what_the_code_says():
     given = keras.Input((3,))
-    front = front_of(keras.Model(given, given))
+    api = keras_api_of(keras.Model(given, given))
     with pytest.raises(Untraceable, match="ValueError: no"):
-        trace(raising, front, given)
-    assert keras.backend.is_keras_tensor(trace(tf.math.multiply, front, given, y=given))
+        trace(raising, api, given)
+    assert keras.backend.is_keras_tensor(trace(tf.math.multiply, api, given, y=given))
     with pytest.raises(ValueError, match="KerasTensor"):
         tf.math.multiply(given, given)  # only as long as trace runs
 

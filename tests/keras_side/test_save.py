@@ -11,7 +11,7 @@ from keras_side_helpers import describe_both, ref
 
 from porting import BadArchive, Mismatch, Unsupported
 from porting.archive import read_network
-from porting.keras_side.keras3 import Front3
+from porting.keras_side.keras3 import Keras3
 from porting.keras_side.save import describe, save
 
 
@@ -486,8 +486,8 @@ def test_a_table_is_not_copied(tmp_path):
 
 
 def test_a_copy_of_a_table_would_be_seen(tmp_path, monkeypatch):
-    convert = Front3.to_numpy
-    monkeypatch.setattr(Front3, "to_numpy", lambda front, value: convert(front, value).copy())
+    convert = Keras3.to_numpy
+    monkeypatch.setattr(Keras3, "to_numpy", lambda front, value: convert(front, value).copy())
     assert copies_while_saving(tmp_path / "large") >= 1
 
 

@@ -26,7 +26,7 @@ from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 import porting
 from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
-from porting.keras_side.which_keras import front_of
+from porting.keras_side.which_keras import keras_api_of
 from tests.parallel import in_processes
 from tests.training.fits import FITS
 from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches, kept_places
@@ -84,8 +84,8 @@ def train(recipe: Recipe, model: Any) -> dict[str, np.ndarray]:
     for layer in model.layers:
         layer.trainable = layer.name not in recipe.fixed
     model.compile(made_optimizer(recipe), made_loss(recipe.loss), **recipe.options, jit_compile=False)
-    front = front_of(model)
-    variables = collect_weights(walk(model, front), front).variables
+    api = keras_api_of(model)
+    variables = collect_weights(walk(model, api), api).variables
     kept: dict[str, np.ndarray] = {}
     losses = []
     for number, (x, y, weights) in enumerate(batches(recipe), 1):
@@ -94,7 +94,7 @@ def train(recipe: Recipe, model: Any) -> dict[str, np.ndarray]:
         losses.append(float(made["loss"]))
         if number in KEPT_STEPS:
             for layer, held in variables.items():
-                kept.update({f"{number}/{layer}/{name}": front.to_numpy(one) for name, one in held.items()})
+                kept.update({f"{number}/{layer}/{name}": api.to_numpy(one) for name, one in held.items()})
     return {**kept, "losses": np.array(losses)}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import porting
 from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
-from porting.keras_side.which_keras import front_of
+from porting.keras_side.which_keras import keras_api_of
 from tests.training.fits import FITS, FUNCTIONS, ROWS, Fit, rows
 from tests.training.recipes import NETS
 
@@ -89,8 +89,8 @@ def record_fits(net: str, folder: Path, wanted: list[str]) -> list[str]:
     for name in names:
         keras.utils.clear_session()  # a model that is compiled again keeps its old metrics
         model = NETS[net](keras)
-        front = front_of(model)
-        for layer, held in collect_weights(walk(model, front), front).variables.items():
+        api = keras_api_of(model)
+        for layer, held in collect_weights(walk(model, api), api).variables.items():
             for key, variable in held.items():
                 variable.assign(saved[f"{layer}/{key}"])
         text = json.dumps(run(FITS[name], model), indent=1)

@@ -24,7 +24,7 @@ from porting.archive import read_network
 from porting.keras_side.restore import restore
 from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
-from porting.keras_side.which_keras import front_of
+from porting.keras_side.which_keras import keras_api_of
 from porting.network import Network
 from tests.cases import all_cases
 from tests.parallel import in_processes
@@ -38,10 +38,10 @@ WITHOUT_ONEDNN = {"networks/u_net"}
 
 def weight_variables(model: Any, network: Network, whole: Collection[str]) -> dict[str, Any]:
     """Trainable variables by ``layer/weight``, each once, under the name that the network has for it."""
-    front = front_of(model)
+    api = keras_api_of(model)
     trainable = {id(variable) for variable in model.trainable_variables}
     saved, found = network.weights(), {}
-    for layer, held in collect_weights(walk(model, front, whole=whole), front).variables.items():
+    for layer, held in collect_weights(walk(model, api, whole=whole), api).variables.items():
         for name, variable in held.items():
             if id(variable) in trainable and f"{layer}/{name}" in saved:
                 found.setdefault(id(variable), (f"{layer}/{name}", variable))
@@ -87,10 +87,10 @@ def is_random(model: Any, network: Network) -> bool:
 
 
 def moved_statistics(model: Any, whole: Collection[str]) -> dict[str, np.ndarray]:
-    front = front_of(model)
-    held = collect_weights(walk(model, front, whole=whole), front).variables
+    api = keras_api_of(model)
+    held = collect_weights(walk(model, api, whole=whole), api).variables
     return {
-        f"moved/{layer}/{name}": front.to_numpy(variable)
+        f"moved/{layer}/{name}": api.to_numpy(variable)
         for layer, variables in held.items()
         for name, variable in variables.items()
         if "moving_" in name

@@ -8,8 +8,9 @@ import keras
 from keras import ops
 from keras.src import tree
 
+from ..tracing import Untraceable
 from .layers import RowsAsSteps, StepsAsRows
-from .nodes import Untraceable, is_symbolic
+from .nodes import is_symbolic
 from .running import Running
 
 __all__ = ["time_distributed", "unrolled"]

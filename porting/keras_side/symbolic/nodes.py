@@ -13,8 +13,7 @@ from keras.src.ops.node import Node
 from keras.src.ops.operation import Operation
 
 __all__ = [
-    "Made",
-    "Untraceable",
+    "FunctionOperation",
     "history",
     "is_symbolic",
     "node_of",
@@ -27,20 +26,6 @@ __all__ = [
 LIBRARIES = frozenset(
     {"keras", "tensorflow", "numpy", "jax", "torch", "porting", "contextlib", "functools", "optree", "tree", "inspect"}
 )
-
-
-class Untraceable(Exception):
-    """A layer's code does what no graph holds.
-
-    Attributes:
-        what: it does.
-        way_out: of this, beside a rule.
-    """
-
-    def __init__(self, what: str, way_out: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.way_out = way_out
 
 
 def is_symbolic(value: Any) -> bool:
@@ -82,7 +67,7 @@ def node_of(tensor: Any) -> Any:
     return found.operation._inbound_nodes[found.node_index]
 
 
-class Made(Operation):  # type: ignore[misc]
+class FunctionOperation(Operation):  # type: ignore[misc]
     """A function of sizes, constants and weights, such as ``arange(n)``; with tensors among its arguments' structures.
 
     Keras' own operations keep sizes as settings, where no node sees them.

@@ -14,9 +14,10 @@ from keras.src.backend.common import global_state
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
+from ..tracing import Untraceable
 from . import sized
 from .loops import unrolled
-from .nodes import Untraceable, is_library, tensors_in
+from .nodes import is_library, tensors_in
 from .running import Running
 
 __all__ = ["patched"]

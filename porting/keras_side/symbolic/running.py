@@ -11,8 +11,8 @@ import numpy as np
 from keras.src import backend, tree
 from keras.src.ops.numpy import Einsum
 
-from .nodes import Made, node_of, record
-from .sizes import Sizes, sizes_of
+from .nodes import FunctionOperation, node_of, record
+from .sizes import Sizes, said_of_sizes
 from .tables import Meeting, Tables, variables_in
 
 __all__ = ["Call", "Running"]
@@ -69,7 +69,7 @@ class Running(ABC):
 
     def meeting(self, operation: Any, rank: int, beside: Any) -> Meeting:
         """How a tensor of sizes meets others in an operation."""
-        return Meeting(rank, beside, spreads=sizes_of(type(operation).__name__) == "spread")
+        return Meeting(rank, beside, spreads=said_of_sizes(type(operation).__name__) == "spread")
 
     def product(self, beside: Any) -> Meeting:
         return Meeting(len(beside._shape), None, product=True)
@@ -105,7 +105,7 @@ class Running(ABC):
         def noted(value: Any) -> Any:
             if not (backend.is_tensor(value) or isinstance(value, np.ndarray)):
                 return value
-            operation = Made(_itself, tuple(value.shape), backend.standardize_dtype(value.dtype))
+            operation = FunctionOperation(_itself, tuple(value.shape), backend.standardize_dtype(value.dtype))
             self.own(operation)
             return record(operation, (value,), {}, operation.made)
 

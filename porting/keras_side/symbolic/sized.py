@@ -11,9 +11,10 @@ import numpy as np
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
+from ..tracing import Untraceable
 from . import rows
 from .layers import Shaped
-from .nodes import Made, Untraceable, node_of, record, tensors_in
+from .nodes import FunctionOperation, node_of, record, tensors_in
 from .running import Running
 from .sizes import same_size
 
@@ -119,7 +120,7 @@ def made(tracer: Running, function: Any, shape_of: Any, args: Any, kwargs: Any) 
     if not all(tracer.sizes.made_of_sizes(one) for one in tensors_in((args, kwargs))):
         raise Untraceable(f"calls {function.__name__} with values of the data", FIX_IT)
     shape, dtype = shape_of(*args, **kwargs)
-    operation = Made(function, shape, backend.standardize_dtype(dtype))
+    operation = FunctionOperation(function, shape, backend.standardize_dtype(dtype))
     tracer.own(operation)
     return record(operation, tuple(args), dict(kwargs), operation.made)
 
@@ -134,7 +135,7 @@ def arranged_weight(tracer: Running, function: Any, weight: Any, args: Any, kwar
         return function(weight, *args, **kwargs)
     with tracer.resting():
         shape = tuple(function(weight, *args, **kwargs).shape)
-    operation = Made(function, shape, weight.dtype)
+    operation = FunctionOperation(function, shape, weight.dtype)
     tracer.own(operation)
     return record(operation, (weight, *args), dict(kwargs), operation.made)
 
@@ -325,7 +326,7 @@ def item_of_weight(tracer: Running, variable: Any, key: Any) -> Any:
         elif not isinstance(part, int):
             raise Untraceable("picks places of a weight by a tensor", "use keras.ops.take")
     dtype = backend.standardize_dtype(variable.dtype)
-    operation = Made(lambda weight, key: backend.convert_to_tensor(weight)[key], tuple(shape), dtype)
+    operation = FunctionOperation(lambda weight, key: backend.convert_to_tensor(weight)[key], tuple(shape), dtype)
     tracer.own(operation)
     return record(operation, (variable, tuple(parts)), {}, operation.made)
 
@@ -335,7 +336,7 @@ def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
     parts = _parts(key, len(x._shape))
     if tracer.sizes.made_of_sizes(x) and tensors_in(parts):
         shape = tuple(None if isinstance(part, slice) else 1 for part in parts if not isinstance(part, int))
-        operation = Made(lambda value, key: value[key], shape, x.dtype)
+        operation = FunctionOperation(lambda value, key: value[key], shape, x.dtype)
         tracer.own(operation)
         return record(operation, (x, tuple(parts)), {}, operation.made)
     sizes = iter(range(len(x._shape)))

@@ -16,9 +16,10 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
 from ...layers import RULES
-from .nodes import Untraceable, history, is_library, node_of, record, tensors_in, user_line
+from ..tracing import Untraceable
+from .nodes import history, is_library, node_of, record, tensors_in, user_line
 
-__all__ = ["OpenSize", "SizeOf", "Sizes", "same_size", "sizes_of"]
+__all__ = ["OpenSize", "SizeOf", "Sizes", "same_size", "said_of_sizes"]
 
 # Without a rule: a mask that is put on a tensor.
 SAME_SIZES = frozenset({"WithMask"})
@@ -118,7 +119,7 @@ class Sizes:
         if not given or type(node.operation).__module__.partition(".")[0] not in ("keras", "porting"):
             return None
         first = given[0]
-        kept = sizes_of(name)
+        kept = said_of_sizes(name)
         if kept == "spread":
             return self._beside(given, len(tensor._shape), axis)
         if name == "Transpose":
@@ -227,7 +228,7 @@ class Sizes:
         return list(found.values())
 
 
-def sizes_of(name: str) -> str:
+def said_of_sizes(name: str) -> str:
     """What the rule of a layer or an operation says of sizes; see `Rule.sizes`."""
     if name in SAME_SIZES:
         return "kept"

@@ -13,11 +13,12 @@ import numpy as np
 from keras.src import tree
 
 from ...network import Array
+from ..tracing import Untraceable
 from .layers import Table
-from .nodes import Untraceable, history, is_symbolic, node_of, tensors_in
+from .nodes import history, is_symbolic, node_of, tensors_in
 from .sizes import SizeOf, Sizes
 
-__all__ = ["Made", "Meeting", "Tables"]
+__all__ = ["TensorOfSizes", "Meeting", "Tables"]
 
 # The lengths at which a table is compared with what the layer computes there, up to its own.
 PROBES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 127, 128, 129, 200, 255, 256, 257)
@@ -28,7 +29,7 @@ Key = tuple[Any, int]
 
 
 @dataclass(frozen=True)
-class Made:
+class TensorOfSizes:
     """What a tensor of sizes is.
 
     Attributes:
@@ -104,7 +105,7 @@ class Tables:
         is_open = [key is not None or (axes.batch and at == 0) for at, key in enumerate(axes.of)]
         return tuple(None if one else size for one, size in zip(is_open, array.shape)), array.dtype.name
 
-    def make(self, tensor: Any, meets: Meeting) -> Made:
+    def make(self, tensor: Any, meets: Meeting) -> TensorOfSizes:
         """What stands for a tensor of sizes where it meets others."""
         keys = self._keys(tensor)
         axes = self._axes(tensor, keys)
@@ -140,7 +141,7 @@ class Tables:
         except Exception:  # whatever Keras says to sizes that do not fit
             return None
 
-    def _fixed(self, tensor: Any, variables: Sequence[Any], meets: Meeting) -> Made:
+    def _fixed(self, tensor: Any, variables: Sequence[Any], meets: Meeting) -> TensorOfSizes:
         """An array, a weight, or the numbers of a weight arranged otherwise, for every row of a tensor beside it."""
         array = self._at(tensor, {}, 1)
         for variable in variables:
@@ -150,15 +151,15 @@ class Tables:
             axes, _ = found
             as_it_is = axes == tuple(range(len(axes))) and array.size == int(np.prod(variable.shape))
             if as_it_is and (tuple(variable.shape) == array.shape or meets.spreads_to(variable, array)):
-                return Made(variable)
+                return TensorOfSizes(variable)
             if meets.product and axes == (1, 0) and array.shape == tuple(variable.shape)[::-1]:
-                return Made(variable, turned=True)
+                return TensorOfSizes(variable, turned=True)
             if meets.beside is not None and meets.rank is not None and array.ndim <= meets.rank:
                 batched = array.ndim == meets.rank and array.shape[0] == 1
                 own = array[0] if batched else array
                 if own.ndim < meets.rank:
                     return self._table(tensor, own, [], batched, meets, variables)
-        return Made(array)
+        return TensorOfSizes(array)
 
     # ---- how a tensor goes by its sizes
 
@@ -230,7 +231,7 @@ class Tables:
                 return kinds
         return None
 
-    def _by_size(self, tensor: Any, keys: Sequence[Key], axes: _Axes, longest: int, meets: Meeting) -> Made:
+    def _by_size(self, tensor: Any, keys: Sequence[Key], axes: _Axes, longest: int, meets: Meeting) -> TensorOfSizes:
         """A table of what the layer makes at every length."""
         if len(keys) != 1 or len(_open(axes)) > 1:
             raise Untraceable("makes numbers of several sizes that no table holds")
@@ -268,7 +269,7 @@ class Tables:
         meets: Meeting,
         variables: Sequence[Any],
         dropped: int = 0,
-    ) -> Made:
+    ) -> TensorOfSizes:
         own = whole.ndim - dropped + batched
         rank = own if meets.rank is None else max(meets.rank, own)
         if not batched and own == rank:
@@ -282,7 +283,7 @@ class Tables:
         described: list[Any] = [[at, reads.index(key), key[1], kind, 0] for at, key, kind in places]
         held = self._held(tensor, variables, whole, described)
         first = [self.sizes.read_by(tensor)[0][0]] if meets.beside is None else [meets.beside]
-        return Made(table=Table(*held, described, ones), reads=tuple(tensors or first))
+        return TensorOfSizes(table=Table(*held, described, ones), reads=tuple(tensors or first))
 
     def _held(
         self, tensor: Any, variables: Sequence[Any], whole: Array, places: list[Any]

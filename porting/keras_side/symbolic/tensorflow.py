@@ -13,8 +13,9 @@ from keras.src import ops as kops
 from tensorflow.python.util import dispatch, tf_export
 
 from ..tensorflow_functions import FUNCTIONS
+from ..tracing import Untraceable
 from . import sized
-from .nodes import Made, Untraceable, record, tensors_in
+from .nodes import FunctionOperation, record, tensors_in
 from .running import Running
 
 __all__ = ["dispatched"]
@@ -218,7 +219,7 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
 
 def _of_sizes(tracer: Running, function: Function, args: Any, kwargs: Any) -> Any:
     """Any function of sizes, constants and weights: what it makes is computed, whatever it does."""
-    operation = Made(function, (), "float32")
+    operation = FunctionOperation(function, (), "float32")
     tracer.own(operation)
     found = record(operation, tuple(args), dict(kwargs), operation.made)
     found._shape, found._dtype = tracer.tables.described(found)

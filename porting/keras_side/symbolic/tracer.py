@@ -11,27 +11,17 @@ from keras.src import backend, tree
 from keras.src.backend.common.keras_tensor import KerasTensor
 
 from ...layers import RULES
+from ..tracing import Untraceable
 from .layers import WithMask
 from .loops import time_distributed
-from .nodes import Untraceable, history, is_symbolic, node_of, tensors_in, user_line
+from .nodes import history, is_symbolic, node_of, tensors_in, user_line
 from .patches import patched
 from .running import Call, Running
 
-__all__ = ["Trace", "Tracer"]
+__all__ = ["Tracer"]
 
 # Layers that do nothing at inference.
 ONLY_IN_TRAINING = frozenset(name for name, rule in RULES.items() if rule.only_in_training)
-
-
-class Trace:
-    """What a layer's code was found to do.
-
-    Attributes:
-        outputs: what it returns, flat: symbolic tensors, and arrays that do not depend on its inputs.
-    """
-
-    def __init__(self, outputs: list[Any]) -> None:
-        self.outputs = outputs
 
 
 class Tracer(Running):
@@ -41,16 +31,14 @@ class Tracer(Running):
         unfolds: whether a layer is to be unfolded.
     """
 
-    Untraceable = Untraceable
-
     def __init__(self, unfolds: Callable[[Any], bool], longest: int) -> None:
         super().__init__(longest)
         self.unfolds = unfolds
         self._as_trained: dict[int, Any] = {}
         self._training: list[Any] = []
 
-    def trace(self, layer: Any, args: Any, kwargs: Any) -> Trace:
-        """Run a layer's code.
+    def trace(self, layer: Any, args: Any, kwargs: Any) -> list[Any]:
+        """What a layer's code returns, flat: symbolic tensors, and arrays that do not depend on its inputs.
 
         Raises:
             Untraceable: what it does cannot be said by operations; with the line that does it.
@@ -58,7 +46,7 @@ class Tracer(Running):
         outputs = self._run(layer, args, kwargs, training=False)
         if any(self._takes_training(one) for one in layer._flatten_layers() if self.unfolds(one)):
             outputs = self._as_in_training(layer, args, kwargs, outputs)
-        return Trace(outputs)
+        return outputs
 
     def _run(self, layer: Any, args: Any, kwargs: Any, training: bool) -> list[Any]:
         masks = [(one, backend.get_keras_mask(one)) for one in tensors_in((args, kwargs))]

@@ -20,7 +20,7 @@ from ..runtime.blobs import axes_of
 from ..slots import blob_array
 from ..values import Wire, canonical
 
-__all__ = ["Derivative", "Head", "Reader", "head_sinks", "learning_heads", "no_derivative", "outputs_at"]
+__all__ = ["Derivative", "Head", "HeadLoss", "head_sinks", "learning_heads", "no_derivative", "outputs_at"]
 
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
@@ -103,13 +103,13 @@ def no_derivative(output: Array, mask: Optional[Array]) -> None:
     """Of an output that is only looked at."""
 
 
-class Reader(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]
+class HeadLoss(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]
     """What NeoML calls for a head's loss: Σ output · derivative, whose gradient is the derivative.
 
     NeoML pickles it into an archive: as a number, under which the loaded net finds the same reader.
     """
 
-    living: ClassVar[weakref.WeakValueDictionary[int, Reader]] = weakref.WeakValueDictionary()
+    living: ClassVar[weakref.WeakValueDictionary[int, HeadLoss]] = weakref.WeakValueDictionary()
     numbers = itertools.count()
 
     def __init__(self, head: Head) -> None:
@@ -148,5 +148,5 @@ class Reader(neoml.Dnn.CustomLossCalculatorBase):  # type: ignore[misc]
         return axes_of(blob, wire.layout), mask
 
 
-def _reader(number: int) -> Reader:
-    return Reader.living[number]
+def _reader(number: int) -> HeadLoss:
+    return HeadLoss.living[number]

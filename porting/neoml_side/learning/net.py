@@ -40,7 +40,7 @@ from ..slots import Parameter
 from ..values import Wire, canonical
 from .descent import RATE, gradient_of
 from .evaluating import EvaluatingNet
-from .loss_bridge import Derivative, Head, Reader, head_sinks, learning_heads, no_derivative, outputs_at
+from .loss_bridge import Derivative, Head, HeadLoss, head_sinks, learning_heads, no_derivative, outputs_at
 from .parameter_layout import Filling, Place, Whole, find_packings, held, slots_of, with_turned
 from .refusals import check_statistics, tables_of_computed_ids, without_gradient
 from .solvers import LARGEST, Method, SolverState, method_of, put_in
@@ -292,8 +292,8 @@ class LearningNet:
         self._method = None
         self._dnn.solver = neoml.Dnn.SimpleGradient(self.math_engine, learning_rate=RATE, moment_decay_rate=0.0)
 
-    def _loss(self, number: int, head: Head) -> Reader:
-        reader = Reader(head)
+    def _loss(self, number: int, head: Head) -> HeadLoss:
+        reader = HeadLoss(head)
         port = head.wire.port
         output = (self.layers[port.node.name], port.output)
         if head.wire.mask is not None:

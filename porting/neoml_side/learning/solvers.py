@@ -31,7 +31,7 @@ from ...network import Array
 from ...training.optimizers import SCALE, SGD, Adam, Optimizer, State
 from ...training.parameters import Theta
 from ..graph import Node
-from ..runtime.archive_format import Reader, blob_record, counted, find_once, short, text
+from ..runtime.archive_format import ArchiveReader, blob_record, counted, find_once, short, text
 from .parameter_layout import Filling
 
 __all__ = ["LARGEST", "Method", "SolverState", "method_of", "put_in"]
@@ -246,7 +246,7 @@ def _parts_of(live: Iterable[Live]) -> list[tuple[str, str, tuple[str, str]]]:
 def _histories(checkpoint: bytes, method: Method) -> dict[str, list[Array]]:
     """What the solver at the end of a checkpoint remembers, by layer."""
     record = text(method.solver) + VERSIONS[method.solver]
-    reader = Reader(checkpoint, find_once(checkpoint, record, f"the solver {method.solver}") + len(record))
+    reader = ArchiveReader(checkpoint, find_once(checkpoint, record, f"the solver {method.solver}") + len(record))
     for _ in range(reader.integer()):
         reader.text()
         reader.integer()

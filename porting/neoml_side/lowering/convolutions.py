@@ -23,7 +23,7 @@ from ..values import Wire
 from . import base
 from .images import pad, spatial
 
-__all__ = ["ConvolutionOperations", "Slot"]
+__all__ = ["ConvolutionOperations", "KernelLayout"]
 
 Sizes = Sequence[int]
 Group = Optional[tuple[int, int]]
@@ -32,7 +32,7 @@ PLANE = 2
 
 
 @dataclass(frozen=True)
-class Slot:
+class KernelLayout:
     """How a kernel lies in a NeoML layer.
 
     Attributes:
@@ -165,9 +165,9 @@ class ConvolutionOperations(base.Part):
                 padding_size=plane(padding, 0),
                 dilation_size=plane(dilation, 1),
                 is_zero_free_term=bias is None,
-                parameters={"filter": Slot(layout, part).of(kernel), **biased},
+                parameters={"filter": KernelLayout(layout, part).of(kernel), **biased},
             )
-        slot = Slot(layout, part, tuple(dilation))
+        slot = KernelLayout(layout, part, tuple(dilation))
         self._refuse_zeros(slot, "a dilated 3-D convolution")
         return self.graph.add(
             "Conv3D",
@@ -202,7 +202,7 @@ class ConvolutionOperations(base.Part):
             made.append(self._convolve(own, kernel, bias, part, strides, padding, dilation))
         return self.graph.add("ConcatChannels", *made)
 
-    def _refuse_zeros(self, slot: Slot, what: str) -> None:
+    def _refuse_zeros(self, slot: KernelLayout, what: str) -> None:
         if self.in_training and slot.has_zeros:
             raise Refusal(f"{what} is built with zeros in its kernel, which NeoML would train", "train it in Keras")
 
@@ -232,7 +232,7 @@ class ConvolutionOperations(base.Part):
         """Each channel with filters of its own, one after another in the kernel's last two axes together."""
         window, filters = kernel.shape[:-2], int(np.prod(kernel.shape[-2:]))
         image, native, shape = self._prepared(x, window, strides, padding, dilation)
-        slot = Slot(WINDOW[: len(window)] + "C", spread=tuple(dilation), merged=True)
+        slot = KernelLayout(WINDOW[: len(window)] + "C", spread=tuple(dilation), merged=True)
         self._refuse_zeros(slot, "a dilated depthwise convolution")
         parameters = {"filter": slot.of(kernel)}
         if bias is not None:
@@ -296,7 +296,9 @@ class ConvolutionOperations(base.Part):
         axes, filters = len(strides), kernel.shape[-2]
         flat = axes <= PLANE
         natively_dilated = flat and not any(grown)
-        slot = Slot(WINDOW[:axes] + "CB", spread=() if natively_dilated else tuple(dilation), grown=tuple(grown))
+        slot = KernelLayout(
+            WINDOW[:axes] + "CB", spread=() if natively_dilated else tuple(dilation), grown=tuple(grown)
+        )
         self._refuse_zeros(slot, "a transposed convolution of this window, stride and dilation")
         size = slot._window(kernel.shape[:-2])
         settings: dict[str, Any] = {}

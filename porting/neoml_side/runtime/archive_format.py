@@ -72,7 +72,7 @@ def back_link(name: str, size: int, source: Port, initial: Sequence[bytes]) -> b
 
 
 @dataclass
-class Reader:
+class ArchiveReader:
     """Reads an archive's fields from a position on."""
 
     archive: bytes

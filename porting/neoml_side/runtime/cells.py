@@ -37,7 +37,7 @@ from .archive_format import (
     PLACEHOLDER,
     RECURRENT,
     SLOTS,
-    Reader,
+    ArchiveReader,
     back_link,
     counted,
     find_once,
@@ -69,7 +69,7 @@ def _with_cell(archive: bytes, name: str, body: CellBody, math_engine: Any) -> b
     """The archive with one placeholder replaced. What its base says stays: name, inputs, whether it learns."""
     placeholder = head(PLACEHOLDER, 2)
     start = find_once(archive, placeholder + text(name), f"the placeholder of cell {name!r}")
-    reader = Reader(archive, start + len(placeholder))
+    reader = ArchiveReader(archive, start + len(placeholder))
     reader.base()
     kept = archive[start + len(placeholder) : reader.at]
     return b"".join((archive[:start], head(RECURRENT, 2), kept, _body_record(body, math_engine), archive[reader.at :]))
@@ -107,7 +107,7 @@ def _inner_layers(body: CellBody, math_engine: Any) -> tuple[int, bytes]:
     nodes = sorted(graph.needed(), key=lambda node: node.kind != "Source")
     dnn = neoml.Dnn.Dnn(math_engine)
     make_layers(graph, nodes, dnn, math_engine)
-    reader = Reader(stored(dnn), 2 * 4)
+    reader = ArchiveReader(stored(dnn), 2 * 4)
     count = reader.integer()
     for node in nodes:
         if node.kind == "Source":
@@ -116,7 +116,7 @@ def _inner_layers(body: CellBody, math_engine: Any) -> tuple[int, bytes]:
     return count, reader.archive[reader.at : -1]
 
 
-def _skip_source(reader: Reader, expected: str) -> None:
+def _skip_source(reader: ArchiveReader, expected: str) -> None:
     class_name = reader.text()
     reader.short()
     reader.short()
@@ -164,7 +164,7 @@ def _cell_blobs(archive: bytes, node: Node) -> dict[tuple[str, str], tuple[Array
         at = archive.find(begin + text(inner.name), start)
         if at < 0:
             raise AssertionError(f"layer {inner.name!r} of cell {node.name!r} is not in the stored net")
-        reader = Reader(archive, at + len(begin))
+        reader = ArchiveReader(archive, at + len(begin))
         _, count = reader.base_before_blobs()
         ends = [(reader.blob(), reader.at) for _ in range(count)]
         found.update(((inner.name, slot), end) for slot, end in zip(SLOTS, ends) if slot in inner.parameters)

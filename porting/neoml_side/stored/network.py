@@ -17,7 +17,15 @@ from ...archive.array_files import read_arrays, write_arrays
 from ...archive.checks import check_numbers, check_sketch, sound_network
 from ...archive.folder import open_plain
 from ...archive.limits import Limits, bad_archive
-from ...archive.sketch import Slot, describe_sketch, in_order, sketch_of, slots, with_digests, with_member_names
+from ...archive.sketch import (
+    ArrayPlace,
+    array_places,
+    describe_sketch,
+    in_order,
+    sketch_of,
+    with_digests,
+    with_member_names,
+)
 from ...errors import Problem
 from ...network import Network, TensorRef
 
@@ -71,8 +79,8 @@ def write_stored(path: Path, network: Network, kept: Iterable[TensorRef], limits
     problems = [*check_stored_network(sketch, wanted, limits), *check_numbers(ordered)]
     if problems:
         raise bad_archive(problems)
-    records = [slot.array for slot in in_one_file(sketch)]
-    return with_digests(sketch, write_arrays(path, records, [slot.array for slot in slots(ordered)]))
+    records = [place.array for place in in_one_file(sketch)]
+    return with_digests(sketch, write_arrays(path, records, [place.array for place in array_places(ordered)]))
 
 
 def read_stored(path: Path, sketch: Network, limits: Limits) -> Network:
@@ -88,11 +96,11 @@ def read_stored(path: Path, sketch: Network, limits: Limits) -> Network:
     return sound_network(sketch, arrays, problems)
 
 
-def in_one_file(sketch: Network) -> Sequence[Slot]:
+def in_one_file(sketch: Network) -> Sequence[ArrayPlace]:
     """The arrays of a sketch, those of ``weights.npz`` and ``references.npz`` under these names in one file."""
     return [
-        replace(slot, array=replace(slot.array, member=f"{Path(slot.file).stem}/{slot.array.member}"))
-        for slot in slots(sketch)
+        replace(place, array=replace(place.array, member=f"{Path(place.file).stem}/{place.array.member}"))
+        for place in array_places(sketch)
     ]
 
 
