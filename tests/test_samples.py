@@ -7,7 +7,7 @@ import pytest
 
 from porting.keras_side.hard_texts import SPACES, STRANGE_WORDS, hard_texts
 from porting.keras_side.needs import Need, find_needs
-from porting.keras_side.samples import ROW_KINDS, make_inputs, make_texts, name_samples, stretched
+from porting.keras_side.samples import ROW_KINDS, SPAN_KINDS, make_inputs, make_texts, name_samples, stretched
 from porting.network import Call, Constant, Input, Layer, TensorRef
 
 IDS = Input("ids", (None, None), "int32")
@@ -226,7 +226,15 @@ def test_rows_are_positive_negative_zero_large_and_tiny():
 )
 def test_numbers_are_those_that_the_first_layer_expects(layer, low, high):
     values = made(needs_of([X], (layer, [X.ref]))[0], batch=33)
-    assert (values.min(), values.max()) == pytest.approx((low, high))
+    usual = values[np.arange(33) % len(SPAN_KINDS) < 5]
+    assert (usual.min(), usual.max()) == pytest.approx((low, high))
+
+
+def test_pixels_are_also_negative_tiny_and_too_large():
+    layer = Layer("r", "Rescaling", {"scale": 1 / 255, "offset": 0.0})
+    rows = made(needs_of([X], (layer, [X.ref]))[0], batch=len(SPAN_KINDS))
+    assert [len(rows[where]) for where in ((rows < 0).all(axis=1), (rows > 255).any(axis=1))] == [1, 1]
+    assert ((np.abs(rows).max(axis=1) < 0.01) & (rows != 0).all(axis=1)).sum() == 1
 
 
 def test_numbers_have_the_statistics_of_a_normalization():
@@ -234,7 +242,11 @@ def test_numbers_have_the_statistics_of_a_normalization():
         "n", "Normalization", {}, {"mean": np.array([[0.0, 50.0, 0.0, -900.0]]), "variance": np.full((1, 4), 4.0)}
     )
     values = made(needs_of([X], (layer, [X.ref]))[0], batch=33)
-    np.testing.assert_allclose(values.mean(axis=0), [0, 50, 0, -900], atol=8)
+    kinds = np.arange(33) % len(ROW_KINDS)
+    np.testing.assert_allclose(values[kinds < 3].mean(axis=0), [0, 50, 0, -900], atol=8)
+    assert (values[kinds == 3] > 0).all()
+    assert (values[kinds == 4] < 0).all()
+    assert np.abs(values[(kinds == 5) | (kinds == 7)]).max() < 0.01
 
 
 def test_texts_hold_every_hard_thing():

@@ -1,8 +1,9 @@
 """Inputs chosen to expose faults: what a port gets wrong must show in the references.
 
 Where anything masks, a batch holds rows padded on the right, on the left, with holes, and all through. Ids include
-0 and the largest. Rows of numbers are positive, negative, zero, large and tiny. Texts are enumerated (`hard_texts`).
-All are made from a fixed seed. A user's own samples are read here, and stretched to other sizes.
+0 and the largest. Rows of numbers are positive, negative, zero, large and tiny, where pixels are expected too. Texts
+are enumerated (`hard_texts`). All are made from a fixed seed. A user's own samples are read here, and stretched to
+other sizes.
 """
 
 from __future__ import annotations
@@ -28,16 +29,29 @@ TEXT_WORDS = 9
 PADDINGS = ("none", "right", "left", "holes", "full")
 # How gentle inputs are made: as hard as can be; no row masked all through; small and positive besides.
 GENTLENESS = ("hard", "no full padding", "small and positive")
-# What is made of rows of numbers, one after the other.
-ROW_KINDS: tuple[Callable[[Array], Array], ...] = (
-    lambda row: row,
-    lambda row: 3.0 * row,
-    lambda row: 0.3 * row,
-    lambda row: 0.1 + np.abs(row),
-    lambda row: -0.1 - np.abs(row),
-    np.zeros_like,
-    lambda row: 20.0 * row,
-    lambda row: 1e-3 * row,
+# What is made of rows of numbers, one after the other: from numbers about 0, and what brings these to where a
+# Normalization expects them. Zeros and tiny numbers come as they are, and so does a sign.
+Scale = Callable[[Array], Array]
+ROW_KINDS: tuple[Callable[[Array, Scale], Array], ...] = (
+    lambda row, scale: scale(row),
+    lambda row, scale: scale(3.0 * row),
+    lambda row, scale: scale(0.3 * row),
+    lambda row, scale: 0.1 + np.abs(scale(row)),
+    lambda row, scale: -0.1 - np.abs(scale(row)),
+    lambda row, scale: np.zeros_like(row),
+    lambda row, scale: scale(20.0 * row),
+    lambda row, scale: 1e-3 * row,
+)
+# The same for numbers of a span, such as pixels', from numbers between 0 and 1; some are outside of it.
+SPAN_KINDS: tuple[Callable[[Array, Scale], Array], ...] = (
+    lambda row, scale: scale(row),
+    lambda row, scale: np.round(scale(row)),
+    lambda row, scale: scale((row < 0.5).astype(row.dtype)),
+    lambda row, scale: scale(np.zeros_like(row)),
+    lambda row, scale: scale(0.4 + row / 10),
+    lambda row, scale: -0.1 - np.abs(scale(row)),
+    lambda row, scale: scale(3.0 * row),
+    lambda row, scale: 1e-3 * row,
 )
 
 
@@ -104,8 +118,11 @@ def _values(
         low, high = need.span or (0, 256 if dtype == np.uint8 else 5)
         return generator.integers(int(max(low, np.iinfo(dtype).min)), int(high) + (need.span is not None), shape)
     if need.span is not None:
-        return _in_span(need.span, shape, gentleness, generator)
-    return _numbers(shape, gentleness, seed, generator) * need.deviation + need.mean
+        low, high = need.span
+        parts = generator.random(shape)
+        return _rows(SPAN_KINDS, parts, lambda row: low + row * (high - low), gentleness, seed)
+    numbers = _numbers(shape, gentleness, generator)
+    return _rows(ROW_KINDS, numbers, lambda row: row * need.deviation + need.mean, gentleness, seed)
 
 
 def _other_than_padding(need: Need, values: Array, dtype: Any) -> Array:
@@ -147,35 +164,22 @@ def _fit(kept: Array, rank: int) -> Array:
     return kept[:, 0] if rank == 1 else kept.reshape(*kept.shape, *[1] * (rank - 2))
 
 
-def _numbers(shape: tuple[int, ...], gentleness: int, seed: int, generator: np.random.Generator) -> Array:
-    """Numbers about 0, each row of the next of `ROW_KINDS`, with zeros and a few large ones among them."""
+def _numbers(shape: tuple[int, ...], gentleness: int, generator: np.random.Generator) -> Array:
+    """Numbers about 0, with zeros and a few large ones among them."""
     if gentleness >= 2:
         return generator.uniform(0.1, 1.0, shape)
     values = generator.standard_normal(shape)
     values[generator.random(shape) < 0.1] = 0.0
-    values = np.where(generator.random(shape) < 0.02, values * 5, values)
-    for row in range(shape[0]):
-        values[row] = ROW_KINDS[(row + seed) % len(ROW_KINDS)](values[row])
-    return values
+    return np.where(generator.random(shape) < 0.02, values * 5, values)
 
 
-def _in_span(
-    span: tuple[float, float], shape: tuple[int, ...], gentleness: int, generator: np.random.Generator
+def _rows(
+    kinds: Sequence[Callable[[Array, Scale], Array]], values: Array, scale: Scale, gentleness: int, seed: int
 ) -> Array:
-    """Numbers of a span; rows of it all, of whole numbers, of its two ends, of one end, and of a narrow part."""
-    low, high = span
-    parts = generator.random(shape)
-    for row in range(shape[0] if gentleness < 2 else 0):
-        kind = row % 5
-        if kind == 2:
-            parts[row] = parts[row] < 0.5
-        elif kind == 3:
-            parts[row] = 0.0
-        elif kind == 4:
-            parts[row] = 0.4 + parts[row] / 10
-    values = low + parts * (high - low)
-    values[1::5] = np.round(values[1::5])
-    return values
+    """Each row of the next kind; of the first alone where inputs are gentle."""
+    count = len(kinds) if gentleness < 2 else 1
+    made = [kinds[(row + seed) % count](one, scale) for row, one in enumerate(values)]
+    return np.array(made).reshape(values.shape)
 
 
 def _texts(need: Need, shape: tuple[int, ...], gentleness: int, generator: np.random.Generator) -> Array:
