@@ -16,6 +16,7 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Case, TensorRef
 from .graph import CallGraph, refs_of
 from .keras_api import KerasApi
+from .keras_faults import KerasFaultError
 from .layers import parts_of
 from .needs import Need
 from .noise import Variables, with_noise
@@ -414,6 +415,8 @@ class Recorder:
 
     def _does_not_run(self) -> Problem:
         error = self.errors[-1] if self.errors else None
+        if isinstance(error, KerasFaultError):
+            return error.problem
         what = f"runs at none of the sizes tried: {_reason(error)}"
         return Problem(f"model {self.model.name!r}", what, "declare the input shapes that it needs, or give samples=…")
 

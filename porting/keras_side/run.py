@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..errors import Mismatch, Problem
 from ..network import Array, Case, TensorRef, tensors_in
 from .graph import CallGraph, Step, refs_of
 from .keras_api import KerasApi
+from .keras_faults import check_answer, check_question
 
 __all__ = ["MaskLostError", "Progress", "UnsteadyError", "Unmasked", "check_outputs", "record", "run_model", "run_step"]
 
@@ -95,47 +96,17 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> list
         RuntimeError: Keras answers something that is not to be trusted.
         Exception: whatever Keras raises.
     """
-    _check_steps(step, values, api)
+    check_question(step, values, api)
     keywords = _fill(step.kwargs, values)
     if api.takes_training(step.operation):
         keywords["training"] = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras said it when the model was made
         made = api.flatten(api.call(step.operation, _fill(step.args, values), keywords))
-    _check_window(step, values, made[0], api)
-    _check_sum(step, values, made[0], api)
+    check_answer(step, values, made[0], api)
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
     return made
-
-
-def _check_steps(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> None:
-    """Refuse inputs too short for TensorFlow: it answers with foreign memory or, over oneDNN, dies of dividing by 0."""
-    layer, given = step.operation, step.args[0] if step.args else None
-    kind = api.class_name(layer).rpartition(".")[2]
-    if not isinstance(given, TensorRef) or not kind.startswith(("AdaptiveMax", "STFTSpectrogram")):
-        return
-    shape = tuple(values[given].shape)
-    sizes = shape[2:] if layer.data_format == "channels_first" else shape[1:-1] or shape[1:]
-    if kind.startswith("STFT"):
-        wanted = [layer.frame_length] if layer.padding == "valid" else []
-        short = [size < want for size, want in zip(sizes, wanted)]
-    else:
-        output = layer.output_size
-        wanted = list(output) if isinstance(output, (tuple, list)) else [output] * len(sizes)
-        short = [size == 1 < (want or 1) for size, want in zip(sizes, wanted)]
-    if any(short):
-        raise RuntimeError(f"{step.call.name} needs more than {sizes} steps for its {wanted}")
-
-
-def _check_window(step: Step, values: Mapping[TensorRef, Any], made: Any, api: KerasApi) -> None:
-    """Refuse what TensorFlow answers to a window longer than its input: uninitialised memory, not always an error."""
-    layer, given = step.operation, step.args[0] if step.args else None
-    windowed = api.is_builtin(layer) and (hasattr(layer, "kernel_size") or hasattr(layer, "pool_size"))
-    if windowed and not hasattr(layer, "cell") and isinstance(given, TensorRef):
-        expected = api.shape_made(layer, values[given])
-        if expected != tuple(made.shape):
-            raise RuntimeError(f"{step.call.name} gives the shape {tuple(made.shape)}, it should be {expected}")
 
 
 def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> None:
@@ -152,51 +123,6 @@ def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], api: KerasApi)
         )
         if by_chance and len(sizes) > 1:
             raise RuntimeError(f"{step.call.name} is given the sizes {sorted(sizes)}, of which 1 is broadcast")
-
-
-def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, api: KerasApi) -> None:
-    """Refuse the sums that Keras 3 over TensorFlow takes for another sum, see `_taken_for_bias`."""
-    if api.dialect != 3 or api.versions()["backend"] != "tensorflow":
-        return
-    layer, shape = step.operation, tuple(made.shape)
-    if getattr(layer, "data_format", None) == "channels_first" and getattr(layer, "bias", None) is not None:
-        terms = [shape, (1, *tuple(layer.bias.shape), *[1] * (len(shape) - 2))]
-    elif type(layer).__name__ in {"Add", "Average"}:
-        terms = list(_shapes((step.args, tuple(step.kwargs.values())), values))
-    else:
-        return
-    rank = max(map(len, terms), default=0)
-    # A layer keeps the batch in front, an operation lines up the last axes.
-    front_axes = 1 if api.is_layer(layer) else 0
-    spread = [(*one[:front_axes], *[1] * (rank - len(one)), *one[front_axes:]) for one in terms]
-    if any(_taken_for_bias(shape, one) for one in spread[1:]):
-        raise RuntimeError(
-            f"Keras over TensorFlow adds {step.call.name}'s terms of shapes {spread} along another axis than it says, "
-            "since two sizes are equal: use data_format='channels_last', or other sizes"
-        )
-
-
-def _shapes(structure: Any, values: Mapping[TensorRef, Any]) -> Iterator[tuple[int, ...]]:
-    """The shapes of the tensors and arrays among a call's arguments."""
-    if isinstance(structure, TensorRef):
-        yield tuple(values[structure].shape)
-    elif isinstance(structure, (list, tuple)):
-        for part in structure:
-            yield from _shapes(part, values)
-    elif hasattr(structure, "shape"):
-        yield tuple(structure.shape)
-
-
-def _taken_for_bias(shape: tuple[int, ...], term: tuple[int, ...]) -> bool:
-    """Whether ``keras.ops.add`` mistakes a summand for a bias of another axis.
-
-    A term with one size above 1 is handed to ``tf.nn.bias_add`` where that size is the tensor's last, or its second,
-    wherever the term has it (`add` in keras/src/backend/tensorflow/numpy.py, Keras 3.15).
-    """
-    long = [axis for axis, size in enumerate(term) if size > 1]
-    if len(long) != 1 or len(shape) < 2 or term[long[0]] not in (shape[1], shape[-1]):
-        return False
-    return bool(long[0] != (len(shape) - 1 if shape[-1] == term[long[0]] else 1))
 
 
 def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
