@@ -52,6 +52,8 @@ ENVIRONMENTS = {
 # Tests that run in environments of their own.
 ELSEWHERE = ("keras_side", "hub", "notebooks", "browser")
 CLUSTER = ("corpus/test_faults.py", "corpus/test_memory.py")
+# Examples whose Keras side needs keras-hub.
+IN_HUB = ("bert",)
 # Tests run on every core.
 SPREAD = ["-n", "auto", "--dist", "worksteal"]
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -324,10 +326,10 @@ def examples(session: nox.Session) -> None:
 
     What NeoML has tuned goes back to Keras at the end.
     """
-    keras, neoml = environment(session, "keras"), environment(session, "neoml")
-    for script in sorted((ROOT / "scripts").glob("*_keras.py")):
-        run(session, keras, str(script))
-        run(session, neoml, str(script).replace("_keras.py", "_neoml.py"))
-    for script in sorted((ROOT / "scripts").glob("*_back.py")):
-        run(session, neoml, str(script).replace("_back.py", "_neoml.py"))
-        run(session, keras, str(script))
+    keras, hub, neoml = (environment(session, name) for name in ("keras", "hub", "neoml"))
+    for end in ("_keras.py", "_back.py"):
+        for script in sorted((ROOT / "scripts").glob(f"*{end}")):
+            name = script.name[: -len(end)]
+            sides = [(hub if name in IN_HUB else keras, script), (neoml, script.with_name(f"{name}_neoml.py"))]
+            for python, one in sides if end == "_keras.py" else sides[::-1]:
+                run(session, python, str(one))

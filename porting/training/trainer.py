@@ -277,9 +277,12 @@ class Trainer:
         return {**self.network.weights(), **now}
 
     def moved(self) -> dict[str, float]:
-        """By weight, how far its number that moved furthest has moved since the run began; 0 for the frozen."""
+        """By weight, how far its number that moved furthest has moved since the run began; 0 for the frozen.
+
+        Tables of texts, such as a vocabulary, are left out.
+        """
         arrays = self.learner.theta.arrays
-        found = dict.fromkeys(self.network.weights(), 0.0)
+        found = {name: 0.0 for name, array in self.network.weights().items() if array.dtype.kind == "f"}
         found.update((name, float(np.abs(arrays[name] - array).max(initial=0))) for name, array in self.before.items())
         return found
 

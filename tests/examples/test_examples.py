@@ -30,6 +30,7 @@ SAID = {
 TUNED = {
     "tied_tuning": ["next words right: 6.8% before", "the stored net predicts the same: True"],
     "encoder": ["width_2/kernel", "held-out texts right: "],
+    "bert": ["bert/segment_embedding/embeddings", "70.4% with the BERT frozen"],
     "digits": ["digits named right: ", "the code's variance after, of 32 directions"],
 }
 

@@ -24,7 +24,7 @@ class Backbone:
         settings: what the class is given; a part of its own is a `Backbone` too.
         side: of the square image that it takes.
         length: the only one that it takes.
-        refused: a piece of the refusal by engine, where an engine cannot hold it; or by ``save``.
+        refused: a piece of the refusal by engine, where an engine cannot hold it.
         longest: how many steps tables have that are made of sizes alone.
     """
 
@@ -253,7 +253,6 @@ BACKBONES: Mapping[str, Backbone] = {
             "window_size": 2,
             "patch_size": 2,
         },
-        refused={"save": "SwinTransformerStage 'stage_0': cannot be unfolded"},
     ),
     "bert_classifier": Backbone("BertTextClassifier", {"backbone": transformer("BertBackbone"), "num_classes": 3}),
     "roberta_classifier": Backbone(

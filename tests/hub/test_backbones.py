@@ -22,7 +22,7 @@ WARNINGS = "softmax over axis", "unbuilt state"
 pytestmark = [pytest.mark.filterwarnings(f"ignore:[\\s\\S]*{words}:UserWarning") for words in WARNINGS]
 
 
-@pytest.fixture(params=[name for name, one in BACKBONES.items() if "save" not in one.refused], scope="module")
+@pytest.fixture(params=BACKBONES, scope="module")
 def saved(request: Any, tmp_path_factory: Any) -> tuple[Backbone, Any, Path]:
     """A backbone, its Keras model, and where it is saved."""
     one = BACKBONES[request.param]
@@ -48,13 +48,6 @@ def test_a_backbone_is_exact_or_refused_by_name(saved: tuple[Backbone, Any, Path
     assert report.ok, report
     for inputs in one.inputs(model):
         _compare(net, model, inputs)
-
-
-@pytest.mark.parametrize("name", [name for name, one in BACKBONES.items() if "save" in one.refused])
-def test_what_cannot_be_saved_is_refused_by_name(name: str, tmp_path: Path) -> None:
-    one = BACKBONES[name]
-    with pytest.raises(Unsupported, match=one.refused["save"]):
-        porting.save(one.build(keras_hub.models), tmp_path / "net")
 
 
 def _compare(net: PortedNetwork, model: Any, inputs: Any) -> None:

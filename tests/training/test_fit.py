@@ -366,7 +366,8 @@ def test_a_network_that_takes_texts_learns(tmp_path: Path) -> None:
     labels = np.array([1.0, 0.0, 1.0, 0.0])
     history = net.fit(texts, labels, epochs=40, optimizer=optimizers.Adam(0.01), loss="binary_crossentropy", **QUIET)
     assert history.history["loss"][-1] < 0.5 * history.history["loss"][0]
-    assert net.moved()["text_vectorization/vocabulary"] == 0 < net.moved()["embedding/embeddings"]
+    assert "text_vectorization/vocabulary" not in net.moved()
+    assert net.moved()["embedding/embeddings"] > 0
     net.save(tmp_path / "tuned")
     again = porting.load(tmp_path / "tuned", engine="neoml")
     assert again.check().ok

@@ -36,6 +36,8 @@ def reshaped(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
     if known is None:
         return None
     before, after = prod(own[1:]), prod(known)
+    if before == after:
+        return _shaped(tracer, x, own[1:], known)
     if before > after and before % after == 0:
         steps = _shaped(tracer, x, own[1:], [before // after, after])
         return _shaped(tracer, tracer.put_in(StepsAsRows(user_line()), steps), [after], known)

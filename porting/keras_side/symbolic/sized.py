@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Optional
 
@@ -226,9 +227,13 @@ def _reshaped_data(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
 
 
 def _simplified(target: list[Optional[int]], x: Any) -> list[Optional[int]]:
-    """One open axis is the rest."""
+    """One open axis is the rest; the rest is a number where all others are."""
     if target.count(None) == 1 and -1 not in target:
         return [-1 if size is None else size for size in target]
+    known = x._shape[1:]
+    if target.count(-1) == 1 and None not in (*target, *known):
+        rest = prod(known) // prod(size for size in target if size and size > 0)
+        return [rest if size == -1 else size for size in target]
     return target
 
 
