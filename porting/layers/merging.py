@@ -10,6 +10,7 @@ from ..dtypes import is_whole
 from ..operations import Operations, Tensor
 from .rule import LayerView, rule
 
+Combine = Callable[[Tensor, Tensor], Tensor]
 NARROW = ("int8", "int16", "uint8", "uint16")
 
 
@@ -31,11 +32,8 @@ def and_of_masks(masks: Any, ops: Operations) -> Optional[Tensor]:
     return reduce(ops.logical_and, given) if given else None
 
 
-def fold(name: str) -> Callable[[Sequence[Tensor], Operations], Tensor]:
-    def folded(xs: Sequence[Tensor], ops: Operations) -> Tensor:
-        return reduce(lambda a, b: getattr(ops, name)(*same_rank(a, b, ops)), xs)
-
-    return folded
+def fold(combine: Combine, xs: Sequence[Tensor], ops: Operations) -> Tensor:
+    return reduce(lambda a, b: combine(*same_rank(a, b, ops)), xs)
 
 
 def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
@@ -49,12 +47,12 @@ def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
 
 @rule("Add", mask=or_of_masks, sizes="spread")
 def add(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold("add")(xs, ops)
+    return fold(ops.add, xs, ops)
 
 
 @rule("Subtract", mask=or_of_masks, sizes="spread")
 def subtract(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold("subtract")(xs, ops)
+    return fold(ops.subtract, xs, ops)
 
 
 def masks_in_merge(layer: LayerView, xs: Sequence[Tensor]) -> list[Optional[Tensor]]:
@@ -72,7 +70,7 @@ def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     """A masked step counts as 1, and as 0 where every factor is masked."""
     masks = masks_in_merge(layer, xs)
     kept = [x if mask is None else ops.where(ops.expand_dims(mask, -1), x, 1) for x, mask in zip(xs, masks)]
-    product = fold("multiply")(kept, ops)
+    product = fold(ops.multiply, kept, ops)
     given = [mask for mask in masks if mask is not None]
     if len(given) < len(masks):
         return product
@@ -81,7 +79,7 @@ def multiply(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
 
 @rule("Average", mask=or_of_masks, sizes="spread")
 def average(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    total = fold("add")(xs, ops)
+    total = fold(ops.add, xs, ops)
     if not is_whole(total.dtype):
         return ops.multiply(total, 1.0 / len(xs))
     # TensorFlow's own quotient, which makes float64 of whole numbers of 32 bits and more.
@@ -89,11 +87,11 @@ def average(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return ops.cast(ops.divide(ops.cast(total, wide), float(len(xs))), wide)
 
 
-def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, name: str) -> Tensor:
+def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, combine: Combine) -> Tensor:
     """A masked step of one tensor gives way to the other's."""
     masks = masks_in_merge(layer, xs)
     if all(mask is None for mask in masks):
-        return fold(name)(xs, ops)
+        return fold(combine, xs, ops)
     output, output_mask = xs[0], masks[0]
     for x, mask in zip(xs[1:], masks[1:]):
         if mask is not None:
@@ -101,18 +99,18 @@ def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, name: str) 
         if output_mask is not None:
             output = ops.where(ops.expand_dims(output_mask, -1), output, x)
         output_mask = ops.logical_or(output_mask, mask) if output_mask is not None and mask is not None else None
-        output = getattr(ops, name)(output, x)
+        output = combine(output, x)
     return output
 
 
 @rule("Maximum", mask=or_of_masks, sizes="spread")
 def maximum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return extreme(layer, xs, ops, "maximum")
+    return extreme(layer, xs, ops, ops.maximum)
 
 
 @rule("Minimum", mask=or_of_masks, sizes="spread")
 def minimum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return extreme(layer, xs, ops, "minimum")
+    return extreme(layer, xs, ops, ops.minimum)
 
 
 def mask_of_concatenation(layer: LayerView, xs: Any, masks: Any, ops: Operations) -> Optional[Tensor]:

@@ -5,7 +5,7 @@ A row a class where classes differ only in what they compute. An operation's out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import log, pi
 from typing import Any, Optional
 
@@ -181,12 +181,13 @@ def cast(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 # ---- two operands
 
-BINARY = {
-    "Add": "add",
-    "Subtract": "subtract",
-    "Multiply": "multiply",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
+Binary = Callable[[Operations], Callable[[Any, Any], Tensor]]
+BINARY: dict[str, Binary] = {
+    "Add": lambda ops: ops.add,
+    "Subtract": lambda ops: ops.subtract,
+    "Multiply": lambda ops: ops.multiply,
+    "Maximum": lambda ops: ops.maximum,
+    "Minimum": lambda ops: ops.minimum,
 }
 COMPARISONS = {
     "Equal": "equal",
@@ -198,12 +199,8 @@ COMPARISONS = {
 }
 
 
-def binary(name: str) -> Apply:
-    def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        result: Tensor = getattr(ops, name)(x1, x2)
-        return result
-
-    return apply
+def binary(kind: Binary) -> Apply:
+    return lambda layer, x1, x2, ops: kind(ops)(x1, x2)
 
 
 def comparison(name: str) -> Apply:
@@ -213,8 +210,8 @@ def comparison(name: str) -> Apply:
     return apply
 
 
-for class_name, function in BINARY.items():
-    operation(class_name, sizes="spread")(binary(function))
+for class_name, kind in BINARY.items():
+    operation(class_name, sizes="spread")(binary(kind))
 for class_name, function in COMPARISONS.items():
     operation(class_name, learns=learning(class_name), sizes="spread")(comparison(function))
 

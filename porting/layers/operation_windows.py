@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..operations import Operations, Tensor, Weight
@@ -22,13 +23,13 @@ operation("MaxPool")(pooling("max"))
 operation("AveragePool")(pooling("mean"))
 
 
-def convolution(name: str) -> Apply:
+def convolution(kind: Callable[[Operations], Callable[..., Tensor]]) -> Apply:
     def apply(layer: LayerView, x: Tensor, kernel: Any, ops: Operations) -> Tensor:
         if not isinstance(kernel, Weight):
             raise layer.refuse("a convolution with a kernel that the network computes is not handled")
         strides, dilation = steps(layer, spatial_axes(layer, x, len(kernel.shape)))
-        convolve = getattr(ops, name)
-        y = convolve(channels_last(layer, x, ops), kernel, strides=strides, padding=padding(layer), dilation=dilation)
+        x = channels_last(layer, x, ops)
+        y = kind(ops)(x, kernel, strides=strides, padding=padding(layer), dilation=dilation)
         return as_configured(layer, y, ops)
 
     return apply
@@ -59,5 +60,5 @@ def batch_norm(
 
 operation("AdaptiveAveragePool")(lambda layer, x, ops: adaptive(layer, x, ops, mean_of_windows))
 operation("AdaptiveMaxPool")(lambda layer, x, ops: adaptive(layer, x, ops, max_of_windows))
-operation("Conv")(convolution("convolution"))
-operation("DepthwiseConv")(convolution("depthwise_convolution"))
+operation("Conv")(convolution(lambda ops: ops.convolution))
+operation("DepthwiseConv")(convolution(lambda ops: ops.depthwise_convolution))

@@ -15,7 +15,10 @@ from ..operations import Weight, promoted_type
 from .transforms import fourier
 from .values import Operand, OverRows, Value, array_in
 
-__all__ = ["PositionOperations"]
+__all__ = ["STABLE", "PositionOperations"]
+
+# Equal values keep their order, as TensorFlow has it.
+STABLE = {name: {"kind": "stable"} for name in ("sort", "argsort")}
 
 
 def entries(table: Array, batch: int, *places: tuple[int, str, int]) -> Array:
@@ -60,8 +63,7 @@ class PositionOperations(OverRows):
     def array_function(
         self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
     ) -> Value:
-        if name in ("sort", "argsort"):
-            arguments["kind"] = "stable"  # equal values keep their order, as TensorFlow has it
+        arguments.update(STABLE.get(name, {}))
         axes = arguments.get("axis", ())
         if isinstance(operands[0], Value):
             self.over(operands[0], *(axes if isinstance(axes, (tuple, list)) else [axes]))

@@ -106,31 +106,31 @@ class ElementwiseReader(ReaderBase):
 
     # ---- of two
 
-    def _both(self, name: str, a: Operand, b: Operand, most: float, **facts: Any) -> Fact:
+    def _both(self, compute: Callable[[Any, Any], Value], a: Operand, b: Operand, most: float, **facts: Any) -> Fact:
         left, right = as_fact(a), as_fact(b)
         rank = max(left.rank, right.rank)
         both = left.widened(rank).only & right.widened(rank).only
-        return self._pointwise(lambda xs: getattr(self.numpy, name)(*xs), [a, b], only=both, most=most, **facts)
+        return self._pointwise(lambda xs: compute(*xs), [a, b], only=both, most=most, **facts)
 
     def add(self, a: Operand, b: Operand) -> Fact:
         left, right = as_fact(a), as_fact(b)
-        return self._both("add", a, b, left.most + right.most, upper=left.upper + right.upper)
+        return self._both(self.numpy.add, a, b, left.most + right.most, upper=left.upper + right.upper)
 
     def subtract(self, a: Operand, b: Operand) -> Fact:
         left, right = as_fact(a), as_fact(b)
         known = number_in(b)
         upper = left.upper - known if known is not None else left.upper + right.most
-        made = self._both("subtract", a, b, left.most + right.most, upper=upper)
+        made = self._both(self.numpy.subtract, a, b, left.most + right.most, upper=upper)
         if made.why or left.place is None or right.place is None:
             return made
         axes = (*left.widened(made.rank).place.axes, *right.widened(made.rank).place.axes)  # type: ignore[union-attr]
         return replace(made, place=Place(axes)) if len(axes) == 2 else made
 
     def maximum(self, a: Operand, b: Operand) -> Fact:
-        return self._both("maximum", a, b, max(as_fact(a).most, as_fact(b).most))
+        return self._both(self.numpy.maximum, a, b, max(as_fact(a).most, as_fact(b).most))
 
     def minimum(self, a: Operand, b: Operand) -> Fact:
-        return self._both("minimum", a, b, max(as_fact(a).most, as_fact(b).most))
+        return self._both(self.numpy.minimum, a, b, max(as_fact(a).most, as_fact(b).most))
 
     def multiply(self, a: Operand, b: Operand) -> Fact:
         """A product with 0 is 0, whatever the other number, as long as that is finite."""
@@ -212,7 +212,7 @@ class ElementwiseReader(ReaderBase):
         return self._with_padding(made, padding)
 
     def logical_or(self, a: Fact, b: Fact) -> Fact:
-        made = self._both("logical_or", a, b, 1.0)
+        made = self._both(self.numpy.logical_or, a, b, 1.0)
         if made.why:
             return made
         either = next((one for one in (a, b) if one.always is not None and one.rank == made.rank), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Union
 
@@ -37,13 +37,12 @@ class StatementBase:
         self.weights = weights
         self.numpy = NumpyOperations()
 
-    def _values(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    def _values(self, operation: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         def of(value: Any, at: int) -> Any:
             if isinstance(value, Traced):
                 return value.values[at]
             return [of(part, at) for part in value] if isinstance(value, list) else value
 
-        operation = getattr(self.numpy, name)
         return tuple(
             operation(*(of(one, at) for one in args), **{key: of(one, at) for key, one in kwargs.items()})
             for at in range(self.cases)
@@ -94,7 +93,7 @@ class StatementBase:
         return self.trace.add(f"{name}({', '.join(['{0}', *escape(more)])})", [x.term], hint=hint, helpers=[name])
 
     def cast(self, x: Operand, dtype: str) -> Traced:
-        values = self._values("cast", x, dtype)
+        values = self._values(self.numpy.cast, x, dtype)
         if isinstance(x, Traced) and x.dtype == dtype:
             return x
         kind = "bool" if dtype == "bool" else f"np.{dtype}"

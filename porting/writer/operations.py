@@ -10,6 +10,7 @@ import numpy as np
 from ..dtypes import is_whole
 from ..network import Array
 from ..numpy_side.activations import KEEP_WHOLE
+from ..numpy_side.positions import STABLE
 from ..numpy_side.recurrence import kind_of
 from ..numpy_side.values import Value
 from ..operations import Cell, Weight
@@ -20,7 +21,7 @@ from .windows import WindowStatements
 
 __all__ = ["StatementOperations"]
 
-SYMBOLS = {"add": ("+", SUM), "subtract": ("-", SUM), "multiply": ("*", PRODUCT)}
+Compute = Callable[[Any, Any], Value]
 COMPARISONS = {
     "equal": "==",
     "not_equal": "!=",
@@ -47,14 +48,14 @@ class StatementOperations(WindowStatements):
 
     def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Traced:
         """Text and categories; other functions of arrays have no statement."""
-        values = self._values("computed", function, list(inputs))
+        values = self._values(self.numpy.computed, function, list(inputs))
         term = write_preprocessing(self.trace, function, inputs)
         return Traced(term, values)
 
     # linear maps
 
     def dense(self, x: Traced, kernel: Weight, bias: Optional[Weight] = None) -> Traced:
-        values = self._values("dense", x, kernel, bias)
+        values = self._values(self.numpy.dense, x, kernel, bias)
         product: list[Code] = [self._floating(x).term, self._weight(kernel)]
         if bias is None:
             term = self.trace.add("{0} @ {1}", product, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="product")
@@ -64,12 +65,12 @@ class StatementOperations(WindowStatements):
         return Traced(term, values)
 
     def embedding(self, ids: Traced, table: Weight) -> Traced:
-        values = self._values("embedding", ids, table)
+        values = self._values(self.numpy.embedding, ids, table)
         whole = ids if is_whole(ids.dtype) else self.cast(ids, "int64")
         return Traced(self.trace.add("{0}[{1}]", [self._weight(table), whole.term], hint="rows"), values)
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Traced:
-        values = self._values("matmul", a, b, transpose_b=transpose_b)
+        values = self._values(self.numpy.matmul, a, b, transpose_b=transpose_b)
         code = "{0} @ {1}.swapaxes(-1, -2)" if transpose_b else "{0} @ {1}"
         if transpose_b and isinstance(b, Weight):
             code = "{0} @ {1}.T"
@@ -77,7 +78,7 @@ class StatementOperations(WindowStatements):
         return Traced(self.trace.add(code, operands, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="product"), values)
 
     def einsum(self, equation: str, operands: Sequence[Operand]) -> Traced:
-        values = self._values("einsum", equation, list(operands))
+        values = self._values(self.numpy.einsum, equation, list(operands))
         places = ", ".join(f"{{{at}}}" for at in range(len(operands)))
         code = f'np.einsum("{equation}", {places}, optimize=True)'
         return Traced(self.trace.add(code, self._alike(*operands), hint="product"), values)
@@ -85,7 +86,7 @@ class StatementOperations(WindowStatements):
     # element by element
 
     def activation(self, x: Traced, name: str, **arguments: Any) -> Traced:
-        values = self._values("activation", x, name, **arguments)
+        values = self._values(self.numpy.activation, x, name, **arguments)
         if name == "linear":
             return x
         x = x if name in KEEP_WHOLE and is_whole(x.dtype) else self._floating(x)
@@ -99,30 +100,27 @@ class StatementOperations(WindowStatements):
                 term = self.trace.add(f"{{0}}.astype(np.{x.dtype})", [term], hint=name)
         return Traced(term, values)
 
-    def _binary(self, name: str, values: tuple[Any, ...], a: Operand, b: Operand, code: str, binds: int) -> Traced:
+    def _binary(self, compute: Compute, a: Operand, b: Operand, hint: str, code: str, binds: int) -> Traced:
         asks = (COMPARISON, COMPARISON) if binds == ATOM else (binds, binds + 1)
-        return Traced(self.trace.add(code, self._alike(a, b), binds=binds, asks=asks, hint=name), values)
-
-    def _arithmetic(self, name: str, a: Operand, b: Operand) -> Traced:
-        symbol, binds = SYMBOLS[name]
-        return self._binary(name, self._values(name, a, b), a, b, f"{{0}} {symbol} {{1}}", binds)
+        term = self.trace.add(code, self._alike(a, b), binds=binds, asks=asks, hint=hint)
+        return Traced(term, self._values(compute, a, b))
 
     def add(self, a: Operand, b: Operand) -> Traced:
-        return self._arithmetic("add", a, b)
+        return self._binary(self.numpy.add, a, b, "add", "{0} + {1}", SUM)
 
     def subtract(self, a: Operand, b: Operand) -> Traced:
-        return self._arithmetic("subtract", a, b)
+        return self._binary(self.numpy.subtract, a, b, "subtract", "{0} - {1}", SUM)
 
     def multiply(self, a: Operand, b: Operand) -> Traced:
-        return self._arithmetic("multiply", a, b)
+        return self._binary(self.numpy.multiply, a, b, "multiply", "{0} * {1}", PRODUCT)
 
     def divide(self, a: Operand, b: Operand) -> Traced:
-        values = self._values("divide", a, b)
+        values = self._values(self.numpy.divide, a, b)
         operands = [self._code_in(one, values[0].dtype) for one in (a, b)]
         return Traced(self.trace.add("{0} / {1}", operands, binds=PRODUCT, asks=(PRODUCT, ATOM), hint="divide"), values)
 
     def whole_division(self, a: Operand, b: Operand, name: str) -> Traced:
-        values = self._values("whole_division", a, b, name)
+        values = self._values(self.numpy.whole_division, a, b, name)
         operands = self._alike(a, b)
         if not isinstance(b, Traced):
             code = "{0} // {1}" if name == "floor_divide" else "{0} % {1}"
@@ -131,13 +129,13 @@ class StatementOperations(WindowStatements):
         return Traced(self.trace.add(code, operands, hint=name, helpers=["whole_division"]), values)
 
     def maximum(self, a: Operand, b: Operand) -> Traced:
-        return self._binary("largest", self._values("maximum", a, b), a, b, "np.maximum({0}, {1})", ATOM)
+        return self._binary(self.numpy.maximum, a, b, "largest", "np.maximum({0}, {1})", ATOM)
 
     def minimum(self, a: Operand, b: Operand) -> Traced:
-        return self._binary("smallest", self._values("minimum", a, b), a, b, "np.minimum({0}, {1})", ATOM)
+        return self._binary(self.numpy.minimum, a, b, "smallest", "np.minimum({0}, {1})", ATOM)
 
     def unary(self, x: Traced, name: str) -> Traced:
-        values = self._values("unary", x, name)
+        values = self._values(self.numpy.unary, x, name)
         if name == "erf":
             term = self.trace.add(f"erf({{0}}).astype(np.{x.dtype})", [x.term], hint=name, helpers=["erf"])
             return Traced(term, values)
@@ -146,7 +144,7 @@ class StatementOperations(WindowStatements):
         return Traced(self.trace.add(code, [x.term], binds=binds, asks=asks, hint=name), values)
 
     def power(self, x: Traced, exponent: float) -> Traced:
-        values = self._values("power", x, exponent)
+        values = self._values(self.numpy.power, x, exponent)
         code = f"{{0}} ** np.float32({exponent!r})"
         term = self.trace.add(code, [self._floating(x).term], binds=POWER, asks=ATOM, hint="power")
         return Traced(term, values)
@@ -154,35 +152,35 @@ class StatementOperations(WindowStatements):
     # comparisons and logic
 
     def compare(self, a: Operand, b: Operand, name: str) -> Traced:
-        values = self._values("compare", a, b, name)
+        values = self._values(self.numpy.compare, a, b, name)
         operands = self._alike(a, b, numbers="typed")
         code = f"{{0}} {COMPARISONS[name]} {{1}}"
         return Traced(self.trace.add(code, operands, binds=COMPARISON, asks=SUM, hint="mask"), values)
 
-    def _logic(self, name: str, a: Traced, b: Traced, symbol: str) -> Traced:
+    def _logic(self, compute: Compute, a: Traced, b: Traced, symbol: str) -> Traced:
         # Python's & binds more tightly than |; brackets around either keep it readable.
         term = self.trace.add(f"{{0}} {symbol} {{1}}", [a.term, b.term], binds=LOGIC, asks=SUM, hint="mask")
-        return Traced(term, self._values(name, a, b))
+        return Traced(term, self._values(compute, a, b))
 
     def logical_and(self, a: Traced, b: Traced) -> Traced:
-        return self._logic("logical_and", a, b, "&")
+        return self._logic(self.numpy.logical_and, a, b, "&")
 
     def logical_or(self, a: Traced, b: Traced) -> Traced:
-        return self._logic("logical_or", a, b, "|")
+        return self._logic(self.numpy.logical_or, a, b, "|")
 
     def logical_not(self, a: Traced) -> Traced:
         term = self.trace.add("~{0}", [a.term], binds=NEGATION, asks=ATOM, hint="mask")
-        return Traced(term, self._values("logical_not", a))
+        return Traced(term, self._values(self.numpy.logical_not, a))
 
     def where(self, condition: Traced, a: Operand, b: Operand) -> Traced:
-        values = self._values("where", condition, a, b)
+        values = self._values(self.numpy.where, condition, a, b)
         codes = self._alike(a, b)
         return Traced(self.trace.add("np.where({0}, {1}, {2})", [condition.term, *codes], hint="kept"), values)
 
     # over axes
 
     def reduce(self, x: Traced, name: str, axes: Sequence[int], keepdims: bool = False) -> Traced:
-        values = self._values("reduce", x, name, axes, keepdims)
+        values = self._values(self.numpy.reduce, x, name, axes, keepdims)
         more = "".join([", keepdims=True" if keepdims else "", "" if x.is_float else self._result(name, x)])
         code = f"{{0}}.{name}(axis={axis_code(axes)}{more})"
         return Traced(self.trace.add(code, [x.term], asks=ATOM, hint=name), values)
@@ -196,12 +194,12 @@ class StatementOperations(WindowStatements):
     def softmax(self, x: Traced, axes: Sequence[int], log: bool = False) -> Traced:
         name = "log_softmax" if log else "softmax"
         more = [] if tuple(axes) == (-1,) else [f"axis={axis_code(axes)}"]
-        return Traced(self._call(name, x, *more, hint=name), self._values("softmax", x, axes, log))
+        return Traced(self._call(name, x, *more, hint=name), self._values(self.numpy.softmax, x, axes, log))
 
     # shapes
 
     def reshape(self, x: Traced, shape: Sequence[Optional[int]]) -> Traced:
-        values = self._values("reshape", x, list(shape))
+        values = self._values(self.numpy.reshape, x, list(shape))
         if tuple(shape) == x.shape[1:]:
             return x
         sizes = [f"{{0}}.shape[{axis}]" if size is None else str(size) for axis, size in enumerate(shape, 1)]
@@ -210,7 +208,7 @@ class StatementOperations(WindowStatements):
         return Traced(term, values)
 
     def transpose(self, x: Traced, axes: Sequence[int]) -> Traced:
-        values = self._values("transpose", x, axes)
+        values = self._values(self.numpy.transpose, x, axes)
         code = f"{{0}}.transpose({', '.join(map(str, axes))})"
         return Traced(self.trace.add(code, [x.term], asks=ATOM, hint="turned"), values)
 
@@ -218,30 +216,30 @@ class StatementOperations(WindowStatements):
         at = axis % (x.rank + 1)
         code = "{0}[..., None]" if at == x.rank else f"{{0}}[{':, ' * at}None]"
         term = self.trace.add(code, [x.term], asks=ATOM, hint="spread")
-        return Traced(term, self._values("expand_dims", x, axis))
+        return Traced(term, self._values(self.numpy.expand_dims, x, axis))
 
     def squeeze(self, x: Traced, axis: int) -> Traced:
         term = self.trace.add(f"{{0}}.squeeze({axis})", [x.term], asks=ATOM, hint="squeezed")
-        return Traced(term, self._values("squeeze", x, axis))
+        return Traced(term, self._values(self.numpy.squeeze, x, axis))
 
     def repeat(self, x: Traced, times: int, axis: int) -> Traced:
         term = self.trace.add(f"np.repeat({{0}}, {times}, axis={axis})", [x.term], hint="repeated")
-        return Traced(term, self._values("repeat", x, times, axis))
+        return Traced(term, self._values(self.numpy.repeat, x, times, axis))
 
     def concatenate(self, xs: Sequence[Traced], axis: int) -> Traced:
         places = ", ".join(f"{{{at}}}" for at in range(len(xs)))
         term = self.trace.add(f"np.concatenate([{places}], axis={axis})", self._alike(*xs), hint="joined")
-        return Traced(term, self._values("concatenate", list(xs), axis))
+        return Traced(term, self._values(self.numpy.concatenate, list(xs), axis))
 
     def flip(self, x: Traced, axis: int) -> Traced:
-        return self._cut(x, axis, "::-1", "flipped", self._values("flip", x, axis))
+        return self._cut(x, axis, "::-1", "flipped", self._values(self.numpy.flip, x, axis))
 
     def slice(self, x: Traced, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Traced:
         def text(value: Optional[int]) -> str:
             return "" if value is None else str(value)
 
         cut = f"{text(start)}:{text(stop)}" + (f":{step}" if step not in (1, None) else "")
-        return self._cut(x, axis, cut, "part", self._values("slice", x, axis, start, stop, step))
+        return self._cut(x, axis, cut, "part", self._values(self.numpy.slice, x, axis, start, stop, step))
 
     def _cut(self, x: Traced, axis: int, cut: str, hint: str, values: tuple[Any, ...]) -> Traced:
         at = axis % x.rank
@@ -262,7 +260,7 @@ class StatementOperations(WindowStatements):
     ) -> tuple[Traced, Traced, list[Traced]]:
         options = {"initial_state": list(initial_state) if initial_state else None, "mask": mask}
         flags = {"go_backwards": go_backwards, "zero_output_for_mask": zero_output_for_mask}
-        made = self._values("recurrent", cell, x, **options, **flags)
+        made = self._values(self.numpy.recurrent, cell, x, **options, **flags)
         helper = kind_of(cell)
         operands: list[Union[Term, str]] = [self._floating(x).term, *map(self._weight, weights_of(cell))]
         codes = [f"{{{at}}}" for at in range(len(operands))]
@@ -297,17 +295,19 @@ class StatementOperations(WindowStatements):
 
     def full_like(self, x: Traced, value: float) -> Traced:
         term = self.trace.add(f"np.full({{0}}.shape, {number(value)}, np.float32)", [x.term], asks=ATOM, hint="filled")
-        return Traced(term, self._values("full_like", x, value))
+        return Traced(term, self._values(self.numpy.full_like, x, value))
 
     def positions(self, x: Traced, axis: int) -> Traced:
         at = axis % x.rank
         around = ", ".join(":" if one == at else "None" for one in range(x.rank))
         code = f"np.arange({{0}}.shape[{at}], dtype=np.float32)[{around}]"
-        return Traced(self.trace.add(code, [x.term], asks=ATOM, hint="places"), self._values("positions", x, axis))
+        return Traced(
+            self.trace.add(code, [x.term], asks=ATOM, hint="places"), self._values(self.numpy.positions, x, axis)
+        )
 
     def table(self, values: Weight, like: Traced, places: Sequence[Any]) -> Traced:
         listed = [[many if isinstance(many, int) else list(many), *rest] for many, *rest in places]
-        made = self._values("table", values, like, listed)
+        made = self._values(self.numpy.table, values, like, listed)
         operands: list[Code] = [self._weight(values), like.term]
         codes = ["{0}", "len({1})"]
         for many, which, start in places:
@@ -322,18 +322,20 @@ class StatementOperations(WindowStatements):
         if reverse:
             code = f"np.flip(np.cumsum(np.flip({{0}}, {axis}), {axis}, dtype={{0}}.dtype), {axis})"
         asks = ATOM
-        return Traced(self.trace.add(code, [x.term], asks=asks, hint="sums"), self._values("cumsum", x, axis, reverse))
+        return Traced(
+            self.trace.add(code, [x.term], asks=asks, hint="sums"), self._values(self.numpy.cumsum, x, axis, reverse)
+        )
 
     def argmax(self, x: Traced, axis: int) -> Traced:
         term = self.trace.add(f"np.argmax({{0}}, {axis}).astype(np.int32)", [x.term], hint="largest")
-        return Traced(term, self._values("argmax", x, axis))
+        return Traced(term, self._values(self.numpy.argmax, x, axis))
 
     def array_function(
         self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
     ) -> Traced:
-        values = self._values("array_function", name, list(operands), part=part, **arguments)
+        values = self._values(self.numpy.array_function, name, list(operands), part=part, **arguments)
         places = [f"{{{at}}}" for at in range(len(operands))]
-        places += [f"{key}={plain(value)}" for key, value in arguments.items()]
+        places += [f"{key}={plain(value)}" for key, value in {**arguments, **STABLE.get(name, {})}.items()]
         result = f"np.{name}({', '.join(places)})" + ("" if part is None else f"[{part}]")
         cast = "" if values[0].dtype == "bool" else f".astype(np.{values[0].dtype})"
         codes = [repr(one) if isinstance(one, int) else self._code(one) for one in operands]
@@ -343,7 +345,7 @@ class StatementOperations(WindowStatements):
     def fourier(
         self, real: Traced, imaginary: Optional[Traced], axis: int, inverse: bool = False, kept: Optional[int] = None
     ) -> tuple[Traced, Traced]:
-        made = self._values("fourier", real, imaginary, axis, inverse, kept)
+        made = self._values(self.numpy.fourier, real, imaginary, axis, inverse, kept)
         parts = [real.term, *([] if imaginary is None else [imaginary.term])]
         more = [*(["inverse=True"] if inverse else []), *([] if kept is None else [f"kept={kept}"])]
         code = ", ".join(["{0}", "None" if imaginary is None else "{1}", str(axis), *more])
@@ -355,7 +357,7 @@ class StatementOperations(WindowStatements):
     def normalize(
         self, x: Traced, axes: Sequence[int], epsilon: float, gamma: Optional[Weight], beta: Optional[Weight]
     ) -> Traced:
-        values = self._values("normalize", x, axes, epsilon, gamma, beta)
+        values = self._values(self.numpy.normalize, x, axes, epsilon, gamma, beta)
         x = self._floating(x)
         over = tuple(axis % x.rank for axis in axes)
         more = []

@@ -110,6 +110,10 @@ def test_recorded_cases_agree(key: str, tmp_path: Path, capsys: pytest.CaptureFi
         assert runpy.run_path(str(closer))["check"](), capsys.readouterr().out
 
 
+def test_equal_numbers_keep_their_order_on_every_processor(tmp_path: Path) -> None:
+    assert "kind='stable'" in write_case("operations_composed/argsort_of_equals", tmp_path).read_text()
+
+
 @pytest.mark.parametrize("key", REFUSED)
 def test_sizes_that_the_statements_need_are_refused_when_open(key: str, tmp_path: Path) -> None:
     with pytest.raises(porting.Unsupported, match=REFUSED[key]):
