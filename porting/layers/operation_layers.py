@@ -361,7 +361,8 @@ def spread_number(x: Any, like: Tensor, dtype: str, ops: Operations) -> Tensor:
 
 @operation("Clip", sizes="kept")
 def clip(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.minimum(ops.maximum(as_number(x, ops), layer.config["x_min"]), layer.config["x_max"])
+    # Bounds that cross: the lower one holds, in TensorFlow.
+    return ops.maximum(ops.minimum(as_number(x, ops), layer.config["x_max"]), layer.config["x_min"])
 
 
 # ---- over axes

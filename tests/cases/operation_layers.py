@@ -170,6 +170,7 @@ CASES = [
     of("where_spread", lambda ops, x, y: ops.where(x > 0, y, 0.0), (3, 1), (3, 4)),
     of("where_constant", lambda ops, x: ops.where(x > 0, x, ROW)),
     of("clip", lambda ops, x: ops.clip(x, -0.5, 0.7)),
+    of("clip_by_bounds_that_cross", lambda ops, x: ops.clip(x, 0.7, -0.5)),
     of("clip_integers", lambda ops, x: ops.clip(x, 1, 2), (4,), dtype="int32"),
     *(
         of(f"{name}_{label}", one(name, **arguments), (3, None, 4))

@@ -3,7 +3,8 @@
     python -m tests.generated.compare 0:1000 [--engine neoml] [--refusals]    seeds from 0 to 999
     python -m tests.generated.compare 77 --show                               one seed
 
-Needs Keras and NeoML in one process (`nox -s generated -- 0:1000`). A network that fails is shown as small as it fails.
+Needs Keras and NeoML in one process (`nox -s generated -- 0:1000`), and runs one on each core. A network that fails is
+shown as small as it fails.
 Wrong is a number that Keras' own rounding does not explain: where a change of inputs and weights by their last bits
 moves Keras' outputs as far, they are undetermined.
 """
@@ -16,16 +17,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import argparse
+import logging
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 
 import porting
+from tests.parallel import in_processes
 
 from .asking import asked, moved
 from .judging import ENGINES, Finding, judged, one_line, told
@@ -39,7 +44,7 @@ def compared(sketch: Sketch, seed: int, folder: Path, engines: Sequence[str] = E
     keras.backend.clear_session()
     model = built(sketch, seed)
     try:
-        porting.save(model, folder / "net", overwrite=True)
+        porting.save(model, folder / "net", overwrite=True, noise=False)  # no allowance is asked for
     except (porting.Unsupported, porting.Mismatch) as refusal:
         return {"save": Finding("not saved", one_line(refusal))}
     except Exception as error:  # whatever it is, it is what is looked for
@@ -68,6 +73,32 @@ def shrunk(sketch: Sketch, seed: int, folder: Path, engine: str, verdict: str) -
     return sketch
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What came of one seed: the finding of each engine, and the network that failed there, as small as it fails."""
+
+    seed: int
+    findings: Mapping[str, Finding]
+    sketches: Mapping[str, Sketch]
+
+
+def see(engines: Sequence[str], word: str) -> Seen:
+    """One seed, in a process that does many."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    seed = int(word)
+    sketch = drawn(seed)
+    with tempfile.TemporaryDirectory() as name:
+        findings = compared(sketch, seed, Path(name), engines)
+        sketches = {
+            engine: shrunk(sketch, seed, Path(name), engine, finding.verdict)
+            if finding.fault and engine in ENGINES
+            else sketch
+            for engine, finding in findings.items()
+        }
+    return Seen(seed, findings, sketches)
+
+
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seeds", help="FIRST:END, or one seed")
@@ -76,21 +107,17 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--refusals", action="store_true", help="show what is refused, too")
     given = parser.parse_args(words)
     first, colon, end = given.seeds.partition(":")
+    seeds = range(int(first), int(end) if colon else int(first) + 1)
     engines = (given.engine,) if given.engine else ENGINES
     quiet = () if given.show else ("exact", "undetermined") if given.refusals else None
     counts: dict[str, Counter[str]] = {}
-    warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as name:
-        for seed in range(int(first), int(end) if colon else int(first) + 1):
-            sketch = drawn(seed)
-            for engine, finding in compared(sketch, seed, Path(name), engines).items():
-                counts.setdefault(engine, Counter())[finding.verdict] += 1
-                if finding.fault and engine in ENGINES:
-                    sketch = shrunk(sketch, seed, Path(name), engine, finding.verdict)
-                if finding.fault or (quiet is not None and finding.verdict not in quiet):
-                    report(seed, engine, finding, sketch)
-            if seed % 50 == 49:
-                print(f"up to {seed}: {summary(counts)}", flush=True)
+    for done, seen in enumerate(in_processes(partial(see, engines), map(str, seeds)), 1):
+        for engine, finding in seen.findings.items():
+            counts.setdefault(engine, Counter())[finding.verdict] += 1
+            if finding.fault or (quiet is not None and finding.verdict not in quiet):
+                report(seen.seed, engine, finding, seen.sketches[engine])
+        if done % 50 == 0:
+            print(f"{done} of {len(seeds)}: {summary(counts)}", flush=True)
     print(summary(counts))
     return int(any(Finding(verdict).fault for count in counts.values() for verdict in count))
 
