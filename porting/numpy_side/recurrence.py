@@ -17,7 +17,7 @@ __all__ = ["run_cell"]
 Function = Callable[[Array], Array]
 
 # So many rows, with all gates of a step, stay in the cache.
-ROWS = 96
+ROWS = 128
 
 
 def lstm(
@@ -32,27 +32,29 @@ def lstm(
 ) -> tuple[Array, ...]:
     """(batch, time, features) to the outputs of every step and the last states h and c; see `run_steps`."""
     units = len(recurrent_kernel)
-    kernel, recurrent_kernel, bias = (side_by_side(one, units) for one in (kernel, recurrent_kernel, bias))
-    from_state = np.ascontiguousarray(recurrent_kernel.T)
+    gates_of = by_gate(one_matrix(kernel, bias, recurrent_kernel), units)[[0, 1, 3, 2]]
 
-    def step(gates: Array, h: Array, c: Array) -> tuple[Array, ...]:
-        gates += from_state @ h
-        i_f_o = recurrent_activation(gates[: 3 * units])
-        kept = i_f_o[units : 2 * units] * c
-        added = activation(gates[3 * units :])
-        added *= i_f_o[:units]
+    def step(seen: Array, h: Array, c: Array) -> tuple[Array, ...]:
+        gates = seen @ gates_of
+        i_f_o = recurrent_activation(gates[:3])
+        kept = i_f_o[1] * c
+        added = activation(gates[3])
+        added *= i_f_o[0]
         kept += added
-        return i_f_o[2 * units :] * activation(kept), kept
+        return i_f_o[2] * activation(kept), kept
 
-    return run_steps(step, x, kernel, bias, [units, units], **options)
+    return run_steps(step, x, gates_of, [units, units], **options)
 
 
-def side_by_side(weights: Optional[Array], units: int) -> Any:
-    """The weights of an LSTM with its gates beside each other: input, forget, output, and the candidate behind them."""
-    if weights is None:
-        return None
-    i_and_f, candidate, o = np.split(weights, [2 * units, 3 * units], axis=-1)
-    return np.concatenate([i_and_f, o, candidate], axis=-1)
+def one_matrix(kernel: Array, bias: Optional[Array], recurrent_kernel: Array) -> Array:
+    """One matrix for the inputs, a 1 and the state beside each other."""
+    biases = np.zeros(kernel.shape[1:], kernel.dtype) if bias is None else bias
+    return np.concatenate([kernel, biases[None], recurrent_kernel])
+
+
+def by_gate(weights: Array, units: int) -> Array:
+    """(inputs, gates · units) to (gates, inputs, units), so that each gate of some rows is one piece of memory."""
+    return np.ascontiguousarray(weights.reshape(len(weights), -1, units).swapaxes(0, 1))
 
 
 def gru(
@@ -66,21 +68,21 @@ def gru(
     **options: Any,
 ) -> tuple[Array, ...]:
     """(batch, time, features) to every output and the last state; the reset gate works after the product."""
-    units = len(recurrent_kernel)
-    input_bias, recurrent_bias = (None, None) if bias is None else bias
-    from_state = np.ascontiguousarray(recurrent_kernel.T)
+    features, units = len(kernel), len(recurrent_kernel)
+    biases = np.zeros((2, kernel.shape[1]), kernel.dtype) if bias is None else bias
+    whole = one_matrix(kernel, biases[0], recurrent_kernel)
+    whole[features, : 2 * units] += biases[1, : 2 * units]
+    gates_of, candidate_of = by_gate(whole[:, : 2 * units], units), whole[:, 2 * units :]
+    from_inputs = np.ascontiguousarray(candidate_of[: features + 1])
+    from_state = np.concatenate([biases[1:, 2 * units :], candidate_of[features + 1 :]])
 
-    def step(gates: Array, h: Array) -> tuple[Array, ...]:
-        recurrent = from_state @ h
-        if recurrent_bias is not None:
-            recurrent += recurrent_bias[:, None]
-        gates[: 2 * units] += recurrent[: 2 * units]
-        z_and_r = recurrent_activation(gates[: 2 * units])
-        recurrent[2 * units :] *= z_and_r[units:]
-        gates[2 * units :] += recurrent[2 * units :]
-        return (between(z_and_r[:units], h, activation(gates[2 * units :])),)
+    def step(seen: Array, h: Array) -> tuple[Array, ...]:
+        z, r = recurrent_activation(seen @ gates_of)
+        r *= seen[:, features:] @ from_state
+        r += seen[:, : features + 1] @ from_inputs
+        return (between(z, h, activation(r)),)
 
-    return run_steps(step, x, kernel, input_bias, [units], **options)
+    return run_steps(step, x, gates_of, [units], **options)
 
 
 def gru_reset_before(
@@ -95,15 +97,16 @@ def gru_reset_before(
 ) -> tuple[Array, ...]:
     """(batch, time, features) to every output and the last state; the reset gate works before the product."""
     units = len(recurrent_kernel)
-    gates_from_state, candidate_from_state = np.split(np.ascontiguousarray(recurrent_kernel.T), [2 * units])
+    whole = one_matrix(kernel, bias, recurrent_kernel)
+    gates_of, candidate_of = by_gate(whole[:, : 2 * units], units), np.ascontiguousarray(whole[:, 2 * units :])
 
-    def step(gates: Array, h: Array) -> tuple[Array, ...]:
-        gates[: 2 * units] += gates_from_state @ h
-        z_and_r = recurrent_activation(gates[: 2 * units])
-        gates[2 * units :] += candidate_from_state @ (z_and_r[units:] * h)
-        return (between(z_and_r[:units], h, activation(gates[2 * units :])),)
+    def step(seen: Array, h: Array) -> tuple[Array, ...]:
+        z, r = recurrent_activation(seen @ gates_of)
+        reset = seen.copy()
+        reset[:, -units:] *= r
+        return (between(z, h, activation(reset @ candidate_of)),)
 
-    return run_steps(step, x, kernel, bias, [units], **options)
+    return run_steps(step, x, gates_of, [units], **options)
 
 
 def between(share: Array, a: Array, b: Array) -> Array:
@@ -120,21 +123,15 @@ def simple_rnn(
     activation: Callable[[Array], Array] = np.tanh,
     **options: Any,
 ) -> tuple[Array, ...]:
-    """(batch, time, features) to the outputs of every step and the last state; see `run_steps`."""
-    from_state = np.ascontiguousarray(recurrent_kernel.T)
-
-    def step(gates: Array, h: Array) -> tuple[Array, ...]:
-        gates += from_state @ h
-        return (activation(gates),)
-
-    return run_steps(step, x, kernel, bias, [len(recurrent_kernel)], **options)
+    """(batch, time, features) to the outputs of every step and the last states; see `run_steps`."""
+    weights = one_matrix(kernel, bias, recurrent_kernel)
+    return run_steps(lambda seen, h: (activation(seen @ weights),), x, weights, [len(recurrent_kernel)], **options)
 
 
 def run_steps(
     step: Callable[..., tuple[Array, ...]],
     x: Array,
-    kernel: Array,
-    bias: Optional[Array],
+    weights: Array,
     sizes: Sequence[int],
     *,
     mask: Optional[Array] = None,
@@ -148,54 +145,58 @@ def run_steps(
     their steps count, so that at most steps those that count stand beside each other.
 
     Args:
-        step: makes the next states of what the inputs add to all gates, which it may change, and of the states;
-            all are (numbers, rows).
+        step: makes the next states of the inputs, a 1 and the first state beside each other, and of the states; all
+            are (rows, numbers).
+        weights: of the dtype that it computes in.
     """
     if go_backwards:
         x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
     rows, steps = x.shape[:2]
     valid = np.ones((rows, steps), bool) if mask is None else mask
-    order = np.arange(rows) if mask is None else np.argsort(-valid.sum(axis=1), kind="stable")
-    dtype = np.result_type(x, kernel)
+    dtype = np.result_type(x, weights)
     outputs = np.zeros((rows, steps, sizes[0]), dtype)
     states = [np.zeros((rows, size), dtype) for size in sizes]
-    starts = [np.broadcast_to(given, state.shape) for given, state in zip(initial_state or states, states)]
-    weights = np.ascontiguousarray(kernel.T), None if bias is None else bias[:, None]
+    for state, given in zip(states, initial_state or []):
+        state[:] = given
+    counts = valid.sum(axis=1)
+    order = np.argsort(-counts, kind="stable") if (counts[1:] > counts[:-1]).any() else None
+    if order is not None:
+        x, valid, states = x[order], valid[order], [state[order] for state in states]
     for start in range(0, rows, ROWS):
-        block = order[start : start + ROWS]
-        before = [np.ascontiguousarray(given[block].T, dtype) for given in starts]
-        outputs[block], *after = run_block(step, x[block], valid[block], weights, before, zero_output)
-        for state, new in zip(states, after):
-            state[block] = new.T
-    return (outputs, *states)
+        block = slice(start, start + ROWS)
+        run_block(step, x[block], valid[block], outputs[block], [state[block] for state in states], zero_output)
+    if order is None:
+        return (outputs, *states)
+    back = np.argsort(order)
+    return (outputs[back], *(state[back] for state in states))
 
 
 def run_block(
     step: Callable[..., tuple[Array, ...]],
     x: Array,
     valid: Array,
-    weights: tuple[Array, Optional[Array]],
+    outputs: Array,
     states: Sequence[Array],
     zero_output: bool,
-) -> tuple[Array, ...]:
-    """What `run_steps` makes of rows that run together: outputs as (rows, time, numbers), states as (numbers, rows)."""
-    by_step = np.ascontiguousarray(x.transpose(1, 2, 0))
-    outputs = np.zeros((len(by_step), *states[0].shape), states[0].dtype)
-    firsts, lasts = valid.argmax(axis=0), len(x) - valid[::-1].argmax(axis=0)
-    for t, some in enumerate(valid.any(axis=0)):
-        if t and not zero_output:
-            outputs[t] = outputs[t - 1]
-        if not some:
+) -> None:
+    """Run the steps of rows that run together, and write their outputs and last states; see `run_steps`."""
+    rows, _, features = x.shape
+    seen = np.ones((rows, features + 1 + states[0].shape[1]), states[0].dtype)
+    h = seen[:, features + 1 :]
+    h[:] = states[0]
+    counts, firsts, lasts = valid.sum(axis=0), valid.argmax(axis=0), rows - valid[::-1].argmax(axis=0)
+    for t, (count, first, last) in enumerate(zip(counts.tolist(), firsts.tolist(), lasts.tolist())):
+        if t and not zero_output and count < rows:
+            outputs[:, t] = outputs[:, t - 1]
+        if not count:
             continue
-        rows = slice(firsts[t], lasts[t])
-        gates = weights[0] @ by_step[t, :, rows]
-        if weights[1] is not None:
-            gates += weights[1]
-        new = step(gates, *(state[:, rows] for state in states))
-        counts = True if valid[rows, t].all() else valid[rows, t]
-        for kept, made in zip((outputs[t], *states), (new[0], *new)):
-            np.copyto(kept[:, rows], made, where=counts)
-    return (outputs.transpose(2, 0, 1), *states)
+        some = slice(first, last)
+        seen[some, :features] = x[some, t]
+        made = step(seen[some], h[some], *(state[some] for state in states[1:]))
+        where = True if count == last - first else valid[some, t, None]
+        for kept, new in zip((outputs[:, t], h, *states[1:]), (made[0], *made)):
+            np.copyto(kept[some], new, where=where)
+    states[0][:] = h
 
 
 KINDS: dict[str, Callable[..., tuple[Array, ...]]] = {
