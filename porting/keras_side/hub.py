@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Call, Input, TensorRef
 from ..text import LAYERS
+from ..text.byte_pairs import byte_letters
 from .graph import CallGraph, Step
 from .hub_texts import HubTexts
 
@@ -103,6 +104,7 @@ def put_in_front(graph: CallGraph, texts: HubTexts) -> None:
     tokenizer = tokenizer_for(texts, _free(graph, "tokenizer"))
     packer = packer_for(texts, _free(graph, "packer")) if texts.packs else None
     _check_inputs(graph, texts, packer)
+    _check_bytes(graph, texts, tokenizer)
     _check_settings(graph, [tokenizer] if packer is None else [tokenizer, packer])
     names = ["text"] if texts.segments == 1 else [f"text_{at + 1}" for at in range(texts.segments)]
     graph.inputs = tuple(Input(_free(graph, name), (None,), "string") for name in names)
@@ -119,6 +121,17 @@ def _check_settings(graph: CallGraph, layers: Sequence[Tokenizer | Packer]) -> N
             LAYERS[type(layer).__name__](layer.settings(), layer.tables())
         except Unsupported as error:
             graph.problems.extend(error.problems)
+
+
+def _check_bytes(graph: CallGraph, texts: HubTexts, tokenizer: Tokenizer) -> None:
+    """TensorFlow makes -1 of a byte without a token, which is no row of a table."""
+    if tokenizer.settings().get("splits") != "tensorflow":
+        return
+    absent = [byte for byte, letter in byte_letters().items() if letter not in texts.tokenizer.vocabulary]
+    if absent:
+        where = f"preprocessing {type(texts.preprocessing).__name__}"
+        what = f"the vocabulary has no token for {len(absent)} of 256 bytes, such as {absent[0]}"
+        graph.problems.append(Problem(where, what, f"add them, or {FEED_IDS}"))
 
 
 def _check_inputs(graph: CallGraph, texts: HubTexts, packer: Packer | None) -> None:

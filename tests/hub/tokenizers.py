@@ -12,6 +12,7 @@ from porting.text.byte_pairs import byte_letters
 
 __all__ = ["BYTE_PAIRS", "PIECES", "TEXTS", "Spec", "byte_vocabulary"]
 
+ALL_LETTERS = "".join(byte_letters().values())
 LETTERS = "!#'ab cdehiklmnorst019,.ÃĠéà"
 MERGES = (
     *("Ġ a", "a b", "Ġa b", "Ġ Ġ", "ĠĠ ĠĠ", "h e", "l l", "he ll", "Ġ hell", "hell o", "0 1", "01 9", "' s", "t h"),
@@ -41,22 +42,15 @@ class Spec:
         return getattr(home, self.kind)(**self.settings)
 
 
-def byte_pairs(kind: str, special: Sequence[str], **more: Any) -> Spec:
-    return Spec(kind, {"vocabulary": byte_vocabulary(special), "merges": list(MERGES), **more})
+def byte_pairs(kind: str, special: Sequence[str], letters: str = LETTERS, **more: Any) -> Spec:
+    return Spec(kind, {"vocabulary": byte_vocabulary(special, letters=letters), "merges": list(MERGES), **more})
 
 
 BYTE_PAIRS = {
     "bytes": byte_pairs("BytePairTokenizer", ()),
     "prefix": byte_pairs("BytePairTokenizer", (), add_prefix_space=True),
     "special bytes": byte_pairs("BytePairTokenizer", SPECIAL, unsplittable_tokens=list(SPECIAL)),
-    "many special": Spec(
-        "BytePairTokenizer",
-        {
-            "vocabulary": byte_vocabulary(NUMBERED, letters="".join(byte_letters().values())),
-            "merges": list(MERGES),
-            "unsplittable_tokens": list(NUMBERED),
-        },
-    ),
+    "many special": byte_pairs("BytePairTokenizer", NUMBERED, ALL_LETTERS, unsplittable_tokens=list(NUMBERED)),
     "special, prefix": byte_pairs("BytePairTokenizer", ("<s>",), unsplittable_tokens=["<s>"], add_prefix_space=True),
     "disordered": Spec(
         "BytePairTokenizer",
@@ -67,6 +61,7 @@ BYTE_PAIRS = {
     ),
     "gpt2": byte_pairs("GPT2Tokenizer", ("<|endoftext|>",)),
     "roberta": byte_pairs("RobertaTokenizer", ("<s>", "<pad>", "</s>", "<mask>")),
+    "roberta, all bytes": byte_pairs("RobertaTokenizer", ("<s>", "<pad>", "</s>", "<mask>"), ALL_LETTERS),
     "bart": byte_pairs("BartTokenizer", ("<s>", "<pad>", "</s>", "<mask>")),
     "opt": byte_pairs("OPTTokenizer", ("<pad>", "</s>", "<mask>")),
 }

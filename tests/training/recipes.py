@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.training.recipes_own_layers import own_blocks, own_weights
+
 STEPS = 100
 KEPT_STEPS = (1, 10, 100)
 BATCH = 8
@@ -356,6 +358,8 @@ NETS: dict[str, Callable[[Any], Any]] = {
         shared_bn,
         masked_bn,
         steps_bn,
+        own_blocks,
+        own_weights,
     )
 }
 
@@ -432,6 +436,8 @@ INPUTS: dict[str, Callable[[Rng], Any]] = {
     "shared_bn": features(7),
     "masked_bn": lambda rng: ids(rng, True),
     "steps_bn": features(TIME, 5),
+    "own_blocks": lambda rng: ids(rng, True),
+    "own_weights": lambda rng: ids(rng, False),
 }
 LABELS: dict[str, Callable[[Rng], Any]] = {
     "masked_bilstm": binary,
@@ -457,6 +463,8 @@ LABELS: dict[str, Callable[[Rng], Any]] = {
     "shared_bn": features(3),
     "masked_bn": binary,
     "steps_bn": classes,
+    "own_blocks": classes,
+    "own_weights": lambda rng: ids(rng, False),
 }
 
 
@@ -542,6 +550,13 @@ RECIPES |= {
 RECIPES |= {
     f"regression-{loss}": Recipe("regression", loss, OPTIMIZERS["adam"])
     for loss in ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")
+}
+RECIPES |= {f"own_blocks-{name}": Recipe("own_blocks", SPARSE, OPTIMIZERS[name]) for name in ("momentum", "adam")}
+RECIPES |= {
+    f"own_weights-{name}": Recipe(
+        "own_weights", ("SparseCategoricalCrossentropy", {"from_logits": True}), OPTIMIZERS[name]
+    )
+    for name in ("slow", "adam")
 }
 RECIPES |= {
     "dense-smooth": Recipe("dense", SMOOTH, OPTIMIZERS["adam"]),
