@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -262,6 +262,8 @@ class Network:
         origin: how it was saved: ``keras``, ``backend``, ``tensorflow`` versions.
         metadata: what its makers say of it: ``title``, ``version``, ``authors``, ``license``, ``labels`` (names of
             classes), ``notes``, and whatever else, as JSON values. Nothing is computed with it.
+        order: the full names of weights, ``layer/weight``, as Keras' ``get_weights`` lists them; None in the place of
+            one that no output hangs on, which is not saved. Empty where it is not known.
     """
 
     name: str
@@ -272,6 +274,7 @@ class Network:
     cases: tuple[Case, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    order: tuple[Optional[str], ...] = ()
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{one.name}{list(one.shape)}" for one in self.inputs)

@@ -31,6 +31,7 @@ from .tuning import Tunable
 
 __all__ = ["PortedNetwork"]
 
+BY_NAME = "take weights() by name; porting.restore puts them into a Keras model"
 LAZY_PROGRESS = "leave progress and verbose out, and use dask.diagnostics.ProgressBar"
 
 
@@ -211,17 +212,25 @@ class PortedNetwork(Tunable):
         print_fn(summary(self.network))
 
     def get_weights(self) -> list[Array]:
-        """All weights as Keras' ``get_weights`` lists them, for a network whose layers stand in one row.
+        """All weights as Keras' ``get_weights`` lists them, as they are now.
 
         Raises:
-            Unsupported: the network branches, shares layers or holds constants, so its order in Keras is not known.
+            Unsupported: the model has weights that no output hangs on, which are not saved; or an older porting saved
+                the network without Keras' order, and its layers do not stand in one row.
         """
         weights = self.weights()
-        if not self.network.is_chain():
-            way_out = "take weights() by name; porting.restore puts them into a Keras model"
-            raise Unsupported(Problem("get_weights", "Keras' order is known of a plain row of layers only", way_out))
+        order = self.network.order
+        if None in order:
+            what = (
+                f"{order.count(None)} of the {len(order)} weights that Keras lists are not saved: no output needs them"
+            )
+            raise Unsupported(Problem("get_weights", what, BY_NAME))
+        if not order and not self.network.is_chain():
+            what = "the folder does not say in which order Keras lists them: an older porting saved it"
+            raise Unsupported(Problem("get_weights", what, f"save the model again, or {BY_NAME}"))
         texts = {layer.name for layer in self.layers if layer.class_name in PREPROCESSING}
-        return [array for name, array in weights.items() if name.rpartition("/")[0] not in texts]
+        names = order or tuple(name for name in weights if name.rpartition("/")[0] not in texts)
+        return [weights[name] for name in names if name is not None]
 
     def _repr_html_(self) -> str:
         if self.engine.has_whole:

@@ -22,7 +22,7 @@ from porting.errors import BadArchive
 from porting.network import Network
 
 from .archive.forging import BLIND, SEALED, Files, Forger
-from .archive.helpers import bytes_of, content, make_network, put
+from .archive.helpers import ORDER, bytes_of, content, make_network, put
 
 SECONDS = 5.0
 HANG = 1200.0
@@ -39,7 +39,7 @@ class Fuzz:
     def __init__(self, room: Path) -> None:
         self.folder = room / "forged"
         self.again = room / "again"
-        write_network(make_network(), self.folder)
+        write_network(make_network(order=ORDER), self.folder)
         self.files = bytes_of(self.folder)
         self.there: Mapping[str, bytes] = self.files
         self.content = content(read_network(self.folder))

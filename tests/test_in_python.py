@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import porting
+from porting.archive import read_network
 from porting.predicting import cores
 from tests.recorded_cases import load
 
@@ -86,8 +88,18 @@ def test_weights_are_listed_where_keras_order_is_known(net: porting.PortedNetwor
     for array, (name, other) in zip(net.get_weights(), net.weights().items()):
         assert array.tobytes() == other.tobytes(), name
     assert all(array.dtype == np.float32 for array in porting.load(SAVED / "filter", engine="numpy").get_weights())
-    with pytest.raises(porting.Unsupported, match="plain row of layers"):
+    with pytest.raises(porting.Unsupported, match="does not say in which order"):
         porting.load(SAVED / "seq2seq", engine="numpy").get_weights()
+
+
+def test_a_stored_net_keeps_the_order_of_weights(tmp_path: Path) -> None:
+    folder = read_network(SAVED / "seq2seq")
+    names = tuple(sorted(folder.weights(), reverse=True))
+    stored = porting.load(porting.load(replace(folder, order=names), engine="neoml").store(tmp_path / "net"))
+    for name, array in zip(names, stored.get_weights()):
+        assert array.tobytes() == folder.weights()[name].tobytes(), name
+    stored.save(tmp_path / "folder")
+    assert read_network(tmp_path / "folder").order == names
 
 
 def test_a_saved_network_in_memory_is_loaded(net: porting.PortedNetwork) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Optional, cast
 
@@ -28,6 +29,7 @@ def check_sketch(sketch: Network, limits: Limits, kept: Optional[Collection[Tens
     """
     return [
         *_check_layers(sketch),
+        *_check_order(sketch),
         *_check_calls(sketch),
         *_check_outputs(sketch),
         *_check_members(sketch, limits),
@@ -55,6 +57,15 @@ def _check_layers(sketch: Network) -> Iterator[Problem]:
                 yield Problem(where, f"its weight {name!r} is tied and has an array too", _SAVE_AGAIN)
             if target not in weights:
                 yield Problem(where, f"its weight {name!r} is tied to {target!r}, which is not an array", _SAVE_AGAIN)
+
+
+def _check_order(sketch: Network) -> Iterator[Problem]:
+    known = sketch.weights()
+    for name, count in Counter(name for name in sketch.order if name is not None).items():
+        if count > 1:
+            yield Problem("order", f"names the weight {name!r} {count} times", _SAVE_AGAIN)
+        if name not in known:
+            yield Problem("order", f"names {name!r}, which is no weight of the network", _SAVE_AGAIN)
 
 
 def _unfolded(sketch: Network) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Optional, TypeVar, cast
 
 from ..errors import Problem
 from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Network, Noise, Sampled, TensorRef
@@ -157,6 +157,7 @@ class Decoder:
             self.file,
             *("format", "version", "name", "origin", "inputs", "calls", "layers", "outputs", "cases"),
             *(("metadata",) if value["version"] > 2 else ()),
+            *(("order",) if value["version"] > 4 and "order" in value else ()),
         )
         self.version = parts["version"]
         inputs = [
@@ -185,7 +186,12 @@ class Decoder:
             cases=tuple(cases),
             origin=self.mapping(parts["origin"], "origin", self.text),
             metadata=self.mapping(parts.get("metadata", {}), "metadata", self.plain),
+            order=self.order(parts.get("order", [])),
         )
+
+    def order(self, value: Any) -> tuple[Optional[str], ...]:
+        names = self.items(value, "order", "arrays")
+        return tuple(None if name is None else self.name(name, "order") for name in names)
 
     def input(self, value: Any, where: str) -> Input:
         parts = self.record(value, where, "name", "shape", "dtype")

@@ -182,6 +182,7 @@ def describe_sketch(sketch: Network, limits: Limits, version: int = VERSION) -> 
         "layers": [_layer(layer, plain) for layer in sketch.layers.values()],
         "outputs": plain.argument(sketch.outputs, "outputs"),
         "cases": [_case(case, plain, version) for case in sketch.cases],
+        **({"order": list(sketch.order)} if sketch.order and version > 4 else {}),
     }
     if plain.problems:
         raise bad_archive(plain.problems)

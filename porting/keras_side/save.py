@@ -169,7 +169,8 @@ def _describe(
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
     if unbuilt:
-        layers = _describe_layers(graph, api, collect_weights(graph, api))
+        weights = collect_weights(graph, api)
+        layers = _describe_layers(graph, api, weights)
     return Network(
         name=name,
         inputs=graph.inputs,
@@ -178,7 +179,15 @@ def _describe(
         outputs=graph.outputs,
         cases=cases,
         origin=api.versions(),
+        order=_order(model, layers, full_names(weights.variables, weights.ties)),
     )
+
+
+def _order(model: Any, layers: Mapping[str, Layer], names: Mapping[int, str]) -> tuple[str | None, ...]:
+    """The weights' names as the model's ``get_weights`` lists them; None for one that is not saved."""
+    saved = {f"{layer.name}/{weight}" for layer in layers.values() for weight in layer.weights}
+    listed = [names.get(id(variable)) for variable in model.weights]
+    return tuple(name if name in saved else None for name in listed)
 
 
 def _makes_texts(step: Step, layers: Mapping[str, Layer]) -> bool:

@@ -24,6 +24,7 @@ from .forging import BLIND, SEALED, array_entries, data_spans, edit_data, edit_t
 from .helpers import (
     JOIN,
     LAST,
+    ORDER,
     SPLIT,
     body_of,
     bytes_of,
@@ -112,6 +113,32 @@ def test_promise_11_metadata_has_the_form_that_its_keys_ask_for(saved: Path, met
     assert told in refusal(saved)
     with pytest.raises(BadArchive, match="metadata"):
         write_network(make_network(metadata=metadata), saved.parent / "other")
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        (("join/table", None, "join/table"), "order: names the weight 'join/table' 2 times"),
+        (("join/shared",), "order: names 'join/shared', which is no weight of the network"),
+        (("../table",), "order: '../table' is not a name"),
+        ((3,), "order: is not a string but 3"),
+        ("all", "order: is not a list but 'all'"),
+        ((), "in another way than this format writes it"),
+    ],
+)
+def test_promise_10_the_order_of_weights_names_each_once(saved: Path, order: Any, told: str) -> None:
+    description = loads((saved / "network.json").read_bytes())
+    (saved / "network.json").write_bytes(seal({**description, "order": order}))
+    assert told in refusal(saved)
+
+
+def test_promise_2_the_order_of_weights_may_be_missing_and_no_older_version_has_it(saved: Path) -> None:
+    assert read_network(saved).order == ()
+    write_network(make_network(order=ORDER), saved, overwrite=True)
+    assert read_network(saved).order == ORDER
+    description = loads((saved / "network.json").read_bytes())
+    (saved / "network.json").write_bytes(seal({**description, "version": 4}))
+    assert "has the key 'order', which the format does not know" in refusal(saved)
 
 
 def test_promise_2_a_folder_of_version_3_holds_no_infinity_in_json(saved: Path) -> None:

@@ -20,7 +20,7 @@ from porting.archive.zips import Member, directory, place
 from porting.errors import BadArchive
 from porting.network import Call, Case, Constant, Input, Layer, Network, TensorRef
 
-from .helpers import bytes_of, content, loads, make_network, seal
+from .helpers import ORDER, bytes_of, content, loads, make_network, seal
 
 NAME = st.from_regex(r"\A[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,5}(/[A-Za-z0-9_@-]{1,3})?\Z")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -121,7 +121,7 @@ def test_a_network_comes_back_as_it_was(network: Network) -> None:
 
 def test_every_field_of_a_network_is_stored(tmp_path: Path) -> None:
     """A field added to a class of `porting.network` is added to the format, or this fails."""
-    description = loads(bytes_of(write_network(make_network(), tmp_path / "net"))["network.json"])
+    description = loads(bytes_of(write_network(make_network(order=ORDER), tmp_path / "net"))["network.json"])
     written: dict[Any, set[str]] = {
         Network: set(description) - {"format", "version"},
         Input: set(description["inputs"][0]),

@@ -357,6 +357,19 @@ def test_weights_go_back():
         restore(network, keras.Model(given, layers.Embedding(5, 4)(given)))
 
 
+def test_weights_are_listed_as_keras_lists_them():
+    given, more = keras.Input((4,)), keras.Input((4,))
+    shared, inner = layers.Dense(4), keras.Sequential([layers.BatchNormalization(), layers.Dense(4)])
+    x = layers.Dropout(0.5)(shared(inner(shared(given))))
+    late = layers.Dense(4, trainable=False)(more)
+    model = keras.Model([more, given], layers.Add()([late, x, inner(late)]))
+    model.set_weights([np.random.uniform(0.5, 1, one.shape) for one in model.get_weights()])
+    ours, theirs = porting.load(describe(model, noise=False), engine="numpy").get_weights(), model.get_weights()
+    assert len(ours) == len(theirs)
+    for array, kept in zip(ours, theirs):
+        np.testing.assert_array_equal(array, kept)
+
+
 @pytest.mark.filterwarnings("ignore:.*HDF5 file.*", "ignore:.*found in the checkpoint.*")
 @pytest.mark.parametrize("name", ["model.keras", "model.h5", "folder"])
 def test_files_are_loaded(tmp_path, name):

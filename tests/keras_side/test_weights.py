@@ -321,9 +321,52 @@ CHAINS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHAINS)
+def shared_and_nested():
+    """Layers in an order that is not that in which they run, one within a model that is called twice."""
+    given, other = keras.Input((4,)), keras.Input((4,))
+    shared = layers.Dense(4)
+    inner_given = keras.Input((4,))
+    both = layers.Add()([layers.Dense(4)(inner_given), layers.BatchNormalization()(inner_given)])
+    inner = keras.Model(inner_given, both)
+    late = layers.Dense(4)(other)
+    x = inner(shared(inner(shared(given))))
+    return keras.Model([other, given], [layers.Concatenate()([late, x]), layers.Dense(2)(late)])
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Block(layers.Layer):
+    """Weights of its own, made after the layers that it holds; half of them do not learn."""
+
+    def build(self, shape):
+        self.last, self.norm, self.inner = layers.Dense(shape[-1]), layers.BatchNormalization(), layers.Dense(3)
+        self.norm.build((None, 3)), self.inner.build(shape), self.last.build((None, 3))
+        self.shift = self.add_weight(shape=(3,), trainable=False)
+        self.scale = self.add_weight(shape=(3,), initializer="ones")
+
+    def call(self, x):
+        return self.last(self.norm(self.inner(x)) * self.scale + self.shift)
+
+
+def blocks():
+    given = keras.Input((4,))
+    x = layers.Dense(4)(given)
+    return keras.Model(given, layers.Add()([Block()(Block()(x)), x]))
+
+
+def constant():
+    given = keras.Input((4,))
+    return keras.Model(given, layers.Dense(2)(given + np.ones(4, "float32")))
+
+
+ORDERED = {
+    **CHAINS, "shared": shared_and_nested, "unfolded": blocks, "tied": tied_model, "constant": constant, "texts":
+    lambda: scorer(["a", "b", "c"])
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDERED)
 def test_get_weights_is_keras_list(name):
-    model = CHAINS[name]()
+    model = ORDERED[name]()
     model.set_weights([np.random.normal(size=one.shape).astype("float32") ** 2 for one in model.get_weights()])
     ours = load(describe(model, noise=False), engine="numpy").get_weights()
     assert [one.shape for one in ours] == [one.shape for one in model.get_weights()]
@@ -331,14 +374,31 @@ def test_get_weights_is_keras_list(name):
         np.testing.assert_array_equal(one, other)
 
 
-def test_get_weights_of_a_network_that_branches_is_refused():
-    given = keras.Input((4,))
-    first, shared = layers.Dense(3)(given), layers.Dense(3)
-    branched = keras.Model(given, layers.Add()([shared(given), first]))
-    for model in (
-        branched,
-        keras.Model(given, shared(layers.Dense(4)(shared(given)))),
-        keras.Model(given, given + 1.0),
-    ):
-        with pytest.raises(Unsupported, match="plain row of layers"):
-            load(describe(model, noise=False), engine="numpy").get_weights()
+def test_get_weights_of_a_folder_without_the_order():
+    network = describe(shared_and_nested(), noise=False)
+    with pytest.raises(Unsupported, match="does not say in which order"):
+        load(replace(network, order=()), engine="numpy").get_weights()
+    row_of_layers = describe(CHAINS["ids"](), noise=False)
+    told, untold = (
+        load(net, engine="numpy").get_weights() for net in (row_of_layers, replace(row_of_layers, order=()))
+    )
+    for one, other in zip(told, untold):
+        assert one.tobytes() == other.tobytes()
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Idle(layers.Layer):
+    """A weight that nothing is made of."""
+
+    def build(self, shape):
+        self.idle = self.add_weight(shape=(2,))
+
+    def call(self, x):
+        return x * 2.0
+
+
+def test_get_weights_with_one_that_is_not_saved():
+    network = describe(row(layers.Dense(3), Idle()), noise=False)
+    assert network.order.count(None) == 1
+    with pytest.raises(Unsupported, match="1 of the 3 weights that Keras lists"):
+        load(network, engine="numpy").get_weights()

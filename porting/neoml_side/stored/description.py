@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -231,7 +231,10 @@ class _StoredDecoder(Decoder):
         shared = {key: parts[key] for key in ("format", "name", "inputs", "outputs")}
         shared["version"] = network_version(parts["version"])
         shared.update({key: parts[key] for key in self.later(parts["version"])})
-        return self.network({**shared, **self.record(parts["network"], "network", *PARTS)})
+        ordered = parts["version"] > 5 and isinstance(parts["network"], dict) and "order" in parts["network"]
+        network = self.record(parts["network"], "network", *PARTS, *(("order",) if ordered else ()))
+        order = self.order(network.pop("order", []))
+        return replace(self.network({**shared, **network}), order=order)
 
     def terminal(self, value: Any, kind: str, version: int) -> Terminal:
         keys = ("name", "shape", "dtype", "keras_dtype", "layout", "dimensions", "ids_below", "at_least")

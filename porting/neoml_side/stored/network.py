@@ -116,4 +116,4 @@ def describe_network(sketch: Network, limits: Limits, version: int) -> Mapping[s
         BadArchive: listing every setting that JSON does not hold.
     """
     described = describe_sketch(with_member_names(in_order(sketch)), limits, version)
-    return {part: described[part] for part in PARTS}
+    return {**{part: described[part] for part in PARTS}, **({"order": list(sketch.order)} if sketch.order else {})}
