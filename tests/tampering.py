@@ -18,7 +18,7 @@ def with_weight(network: Network, layer: str, name: str, change: Callable[[Array
     return replace(network, layers={**network.layers, layer: new})
 
 
-def with_config(network: Network, layer: str, **settings: Any) -> Network:
+def with_config(network: Network, layer: str, /, **settings: Any) -> Network:
     """The network with settings of one layer changed."""
     old = network.layers[layer]
     return replace(network, layers={**network.layers, layer: replace(old, config={**old.config, **settings})})

@@ -255,7 +255,7 @@ def test_threads_are_as_many_as_the_cores_that_may_be_used() -> None:
 
 def test_words_for_things_are_short(net: porting.PortedNetwork) -> None:
     network, report = net.network, net.check()
-    assert repr(network) == "<Network 'tutorial': ids[None, None], 3 layers, 5 cases>"
+    assert repr(network) == "<Network 'tutorial': ids[None, None], 3 layers, 7 cases>"
     assert repr(network.layers["dense"]) == "<Layer 'dense' (Dense): kernel[5, 2], bias[2]>"
     assert repr(network.cases[0]).startswith("<Case '")
     assert repr(report) == "<Report on 'tutorial' on numpy: exact: 3 of 3 layers proved>"

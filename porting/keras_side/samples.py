@@ -110,7 +110,7 @@ def _values(
     need: Need, shape: tuple[int, ...], dtype: Any, gentleness: int, seed: int, generator: np.random.Generator
 ) -> Array:
     if need.ids is not None:
-        return generator.integers(min(need.least, need.ids - 1), need.ids, shape)
+        return _ids(min(need.least, need.ids - 1), need.ids, shape, generator)
     if need.choices:
         beyond = [] if need.closed or gentleness else [max(need.choices) + 1]
         return generator.choice(np.array([*need.choices, *beyond]), shape)
@@ -123,6 +123,12 @@ def _values(
         return _rows(SPAN_KINDS, parts, lambda row: low + row * (high - low), gentleness, seed)
     numbers = _numbers(shape, gentleness, generator)
     return _rows(ROW_KINDS, numbers, lambda row: row * need.deviation + need.mean, gentleness, seed)
+
+
+def _ids(least: int, end: int, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """Ids, none of them a second time before each has come once."""
+    count = min(int(np.prod(shape)), end - least)
+    return np.resize(least + generator.choice(end - least, count, replace=False), shape)
 
 
 def _other_than_padding(need: Need, values: Array, dtype: Any) -> Array:
