@@ -72,7 +72,7 @@ def test_a_program_shows_keras_numbers(written: Any) -> None:
     result = run(written("digits"), str(written("digits")))
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines[1::3]] == ["code", "digit", "drawing"]
+    assert [line.split()[0] for line in lines[1::3]] == ["digit", "drawing", "code"]
     assert all(mine.split()[1:] == keras.split()[1:] for mine, keras in zip(lines[2::3], lines[3::3]))
 
 
