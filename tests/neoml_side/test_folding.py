@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import porting
+from porting.engine_factory import make_engine
+from porting.network import Call, Input, Layer, Network, TensorRef
 from tests.recorded_cases import RECORDED
 
 FOLDED = (
@@ -51,6 +53,20 @@ def test_weights_come_back_as_saved(name: str) -> None:
     ported = load(name)
     saved = ported.network.weights()
     assert all(np.array_equal(array, saved[key]) for key, array in ported.weights().items())
+
+
+def test_a_mean_is_taken_off_before_anything_else() -> None:
+    """Of numbers about 1e6, such as times, x·s − mean·s would leave three digits."""
+    mean, deviation = np.full(3, 1e6, np.float32), np.array([20.0, 3.0, 0.5], np.float32)
+    x, weights = TensorRef("x"), {"mean": mean, "variance": deviation**2}
+    layer = Layer(
+        "normalization", "Normalization", {"axis": [-1], "invert": False, "mean": None, "variance": None}, weights
+    )
+    call = Call("normalization", "normalization", (x,), {})
+    network = Network("times", (Input("x", (None, 3)),), (call,), {"normalization": layer}, TensorRef("normalization"))
+    given = (mean + np.random.default_rng(0).normal(0, 5, (4, 3))).astype(np.float32)
+    (found,) = make_engine(network, "neoml", None).run({"x": given}, network.output_refs()).values()
+    np.testing.assert_allclose(found, (given.astype(np.float64) - mean) / deviation, rtol=1e-6)
 
 
 def test_a_joined_layer_that_was_changed_cannot_be_told_apart() -> None:

@@ -64,7 +64,8 @@ def scalings_by_layer(graph: Graph, needed: Sequence[Node]) -> dict[int, list[No
         before = node.inputs[0].node
         while read[(id(before), 0)] == 1 and (id(before) in gone or keeps_channels(before)):
             before = before.inputs[0].node
-        if before.kind in OUTPUTS and id(before) not in gone and read[(id(before), 0)] == 1:
+        joins = before.kind in OUTPUTS and not only_shifts(before)
+        if joins and id(before) not in gone and read[(id(before), 0)] == 1:
             found.setdefault(id(before), []).append(node)
             gone.add(id(node))
     return found
@@ -82,6 +83,11 @@ def is_fixed_scaling(node: Node) -> bool:
         and "stride_size" not in node.settings
         and all(parameter.computed or not parameter.weights for parameter in node.parameters.values())
     )
+
+
+def only_shifts(node: Node) -> bool:
+    """Whether a layer multiplies by 1 alone: x − mean loses no bit where x is near its mean, x·s − mean·s most."""
+    return is_fixed_scaling(node) and bool((node.parameters["filter"].pack() == 1).all())
 
 
 def join(before: Node, scaling: Node) -> Node:
