@@ -247,7 +247,8 @@ def predict_files(
         if (error.name or "").split(".")[0] != "pyarrow":
             raise
         what = f"pyarrow cannot be imported: {error}"
-        raise Unsupported(Problem("predict_files", what, "pip install 'porting[dask]'")) from error
+        way_out = "in a checkout of porting: pip install '.[dask]'"
+        raise Unsupported(Problem("predict_files", what, way_out)) from error
     return predict_corpus(
         load,
         Path(network),

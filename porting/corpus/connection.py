@@ -70,7 +70,9 @@ def _check_installed() -> None:
         import distributed  # noqa: F401
     except ImportError as error:
         what = f"dask cannot be imported: {error}"
-        raise Unsupported(Problem("workers", what, "pip install 'porting[dask]', or leave workers out")) from error
+        raise Unsupported(
+            Problem("workers", what, "in a checkout of porting: pip install '.[dask]'; or leave workers out")
+        ) from error
 
 
 @contextmanager

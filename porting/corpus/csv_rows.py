@@ -15,6 +15,7 @@ __all__ = ["BadRow", "Record", "csv_records", "decoded_lines", "what_is_wrong"]
 LONGEST_FIELD = 2**24
 # A line is read as far as a field may go. What stands at the end of the part that was read is in no decoded text.
 TOO_LONG = "\ud800"
+HEADER = "begin it with the columns' names"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class _Lines:
 
 
 def csv_records(lines: Iterator[str]) -> tuple[list[str], Iterator[Union[Record, BadRow]]]:
-    """The header of a csv, and its rows.
+    """The header of a csv, and its rows; blank lines are none.
 
     Raises:
         Mismatch: a csv without a header.
@@ -101,9 +102,11 @@ def csv_records(lines: Iterator[str]) -> tuple[list[str], Iterator[Union[Record,
     source = _Lines(lines)
     reader = csv.reader(source, strict=True)
     try:
-        header = next(reader, [])
+        header = next(filter(None, reader), [])
     except csv.Error as error:
-        raise Mismatch(Problem("csv", f"has no header: {error}", "begin it with the columns' names")) from error
+        raise Mismatch(Problem("csv", f"has no header: {error}", HEADER)) from error
+    if not header:
+        raise Mismatch(Problem("csv", "is empty, without a header", HEADER))
     return header, _records(source, len(header))
 
 
@@ -120,6 +123,8 @@ def _records(source: _Lines, width: int) -> Iterator[Union[Record, BadRow]]:
             source.give_back()
             yield BadRow(source.number, f"is not csv: {error}")
             reader = csv.reader(source, strict=True)
+            continue
+        if not row:
             continue
         if len(row) != width:
             yield BadRow(source.number, f"has {len(row)} fields, the header has {width}")

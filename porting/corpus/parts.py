@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ __all__ = ["Part", "cut", "files_in", "fingerprint"]
 PART_ROWS = 1 << 17
 PART_BYTES = 128 << 20
 HEAD = 1 << 16
+SHOWN_OTHERS = 5
 SUFFIXES = (".parquet", ".pq", ".csv")
 
 
@@ -51,7 +53,8 @@ class Part:
 def files_in(corpus: Path) -> list[Path]:
     """The parquet and csv files of a folder and those below it, by name; a file is a corpus too.
 
-    Names that begin with ``_`` or ``.`` are other programs' notes.
+    Links that lead nowhere are among them, to be named as what cannot be read. A warning names what else is there;
+    names that begin with ``_`` or ``.`` are other programs' notes.
 
     Raises:
         MissingFile: neither is there.
@@ -60,17 +63,22 @@ def files_in(corpus: Path) -> list[Path]:
     if not corpus.exists():
         way_out = "give a folder of parquet and csv files, or one of them"
         raise MissingFile(Problem(str(corpus), "does not exist", way_out))
-    if corpus.is_file() and corpus.suffix.lower() in SUFFIXES:
-        return [corpus]
-    found = [
+    there = [
         path
-        for path in sorted(corpus.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
+        for path in ([corpus] if corpus.is_file() else sorted(corpus.rglob("*")))
+        if (path.is_file() or (path.is_symlink() and not path.is_dir()))
         and not any(part.startswith(("_", ".")) for part in path.relative_to(corpus).parts)
     ]
+    found = [path for path in there if path.suffix.lower() in SUFFIXES]
     if not found:
-        raise Mismatch(Problem(str(corpus), f"holds no {', '.join(SUFFIXES)} file", "give a folder of such files"))
+        what = "is" if corpus.is_file() else "holds"
+        way_out = "give a folder of such files; unpack what is compressed"
+        raise Mismatch(Problem(str(corpus), f"{what} no {', '.join(SUFFIXES)} file", way_out))
+    others = [str(path.relative_to(corpus)) for path in there if path not in set(found)]
+    if others:
+        more = f" and {len(others) - SHOWN_OTHERS} more" if len(others) > SHOWN_OTHERS else ""
+        names = ", ".join(repr(name)[1:-1] for name in others[:SHOWN_OTHERS])
+        warnings.warn(f"{corpus}: no parquet or csv files, and left out: {names}{more}", stacklevel=2)
     return found
 
 
@@ -93,7 +101,6 @@ def cut(corpus: Path, files: Sequence[Path]) -> list[Part]:
 
     Raises:
         Mismatch: two files whose outputs would have one name.
-        OSError: a file is not there any more.
     """
     root = corpus if corpus.is_dir() else corpus.parent
     alike = Counter(path.with_suffix("") for path in files)
@@ -115,11 +122,14 @@ def cut(corpus: Path, files: Sequence[Path]) -> list[Part]:
 
 
 def _parts_of(path: Path, below: Path, stem: str) -> Iterator[Part]:
-    mark = fingerprint(path)
+    try:
+        mark = fingerprint(path)
+    except OSError:  # whoever reads the part says why
+        mark = ""
     spans = [(None, 0, None)] if path.suffix.lower() == ".csv" else _spans(path)
     for at, (groups, first, rows) in enumerate(spans):
         name = below.with_name(f"{stem}-{at:05d}.parquet").as_posix()
-        yield Part(name, str(path.resolve()), below.as_posix(), groups, first, rows, mark)
+        yield Part(name, os.path.realpath(path), below.as_posix(), groups, first, rows, mark)
 
 
 def _spans(path: Path) -> list[Any]:

@@ -166,7 +166,13 @@ def test_odd_files_are_named_and_the_rest_goes_on(corpus: Path, tmp_path: Path) 
     (corpus / "t.csv").write_text("id,text,id\n1,a,2\n", encoding="utf-8")
     pq.write_table(pa.table({"text": pa.array(["a", None], pa.string_view())}), corpus / "u.parquet")
     pq.write_table(pa.table({"text": ["a", "b"]}), corpus / "V.PARQUET")
-    summary = score(corpus, tmp_path / "out")
+    (corpus / "w.csv").touch()
+    (corpus / "x.csv").symlink_to(corpus / "nowhere")
+    for name in ("y.csv.gz", "_y.csv.gz"):
+        (corpus / name).touch()
+    (corpus / "z.parquet").symlink_to(corpus / "z.parquet")
+    with pytest.warns(UserWarning, match=r"no parquet or csv files, and left out: y\.csv\.gz$"):
+        summary = score(corpus, tmp_path / "out")
     assert (tmp_path / "out" / "a.csv-00000.parquet").exists()
     said = {part[0]: why.partition(": ")[2] for part, why in summary.failed.items()}
     assert said.pop("a") == "column 'text': holds int64, the network takes texts"
@@ -176,8 +182,21 @@ def test_odd_files_are_named_and_the_rest_goes_on(corpus: Path, tmp_path: Path) 
         "r": "has two columns 'text'",
         "s": "its header is not UTF-8",
         "t": "has two columns 'id'",
+        "w": "csv: is empty, without a header",
+        "x": "cannot be read: No such file or directory",
+        "z": "cannot be read: Too many levels of symbolic links",
     }
     assert summary.rows == 363
+
+
+def test_blank_lines_of_a_csv_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text('\ntext\n\na game\n\n""\n', encoding="utf-8")
+    summary = score(tmp_path / "in", tmp_path / "out")
+    assert (summary.rows, summary.bad) == (2, 0)
+    (tmp_path / "in" / "a.csv.gz").touch()
+    with pytest.raises(porting.Mismatch, match=r"is no \.parquet, \.pq, \.csv file"):
+        score(tmp_path / "in" / "a.csv.gz", tmp_path / "other")
 
 
 def test_what_has_changed_is_refused_with_a_way_out(corpus: Path, tmp_path: Path) -> None:
