@@ -189,7 +189,7 @@ class Tunable(ABC):
             seed=seed_number("seed", settings.seed),
         )
         self._complete()
-        self._trainer = Trainer(self.network, checked, self._engine.learner)
+        self._trainer = Trainer(self.network, checked, self._engine.learner, self._engine.rules)
         self._is_tuned = True
 
     def _complete(self) -> None:

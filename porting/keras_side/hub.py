@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Call, Input, TensorRef
-from ..text import LAYERS
+from ..text import LAYERS, TOKENIZERS
 from ..text.byte_pairs import byte_letters
 from .graph import CallGraph, Step
 from .hub_texts import HubTexts
@@ -83,7 +83,7 @@ def _check_tokenizer(tokenizer: Any, where: str) -> None:
     kind = type(tokenizer)
     if is_of(tokenizer, "SentencePieceTokenizer"):
         raise Unsupported(Problem(where, f"{kind.__name__} is a SentencePiece tokenizer, which is not done", FEED_IDS))
-    base = next((one for one in ("WordPieceTokenizer", "BytePairTokenizer") if is_of(tokenizer, one)), None)
+    base = next((one for one in TOKENIZERS if is_of(tokenizer, one)), None)
     if base is None:
         raise Unsupported(Problem(where, f"{kind.__name__} is neither WordPiece nor byte-level BPE", FEED_IDS))
     derived = [one for one in kind.__mro__ if any(other.__name__ == base for other in one.__mro__[1:])]

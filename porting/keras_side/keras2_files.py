@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import Problem
+from ..layers.core import makes_mask
+from ..text import LOOKUPS
 
 __all__ = ["OLD_KERAS", "other_meanings", "with_input_layers"]
 
@@ -14,7 +16,7 @@ OLD_KERAS = (
     "(TensorFlow 2.15 or older)"
 )
 # Layers that give floats in Keras 2 where Keras 3 gives integers.
-COUNTING = frozenset({"CategoryEncoding", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"})
+COUNTING = {"CategoryEncoding", "Hashing", *LOOKUPS}
 
 
 def other_meanings(where: str, described: Mapping[str, Any]) -> Iterator[Problem]:
@@ -27,7 +29,7 @@ def other_meanings(where: str, described: Mapping[str, Any]) -> Iterator[Problem
         if key.endswith("activation") and name == "hard_sigmoid":
             what = f"has hard_sigmoid as its {key}: clip(0.2 x + 0.5) in Keras 2, relu6(x + 3) / 6 in Keras 3"
             yield Problem(where, what, OLD_KERAS)
-    if described["class_name"] == "Masking" or config.get("mask_zero"):
+    if makes_mask(config):
         yield Problem(where, "makes a mask, which Keras 2 and Keras 3 pass on by different rules", OLD_KERAS)
     if described["class_name"] in COUNTING:
         yield Problem(where, "gives floats in Keras 2 and integers in Keras 3", OLD_KERAS)

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import Problem, Unsupported, problem_in_code
+from ..text import LOOKUPS
 from .keras2_files import OLD_KERAS, other_meanings, with_input_layers
 from .tensorflow_functions import FUNCTIONS
 
@@ -213,7 +214,7 @@ def _code_problems(where: str, described: Mapping[str, Any], trust_lambda: bool)
         yield Problem(where, "is a Lambda: Python code in the file", way_out)
     if not isinstance(config, Mapping):
         return
-    if class_name in LOOKUPS:
+    if class_name in READ_FILES:
         for key in ("vocabulary", "idf_weights"):
             if isinstance(config.get(key), str):
                 way_out = "save the model anew from Keras, which keeps the vocabulary in the file"
@@ -253,7 +254,7 @@ def _is_keras_own(keras: ModuleType, class_name: str, module: str, name: Any, re
 
 # A layer's function, and the layer.
 CODE = frozenset({"Lambda", "__lambda__"})
-LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup"})
+READ_FILES = {*LOOKUPS, "IndexLookup"}
 HOLD_FUNCTIONS = ("activations", "losses", "metrics", "regularizers", "initializers", "constraints")
 # Modules of Keras whose functions read files, fetch from the network or change settings.
 NOT_FOR_MODELS = frozenset(

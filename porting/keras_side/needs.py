@@ -6,30 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
-from ..layers import RULES
-from ..network import Array, Call, Constant, Input, Layer, TensorRef, tensors_in
+from ..layers.apply import rule_for
+from ..layers.operation_kinds import whole_numbers
+from ..network import Array, Call, Input, Layer, TensorRef, tensors_in
+from ..text import TOKENIZERS
 from ..text.byte_pairs import byte_letters
 from .hard_texts import FOR_TOKENIZERS
 
 __all__ = ["Need", "find_needs"]
 
-EQUALITIES = frozenset({"ops.Equal", "ops.NotEqual"})
-ORDERS = frozenset({"ops.Greater", "ops.GreaterEqual", "ops.Less", "ops.LessEqual"})
-# Operations whose numbers are others than those they are given: places, counts.
-OTHER_NUMBERS = frozenset(
-    {"ops.Argmax", "ops.Argmin", "ops.Argsort", "ops.SearchSorted", "ops.Bincount", "ops.Digitize"}
-    | {"ops.ZerosLike", "ops.OnesLike", "ops.FullLike"}
-)
 # So many words of a vocabulary, half of them its last.
 MOST_CHOICES = 50
 WHOLE_TEXTS = (None, "None")
 # A word of a text may be some tokens; rows of hard texts hold no more words.
 TOKENS_A_WORD, MOST_KEPT = 4, 24
-TOKENIZERS = frozenset({"BytePairTokenizer", "WordPieceTokenizer"})
 # Layers that find words in texts.
-SPLIT = TOKENIZERS | {"TextVectorization"}
+SPLIT = {*TOKENIZERS, "TextVectorization"}
 
 
 @dataclass(frozen=True)
@@ -159,30 +151,18 @@ def _take_tables(trace: _Trace, reached: _Ways, config: Mapping[str, Any]) -> No
 
 
 def _take_values(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> None:
-    """What a layer's own values say about the numbers, texts or ids that it is given."""
-    kind, config = layer.class_name, layer.config
-    if kind == "ops.Take" and call.inputs and isinstance(call.inputs[0], Constant):
-        trace.limit(reached, len(layer.weights[call.inputs[0].weight]))
-    elif kind == "ops.Bincount" and config.get("minlength"):
-        trace.limit(reached, config["minlength"])
-    elif "vocabulary" in layer.weights:
+    """What a layer itself says about the numbers, texts or ids that it is given."""
+    if "vocabulary" in layer.weights:
         _take_vocabulary(trace, reached, layer)
-    elif kind == "Masking":
-        trace.change(reached, pads=True, mask_value=float(config.get("mask_value", 0.0)))
-    elif kind == "Rescaling":
-        _take_rescaling(trace, reached, config)
-    elif kind == "Normalization" and {"mean", "variance"} <= layer.weights.keys() and not config.get("invert"):
-        mean, variance = (_for_last_axis(layer.weights[name]) for name in ("mean", "variance"))
-        trace.change(reached, mean=mean, deviation=np.sqrt(variance))
-    elif kind == "Discretization":
-        boundaries = layer.weights.get("bin_boundaries", np.array(config.get("bin_boundaries") or (), float))
-        trace.change(reached, choices=_around(boundaries))
-    elif kind == "ops.OneHot" and isinstance(config.get("num_classes"), int):
-        trace.change(reached, choices=tuple(range(config["num_classes"])))
-    elif kind in EQUALITIES | ORDERS:
-        _take_comparison(trace, reached, call, kind)
-    elif kind == "ops.Mod" and (number := _number(call.inputs, layer)) is not None and number[0] > 0:
-        trace.change(reached, span=(0.0, 3.0 * number[0] + 1))
+    rule = rule_for(layer)
+    if rule is None or rule.expects is None:
+        return
+    for name, way in reached.items():
+        expected = dict(rule.expects(layer, call, trace.needs[name].input))
+        rows = expected.pop("ids", None)
+        if rows is not None:
+            trace.limit({name: way}, rows)
+        trace.change([name], **expected)
 
 
 def _take_vocabulary(trace: _Trace, reached: _Ways, layer: Layer) -> None:
@@ -226,35 +206,13 @@ def spelled(word: Any, layer: Layer) -> Any:
     return word
 
 
-def _take_rescaling(trace: _Trace, reached: _Ways, config: Mapping[str, Any]) -> None:
-    """Numbers that come out between 0, or -1, and 1, where these are larger than those given anyway: pictures."""
-    scale, offset = config.get("scale"), config.get("offset", 0.0)
-    if not isinstance(scale, (int, float)) or not isinstance(offset, (int, float)) or not 0 < scale < 0.1:
-        return
-    low = -1.0 if offset < 0 else 0.0
-    trace.change(reached, span=((low - offset) / scale, (1.0 - offset) / scale))
-
-
-def _take_comparison(trace: _Trace, reached: _Ways, call: Call, kind: str) -> None:
-    """A mask made by hand: what equals the number is padding; of whole numbers also what is not above 0."""
-    number = next((one for one in call.inputs if isinstance(one, (int, float)) and not isinstance(one, bool)), None)
-    if number is None:
-        return
-    whole = [name for name in reached if trace.needs[name].input.dtype.startswith(("int", "uint"))]
-    if kind in EQUALITIES:
-        trace.change(reached, pads=True, mask_value=float(number))
-    elif number in (0, 1):
-        trace.change(whole, pads=True, mask_value=0.0)
-
-
 def _handed_on(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> _Ways:
     """The inputs whose values are the outputs' values."""
-    kind = layer.class_name
-    if (kind in RULES and RULES[kind].hands_on) or kind == "Masking":
-        return reached
-    if not kind.startswith("ops.") or kind in EQUALITIES | ORDERS | OTHER_NUMBERS:
-        return {}
-    number = _number(call.inputs, layer)
+    kind, rule = layer.class_name, rule_for(layer)
+    hands_on = rule.hands_on if rule is not None else None
+    if not kind.startswith("ops.") or hands_on is not None:
+        return reached if hands_on else {}
+    number = whole_numbers(call, layer)
     if number is None:
         return reached
     low, high = number
@@ -264,32 +222,3 @@ def _handed_on(trace: _Trace, reached: _Ways, call: Call, layer: Layer) -> _Ways
     if kind == "ops.FloorDivide" and low > 0 and not any(way.low or way.high for way in reached.values()):
         return {name: replace(way, divisor=way.divisor * low) for name, way in reached.items()}
     return {} if kind in ("ops.Multiply", "ops.FloorDivide", "ops.Mod", "ops.TrueDivide", "ops.Divide") else reached
-
-
-def _number(inputs: Sequence[Any], layer: Layer) -> tuple[int, int] | None:
-    """The least and the largest of the whole numbers that a call computes a tensor with; None where there are none."""
-    if len(inputs) != 2 or not isinstance(inputs[0], TensorRef):
-        return None
-    other = inputs[1]
-    if isinstance(other, int) and not isinstance(other, bool):
-        return other, other
-    if isinstance(other, Constant):
-        array = layer.weights.get(other.weight)
-        if array is not None and array.dtype.kind in "iu" and array.size:
-            return int(array.min()), int(array.max())
-    return None
-
-
-def _for_last_axis(statistic: Array) -> Array | float:
-    """A Normalization's statistic by places of the last axis; its mean where it knows more axes, or none."""
-    if statistic.ndim and statistic.size == statistic.shape[-1]:
-        return statistic.reshape(-1).astype(np.float64)
-    return float(statistic.mean())
-
-
-def _around(boundaries: Array) -> tuple[float, ...]:
-    """Numbers on, between and beyond boundaries."""
-    if not boundaries.size:
-        return ()
-    edges = np.sort(boundaries.astype(np.float64).reshape(-1))[:MOST_CHOICES]
-    return tuple(float(one) for one in (*edges, *(edges[1:] + edges[:-1]) / 2, edges[0] - 1, edges[-1] + 1))

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Network
 from ..text import LAYERS as PREPROCESSING
+from ..text import PACKERS, TOKENIZERS
 from .graph import CallGraph
 from .keras_api import KerasApi
 from .save import check_is_graph
@@ -22,9 +23,6 @@ from .weights import Weights, collect_weights
 from .which_keras import keras_api_of
 
 __all__ = ["restore"]
-
-# Of keras-hub: they stand in front of a model, and are no part of it.
-OF_HUB = frozenset({"BytePairTokenizer", "MultiSegmentPacker", "StartEndPacker", "WordPieceTokenizer"})
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +81,8 @@ def _without_preprocessing(network: Network, graph: CallGraph, api: KerasApi) ->
         if layer.class_name not in PREPROCESSING:
             continue
         del layers[name]
-        if layer.class_name in OF_HUB:
-            continue
+        if layer.class_name in TOKENIZERS or layer.class_name in PACKERS:
+            continue  # keras-hub's stand in front of a model, and are no part of it
         if name not in graph.layers or api.class_name(graph.layers[name]) != layer.class_name:
             problems.append(Problem(f"layer {name!r}", "is not in the model", SAME_NAMES))
             continue

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Mismatch, Problem
+from ..layers import RULES
 from ..network import Array, Case, TensorRef, tensors_in
 from .graph import CallGraph, Step, refs_of
 from .keras_api import KerasApi
@@ -21,14 +22,6 @@ Progress = Callable[[int, int, str], None]
 Unmasked = Mapping[str, tuple[TensorRef, ...]]
 # The final outputs of the calls must equal the model's own.
 TOLERANCE = 1e-6
-# Calls that take tensors of sizes that are equal or 1.
-BROADCASTING = frozenset(
-    {
-        *("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"),
-        *("ops.Add", "ops.Divide", "ops.Maximum", "ops.Minimum", "ops.Multiply", "ops.Subtract", "ops.TrueDivide"),
-        "ops.Where",
-    }
-)
 
 
 class MaskLostError(Exception):
@@ -111,7 +104,8 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> list
 
 def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> None:
     """Refuse tensors whose open sizes are 1 here and others there: at other lengths they would not fit."""
-    if api.class_name(step.operation) not in BROADCASTING:
+    rule = RULES.get(api.class_name(step.operation))
+    if rule is None or rule.sizes != "spread":
         return
     rank = max((len(shape) for shape in step.shapes.values()), default=0)
     for place in range(1, rank):  # from the last axis; the first is the batch

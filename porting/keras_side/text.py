@@ -15,10 +15,10 @@ import numpy as np
 
 from ..errors import Problem, Unsupported
 from ..network import Array
+from ..text import LOOKUPS
 
 __all__ = ["Described", "preprocessing_config", "preprocessing_weights"]
 
-LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})
 # What the weights hold, or what only tells Keras how to build the layer again.
 NOT_IN_CONFIG = frozenset({"build_config", "idf_weights", "input_mean", "input_variance", "vocabulary"})
 

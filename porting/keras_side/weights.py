@@ -18,8 +18,6 @@ from .keras_api import KerasApi
 __all__ = ["Weights", "collect_weights", "full_names", "name_weights"]
 
 UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
-# Recurrent layers made of one cell that no user chose.
-ONE_CELL = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 
 
 def name_weights(layer: Any, api: KerasApi) -> dict[str, Any]:
@@ -65,7 +63,9 @@ def _free(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _is_one_cell(layer: Any) -> bool:
-    return any(kind.__name__ in ONE_CELL and _is_keras(kind) for kind in type(layer).__mro__)
+    """Whether it is a recurrent layer of one cell that no user chose: of a class that Keras derives from its RNN."""
+    kinds = [kind.__name__ for kind in type(layer).__mro__ if _is_keras(kind)]
+    return "RNN" in kinds[1:]
 
 
 def _is_keras(kind: type) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Optional
 
+from ..network import Shape
 from ..operations import Operations, Tensor
-from .rule import LayerView, rule
+from .rule import Config, LayerView, WeightShapes, rule
 
 __all__ = ["masked_softmax"]
 
 MASKED = -1e9
 
 
-@rule("ReLU", learns="not with a threshold", sizes="kept")
+@rule("ReLU", learns="not with a threshold", sizes="kept", pointwise=True)
 def relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(
         x,
@@ -23,12 +24,12 @@ def relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     )
 
 
-@rule("LeakyReLU", sizes="kept")
+@rule("LeakyReLU", sizes="kept", pointwise=True)
 def leaky_relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(x, "leaky_relu", negative_slope=layer.config["negative_slope"])
 
 
-@rule("ELU", sizes="kept")
+@rule("ELU", sizes="kept", pointwise=True)
 def elu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(x, "elu", alpha=layer.config["alpha"])
 
@@ -39,14 +40,19 @@ def thresholded_relu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(x, "threshold", threshold=layer.config["theta"], default_value=0.0)
 
 
-@rule("PReLU", sizes="kept")
+def slopes(config: Config, inputs: list[Shape]) -> WeightShapes:
+    shared = config["shared_axes"] or ()
+    return {"alpha": tuple(1 if axis in shared else size for axis, size in enumerate(inputs[0][1:], 1))}
+
+
+@rule("PReLU", weights=slopes, sizes="kept")
 def prelu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("shared_axes")  # where shared, alpha has the size 1
     below = ops.activation(ops.unary(x, "negative"), "relu")
     return ops.subtract(ops.activation(x, "relu"), ops.multiply(below, layer.weight("alpha")))
 
 
-@rule("Softmax", learns="not with a mask that is spread over other axes", sizes="kept")
+@rule("Softmax", learns="not with a mask that is spread over other axes", sizes="kept", pointwise=True)
 def softmax(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     axis = layer.config["axis"]
     axes = axis if isinstance(axis, (list, tuple)) else [axis]

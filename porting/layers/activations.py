@@ -129,6 +129,6 @@ def sparsemax(x: Tensor, ops: Operations) -> Tensor:
     return ops.activation(ops.subtract(x, ops.divide(ops.add(total, -1.0), size)), "relu")
 
 
-@rule("Activation", learns="not through hard_shrink, sparsemax or threshold", sizes="kept")
+@rule("Activation", learns="not through hard_shrink, sparsemax or threshold", sizes="kept", pointwise=True)
 def activation_layer(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return activation(layer, x, ops)

@@ -120,7 +120,7 @@ def _apply(
         if name != "training" or argument is not False  # which `porting.training.trainable` heeds
     }
     _check_arguments(found, inputs, arguments, where)
-    _check_weights(layer, view, [*inputs, arguments.get("key")], where)
+    _check_weights(found, layer, view, [*inputs, arguments.get("key")], where)
     given = {**dict(zip(found.inputs, inputs)), **arguments}
     previous_mask = _populate_masks(found, given, context.dialect)
     result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
@@ -136,13 +136,13 @@ def _apply(
     return with_masks(outputs, masks)
 
 
-def _check_weights(layer: Layer, view: LayerView, inputs: list[Any], where: str) -> None:
-    if not layer.weights and not layer.tied:
-        return
+def _check_weights(found: Rule, layer: Layer, view: LayerView, inputs: list[Any], where: str) -> None:
+    if found.class_name != layer.class_name or (not layer.weights and not layer.tied):
+        return  # another package's class of that name may have other weights
     shapes = list(shapes_of(inputs))
     problems = [
         Problem(where, what, "save the network again")
-        for what in check_weight_shapes(layer.class_name, layer.config, shapes, view.weight_shapes())
+        for what in check_weight_shapes(found, layer.config, shapes, view.weight_shapes())
     ]
     if problems:
         raise Unsupported(problems)

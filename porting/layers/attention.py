@@ -7,11 +7,12 @@ from functools import reduce
 from math import prod, sqrt
 from typing import Any, Optional
 
+from ..network import Shape
 from ..operations import Operations, Tensor, Weight
 from .activation_layers import masked_softmax
 from .products import project
 from .reshaped import with_one_open
-from .rule import LayerView, rule
+from .rule import Config, LayerView, WeightShapes, rule
 
 Masks = Optional[Sequence[Optional[Tensor]]]
 # What Keras takes off the scores of padding, and what its fused attention puts in their place.
@@ -86,7 +87,20 @@ def additive_scores(layer: LayerView, query: Tensor, key: Tensor, ops: Operation
     return ops.squeeze(ops.dense(pairs, scale.arranged(shape=(-1, 1))), -1)
 
 
-@rule("Attention", "AdditiveAttention", mask=query_mask_of)
+def scales(config: Config, inputs: list[Shape]) -> WeightShapes:
+    return {"scale": (), "concat_score_weight": ()}
+
+
+def additive_scales(config: Config, inputs: list[Shape]) -> WeightShapes:
+    return {"scale": (inputs[0][-1],)}
+
+
+@rule(
+    "Attention",
+    "AdditiveAttention",
+    mask=query_mask_of,
+    weights={"Attention": scales, "AdditiveAttention": additive_scales},
+)
 def attention(
     layer: LayerView,
     inputs: Sequence[Tensor],
@@ -232,9 +246,35 @@ def gated(layer: LayerView, output: Tensor, query: Tensor, ops: Operations) -> T
     return ops.multiply(output, ops.activation(projection(layer, "gate_dense", query, ops), "sigmoid"))
 
 
+def multi_head_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    heads, key_dim = config["num_heads"], config["key_dim"]
+    value_dim, made = config.get("value_dim") or key_dim, config.get("output_shape")
+    outputs = [inputs[0][-1]] if not made else [made] if isinstance(made, int) else made
+    return projections(inputs, (heads, key_dim), (heads, key_dim), (heads, value_dim), (heads, value_dim), outputs)
+
+
+def grouped_query_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    queries, pairs = ((config[name], config["head_dim"]) for name in ("num_query_heads", "num_key_value_heads"))
+    return projections(inputs, queries, pairs, pairs, queries, [inputs[0][-1]])
+
+
+def projections(
+    inputs: list[Shape], query: Shape, key: Shape, value: Shape, gate: Shape, outputs: Sequence[Optional[int]]
+) -> WeightShapes:
+    """Kernels (features, heads, size of a head) of query, key and value, and back."""
+    features, of_value = inputs[0][-1], inputs[1][-1]
+    of_key = inputs[2][-1] if len(inputs) > 2 else of_value
+    sizes = {"query": (features, query), "key": (of_key, key), "value": (of_value, value), "gate": (features, gate)}
+    shapes: WeightShapes = {"output_dense/kernel": (*gate, *outputs), "output_dense/bias": tuple(outputs)}
+    for name, (size, head) in sizes.items():
+        shapes[f"{name}_dense/kernel"], shapes[f"{name}_dense/bias"] = (size, *head), tuple(head)
+    return shapes
+
+
 @rule(
     "MultiHeadAttention",
     mask="own",
+    weights=multi_head_weights,
     irrelevant=(
         *("num_heads", "key_dim", "value_dim", "use_bias", "output_shape"),
         *("query_shape", "key_shape", "value_shape"),  # what Keras 2 was built for
@@ -281,6 +321,7 @@ def multi_head_attention(
     "GroupQueryAttention",
     "GroupedQueryAttention",
     mask="own",
+    weights=grouped_query_weights,
     irrelevant=("head_dim", "num_query_heads", "num_key_value_heads", "use_bias"),
     sizes="kept but the last",
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
+from ..network import Shape
 from ..operations import Operations, Tensor
 from .activations import activation
-from .rule import LayerView, rule
+from .rule import Config, LayerView, WeightShapes, rule
+from .weight_shapes import features_of, times
 from .windows import per_axis
 
 __all__ = ["as_configured", "channels_last"]
@@ -44,11 +46,19 @@ def padding(layer: LayerView) -> str:
     return str(layer.config["padding"]).lower()
 
 
+def convolution_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    features, filters = features_of(config, inputs[0]), config["filters"]
+    window = per_axis(config["kernel_size"], len(inputs[0]) - 2)
+    each = None if features is None else features // config["groups"]
+    return {"kernel": (*window, each, filters), "bias": (filters,)}
+
+
 @rule(
     "Conv1D",
     "Conv2D",
     "Conv3D",
     mask="stop",
+    weights=convolution_weights,
     irrelevant=("filters", "kernel_size"),
     learns={"Conv3D": "not dilated"},
     linear=True,
@@ -71,10 +81,17 @@ def convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return activation(layer, as_configured(layer, y, ops), ops)
 
 
+def depthwise_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    features, each = features_of(config, inputs[0]), config["depth_multiplier"]
+    kernel = (*per_axis(config["kernel_size"], len(inputs[0]) - 2), features, each)
+    return {"kernel": kernel, "depthwise_kernel": kernel, "bias": (times(features, each),)}
+
+
 @rule(
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     mask="stop",
+    weights=depthwise_weights,
     irrelevant=("kernel_size", "depth_multiplier", "filters", "groups"),
     learns="not dilated",
     linear=True,
@@ -94,10 +111,21 @@ def depthwise_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tenso
     return activation(layer, as_configured(layer, y, ops), ops)
 
 
+def separable_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    features, each, filters = features_of(config, inputs[0]), config["depth_multiplier"], config["filters"]
+    window = per_axis(config["kernel_size"], len(inputs[0]) - 2)
+    return {
+        "depthwise_kernel": (*window, features, each),
+        "pointwise_kernel": (*[1] * len(window), times(features, each), filters),
+        "bias": (filters,),
+    }
+
+
 @rule(
     "SeparableConv1D",
     "SeparableConv2D",
     mask="stop",
+    weights=separable_weights,
     irrelevant=("filters", "kernel_size", "depth_multiplier", "groups"),
     learns="not dilated",
     linear=True,
@@ -121,11 +149,17 @@ def separable_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tenso
     return activation(layer, as_configured(layer, y, ops), ops)
 
 
+def transposed_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    window, filters = per_axis(config["kernel_size"], len(inputs[0]) - 2), config["filters"]
+    return {"kernel": (*window, filters, features_of(config, inputs[0])), "bias": (filters,)}
+
+
 @rule(
     "Conv1DTranspose",
     "Conv2DTranspose",
     "Conv3DTranspose",
     mask="stop",
+    weights=transposed_weights,
     irrelevant=("filters", "kernel_size", "groups"),
     learns="not where stride or output padding reach beyond the window",
     linear=True,

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from ..network import Shape
 from ..operations import Operations, Tensor
 from .activations import activation
 from .convolution import as_configured, channels_last, padding, steps
 from .recurrent import RUNNERS, flat_states, mask_of_sequence
-from .rule import LayerView, Refusal, rule
+from .rule import Config, LayerView, Refusal, WeightShapes, rule
+from .weight_shapes import features_of
+from .windows import per_axis
 
 SILENT = ("filters", "kernel_size", "unit_forget_bias", "unroll", "zero_output_for_mask")
+
+
+def convolutional_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    filters = config["filters"]
+    window = per_axis(config["kernel_size"], len(inputs[0]) - 3)
+    return {
+        "kernel": (*window, features_of(config, inputs[0], in_front=2), 4 * filters),
+        "recurrent_kernel": (*window, filters, 4 * filters),
+        "bias": (4 * filters,),
+    }
 
 
 @rule(
@@ -18,6 +31,7 @@ SILENT = ("filters", "kernel_size", "unit_forget_bias", "unroll", "zero_output_f
     "ConvLSTM2D",
     "ConvLSTM3D",
     mask=mask_of_sequence,
+    weights=convolutional_weights,
     note="NeoML needs a time of fixed size; without masks",
     learns={"ConvLSTM3D": "not dilated"},
 )

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any, Optional
 
-from ..network import Shape
+from ..network import Call, Input, Layer, Shape
 from ..operations import Operations, Tensor, TrainingOperations
 from .activations import activation
-from .rule import LayerView, rule
+from .rule import Config, LayerView, WeightShapes, rule
 
 # What SELU gives far below 0: −alpha · scale.
 DROPPED_SELU = -1.6732632423543772 * 1.0507009873554805
 
 
-@rule("Dense", learns="not with a ReLU layer with a threshold as activation", linear=True, sizes="kept but the last")
+def dense_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    units = config["units"]
+    return {"kernel": (inputs[0][-1], units), "bias": (units,)}
+
+
+@rule(
+    "Dense",
+    weights=dense_weights,
+    learns="not with a ReLU layer with a threshold as activation",
+    linear=True,
+    sizes="kept but the last",
+    pointwise=True,
+)
 def dense(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("units")
     y = ops.dense(x, layer.weight("kernel"), layer.weight("bias", if_config="use_bias"))
@@ -25,9 +38,15 @@ def not_zero(layer: LayerView, ids: Tensor, mask: Any, ops: Operations) -> Optio
     return ops.compare(ids, 0, "not_equal") if layer.config["mask_zero"] else None
 
 
+def tables(config: Config, inputs: list[Shape]) -> WeightShapes:
+    rows, columns = config["input_dim"], config["output_dim"]
+    return {"embeddings": (rows, columns), "reverse_embeddings": (columns, rows)}
+
+
 @rule(
     "Embedding",
     mask=not_zero,
+    weights=tables,
     learns="not of ids that are repeated or computed in the network",
     linear=True,
     sizes="kept",
@@ -37,7 +56,7 @@ def embedding(layer: LayerView, ids: Tensor, ops: Operations) -> Tensor:
     return ops.embedding(ids, layer.weight("embeddings"))
 
 
-@rule("ReversibleEmbedding", mask="own")
+@rule("ReversibleEmbedding", mask="own", weights=tables)
 def reversible_embedding(layer: LayerView, x: Tensor, ops: Operations, reverse: bool = False) -> Tensor:
     layer.irrelevant("input_dim", "output_dim")
     mask_zero, tied, soft_cap = (layer.config[key] for key in ("mask_zero", "tie_weights", "logit_soft_cap"))
@@ -54,15 +73,8 @@ def reversible_embedding(layer: LayerView, x: Tensor, ops: Operations, reverse: 
     return ops.multiply(ops.activation(ops.divide(logits, soft_cap), "tanh"), soft_cap)
 
 
-@rule(
-    "Dropout",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    hands_on=True,
-    only_in_training=True,
-    sizes="kept",
-)
+@rule("Dropout", hands_on=True, only_in_training=True, sizes="kept", pointwise=True)
+@rule("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", hands_on=True, only_in_training=True, sizes="kept")
 def dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("data_format", "noise_shape")
     rate = layer.config["rate"]
@@ -94,7 +106,7 @@ def noise_shape(layer: LayerView, x: Tensor) -> Shape:
     return tuple(has if size is None else size for size, has in zip(given, x.shape))
 
 
-@rule("GaussianNoise", only_in_training=True, sizes="kept")
+@rule("GaussianNoise", only_in_training=True, sizes="kept", pointwise=True)
 def gaussian_noise(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     deviation = layer.config["stddev"]
     training = ops.training
@@ -103,7 +115,7 @@ def gaussian_noise(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.add(x, training.drawn(x.shape, lambda generator, shape: generator.normal(0, deviation, shape)))
 
 
-@rule("GaussianDropout", only_in_training=True, sizes="kept")
+@rule("GaussianDropout", only_in_training=True, sizes="kept", pointwise=True)
 def gaussian_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rate = layer.config["rate"]
     training = ops.training
@@ -113,7 +125,7 @@ def gaussian_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.multiply(x, training.drawn(x.shape, lambda generator, shape: generator.normal(1, deviation, shape)))
 
 
-@rule("AlphaDropout", only_in_training=True)
+@rule("AlphaDropout", only_in_training=True, pointwise=True)
 def alpha_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("noise_shape")
     rate = layer.config["rate"]
@@ -127,7 +139,15 @@ def alpha_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.add(ops.multiply(raised, scale), scale * DROPPED_SELU * (1 - rate))
 
 
-@rule("ActivityRegularization", "Identity", only_in_training=True, irrelevant=("l1", "l2"), hands_on=True, sizes="kept")
+@rule(
+    "ActivityRegularization",
+    "Identity",
+    only_in_training=True,
+    irrelevant=("l1", "l2"),
+    hands_on=True,
+    sizes="kept",
+    pointwise=True,
+)
 def unchanged(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return x
 
@@ -136,7 +156,16 @@ def features_differ(layer: LayerView, x: Tensor, mask: Any, ops: Operations) -> 
     return ops.reduce(ops.compare(x, layer.config["mask_value"], "not_equal"), "any", (-1,))
 
 
-@rule("Masking", mask=features_differ, sizes="kept")
+def padding_told(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    return {"pads": True, "mask_value": float(layer.config.get("mask_value", 0.0))}
+
+
+def makes_mask(config: Config) -> bool:
+    """Whether a layer of this config tells padding from values."""
+    return bool(config.get("mask_zero")) or "mask_value" in config
+
+
+@rule("Masking", mask=features_differ, sizes="kept", hands_on=True, expects=padding_told)
 def masking(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kept = ops.reduce(ops.compare(x, layer.config["mask_value"], "not_equal"), "any", (-1,), keepdims=True)
     return ops.where(kept, x, 0)

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from math import prod
 
+from ..network import Shape
 from ..operations import Operations, Tensor
 from .activations import activation
 from .convolution import as_configured, channels_last, padding
 from .operation_kinds import known
 from .operation_patches import patches
-from .rule import LayerView, rule
-from .windows import per_axis
+from .rule import Config, LayerView, WeightShapes, rule
+from .weight_shapes import features_of, times
+from .windows import output_size, per_axis
+
+
+def local_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    """A matrix for each place; other implementations, which the rule refuses, have other kernels."""
+    if config.get("implementation", 1) != 1:
+        return {}
+    (shape,) = inputs
+    sizes = shape[2:] if config["data_format"] == "channels_first" else shape[1:-1]
+    window, strides = (per_axis(config[key], len(sizes)) for key in ("kernel_size", "strides"))
+    places = [output_size(*one) for one in zip(sizes, [(0, 0)] * len(sizes), window, strides)]
+    count = None if None in places else prod(size for size in places if size)
+    filters = config["filters"]
+    return {"kernel": (count, times(features_of(config, shape), prod(window)), filters), "bias": (*places, filters)}
 
 
 @rule(
     "LocallyConnected1D",
     "LocallyConnected2D",
     mask="stop",
+    weights=local_weights,
     irrelevant=("filters", "implementation"),
     note="Keras 2 only; with implementation=1",
 )

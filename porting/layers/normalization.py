@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from collections.abc import Mapping
+from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..network import Array
+from ..network import Array, Call, Input, Layer, Shape
 from ..operations import MovingStatistics, Operations, Tensor, TrainingOperations, Weight
-from .rule import LayerView, rule
+from .rule import Config, LayerView, WeightShapes, rule
+from .weight_shapes import listed
 
 # keras.backend.epsilon()
 SMALLEST_DEVIATION = 1e-7
@@ -20,12 +22,19 @@ UNHEEDED = (
 RENORM_WEIGHTS = ("moving_stddev", "renorm_mean", "renorm_mean_weight", "renorm_stddev", "renorm_stddev_weight")
 
 
+def batch_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    shape = tuple(inputs[0][axis] for axis in listed(config["axis"]))
+    return dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), shape)
+
+
 @rule(
     "BatchNormalization",
+    weights=batch_weights,
     irrelevant=UNHEEDED,
     note="trains by the statistics of each batch, not with renorm or virtual batches",
     linear=True,
     sizes="kept",
+    pointwise=True,
 )
 def batch_normalization(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     mean, variance = layer.weight("moving_mean"), layer.weight("moving_variance")
@@ -83,7 +92,31 @@ def is_fused(layer: LayerView, rank: int, axis: int) -> bool:
     return layer.dialect == 2 and fits and layer.config.get("fused") is not False
 
 
-@rule("Normalization")
+def statistics_shapes(config: Config, inputs: list[Shape]) -> WeightShapes:
+    shape = tuple(inputs[0][axis] for axis in kept_axes(config["axis"], len(inputs[0])))
+    return {"mean": shape, "variance": shape, "count": ()}
+
+
+def numbers_like_those_adapted_to(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    if layer.config.get("invert") or not {"mean", "variance"} <= layer.weights.keys():
+        return {}
+    mean, variance = (for_last_axis(layer.weights[name]) for name in ("mean", "variance"))
+    return {"mean": mean, "deviation": np.sqrt(variance)}
+
+
+def for_last_axis(statistic: Array) -> Union[Array, float]:
+    """A statistic by places of the last axis; its mean where it knows more axes, or none."""
+    if statistic.ndim and statistic.size == statistic.shape[-1]:
+        return statistic.reshape(-1).astype(np.float64)
+    return float(statistic.mean())
+
+
+@rule(
+    "Normalization",
+    weights=statistics_shapes,
+    untrained=("mean", "variance", "count"),
+    expects=numbers_like_those_adapted_to,
+)
 def normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     mean, variance = statistics(layer, "mean"), statistics(layer, "variance")
     layer.optional_weight("count")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any, Optional
 
 import numpy as np
 
 from ..dtypes import is_float
+from ..network import Call, Input, Layer
 from ..operations import Operations, Tensor, Weight
 from .operation_kinds import Apply, as_bool, as_float, axes_of, known, operation, promoted
 from .operation_layers import logaddexp, snake, spread_number
@@ -135,7 +136,7 @@ def select(
     return result
 
 
-@operation("Digitize")
+@operation("Digitize", hands_on=False)
 def digitize(layer: LayerView, x: Tensor, bins: Any, ops: Operations) -> Tensor:
     """How many bins begin at or below a value."""
     edges = as_numbers(layer, bins)
@@ -153,7 +154,7 @@ def is_in(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
     return ops.logical_not(found) if layer.config["invert"] else found
 
 
-@operation("SearchSorted")
+@operation("SearchSorted", hands_on=False)
 def search_sorted(layer: LayerView, sorted_sequence: Any, values: Tensor, ops: Operations) -> Tensor:
     """How many of the sorted numbers come before a value."""
     if not isinstance(sorted_sequence, Weight):
@@ -251,7 +252,11 @@ def multi_hot(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
     return ops.cast(spread, layer.config["dtype"] or "float32")
 
 
-@operation("Bincount", note="of ids below minlength, without weights")
+def ids_counted(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    return {"ids": layer.config["minlength"]} if layer.config.get("minlength") else {}
+
+
+@operation("Bincount", note="of ids below minlength, without weights", hands_on=False, expects=ids_counted)
 def count_ids(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """How often each id stands in a row: rows of a table of zeros and ones, added up."""
     layer.irrelevant("sparse")

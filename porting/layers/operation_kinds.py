@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from ..dtypes import is_float, is_whole
+from ..network import Call, Constant, Layer, TensorRef
 from ..operations import Operations, Tensor, Weight, dtype_of, promoted_type
 from .rule import LayerView, MaskOf, Refusal, rule
 
@@ -24,6 +25,7 @@ __all__ = [
     "promoted",
     "squeezed",
     "swapped",
+    "whole_numbers",
 ]
 
 Apply = Callable[..., Any]
@@ -34,25 +36,36 @@ COMPOSED = "NeoML composes it over one axis of known size, up to 1024 steps; 256
 
 def operation(
     *names: str,
-    note: str = "",
-    neoml: str = "exact",
     mask: MaskOf = "stop",
     learns: Union[str, Mapping[str, str]] = "yes",
-    hands_on: bool = False,
-    sizes: str = "",
+    **facts: Any,
 ) -> Callable[[Apply], Apply]:
-    """Register a rule for Keras operations by their class names in `keras.ops`.
+    """Register a rule for Keras operations by their class names in `keras.ops`; `facts` are those of `rule`.
 
     With the mask ``own``, an operation that hands its tensor on untouched hands its mask on.
     """
     by_class = learns if isinstance(learns, str) else {f"ops.{name}": text for name, text in learns.items()}
     classes = (f"ops.{name}" for name in names)
-    return rule(*classes, mask=mask, note=note, neoml=neoml, learns=by_class, hands_on=hands_on, sizes=sizes)
+    return rule(*classes, mask=mask, learns=by_class, **facts)
 
 
 def only_arrays(*names: str) -> Callable[[Apply], Apply]:
     """Register a rule for operations that the numpy engine has and NeoML has no layer for."""
     return operation(*names, note="NeoML has no layer for it", neoml="refused")
+
+
+def whole_numbers(call: Call, layer: Layer) -> Optional[tuple[int, int]]:
+    """The least and the largest of the whole numbers that a call computes a tensor with; None where there are none."""
+    if len(call.inputs) != 2 or not isinstance(call.inputs[0], TensorRef):
+        return None
+    other = call.inputs[1]
+    if isinstance(other, int) and not isinstance(other, bool):
+        return other, other
+    if isinstance(other, Constant):
+        array = layer.weights.get(other.weight)
+        if array is not None and array.dtype.kind in "iu" and array.size:
+            return int(array.min()), int(array.max())
+    return None
 
 
 # ---- dtypes

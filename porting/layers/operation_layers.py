@@ -5,13 +5,14 @@ A row a class where classes differ only in what they compute. An operation's out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import log, pi
 from typing import Any, Optional
 
 import numpy as np
 
 from ..dtypes import is_float, is_whole, limits, sum_type
+from ..network import Call, Input, Layer
 from ..operations import Operand, Operations, Tensor, Weight, promoted_type
 from .activations import ELEMENTWISE, sparsemax
 from .attention import Heads, attend, both, causal_mask
@@ -30,9 +31,10 @@ from .operation_kinds import (
     promoted,
     squeezed,
     swapped,
+    whole_numbers,
 )
 from .products import LETTERS
-from .rule import LayerView
+from .rule import Expects, LayerView
 from .scaling import layer_normalize, rms_normalize, unit_norm, variance_of
 
 # ---- one operand, element by element
@@ -210,10 +212,25 @@ def comparison(name: str) -> Apply:
     return apply
 
 
+def telling_padding(name: str) -> Expects:
+    """A mask made by hand: what equals the number is padding; of whole numbers also what is not above 0."""
+
+    def expects(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+        numbers = (one for one in call.inputs if isinstance(one, (int, float)) and not isinstance(one, bool))
+        number = next(numbers, None)
+        if number is not None and name in ("equal", "not_equal"):
+            return {"pads": True, "mask_value": float(number)}
+        return {"pads": True, "mask_value": 0.0} if number in (0, 1) and is_whole(given.dtype) else {}
+
+    return expects
+
+
 for class_name, kind in BINARY.items():
     operation(class_name, sizes="spread")(binary(kind))
 for class_name, function in COMPARISONS.items():
-    operation(class_name, learns=learning(class_name), sizes="spread")(comparison(function))
+    operation(
+        class_name, learns=learning(class_name), sizes="spread", hands_on=False, expects=telling_padding(function)
+    )(comparison(function))
 
 
 @operation("Divide", "TrueDivide", sizes="spread")
@@ -298,8 +315,15 @@ def whole_division(name: str) -> Apply:
     return apply
 
 
+def numbers_beyond(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    """Numbers of which some are larger than the divisor."""
+    divisors = whole_numbers(call, layer)
+    return {"span": (0.0, 3.0 * divisors[0] + 1)} if divisors is not None and divisors[0] > 0 else {}
+
+
 for class_name, function in WHOLE_DIVISION.items():
-    operation(class_name, note="in NeoML of integers only", neoml="partly")(whole_division(function))
+    expects = numbers_beyond if class_name == "Mod" else None
+    operation(class_name, note="in NeoML of integers only", neoml="partly", expects=expects)(whole_division(function))
 
 
 @only_arrays("Arctan2")
@@ -470,7 +494,7 @@ def cumsum(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.cumsum(as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops), layer.config["axis"])
 
 
-@operation("Argmax", "Argmin", learns={"Argmax": "no"})
+@operation("Argmax", "Argmin", learns={"Argmax": "no"}, hands_on=False)
 def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = layer.config["axis"]
     if axis is None:
@@ -484,7 +508,8 @@ def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return in_dtype(found, layer.config.get("dtype") or "int32", ops)  # TensorFlow's own counts in int64
 
 
-@operation("Sort", "Argsort", "Cumprod", note=COMPOSED, neoml="partly", learns="no")
+@operation("Argsort", note=COMPOSED, neoml="partly", learns="no", hands_on=False)
+@operation("Sort", "Cumprod", note=COMPOSED, neoml="partly", learns="no")
 def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
     if name == "cumprod":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import sum_type
+from ..network import Call, Constant, Input, Layer
 from ..operations import Operations, Tensor, Weight
 from .merging import same_rank
 from .operation_kinds import as_float, axes_of, in_dtype, known, operation, squeezed, swapped
@@ -300,7 +301,12 @@ def sliced(x: Tensor, axis: int, part: slice, ops: Operations) -> Tensor:
     return ops.slice(x, axis, start, stop, 1 if step is None else step)
 
 
-@operation("Take")
+def rows_of_table(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    table = call.inputs[0] if call.inputs else None
+    return {"ids": len(layer.weights[table.weight])} if isinstance(table, Constant) else {}
+
+
+@operation("Take", expects=rows_of_table)
 def take(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
     if isinstance(x, Weight) and isinstance(indices, Tensor) and layer.config["axis"] in (0, None):
         return ops.embedding(indices, x)
@@ -328,24 +334,29 @@ def empty_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 0, ops)
 
 
-@operation("OnesLike", sizes="kept")
+@operation("OnesLike", sizes="kept", hands_on=False)
 def ones_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 1, ops)
 
 
-@operation("ZerosLike", sizes="kept")
+@operation("ZerosLike", sizes="kept", hands_on=False)
 def zeros_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 0, ops)
 
 
-@operation("FullLike")
+@operation("FullLike", hands_on=False)
 def full_like(layer: LayerView, x: Tensor, fill_value: Any, ops: Operations) -> Tensor:
     if not isinstance(fill_value, (int, float)):
         raise layer.refuse("full_like with a tensor is not handled", "add it to zeros_like")
     return filled(layer, x, fill_value, ops)
 
 
-@operation("OneHot", learns="not of ids that are computed from what learns")
+def every_class(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    count = layer.config.get("num_classes")
+    return {"choices": tuple(range(count))} if isinstance(count, int) else {}
+
+
+@operation("OneHot", learns="not of ids that are computed from what learns", expects=every_class)
 def one_hot(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if layer.config.get("sparse"):
         raise layer.refuse("a sparse one_hot is not handled", "leave sparse=True out")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Optional
 
+from ..network import Shape
 from ..operations import Operations, Tensor, Weight
 from .activations import activation
 from .merging import or_of_masks
 from .reshaped import kept
-from .rule import LayerView, rule
+from .rule import Config, LayerView, WeightShapes, rule
 from .scaling import unit_norm
 
 __all__ = ["project"]
@@ -38,7 +39,33 @@ def trailing_axes(equation: str, bias_axes: Optional[str]) -> Optional[int]:
     return len(summed) if plain and summed and free and bias_axes in (None, free) else None
 
 
-@rule("EinsumDense", linear=True, sizes="kept but the last")
+def einsum_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    """Sizes of letters: those of the input from its shape, the others from ``output_shape``."""
+    equation = config["equation"].replace(" ", "")
+    left, _, output = equation.partition("->")
+    x, _, kernel = left.partition(",")
+    given = config["output_shape"]
+    # Without its batch, and without the axes of an ellipsis; a scalar stands for the last axis.
+    after = list(given) if isinstance(given, (list, tuple)) else [given]
+    letters = output.replace(".", "")
+    sizes = {**dict(zip(letters, after if output.startswith(".") else [None, *after])), **sizes_of(x, inputs[0])}
+    bias_axes = config["bias_axes"]
+    shapes: WeightShapes = {"kernel": tuple(sizes.get(letter) for letter in kernel)}
+    if bias_axes:
+        first = min(letters.index(letter) for letter in bias_axes)
+        shapes["bias"] = tuple(sizes.get(one) if one in bias_axes else 1 for one in letters[first:])
+    return shapes
+
+
+def sizes_of(term: str, shape: Shape) -> dict[str, Optional[int]]:
+    """The size of each letter; an ellipsis in front or behind stands for the axes that are left."""
+    letters = term.replace(".", "")
+    if term.startswith("."):
+        return dict(zip(reversed(letters), reversed(shape)))
+    return dict(zip(letters, shape))
+
+
+@rule("EinsumDense", weights=einsum_weights, linear=True, sizes="kept but the last")
 def einsum_dense(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("output_shape", "gptq_unpacked_column_size")
     kernel, bias = layer.weight("kernel"), layer.weight("bias", if_config="bias_axes")

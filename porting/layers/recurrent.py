@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
+from ..network import Shape
 from ..operations import Cell, Operations, Tensor
 from .activations import ELEMENTWISE, activation_named
-from .rule import LayerView, Refusal, rule
+from .rule import Config, LayerView, Refusal, WeightShapes, rule
+from .weight_shapes import held_weights
 
 Tensors = list[Tensor]
 
@@ -169,6 +171,34 @@ def mask_of_sequence(layer: LayerView, x: Any, mask: Any, ops: Operations) -> An
     return mask if layer.config["return_sequences"] else None
 
 
+def gates(count: int) -> Callable[[Config, list[Shape]], WeightShapes]:
+    """Kernels whose gates stand side by side."""
+
+    def weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+        units = config["units"]
+        width = count * units
+        bias = (2, width) if config.get("reset_after") else (width,)
+        return {"kernel": (inputs[0][-1], width), "recurrent_kernel": (units, width), "bias": bias}
+
+    return weights
+
+
+def weights_of_cells(config: Config, inputs: list[Shape]) -> WeightShapes:
+    shapes: WeightShapes = {}
+    for number, cell in enumerate(config["cells"]):
+        shapes.update(held_weights(f"cells/{number}", cell, inputs))
+        inputs = [(*inputs[0][:-1], cell["config"]["units"])]
+    return shapes
+
+
+def weights_of_both(config: Config, inputs: list[Shape]) -> WeightShapes:
+    forward = held_weights("forward_layer", config["layer"], inputs)
+    return {**forward, **held_weights("backward_layer", config["backward_layer"], inputs)}
+
+
+WEIGHTS = {"LSTM": gates(4), "GRU": gates(3), "SimpleRNN": gates(1)}
+
+
 @rule(
     "LSTM",
     "GRU",
@@ -176,6 +206,8 @@ def mask_of_sequence(layer: LayerView, x: Any, mask: Any, ops: Operations) -> An
     "RNN",
     mask=mask_of_sequence,
     note="any activation that treats each unit alone; stateful is refused",
+    weights={**WEIGHTS, "RNN": lambda config, inputs: held_weights("cell", config["cell"], inputs)},
+    sizes="steps kept",
 )
 def recurrent(
     layer: LayerView,
@@ -188,7 +220,15 @@ def recurrent(
     return [output, *states] if layer.config["return_state"] else output
 
 
-@rule("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells", mask="stop", note="called on one step and its states")
+@rule(
+    "LSTMCell",
+    "GRUCell",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+    mask="stop",
+    note="called on one step and its states",
+    weights={**{f"{name}Cell": shapes for name, shapes in WEIGHTS.items()}, "StackedRNNCells": weights_of_cells},
+)
 def cells_alone(layer: LayerView, inputs: Tensor, states: Any, ops: Operations) -> list[Tensor]:
     cells = stacked_cells(layer) if layer.class_name == "StackedRNNCells" else [cell_of(layer)]
     given = flat_states(states)
@@ -215,7 +255,7 @@ MERGES: dict[str, Callable[[Operations, Tensor, Tensor], Tensor]] = {
 }
 
 
-@rule("Bidirectional", mask=mask_of_both)
+@rule("Bidirectional", mask=mask_of_both, weights=weights_of_both, sizes="steps kept")
 def bidirectional(
     layer: LayerView,
     sequences: Tensor,

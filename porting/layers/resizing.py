@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import is_float
-from ..network import Array
+from ..network import Array, Call, Input, Layer
 from ..operations import Operations, Tensor
 from .convolution import as_configured, channels_last
 from .interpolation import interpolation_matrix
@@ -172,7 +172,16 @@ def resized(layer: LayerView, x: Tensor, height: int, width: int, ops: Operation
     return as_configured(layer, y, ops)
 
 
-@rule("Rescaling")
+def pictures(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    """Numbers that come out between 0, or -1, and 1, where these are larger than those given anyway."""
+    scale, offset = layer.config.get("scale"), layer.config.get("offset", 0.0)
+    if not isinstance(scale, (int, float)) or not isinstance(offset, (int, float)) or not 0 < scale < 0.1:
+        return {}
+    low = -1.0 if offset < 0 else 0.0
+    return {"span": ((low - offset) / scale, (1.0 - offset) / scale)}
+
+
+@rule("Rescaling", pointwise=True, expects=pictures)
 def rescaling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     scale, offset = (numbers(layer, key) for key in ("scale", "offset"))
     last = (len(x.shape) - 1,)

@@ -21,14 +21,34 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, TypeVar, Union
 
 from ..errors import Problem, Unsupported
-from ..network import Array, Layer
+from ..network import Array, Call, Input, Layer, Shape
 from ..operations import Tensor, Weight
 
-__all__ = ["RULES", "RULE_FILES", "Context", "LayerView", "MaskOf", "Refusal", "Rule", "rule"]
+__all__ = [
+    "RULES",
+    "RULE_FILES",
+    "Config",
+    "Context",
+    "Expects",
+    "LayerView",
+    "MaskOf",
+    "Refusal",
+    "Rule",
+    "WeightShapes",
+    "rule",
+]
 
 # What a layer's outputs carry as masks: "keep" hands on the mask of the first input, "stop" ends it
 # (as Keras does for layers that do not support masking), "own" leaves it to the rule, a function computes it.
 MaskOf = Union[str, Callable[..., Any]]
+Config = Mapping[str, Any]
+# By weight's name; a size is None where it is open, and then any size will do.
+WeightShapes = dict[str, tuple[Optional[int], ...]]
+# From a layer's configuration and the shapes of what it is called on, the batch in front, None where open.
+WeightsOf = Callable[[Config, list[Shape]], WeightShapes]
+# From a layer, its call and an input that reaches it, what the input's values must be, by the names of
+# `porting.keras_side.needs.Need`.
+Expects = Callable[[Layer, Call, Input], Mapping[str, Any]]
 
 # Keys that say how weights begin or what training adds; they change no output.
 IRRELEVANT = frozenset(
@@ -60,11 +80,19 @@ class Rule:
         note: for the support table: what is refused, and why.
         neoml: for the support table: ``exact``, ``partly`` or ``refused`` there, as `note` explains.
         learns: for the support table: ``yes`` where weights before it and its own learn in NeoML, or what does not.
-        hands_on: the outputs hold values of the input (and zeros), so what they must be, the input must be.
+        hands_on: the outputs hold values of the input (and zeros), so what they must be, the input must be. False of an
+            operation whose numbers are others: truths, places, counts; None where nothing is said.
         only_in_training: at inference the layer does nothing.
         linear: without an activation it computes sums and products alone.
         sizes: whose sizes the output's open axes have: ``kept`` are those of the first input, or ``kept but the last``;
-            ``spread`` are those of inputs that spread over each other; empty where only a run tells.
+            ``steps kept`` where only the time of sequences is; ``spread`` are those of inputs that spread over each
+            other; empty where only a run tells.
+        pointwise: it does the same to every vector of features, wherever that stands; with a setting ``axis``, where
+            that is the last one.
+        weights: the shapes that its weights have in Keras; a weight of another shape is refused before the rule is
+            applied.
+        untrained: names of weights that Keras never trains.
+        expects: what it asks of the values of an input that reaches it, so that samples are made of such values.
     """
 
     class_name: str
@@ -74,10 +102,14 @@ class Rule:
     note: str = ""
     neoml: str = "exact"
     learns: str = "yes"
-    hands_on: bool = False
+    hands_on: Optional[bool] = None
     only_in_training: bool = False
     linear: bool = False
     sizes: str = ""
+    pointwise: bool = False
+    weights: Optional[WeightsOf] = None
+    untrained: frozenset[str] = frozenset()
+    expects: Optional[Expects] = None
     inputs: tuple[str, ...] = field(init=False)
     variadic: bool = field(init=False)
     arguments: frozenset[str] = field(init=False)
@@ -129,16 +161,21 @@ def rule(
     note: str = "",
     neoml: str = "exact",
     learns: Union[str, Mapping[str, str]] = "yes",
-    hands_on: bool = False,
+    hands_on: Optional[bool] = None,
     only_in_training: bool = False,
     linear: bool = False,
     sizes: str = "",
+    pointwise: bool = False,
+    weights: Union[WeightsOf, Mapping[str, WeightsOf], None] = None,
+    untrained: Sequence[str] = (),
+    expects: Optional[Expects] = None,
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
     A user's own file may register a rule for ``package>Name`` or for a built-in class; the later one counts. Imported,
     it is for every network; given to `porting.load` as a path, for that network only. `Rule` tells what the arguments
-    say of a layer; `learns` may name the classes that it is for.
+    say of a layer; `learns` and `weights` may name the classes that they are for, and `weights` stay those of the
+    rule that is replaced.
 
     Raises:
         TypeError: when the function does not take ``(layer, …inputs, ops, …arguments)``.
@@ -155,11 +192,15 @@ def rule(
                 frozenset(irrelevant),
                 note,
                 neoml,
-                learns if isinstance(learns, str) else learns.get(class_name, "yes"),
+                _of_class(learns, class_name) or "yes",
                 hands_on,
                 only_in_training,
                 linear,
                 sizes,
+                pointwise,
+                _of_class(weights, class_name) or (RULES[class_name].weights if class_name in RULES else None),
+                frozenset(untrained),
+                expects,
             )
             if made.is_builtin and class_name in registry:
                 raise ValueError(f"two rules for {class_name}")
@@ -167,6 +208,11 @@ def rule(
         return function
 
     return register
+
+
+def _of_class(given: Any, class_name: str) -> Any:
+    """What is said of a class, or of every class."""
+    return given.get(class_name) if isinstance(given, Mapping) else given
 
 
 class ReadNotes(Mapping[str, Any]):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Optional
 
+from ..network import Shape
 from ..operations import Operations, Tensor, Weight
 from .reshaped import kept
-from .rule import LayerView, Refusal, only_tensor, rule
+from .rule import Config, LayerView, Refusal, WeightShapes, only_tensor, rule
+from .weight_shapes import held_weights, listed
 from .wrappers import apply_held
 
 __all__ = ["centered", "group_normalize", "layer_normalize", "rms_normalize", "unit_norm", "variance_of"]
@@ -15,8 +17,7 @@ __all__ = ["centered", "group_normalize", "layer_normalize", "rms_normalize", "u
 
 def axes_of(axis: Any, x: Tensor) -> list[int]:
     """Axes counted from the front, in rising order."""
-    listed = axis if isinstance(axis, (list, tuple)) else [axis]
-    return sorted(one % len(x.shape) for one in listed)
+    return sorted(one % len(x.shape) for one in listed(axis))
 
 
 def centered(x: Tensor, axes: Sequence[int], ops: Operations) -> Tensor:
@@ -64,7 +65,12 @@ def layer_normalize(
     return y if beta is None else ops.add(y, along(beta, axes, x))
 
 
-@rule("LayerNormalization", sizes="kept")
+def weights_along_axes(config: Config, inputs: list[Shape]) -> WeightShapes:
+    shape = tuple(inputs[0][axis] for axis in listed(config["axis"]))
+    return dict.fromkeys(("gamma", "beta", "scale"), shape)
+
+
+@rule("LayerNormalization", weights=weights_along_axes, sizes="kept", pointwise=True)
 def layer_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axes, epsilon = axes_of(layer.config["axis"], x), layer.config["epsilon"]
     if layer.config.get("rms_scaling"):
@@ -75,7 +81,7 @@ def layer_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return layer_normalize(x, axes, epsilon, gamma, beta, ops)
 
 
-@rule("GroupNormalization", sizes="kept")
+@rule("GroupNormalization", weights=weights_along_axes, sizes="kept")
 def group_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axis = layer.config["axis"] % len(x.shape)
     channels = x.shape[axis] or 0
@@ -96,19 +102,31 @@ def group_normalize(x: Tensor, axis: int, groups: int, epsilon: float, ops: Oper
     return ops.reshape(layer_normalize(grouped, over, epsilon, None, None, ops), sizes)
 
 
-@rule("RMSNormalization", mask="stop", sizes="kept")
+@rule("RMSNormalization", mask="stop", weights=weights_along_axes, sizes="kept")
 def rms_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     y = rms_normalize(x, axes_of(layer.config["axis"], x), layer.config["epsilon"], ops)
     # Keras multiplies by the scale along the last axes, whichever axes were normalised.
     return ops.multiply(y, layer.weight("scale"))
 
 
-@rule("UnitNormalization", sizes="kept")
+@rule("UnitNormalization", sizes="kept", pointwise=True)
 def unit_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return unit_norm(x, axes_of(layer.config["axis"], x), 1e-12, ops)
 
 
-@rule("SpectralNormalization", irrelevant=("power_iterations",), learns="no")
+def normalized_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
+    held = held_weights("layer", config["layer"], inputs)
+    kernel = held.get("layer/kernel") or held.get("layer/embeddings")
+    return {**held, "vector_u": (1, kernel[-1])} if kernel else held
+
+
+@rule(
+    "SpectralNormalization",
+    irrelevant=("power_iterations",),
+    learns="no",
+    weights=normalized_weights,
+    untrained=("vector_u",),
+)
 def spectral_normalization(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.optional_weight("vector_u")
     if ops.training:

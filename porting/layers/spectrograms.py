@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Array
+from ..network import Array, Shape
 from ..operations import Operations, Tensor, Weight
 from .convolution import padding
 from .operation_fourier import short_time_transform
 from .operation_kinds import as_float, known
-from .rule import LayerView, Refusal, rule
+from .rule import Config, LayerView, Refusal, WeightShapes, rule
 
 EPSILON = 1e-7
 # The mel scale of the Hidden Markov Model Toolkit.
@@ -78,9 +78,17 @@ def in_decibels(layer: LayerView, power: Tensor, ops: Operations) -> Tensor:
     return ops.maximum(decibels, ops.subtract(loudest, float(config["top_db"])))
 
 
+def waves(config: Config, inputs: list[Shape]) -> WeightShapes:
+    """Bins up to the half of ``fft_length``, which is the next power of two where it is not given."""
+    length = config["frame_length"]
+    bins = (config["fft_length"] or 1 << (length - 1).bit_length()) // 2 + 1
+    return dict.fromkeys(("real_kernel", "imag_kernel"), (length, 1, bins))
+
+
 @rule(
     "STFTSpectrogram",
     mask="stop",
+    weights=waves,
     irrelevant=("frame_length", "fft_length", "window", "periodic", "scaling"),
     note="NeoML has no angle",
     neoml="partly",

@@ -27,7 +27,7 @@ def table(layer: LayerView, *xs: Tensor, ops: Operations) -> Tensor:
     return made
 
 
-@rule("porting>WithMask", mask="own")
+@rule("porting>WithMask", mask="own", sizes="kept")
 def with_mask(layer: LayerView, x: Tensor, ops: Operations, carried: Optional[Tensor] = None) -> Tensor:
     return x.with_mask(None if carried is None else ops.cast(carried, "bool"))
 

@@ -5,38 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from ..network import Call, Layer, TensorRef, tensors_in
+from ..network import Call, Layer, Shape, TensorRef, tensors_in
 from ..operations import Operations, Tensor
 from .apply import apply_call
 from .normalization import by_each_batch
-from .rule import RULES, Context, LayerView, Refusal, only_tensor, rule
+from .rule import RULES, Config, Context, LayerView, Refusal, Rule, WeightShapes, only_tensor, rule
+from .weight_shapes import held_weights
 
 __all__ = ["apply_held"]
 
 MODELS = frozenset({"Functional", "Sequential", "Model"})
 # Operations by which Keras writes the masks that it passes on by itself into a model's graph.
 MASK_OPERATIONS = frozenset({"NotEqual", "Any", "ops.NotEqual", "ops.Any"})
-# Layers that do the same to every number, or to every vector of features, wherever it stands.
-BY_ELEMENT = frozenset(
-    {
-        "Dense",
-        "Dropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "AlphaDropout",
-        "Activation",
-        "ActivityRegularization",
-        "Identity",
-        "ELU",
-        "LeakyReLU",
-        "ReLU",
-        "Rescaling",
-    }
-)
-BY_AXIS = frozenset({"BatchNormalization", "LayerNormalization", "Softmax", "UnitNormalization"})
 
 
-@rule("TimeDistributed", note="of any layer or model")
+def weights_of_held(config: Config, inputs: list[Shape]) -> WeightShapes:
+    return held_weights("layer", config["layer"], [(inputs[0][0], *inputs[0][2:])])
+
+
+@rule("TimeDistributed", note="of any layer or model", weights=weights_of_held)
 def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     held = layer.held("layer")
     moving = any(name.startswith(f"{held.name}/") for name in (ops.training.moving if ops.training else ()))
@@ -48,7 +35,7 @@ def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optiona
     heeds_masks = found is not None and "mask" in found.arguments
     if mask is not None and heeds_masks and (moving or held.class_name != "BatchNormalization"):
         raise layer.refuse(f"a mask over the steps of TimeDistributed({held.class_name})", "unmask its input")
-    if takes_steps_alone(held) and not moving:
+    if found is not None and takes_steps_alone(found, held) and not moving:
         return apply_held(held, [x], ops, layer.context)[0]
     (y,) = apply_held(held, [ops.time_to_batch(x)], ops, layer.context)
     return ops.batch_to_time(y, like=x)
@@ -68,11 +55,10 @@ def step_by_step(layer: LayerView, held: Layer, x: Tensor, ops: Operations, mask
     return ops.concatenate(outputs, 1)
 
 
-def takes_steps_alone(held: Layer) -> bool:
+def takes_steps_alone(found: Rule, held: Layer) -> bool:
     """Whether the layer does the same to every step as it is, so that time need not be moved into the batch."""
-    if isinstance(held.config.get("activation"), Mapping):
-        return False
-    return held.class_name in BY_ELEMENT or (held.class_name in BY_AXIS and held.config["axis"] in (-1, [-1], (-1,)))
+    by_layer = isinstance(held.config.get("activation"), Mapping)
+    return found.pointwise and not by_layer and held.config.get("axis", -1) in (-1, [-1], (-1,))
 
 
 @rule("Pipeline", mask="stop", note="of layers of image preprocessing, as they are at inference")

@@ -24,6 +24,9 @@ from .wordpiece import WordPieceTokenizer
 
 __all__ = [
     "LAYERS",
+    "LOOKUPS",
+    "PACKERS",
+    "TOKENIZERS",
     "BytePairTokenizer",
     "CategoryEncoding",
     "Discretization",
@@ -38,16 +41,20 @@ __all__ = [
 ]
 
 # From Keras' class name to what makes its function of a config and weights.
-LAYERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Array]], Callable[..., Array]]] = {
-    "BytePairTokenizer": BytePairTokenizer.from_layer,
-    "CategoryEncoding": CategoryEncoding.from_layer,
-    "Discretization": Discretization.from_layer,
-    "HashedCrossing": HashedCrossing.from_layer,
-    "Hashing": Hashing.from_layer,
-    "IntegerLookup": IntegerLookup.from_layer,
-    "MultiSegmentPacker": MultiSegmentPacker.from_layer,
-    "StartEndPacker": StartEndPacker.from_layer,
-    "StringLookup": StringLookup.from_layer,
-    "TextVectorization": TextVectorization.from_layer,
-    "WordPieceTokenizer": WordPieceTokenizer.from_layer,
+Makers = Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Array]], Callable[..., Array]]]
+
+
+def _by_name(*classes: Any) -> Makers:
+    return {one.__name__: one.from_layer for one in classes}
+
+
+LOOKUPS = _by_name(IntegerLookup, StringLookup, TextVectorization)
+# keras-hub's.
+TOKENIZERS = _by_name(BytePairTokenizer, WordPieceTokenizer)
+PACKERS = _by_name(MultiSegmentPacker, StartEndPacker)
+LAYERS: Makers = {
+    **_by_name(CategoryEncoding, Discretization, HashedCrossing, Hashing),
+    **LOOKUPS,
+    **TOKENIZERS,
+    **PACKERS,
 }

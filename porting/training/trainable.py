@@ -11,6 +11,7 @@ from typing import Any, Optional, TypeVar
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
+from ..layers import RULES, Rule
 from ..network import Array, Constant, Layer, Network, TensorRef
 from .constraints import Constraint, constraint_of
 
@@ -19,12 +20,8 @@ __all__ = ["Choice", "Penalty", "choose", "draws_random", "matching"]
 Setting = TypeVar("Setting")
 # What BatchNormalization keeps of the batches that it has seen.
 MOVING = ("moving_mean", "moving_variance")
-# Weights that Keras never trains, by class; "*" for every class.
-STATISTICS = {
-    "*": {"seed_generator_state", *MOVING},
-    "Normalization": {"mean", "variance", "count"},
-    "SpectralNormalization": {"vector_u"},
-}
+# Weights that no class of Keras' trains; what only some do not, their rules say.
+UNTRAINED = frozenset({"seed_generator_state", *MOVING})
 RANDOM_SETTINGS = ("rate", "stddev", "dropout", "recurrent_dropout", "drop_path_rate")
 KERAS_NAMES = {"recurrent_kernel": "recurrent", "depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise"}
 
@@ -76,7 +73,12 @@ class Choice:
     rates: Mapping[str, Any]
 
 
-def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optional[Mapping[str, Any]] = None) -> Choice:
+def choose(
+    network: Network,
+    frozen: Sequence[str] = (),
+    learning_rates: Optional[Mapping[str, Any]] = None,
+    rules: Mapping[str, Rule] = RULES,
+) -> Choice:
     """Decide what learns.
 
     Args:
@@ -84,6 +86,7 @@ def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optiona
         frozen: names or patterns (``encoder/*``) of layers, or of weights (``*/bias``), beside those that the network
             was saved with as not trainable.
         learning_rates: rates, or schedules, by such a name or pattern; the first that fits counts.
+        rules: by class name; they say which weights Keras never trains.
 
     Raises:
         Mismatch: a pattern that fits nothing, or nothing learns.
@@ -92,7 +95,7 @@ def choose(network: Network, frozen: Sequence[str] = (), learning_rates: Optiona
     weights = network.weights()
     problems = [_no_match(pattern) for pattern in [*frozen, *(learning_rates or {})] if not matching(weights, pattern)]
     held = {name for pattern in frozen for name in matching(weights, pattern)}
-    fixed = held | set(_untrainable(network))
+    fixed = held | set(_untrainable(network, rules))
     learns = tuple(name for name in weights if name not in fixed)
     moves = tuple(_moving(network, held))
     problems += _half_frozen(moves)
@@ -129,18 +132,18 @@ def _no_match(pattern: str) -> Problem:
     return Problem(f"pattern {pattern!r}", "fits no layer and no weight", "network.weights() lists their names")
 
 
-def _untrainable(network: Network) -> Iterator[str]:
+def _untrainable(network: Network, rules: Mapping[str, Rule]) -> Iterator[str]:
     constants = {f"{call.layer}/{name}" for call in network.calls for name in _constants([call.inputs, call.arguments])}
     for layer in network.layers.values():
-        kept = STATISTICS["*"] | STATISTICS.get(layer.class_name, set())
         for name, array in layer.weights.items():
             full = f"{layer.name}/{name}"
+            rule = rules.get(_parts(layer, name)[-1][0])
             if (
                 not layer.trainable
                 or full in constants
                 or layer.class_name.startswith(("ops.", "porting>"))
                 or name in layer.config.get("untrained", ())
-                or name.rpartition("/")[2] in kept
+                or name.rpartition("/")[2] in (UNTRAINED if rule is None else UNTRAINED | rule.untrained)
                 or array.dtype.kind != "f"
                 or _is_fixed(layer, name)
             ):
@@ -193,7 +196,7 @@ def _is_set(config: Any, key: str) -> bool:
 
 def _is_fixed(layer: Layer, weight: str) -> bool:
     """Whether a config that the weight stands under says that it is not trained."""
-    return any(config.get("trainable") is False for config in _configs(layer, weight))
+    return any(config.get("trainable") is False for _, config in _parts(layer, weight))
 
 
 def _constants(argument: Any) -> Iterator[str]:
@@ -206,9 +209,9 @@ def _constants(argument: Any) -> Iterator[str]:
         yield from _constants(list(argument.values()))
 
 
-def _configs(layer: Layer, weight: str) -> list[Mapping[str, Any]]:
-    """The configs that a weight stands under: the layer's, and those of the layers inside that hold it."""
-    found: list[Mapping[str, Any]] = [layer.config]
+def _parts(layer: Layer, weight: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The classes and configs that a weight stands under: the layer's, and those of the layers inside that hold it."""
+    found: list[tuple[str, Mapping[str, Any]]] = [(layer.class_name, layer.config)]
     here: Any = layer.config
     for part in weight.split("/")[:-1]:
         if isinstance(here, list):
@@ -216,8 +219,8 @@ def _configs(layer: Layer, weight: str) -> list[Mapping[str, Any]]:
         elif isinstance(here, Mapping):
             here = here.get(part, here.get("layer") if part == "forward_layer" else None)
         if isinstance(here, Mapping) and isinstance(here.get("config"), Mapping):
+            found.append((str(here.get("class_name")), here["config"]))
             here = here["config"]
-            found.append(here)
         elif not isinstance(here, list):
             break
     return found
@@ -246,7 +249,7 @@ def _settled(
         name = weight[len(layer.name) + 1 :]
         last = name.rpartition("/")[2]
         key = f"{KERAS_NAMES.get(last, last)}{ending}"
-        given = next((one[key] for one in reversed(_configs(layer, name)) if one.get(key) is not None), None)
+        given = next((one[key] for _, one in reversed(_parts(layer, name)) if one.get(key) is not None), None)
         if given is not None:
             found[weight] = read(given, f"{layer.class_name} {layer.name!r}", key)
     return found

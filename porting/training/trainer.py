@@ -10,6 +10,7 @@ from typing import Any, Optional, TypedDict
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
+from ..layers import RULES, Rule
 from ..network import Array, Network, TensorRef
 from .arguments import real_number
 from .data import Batch, Outputs
@@ -97,6 +98,7 @@ class Trainer:
         settings: see `Settings`.
         make: makes the engine's learner: of the network, the names of the weights that learn, and for each output
             with a loss the activations that the loss absorbs; then the seed, and the statistics that move.
+        rules: by class name.
 
     Attributes:
         optimizer: with its state.
@@ -116,6 +118,7 @@ class Trainer:
         network: Network,
         settings: Settings,
         make: Callable[[Network, Sequence[str], Mapping[TensorRef, Collection[str]], int, Sequence[str]], Learner],
+        rules: Mapping[str, Rule] = RULES,
     ) -> None:
         self.network = network
         self.settings = settings
@@ -129,7 +132,7 @@ class Trainer:
         self.metrics: list[Measured] = chosen_metrics(
             settings.metrics, settings.weighted_metrics, self.outputs, list(self.losses)
         )
-        self.choice: Choice = choose(network, settings.frozen, settings.learning_rates)
+        self.choice: Choice = choose(network, settings.frozen, settings.learning_rates, rules)
         self.absorbed: dict[TensorRef, Collection[str]] = dict.fromkeys(self.choice.activities, ()) | {
             self.refs[name]: self._absorbed(name) for name in self.losses
         }

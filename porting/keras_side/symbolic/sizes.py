@@ -21,9 +21,6 @@ from .nodes import history, is_library, node_of, record, tensors_in, user_line
 
 __all__ = ["OpenSize", "SizeOf", "Sizes", "same_size", "said_of_sizes"]
 
-# Without a rule: a mask that is put on a tensor.
-SAME_SIZES = frozenset({"WithMask"})
-
 
 class SizeOf(Operation):  # type: ignore[misc]
     """The size of one axis of a tensor."""
@@ -119,16 +116,17 @@ class Sizes:
         if not given or type(node.operation).__module__.partition(".")[0] not in ("keras", "porting"):
             return None
         first = given[0]
-        kept = said_of_sizes(name)
+        rank, kept = len(tensor._shape), said_of_sizes(name)
         if kept == "spread":
-            return self._beside(given, len(tensor._shape), axis)
+            return self._beside(given, rank, axis)
         if name == "Transpose":
             axes = node.operation.axes
-            rank = len(first._shape)
             return first, (axes[axis] % rank if axes is not None else rank - 1 - axis)
-        keeps = kept == "kept" or (kept == "kept but the last" and axis < len(tensor._shape) - 1)
-        if name in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"):
-            keeps = axis == 1 and len(tensor._shape) == 3
+        keeps = {
+            "kept": True,
+            "kept but the last": axis < rank - 1,
+            "steps kept": axis == 1 and rank == 3,
+        }.get(kept, False)
         return (first, axis) if keeps and axis < len(first._shape) and first._shape[axis] is None else None
 
     def _beside(self, given: list[Any], rank: int, axis: int) -> Optional[tuple[Any, int]]:
@@ -230,9 +228,7 @@ class Sizes:
 
 def said_of_sizes(name: str) -> str:
     """What the rule of a layer or an operation says of sizes; see `Rule.sizes`."""
-    if name in SAME_SIZES:
-        return "kept"
-    found = RULES.get(name) or RULES.get(f"ops.{name}")
+    found = next((RULES[one] for one in (name, f"ops.{name}", f"porting>{name}") if one in RULES), None)
     return "" if found is None else found.sizes
 
 

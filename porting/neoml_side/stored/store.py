@@ -22,8 +22,9 @@ from ...archive.limits import LIMITS, Limits
 from ...engine import Engine
 from ...errors import BadArchive, MissingFile, PortingError, Problem, Unsupported
 from ...layers import Rule
+from ...layers.core import makes_mask
 from ...layers.rule_files import portable
-from ...network import Array, Call, Input, Layer, Network, Shape, TensorRef
+from ...network import Array, Call, Input, Network, Shape, TensorRef
 from ...padded import Padding
 from ...preprocessing.engine import FrontedEngine, fronted
 from ..runtime.blobs import as_array, as_blob, run_checked
@@ -230,10 +231,6 @@ def check_archive(path: Path, description: StoredDescription) -> None:
         raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
 
 
-def _makes_masks(layer: Layer) -> bool:
-    return layer.class_name == "Masking" or bool(layer.config.get("mask_zero"))
-
-
 def _input(source: Terminal, declared: Sequence[Input]) -> Input:
     """What a source takes of users; a size that the network declares where the net would take any."""
     shape = next((one.shape for one in declared if one.name == source.name), source.shape)
@@ -360,7 +357,11 @@ class StoredEngine(Engine):
     def _look_for_padding(self) -> Padding:
         """That of the network beside it, which is read where it has masks."""
         sketch = self.description.whole
-        if sketch is None or not self.has_whole or not any(map(_makes_masks, sketch.layers.values())):
+        if (
+            sketch is None
+            or not self.has_whole
+            or not any(makes_mask(layer.config) for layer in sketch.layers.values())
+        ):
             return Padding()
         try:
             found = self.whole()[1].padding
