@@ -46,11 +46,13 @@ class Weight:
         name: ``layer/weight``; empty for a fixed array, which is nobody's weight and never learns.
         value: the array.
         undo: brings an array that is arranged as `value` back to Keras' orientation; None where they are the same.
+        redo: arranges an array of Keras' orientation as `value` is.
     """
 
     name: str
     value: Array
     undo: Optional[Callable[[Array], Array]] = None
+    redo: Optional[Callable[[Array], Array]] = None
 
     @classmethod
     def fixed(cls, value: Array) -> Weight:
@@ -65,17 +67,25 @@ class Weight:
         """The same weight with its axes permuted, then reshaped; it is still read back as Keras has it."""
         order = tuple(range(self.value.ndim)) if axes is None else tuple(axes)
         turned = self.value.transpose(order)
+        sizes = turned.shape if shape is None else tuple(shape)
         back = tuple(order.index(axis) for axis in range(len(order)))
 
         def undo(array: Array) -> Array:
             return self.in_keras(array.reshape(turned.shape).transpose(back))
 
-        return Weight(self.name, turned if shape is None else turned.reshape(tuple(shape)), undo)
+        def redo(array: Array) -> Array:
+            return self.like_value(array).transpose(order).reshape(sizes)
+
+        return Weight(self.name, turned.reshape(sizes), undo, redo)
 
     def in_keras(self, array: Array) -> Array:
         """An array that is arranged as `value` is, as Keras has the weight."""
         shaped = array.reshape(self.value.shape)
         return shaped if self.undo is None else self.undo(shaped)
+
+    def like_value(self, array: Array) -> Array:
+        """An array as Keras has the weight, arranged as `value` is."""
+        return array if self.redo is None else self.redo(array)
 
 
 Same = TypeVar("Same")

@@ -66,19 +66,29 @@ class Piece:
             what = f"a part of the weight {self.weight.name}, which was arranged"
             raise Refusal(what, "hand the weight on as Keras has it")
 
-    def write(self, slot: Array) -> None:
-        """Put the numbers into a slot's array."""
+    def write(self, slot: Array, value: Optional[Array] = None) -> None:
+        """Put the numbers into a slot's array: the weight's own, or those of an array as Keras has the weight."""
         view = self.seen(slot)
-        assert np.may_share_memory(view, slot), "a slot is seen through views"
-        view[...] = self.weight.value[self.place]
+        if value is None:
+            assert np.may_share_memory(view, slot), "a slot is seen through views"
+            value = self.weight.value
+        else:
+            value = self.weight.like_value(value)
+        view[...] = value[self.place]
         if self.factor != 1:
             view *= np.float32(self.factor)
 
     def read(self, slot: Array) -> Array:
         """The numbers that a slot's array holds, as Keras has them."""
         values = self.seen(slot)
-        if self.factor != 1:
-            values = values / np.float32(self.factor)
+        return self._in_keras(values if self.factor == 1 else values / np.float32(self.factor))
+
+    def gradient(self, slot: Array) -> Array:
+        """The gradient by the weight's part, as Keras has it, of the gradient by the slot."""
+        values = self.seen(slot)
+        return self._in_keras(values if self.factor == 1 else values * np.float32(self.factor))
+
+    def _in_keras(self, values: Array) -> Array:
         return self.weight.in_keras(values) if self.place is ... else values
 
 

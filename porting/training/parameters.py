@@ -75,9 +75,10 @@ class Theta:
 
     def split(self, vector: Array, like: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
         """Views of a vector of this length, by name."""
-        found: dict[str, Array] = {}
-        for name, start in self.starts.items():
-            one = (self._arrays if like is None else like)[name]
-            part = vector[start : start + one.size]
-            found[name] = part.reshape(one.shape[::-1]).T if name in self.turned else part.reshape(one.shape)
-        return found
+        return {name: self.view(vector, name, like) for name in self.starts}
+
+    def view(self, vector: Array, name: str, like: Optional[Mapping[str, Array]] = None) -> Array:
+        """A weight in a vector of this length, in Keras' shape."""
+        one, start = (self._arrays if like is None else like)[name], self.starts[name]
+        part = vector[start : start + one.size]
+        return part.reshape(one.shape[::-1]).T if name in self.turned else part.reshape(one.shape)

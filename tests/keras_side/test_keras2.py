@@ -1,5 +1,7 @@
 """Keras 2 through the same modules: its graphs, words and files. Collected where Keras 2 is installed."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -227,6 +229,16 @@ def test_locally_connected_layers():
         layers.LocallyConnected2D(3, (2, 3), use_bias=False)(picture),
     ]
     assert_exact(describe(keras.Model([line, picture], outputs)))
+
+
+def test_locally_connected_weights_of_another_shape_are_refused():
+    given = keras.Input((7, 2))
+    network = describe(keras.Model(given, layers.LocallyConnected1D(3, 2)(given)))
+    ((name, layer),) = network.layers.items()
+    for key, array in layer.weights.items():
+        changed = dataclasses.replace(layer, weights={**layer.weights, key: array[:1]})
+        with pytest.raises(Unsupported, match="a weight of shape"):
+            NumpyEngine(dataclasses.replace(network, layers={name: changed}))
 
 
 def test_locally_connected_layers_with_a_kernel_full_of_zeros_are_refused():

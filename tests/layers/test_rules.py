@@ -6,13 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import porting
 from porting.archive import read_network, write_network
+from porting.engine_factory import make_engine
+from porting.keras_side.needs import find_needs
 from porting.layers import RULES, Rule, rule
 from porting.layers.rule_files import check_rules_are_asked, gather_rules
-from porting.network import Layer, Network
+from porting.network import Call, Input, Layer, Network, TensorRef
+from porting.numpy_side.engine import NumpyEngine
+from porting.training.trainable import choose
 
 ROOT = Path(__file__).parents[2]
 ATTENTION = ROOT / "saved_weights" / "attention"
@@ -136,3 +141,76 @@ def test_a_rule_for_an_unfolded_layer_is_told_that_nothing_asks_for_it() -> None
 def test_porting_has_one_rule_for_a_class() -> None:
     with pytest.raises(ValueError, match="two rules for Dense"):
         rule("Dense")(RULES["Dense"].apply)
+
+
+def test_a_rule_of_ones_own_says_what_shapes_its_weights_have(tmp_path: Path) -> None:
+    """Where it says nothing, those of Keras' layer stand, for that class alone."""
+    head = "import porting\n\n@porting.rule({}, irrelevant=['units', 'use_bias', 'activation']{})\n"
+    body = "def mine(layer, x, ops):\n    return ops.dense(x, layer.weight('kernel'), layer.weight('bias'))\n"
+    network = read_network(ROOT / "saved_weights" / "sentiment")
+    layer = network.layers["dense"]
+    (size, units) = layer.weights["kernel"].shape
+    spread = replace(layer, class_name="mine>Dense", weights={**layer.weights, "bias": layer.weights["bias"][:1]})
+
+    def engine(given: Layer, class_name: str, said: str = "") -> Any:
+        changed = replace(network, layers={**network.layers, "dense": given})
+        (tmp_path / "mine.py").write_text(head.format(repr(class_name), said) + body)
+        return make_engine(changed, "numpy", "cpu", gather_rules(tmp_path / "mine.py"))
+
+    shapes = f", weights=lambda config, inputs: {{'bias': (config['units'],), 'kernel': ({size}, {units})}}"
+    assert units > 1
+    engine(spread, "mine>Dense")
+    engine(spread, "Dense")
+    for given, class_name, said in [(spread, "mine>Dense", shapes), (replace(spread, class_name="Dense"), "Dense", "")]:
+        with pytest.raises(porting.Unsupported, match=rf"weight 'bias' has the shape \(1,\).*say \({units}\)"):
+            engine(given, class_name, said)
+
+
+@pytest.mark.parametrize("pointwise", [False, True])
+def test_a_pointwise_rule_is_given_steps_as_they_are(pointwise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = []
+
+    def negative(layer: Any, x: Any, ops: Any) -> Any:
+        ranks.append(len(x.shape))
+        return ops.unary(x, "negative")
+
+    held = {"class_name": "mine>Negative", "config": {"name": "negative"}}
+    x = TensorRef("x")
+    steps = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    network = Network(
+        "steps",
+        (Input("x", (None, None, 4), "float32"),),
+        (Call("steps", "steps", (x,)),),
+        {"steps": Layer("steps", "TimeDistributed", {"layer": held})},
+        TensorRef("steps"),
+    )
+    monkeypatch.setitem(RULES, "mine>Negative", Rule("mine>Negative", negative, pointwise=pointwise))
+    np.testing.assert_array_equal(NumpyEngine(network).run({"x": steps})[TensorRef("steps")], -steps)
+    assert set(ranks) == {3 if pointwise else 2}
+
+
+def test_a_rule_says_what_never_trains_and_what_samples_are_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Layer("mine", "mine>Layer", {}, {"kernel": np.ones(3, np.float32), "seen": np.ones(3, np.float32)})
+    given = Input("x", (None, 3), "float32")
+    call = Call("mine", "mine", (given.ref,))
+    network = Network("net", (given,), (call,), {"mine": layer}, TensorRef("mine"))
+    assert choose(network).learns == ("mine/kernel", "mine/seen")
+    assert find_needs([given], [call], {"mine": layer}, {})[0].span is None
+    facts: Any = {
+        "untrained": frozenset({"seen"}),
+        "expects": lambda layer, call, given: {"span": (0.0, 9.0), "ids": 4},
+    }
+    monkeypatch.setitem(RULES, "mine>Layer", Rule("mine>Layer", attention_by_uniform_weights, **facts))
+    assert choose(network).learns == ("mine/kernel",)
+    (need,) = find_needs([given], [call], {"mine": layer}, {})
+    assert (need.span, need.ids) == ((0.0, 9.0), 4)
+
+
+def test_statistics_of_a_layer_that_another_holds_do_not_train_either() -> None:
+    held = {"class_name": "Normalization", "config": {"axis": -1}}
+    weights = {f"layer/{name}": np.ones(3, np.float32) for name in ("mean", "variance")}
+    layers = {
+        "steps": Layer("steps", "TimeDistributed", {"layer": held}, weights),
+        "dense": Layer("dense", "Dense", {}, {"mean": np.ones(3, np.float32)}),
+    }
+    assert choose(Network("net", (), (), layers, ())).learns == ("dense/mean",)

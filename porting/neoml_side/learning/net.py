@@ -41,7 +41,7 @@ from ..values import Wire, canonical
 from .descent import RATE, gradient_of
 from .evaluating import EvaluatingNet
 from .loss_bridge import Derivative, Head, HeadLoss, head_sinks, learning_heads, no_derivative, outputs_at
-from .parameter_layout import Filling, Place, Whole, find_packings, held, slots_of, with_turned
+from .parameter_layout import Filling, Place, find_fillings, held, slots_of, with_turned
 from .refusals import check_statistics, tables_of_computed_ids, without_gradient
 from .solvers import LARGEST, Method, SolverState, method_of, put_in
 
@@ -119,10 +119,9 @@ class LearningNet:
         here = {id(node) for node in self.nodes}
         self.gathered = [one for one in self.plan.ops.gathered if id(one.node) in here]
         picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
-        found = find_packings(network, self.theta, lambda it: self._plan(it).graph, picked)
-        fillings: Mapping[Place, Filling] = found
+        fillings = find_fillings(network, self.plan.graph, self.theta, picked)
         if theta is None:
-            self.theta, fillings = with_turned(self.theta, found)
+            self.theta, fillings = with_turned(self.theta, fillings, moving)
         self._flat = np.zeros_like(self.theta.vector)
         self.live = self._live_slots(fillings, picked)
         self._wake_dropout()
@@ -574,7 +573,7 @@ class LearningNet:
                 after = inside[live.node.name][live.inner.name, live.name]
             else:
                 after = read_slot(self.layers[live.node.name], live.name)
-            if isinstance(live.packing, Whole):
+            if live.packing.is_whole:
                 gradient_of(live.packed, after, live.packing.part_of(flat))
             else:
                 live.packing.add_gradient(gradient_of(live.packed, after, after.reshape(-1)), flat)

@@ -302,7 +302,10 @@ class NeomlOperations(
     def _negative(self, x: Operand) -> Operand:
         if isinstance(x, Wire):
             return self.multiply(x, -1.0)
-        return replace(x, value=-x.value, undo=lambda array: x.in_keras(-array)) if isinstance(x, Weight) else -x
+        if not isinstance(x, Weight):
+            return -x
+        undo, redo = (lambda array: x.in_keras(-array)), (lambda array: -x.like_value(array))
+        return Weight(x.name, -x.value, undo, redo)
 
     def filled(self, x: Wire, value: float) -> Wire:
         """A tensor of the shape of `x` that holds one number, whatever `x` holds."""
