@@ -22,7 +22,7 @@ from .runs import check_runs
 from .shifted import agrees, shifted_layer, shifted_network
 from .shown import of_one_value, unshown, whole_tensors
 from .tolerance import difference
-from .verdicts import Evidence, LayerVerdict, RunVerdict, some_names
+from .verdicts import Evidence, LayerVerdict, RunVerdict, is_open, some_names
 
 __all__ = ["check_network"]
 
@@ -65,6 +65,9 @@ class _Check:
         report.layers = list(self.verdicts.values())
         # By case, outputs of calls alone that stand for tensors which were not kept whole.
         self.made: dict[str, dict[TensorRef, Array]] = {case.name: {} for case in network.cases}
+        # By case, outputs of the network that Keras' own float32 leaves open.
+        self.open: dict[str, list[str]] = {}
+        self.outputs = frozenset(network.output_refs())
         self.last = {ref: call.name for call in network.calls for ref in (*call.refs(), *call.reads())}
 
     def verdict_on(self, call: Call) -> LayerVerdict:
@@ -91,11 +94,18 @@ class _Check:
                 progress(number + 1, len(self.network.calls), call.name)
         for case in self.network.cases:
             self.check_chain(case)
+        self.note_open()
         self.check_shifted()
         self.check_weights()
         if self.network.cases:
             self.report.runs += check_runs(self.network, self.engine, self.judge)
         self.report.notes += self.judge.remarks()
+
+    def note_open(self) -> None:
+        """Name the cases of which no port can be asked to give Keras' answer, such as a user's samples."""
+        for case, outputs in self.open.items():
+            what = f"Keras' own float32 leaves {some_names(outputs)} open"
+            self.report.notes.append(f"{case}: {what}: moving numbers by a last bit gives another answer")
 
     def find_constant(self) -> None:
         """Note the weights whose order no reference can show."""
@@ -227,6 +237,8 @@ class _Check:
                 if case.tells_of(ref):
                     outcome = self.judge.chain(case, ref, made[ref])
                     verdict.note_chain(outcome)
+                    if is_open(outcome) and ref in self.outputs:
+                        self.open.setdefault(case.name, []).append(str(ref))
                     if not outcome.agrees:
                         accuse(verdict, case, ref, made[ref], ", in the chain")
                 if masks is not None:

@@ -143,9 +143,11 @@ def test_what_keras_leaves_open_is_ill_conditioned_and_no_departure(engine: str)
     assert [layer.status for layer in report.layers] == ["ill-conditioned"]
     assert (report.ok, report.proved, report.counts["ill-conditioned"]) == (True, False, 1)
     assert "ill-conditioned" in str(report)
-    # One calm case proves it.
-    calm = check_network(replace(network, cases=(network.cases[0], *cases[1:])), make_engine(network, engine, None))
+    # One calm case proves it, and the others are named.
+    both = (network.cases[0], replace(cases[0], name="a wild one"))
+    calm = check_network(replace(network, cases=both), make_engine(network, engine, None))
     assert calm.proved
+    assert next(note for note in calm.remarks() if f"leaves {Y} open" in note).startswith("a wild one: ")
 
 
 @pytest.mark.parametrize("noise", [True, False])
