@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -28,6 +28,14 @@ ERF_SERIES = [
     ERF_SLOPES * (2 * ERF_NODES**2 - 1) / 3,
     ERF_SLOPES * (3 * ERF_NODES - 2 * ERF_NODES**3) / 6,
     ERF_SLOPES * (4 * ERF_NODES**4 - 12 * ERF_NODES**2 + 3) / 30,
+]
+# The same of the normal distribution around every 512th of -9 … 9, right to a float32's last bit.
+NORMAL_NODES = np.arange(-9 * 512, 9 * 512 + 1) / 512
+NORMAL_DENSITY = np.exp(-(NORMAL_NODES**2) / 2) / math.sqrt(2 * math.pi)
+NORMAL_SERIES = [
+    np.array([0.0, *(math.erfc(-node / math.sqrt(2)) / 2 for node in NORMAL_NODES[1:].tolist())]),
+    NORMAL_DENSITY,
+    NORMAL_DENSITY * -NORMAL_NODES / 2,
 ]
 # So many values in float64, and what is made of them, stay in the cache.
 BLOCK = 8192
@@ -87,13 +95,18 @@ def erf_of_block(x: Array) -> Array:
     size = np.minimum(np.abs(x), 6)
     nearest = np.rint(size * 256)
     size -= nearest / 256
-    node = nearest.astype(np.intp)
-    *lower, highest = ERF_SERIES
-    y = highest.take(node, mode="clip")
+    return np.copysign(taylor(ERF_SERIES, nearest, size), x)
+
+
+def taylor(series: Sequence[Array], nodes: Array, apart: Array) -> Array:
+    """The sum of a Taylor series around each value's node, of which its coefficients are picked."""
+    picked = nodes.astype(np.intp)
+    *lower, highest = series
+    y = highest.take(picked, mode="clip")
     for coefficients in reversed(lower):
-        y *= size
-        y += coefficients.take(node, mode="clip")
-    return np.copysign(y, x)
+        y *= apart
+        y += coefficients.take(picked, mode="clip")
+    return y
 
 
 def blockwise(function: Callable[[Array], Array], x: Array) -> Array:
@@ -111,8 +124,12 @@ def gelu(x: Array, approximate: bool = False) -> Array:
 
 
 def exact_gelu(x: Array) -> Array:
-    x = x.astype(np.float64)
-    return 0.5 * x * (1 + erf_of_block(x / math.sqrt(2)))
+    """x times the share of the normal distribution that lies below it."""
+    size = np.minimum(np.maximum(x.astype(np.result_type(x, np.float32), copy=False), -9), 9)
+    nearest = np.rint(size * 512)
+    size -= nearest / 512
+    nearest += 9 * 512
+    return taylor(NORMAL_SERIES, nearest, size.astype(np.float64)).astype(size.dtype, copy=False) * x
 
 
 def exponential(x: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Optional, Union
 
@@ -9,14 +10,20 @@ import numpy as np
 
 from ..network import Array
 from ..operations import Weight
+from .convolutions import pieces
 from .values import OverRows, Value, floating
 
 __all__ = ["ScalingOperations"]
 
 
 def softmax(x: Array, axis: Union[int, tuple[int, ...]] = -1) -> Array:
-    y = np.exp(x - x.max(axis=axis, keepdims=True))
-    y /= y.sum(axis=axis, keepdims=True)
+    """exp(x), of which the sum is 1 over some axes; over rows that fit the cache, where they are apart."""
+    y = np.empty_like(x)
+    apart = 0 not in np.atleast_1d(axis) % x.ndim
+    for rows in pieces(len(x), math.prod(x.shape[1:])) if apart else [slice(None)]:
+        part = np.subtract(x[rows], x[rows].max(axis=axis, keepdims=True), out=y[rows])
+        np.exp(part, out=part)
+        part /= part.sum(axis=axis, keepdims=True)
     return y
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional, Union
+from functools import cache
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -11,6 +12,11 @@ from ..network import Array, Shape
 from ..operations import Weight, promoted_type
 
 __all__ = ["Operand", "OverRows", "Value", "alike", "array_in", "floating"]
+
+
+@cache
+def name_of(dtype: np.dtype[Any]) -> str:
+    return str(dtype.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +32,7 @@ class Value:
 
     @property
     def dtype(self) -> str:
-        return str(self.value.dtype.name)
+        return name_of(self.value.dtype)
 
     def with_mask(self, mask: Optional[Value]) -> Value:
         return replace(self, mask=mask)
