@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from math import prod, sqrt
 from typing import Any, Literal, Optional
 
 from .errors import Problem, Unsupported
 from .front import Front
+from .inputs import batch_size_of
 from .layers import Rule
 from .network import Array, Call, Network, Shape, TensorRef
 from .padded import REBUILT, Padding
@@ -17,6 +20,12 @@ __all__ = ["Engine", "EngineName"]
 
 EngineName = Literal["neoml", "numpy"]
 
+# Of a batch: numbers in its largest tensor, so that it stays in the cache; rows at the least and at the most; and rows,
+# and parts of all rows, that it is not cut below where it is small.
+ROOM = 2**21
+FEWEST, MOST = 8, 256
+FEW, PARTS = 32, 4
+
 
 class Engine(ABC):
     """Runs a network on checked arrays. What only some engines can is refused by name in the others.
@@ -25,7 +34,6 @@ class Engine(ABC):
 
     Attributes:
         name: ``neoml`` or ``numpy``.
-        default_batch_size: rows in each batch, where the user names none.
         rules: rules by class name that the network's layers are applied by.
         front: the preprocessing that it runs in Python first; None where there is none.
         hangs_on_sizes: why one net does not serve every size; None where it does.
@@ -38,7 +46,6 @@ class Engine(ABC):
     """
 
     name: str
-    default_batch_size: int
     rules: Mapping[str, Rule]
     front: Optional[Front] = None
     hangs_on_sizes: Optional[Unsupported] = None
@@ -62,6 +69,36 @@ class Engine(ABC):
         if self.proved is None:
             self.proved = Padding() if self.prove is None else self.prove(self.network, self.rules)
         return self.proved
+
+    def rows_at_once(self, inputs: Mapping[str, Array], rows: int) -> int:
+        """Rows in each batch, where the user names none: many small ones, few large ones.
+
+        It goes by the largest tensor that a row makes, and leaves several batches for threads.
+
+        Args:
+            inputs: checked, some of them or all.
+            rows: in all.
+        """
+        numbers = sum(array.size for array in inputs.values()) / batch_size_of(inputs) * self._growth
+        return max(min(int(ROOM / max(numbers, 1)), MOST, max(rows // PARTS, FEW)), FEWEST)
+
+    @cached_property
+    def _growth(self) -> float:
+        """How many numbers the largest tensor of a row has for each of its inputs': as in the largest reference.
+
+        Where references do not tell, the root of the weights is as many as a step has in a wide layer.
+        """
+        cases = self.network.cases
+        refs = {ref for call in self.network.calls for ref in call.refs()}
+        if not cases or not refs or any(not refs <= case.covered() for case in cases):
+            return sqrt(self.weight_bytes) / 8
+        largest = max(cases, key=lambda case: sum(array.size for array in case.inputs.values()))
+        given = sum(array.size for array in largest.inputs.values())
+        return max(prod(largest.shape(ref)) for ref in refs) / max(given, 1)
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(array.nbytes for array in self.network.weights().values())
 
     @property
     def core(self) -> Engine:

@@ -76,7 +76,7 @@ class PortedNetwork(Tunable):
                 a tuple of inputs, labels and sample weights, of which the first count. Or dask's arrays, bags and
                 dataframes; then outputs are dask's too, computed partition by partition when dask computes them
                 (`porting.corpus.lazily`).
-            batch_size: rows in each batch; the engine's own by default. Batches are run as they come.
+            batch_size: rows in each batch, at the most; by default up to 256, fewer where they make large tensors.
             threads: batches run side by side, each thread with a net of its own; by default as many as there are
                 cores that the process may use. The results do not depend on it.
             progress: called with rows done, rows in all (0 where only the end of the batches tells), and a word.
@@ -109,7 +109,8 @@ class PortedNetwork(Tunable):
             if steps is not None:
                 raise Unsupported(Problem("steps", "is given, but the inputs are read whole", "leave it out"))
             arrays = self._checked(inputs)
-            size = whole_number("batch_size", batch_size if batch_size is not None else self.engine.default_batch_size)
+            size = self.engine.rows_at_once(arrays, batch_size_of(arrays)) if batch_size is None else batch_size
+            size = whole_number("batch_size", size)
             made = run_batches(self.engine, arrays, refs, size, workers, progress)
         return map_tensors(self.network.outputs, made.__getitem__)
 

@@ -10,7 +10,7 @@ from typing import Any, Optional, Protocol, TypeVar
 
 import numpy as np
 
-from .engine import Engine
+from .engine import FEW, Engine
 from .errors import Mismatch, Problem
 from .front import Front
 from .inputs import batch_size_of
@@ -22,6 +22,8 @@ __all__ = ["Predictor", "Progress", "cores", "run_batches", "run_stream"]
 Progress = Callable[[int, int, str], None]
 Inputs = Mapping[str, Array]
 Outputs = Mapping[TensorRef, Array]
+# What share of the longest row's steps the others of its batch have.
+ALIKE = 0.8
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
@@ -65,7 +67,7 @@ def run_batches(
         engine: what runs.
         inputs: checked, by name.
         refs: the tensors wanted.
-        size: rows in each batch, where rows are computed apart from each other.
+        size: rows in each batch, at the most, where rows are computed apart from each other.
         workers: batches that are run side by side.
         progress: called with rows done, rows in all, and a word.
 
@@ -203,7 +205,7 @@ class _Rows:
 
         outputs: dict[TensorRef, Array] = {}
         done = 0
-        batches = [order[start : start + size] for start in range(0, rows, size)]
+        batches = list(self._of_like_length(order, size))
         for batch, made in _in_order(run, batches, min(workers, len(batches))):
             for ref in refs:
                 if ref not in outputs:
@@ -213,6 +215,17 @@ class _Rows:
             if progress is not None:
                 progress(done, rows, "rows")
         return outputs
+
+    def _of_like_length(self, order: Array, size: int) -> Iterator[Array]:
+        """Up to so many rows at a time; beyond a few only those about as long as the first."""
+        steps = self.lengths.sum(axis=0)[order]
+        start = 0
+        while start < len(order):
+            stop = start + size
+            shorter = np.flatnonzero(steps[start + FEW : stop] < ALIKE * steps[start])
+            stop = start + FEW + int(shorter[0]) if len(shorter) else stop
+            yield order[start:stop]
+            start = stop
 
 
 def _may_join(padding: Padding, batches: Sequence[Inputs]) -> bool:

@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 from ..archive.folder import as_bad_archive
 from ..errors import Mismatch, Problem
+from ..front import KERAS_BATCH_SIZE
 from ..inputs import whole_number
 from ..predicting import Predictor
 from .carrying import CarriedPath, digest_of
@@ -172,7 +173,7 @@ def _batch_rows(net: Predictor) -> int:
     """Where texts are padded to the longest of their batch, it is Keras' batch that counts."""
     engine = net.engine
     pads = engine.front is not None and engine.front.pads_to_longest
-    return engine.default_batch_size if pads else max(BATCH_ROWS, engine.default_batch_size)
+    return KERAS_BATCH_SIZE if pads else BATCH_ROWS
 
 
 def _ended(

@@ -57,7 +57,6 @@ class NeomlEngine(Engine):
     """
 
     name = "neoml"
-    default_batch_size = 32
 
     def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES, device: Any = "cpu") -> None:
         self.network = network
@@ -69,7 +68,7 @@ class NeomlEngine(Engine):
         self._seen = sizes_seen(network)
         if self.hangs_on_sizes is None and network.cases and needs_least_sizes(self.plan.graph, network.inputs):
             self._check_windows()
-        self._large = weight_bytes(network) > LARGE_WEIGHTS
+        self._large = self.weight_bytes > LARGE_WEIGHTS
         self._nets = self._nets_of(self.plan)
         self._by_size = BySize(self._nets_at, Nets.bytes)
         self._by_hand = network
@@ -293,11 +292,6 @@ class NeomlEngine(Engine):
             return made
         padding = self._where_open(self.prove(network, self.rules, moving, absorbed))
         return CutLearner(made, padding, self.least_sizes) if padding else made
-
-
-def weight_bytes(network: Network) -> int:
-    """Bytes of a network's weights."""
-    return sum(array.nbytes for layer in network.layers.values() for array in layer.weights.values())
 
 
 def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[Array, Wire]]) -> Wire:

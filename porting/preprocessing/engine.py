@@ -42,11 +42,17 @@ class FrontedEngine(Engine):
         self.hangs_on_sizes = core.hangs_on_sizes
         self.rows_together = core.rows_together
         self.is_partial = core.is_partial
-        self.default_batch_size = KERAS_BATCH_SIZE if front.pads_to_longest else core.default_batch_size
 
     def __reduce__(self) -> tuple[Any, ...]:
         calls = [(step.call, step.layer) for step in self.front.steps]
         return fronted, (calls, self.front.core_inputs, self.core, self.network)
+
+    def rows_at_once(self, inputs: Mapping[str, Array], rows: int) -> int:
+        """By what the front makes of a first row; Keras' batch, where texts are padded to the longest of theirs."""
+        if self.front.pads_to_longest:
+            return KERAS_BATCH_SIZE
+        _, given = self.prepared({name: array[:1] for name, array in inputs.items()})
+        return self.core.rows_at_once(given, rows)
 
     @property
     def core(self) -> Engine:

@@ -46,7 +46,6 @@ class Tampered(Engine):
         self.engine = engine
         self.network = network
         self.name = engine.name
-        self.default_batch_size = engine.default_batch_size
         self.rules = engine.rules
         self.front = engine.front
 

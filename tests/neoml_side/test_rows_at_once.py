@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 import porting
+from porting.engine import MOST, PARTS, ROOM
 from porting.network import Call, Case, Input, Layer, Network, TensorRef
+from porting.numpy_side.engine import NumpyEngine
 
 SIDE, FILTERS = 96, 16
 
@@ -34,3 +38,21 @@ def test_rows_are_run_a_few_at_a_time() -> None:
     assert whole.shape == (33, SIDE, SIDE, FILTERS)
     one_by_one = np.concatenate([net.predict(pictures[at : at + 1]) for at in range(33)])
     np.testing.assert_allclose(whole, one_by_one, atol=1e-5)
+
+
+def test_small_rows_are_run_many_at_a_time_and_large_ones_few() -> None:
+    engine = picture_net().engine
+    picture = {"picture": np.zeros((1, SIDE, SIDE, 3), "float32")}
+    assert engine.rows_at_once(picture, 10_000) == ROOM // (SIDE * SIDE * FILTERS)
+    assert engine.rows_at_once({"picture": picture["picture"][:, :8, :8]}, 10_000) == MOST
+    # Threads are left several batches.
+    assert engine.rows_at_once({"picture": picture["picture"][:, :8, :8]}, 400) == 400 // PARTS
+
+
+def test_where_references_do_not_tell_it_goes_by_the_weights() -> None:
+    network = picture_net().network
+    bare = replace(network, cases=())
+    ids = {"picture": np.zeros((1, SIDE, SIDE, 3), "float32")}
+    layer = network.layers["conv"]
+    wide = replace(bare, layers={"conv": replace(layer, weights={"kernel": np.zeros((3, 3, 3, 10**6), "float32")})})
+    assert NumpyEngine(wide).rows_at_once(ids, 10_000) < NumpyEngine(bare).rows_at_once(ids, 10_000)

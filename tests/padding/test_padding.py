@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import porting
 from porting import PortedNetwork, PortingError
+from porting.engine import FEW
 from porting.network import Array, Call, Layer, Network, TensorRef
 from porting.padded import Filled, Padding, Sequences
 from porting.padding import padding_of
@@ -141,7 +142,8 @@ def test_padding_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.clear()
 
 
-def test_every_row_is_cut_with_others_of_its_length() -> None:
+def shapes_run(ids: dict[str, Any], size: int) -> list[tuple[int, ...]]:
+    """The shapes of the batches that rows are run in."""
     net = loaded("padding/bidirectional_of_fixed_length", "numpy")
     seen: list[tuple[int, ...]] = []
 
@@ -152,13 +154,27 @@ def test_every_row_is_cut_with_others_of_its_length() -> None:
 
     engine = Watched(net.engine.network, net.engine.rules)
     engine.prove = padding_of
-    ids = padded_rows(net, [1, 7, 2, 6, 0], STEPS, 0, 0)
+    run_batches(engine, ids, list(net.network.output_refs()), size, 1)
+    return seen
+
+
+def test_every_row_is_cut_with_others_of_its_length() -> None:
+    ids = padded_rows(loaded("padding/bidirectional_of_fixed_length", "numpy"), [1, 7, 2, 6, 0], STEPS, 0, 0)
     ids["ids"][:4][ids["ids"][:4] == 0] = 0
-    run_batches(engine, ids, list(net.network.output_refs()), 2, 1)
+    seen = shapes_run(ids, 2)
     # A row of padding alone keeps all of its steps.
     assert seen[0] == (2, STEPS)
     assert [steps for _, steps in seen] == sorted((steps for _, steps in seen), reverse=True)
     assert seen[-1][1] <= 2
+
+
+def test_a_large_batch_holds_rows_of_like_length() -> None:
+    def ids(lengths: list[int]) -> dict[str, Any]:
+        return {"ids": (np.arange(STEPS) < np.array(lengths)[:, None]).astype(np.int32)}
+
+    # A few rows run together whatever their lengths are.
+    assert shapes_run(ids([STEPS] * 10 + [2] * 90), 100) == [(FEW, STEPS), (100 - FEW, 2)]
+    assert shapes_run(ids([STEPS] * 100), 64) == [(64, STEPS), (36, STEPS)]
 
 
 def test_a_proof_that_takes_flatten_for_harmless_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

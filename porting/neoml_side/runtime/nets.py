@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Nets"]
 
 # Numbers in one layer's output. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four.
-LARGE, CACHED = 2**17, 2**21
+CACHED = 2**21
 FEWEST_ROWS, MOST_ROWS = 2, 2**31
 
 
@@ -96,7 +96,7 @@ class Nets:
         """Rows a pass through the net: few where a layer's output is large, so that it stays in the cache."""
         shapes = [wire.shape[1:] for wire in self.plan.tensors.values()]
         largest = max((prod(size or 1 for size in shape) for shape in shapes), default=1)
-        return MOST_ROWS if self._whole_batches or largest <= LARGE else max(FEWEST_ROWS, CACHED // largest)
+        return MOST_ROWS if self._whole_batches else max(FEWEST_ROWS, CACHED // largest)
 
     def bytes(self) -> int:
         """About what a net holds."""

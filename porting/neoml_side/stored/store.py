@@ -245,7 +245,6 @@ class StoredEngine(Engine):
     """
 
     name = "neoml"
-    default_batch_size = 32
     is_partial = True
 
     def __init__(
@@ -277,6 +276,10 @@ class StoredEngine(Engine):
         self.limits = limits
         self._pool = NetPool(self._load, self._forked, 1 if description.archive_bytes > LARGE_WEIGHTS else None)
         self.check_terminals()
+
+    @property
+    def weight_bytes(self) -> int:
+        return self.description.archive_bytes
 
     def __reduce__(self) -> tuple[Any, ...]:
         archive = self._archive
