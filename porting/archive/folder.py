@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 from ..errors import BadArchive, MissingFile, PortingError, Problem
-from .strangers import told_apart
+from .strangers import file_for_folder, told_apart
 
 __all__ = [
     "FILES",
@@ -102,6 +102,8 @@ def open_files(folder: Path) -> Iterator[dict[str, io.FileIO]]:
 
 
 def _open_folder(folder: Path) -> Optional[int]:
+    if folder.is_file():
+        raise BadArchive(file_for_folder(folder))
     if not stat.S_ISDIR(os.stat(folder).st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     if os.open not in os.supports_dir_fd or os.scandir not in os.supports_fd:

@@ -9,7 +9,7 @@ from typing import Optional
 
 from ..errors import Problem
 
-__all__ = ["file_told_apart", "told_apart"]
+__all__ = ["file_for_folder", "file_told_apart", "told_apart"]
 
 DESCRIPTION = "network.json"
 BESIDE_A_NET = (".network.npz", ".json")
@@ -33,6 +33,14 @@ def told_apart(folder: Path) -> Optional[list[Problem]]:
         return [Problem(str(folder), f"holds saved networks and is none itself: {names}", f"give {folder / inner[0]}")]
     what = "is an empty folder" if not found else f"is a folder without {DESCRIPTION}: not a saved network"
     return [Problem(str(folder), what, "give the folder that porting save wrote")]
+
+
+def file_for_folder(path: Path) -> Problem:
+    """What a file is that is given as a saved network's folder."""
+    if Path(f"{path}.json").is_file():
+        return Problem(str(path), "is a stored net, not a saved network", "give the folder that the net was built from")
+    way_out = "give the folder that porting save wrote"
+    return file_told_apart(path) or Problem(str(path), "is a file, not a saved network's folder", way_out)
 
 
 def file_told_apart(path: Path) -> Optional[Problem]:

@@ -18,19 +18,20 @@ if TYPE_CHECKING:
     from ..checking import Report
     from ..ported import PortedNetwork
 
-__all__ = ["check_and_show", "report_options"]
+__all__ = ["STDOUT", "check_and_show", "report_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 STYLES = {"exact": "green", "insensitive": "yellow", "ill-conditioned": "yellow", "not checked": "yellow"}
 # Of `--strict`: nothing departs, and not everything is proved.
 NOT_PROVED = 4
+STDOUT = Path("-")
 REPORT_OPTIONS = (
     click.option(
         "--tolerance",
         type=FiniteRange(0),
         help="Allow t in |a − b| ≤ t + t·|b| everywhere [default: what float32 can hold].",
     ),
-    click.option("--json", "json_file", type=NEW_FILE, help="Write the report here too."),
+    click.option("--json", "json_file", type=NEW_FILE, help="Write the report here too; -: print it alone."),
     click.option("--html", "html_file", type=NEW_FILE, help="Write it here as a page, too."),
     click.option("--strict", is_flag=True, help="Exit with 4 where a layer or a weight is not proved."),
     click.option("--weights", is_flag=True, help="Find the weights that no reference shows; takes longer."),
@@ -61,15 +62,20 @@ def check_and_show(
     """Check a network, show and write the report; the report and the exit code."""
     with progress_bar("checking") as progress:
         report = net.check(tolerance, progress, weights=weights)
-    show_report(report)
-    if json_file is not None:
-        _write(json_file, json.dumps(report.to_json(), indent=1) + "\n")
+    written = json.dumps(report.to_json(), indent=1) + "\n"
+    if json_file == STDOUT:
+        click.echo(written, nl=False)
+    else:
+        show_report(report)
+        if json_file is not None:
+            _write(json_file, written)
     if html_file is not None:
         _write(html_file, report.to_html())
     if not report.ok:
         return report, Mismatch.exit_code
     if strict and not report.proved:
-        say(f"--strict: nothing departs, and not everything is proved; exit code {NOT_PROVED}", "yellow")
+        told = f"--strict: nothing departs, and not everything is proved; exit code {NOT_PROVED}"
+        say(told, "yellow", stderr=json_file == STDOUT)
         return report, NOT_PROVED
     return report, 0
 

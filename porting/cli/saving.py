@@ -26,7 +26,7 @@ from .options import (
     shape_option,
     written_whole,
 )
-from .report import check_and_show, report_options
+from .report import STDOUT, check_and_show, report_options
 from .wrong_calls import WrongCall
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ def port(
     from ..archive.folder import check_target
     from .storing import check_free_net, say_stored
 
+    if reporting["json_file"] == STDOUT:
+        raise click.UsageError("--json - is of porting check, since porting port prints its steps; name a file")
     overwrite = saving["overwrite"]
     check_target(folder, overwrite)
     if out is not None:

@@ -259,7 +259,9 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     assert "No such file" in refusal(tmp_path / "missing")
     (tmp_path / "file").write_text("")
-    assert "Not a directory" in refusal(tmp_path / "file")
+    assert "is a file, not a saved network's folder" in refusal(tmp_path / "file")
+    (tmp_path / "file.json").touch()
+    assert "is a stored net, not a saved network" in refusal(tmp_path / "file")
     os.mkfifo(tmp_path / "pipe")
     assert "Not a directory" in refusal(tmp_path / "pipe")
     assert "a folder without network.json" in refusal(tmp_path)

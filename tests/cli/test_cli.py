@@ -43,6 +43,12 @@ def test_check_says_exact(engine: str, tmp_path: Path) -> None:
     assert [layer["status"] for layer in report["layers"]] == ["exact"] * 3
 
 
+def test_check_prints_json_alone() -> None:
+    code, text = run("check", FOLDER, "--engine", "numpy", "--json", "-")
+    assert code == 0
+    assert json.loads(text)["ok"] is True
+
+
 def test_check_writes_a_page(tmp_path: Path) -> None:
     code, _ = run("check", FOLDER, "--engine", "numpy", "--html", tmp_path / "report.html")
     assert code == 0
@@ -190,6 +196,7 @@ def test_layers_shows_those_that_are_named() -> None:
         (("check", FOLDER, "--tolerance", "inf"), 2, "is not a finite number"),
         (("standalone", FOLDER, "{docs}/out", "--tolerance", "nan"), 2, "is not a finite number"),
         (("check", FOLDER, "--json", "{docs}/none/report.json"), 2, "create it first"),
+        (("plan", "{text}"), 3, "is a file, not a saved network's folder"),
         (("check", FOLDER, "--html", "{docs}"), 2, "is a folder; name a file in it"),
         (("predict", FOLDER, "{ids}", "--out", "/proc/out.npz"), 2, "cannot be written to"),
         (("predict", FOLDER, "{ids}", "--out", "{docs}/out"), 2, "--out of arrays ends in .npz"),
