@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Optional
+from typing import TYPE_CHECKING, BinaryIO, Optional
 
 import click
 
@@ -66,25 +66,17 @@ def predict(
     its line on standard error, the others go on, and the exit code is 1 in the end. With --parquet a whole folder is
     scored, by this process, several or a cluster; started again, it goes on where it stood.
     """
-    running: dict[str, Any] = {"prefix": prefix, "scheduler": scheduler, "workers": workers}
-    if patience is not None:
-        running["patience"] = patience
+    running = {"prefix": prefix, "scheduler": scheduler, "workers": workers, "patience": patience}
     if corpus is not None:
         if inputs or text or field or explain or out or layers or threads:
             raise click.UsageError(
                 "--parquet goes with none of INPUTS, --text, --field, --explain, --out, --layers, --threads"
             )
-        files = () if rules is None else rules.files
-        told: dict[str, Any] = {
-            "engine": engine,
-            "device": device,
-            "rules": files,
-            "batch_size": batch_size,
-            "overwrite": overwrite,
-        }
-        score_corpus(network, corpus, column=column, **running, **told)
+        told = {"engine": engine, "device": device, "batch_size": batch_size, "overwrite": overwrite}
+        given = {key: value for key, value in running.items() if value is not None}
+        score_corpus(network, corpus, column=column, rules=() if rules is None else rules.files, **given, **told)
         return
-    if prefix or scheduler or workers or patience is not None:
+    if any(value not in (None, "") for value in running.values()):
         raise click.UsageError("--prefix, --scheduler, --workers and --patience go with --parquet")
     check_words(inputs, text, column, field, explain, layers, out)
     if out is not None:

@@ -56,8 +56,7 @@ def tune_network(
     stopped = not _trained(net, examples, held, callbacks, checkpoint, batch_size, epochs, where)
     moved = net.moved()
     if stopped and not any(moved.values()):
-        say("stopped by Ctrl-C before anything was learnt; nothing is written", "yellow", stderr=True)
-        raise click.exceptions.Exit(STOPPED)
+        raise _stop(" before anything was learnt; nothing is written")
     _show_moved(moved)
     if before is not None and held is not None and not stopped:
         for name, value in _measured(net, held).items():
@@ -67,8 +66,12 @@ def tune_network(
     if history is not None and net.history is not None:
         _write_history(net.history.history, history)
     if stopped:
-        say("stopped by Ctrl-C; what was learnt until then is saved", "yellow", stderr=True)
-        raise click.exceptions.Exit(STOPPED)
+        raise _stop("; what was learnt until then is saved")
+
+
+def _stop(what: str) -> click.exceptions.Exit:
+    say(f"stopped by Ctrl-C{what}", "yellow", stderr=True)
+    return click.exceptions.Exit(STOPPED)
 
 
 def _compiled(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,11 +99,7 @@ def predict_corpus(
 ) -> Summary:
     """Score a corpus; see `porting.predict_files`, whose `load` is `porting.load`."""
     network, corpus, out = network.resolve(), corpus.resolve(), out.resolve()
-    if out == corpus or corpus in out.parents or out in corpus.parents:
-        raise Mismatch(Problem(str(out), "is the corpus, or stands in it", "write to another folder"))
-    check_told(scheduler, workers)
-    if batch_size is not None:
-        whole_number("batch_size", batch_size)
+    _check_told(corpus, out, batch_size, scheduler, workers)
     paths = tuple(str(Path(rule).resolve()) for rule in rules)
     net = load(network, engine, device, paths)
     with as_bad_archive(corpus, "cannot be read"):
@@ -126,14 +122,22 @@ def predict_corpus(
         done = ledger.begin(told, parts, overwrite)
         scorer = PartScorer(str(out), carried, scoring, prefix)
         left = [part for part in parts if part.name not in done]
-        outcomes: Outcomes
-        if in_process or not left:
-            outcomes = map(scorer, left)
-        else:
+        outcomes: Outcomes = map(scorer, left)
+        if left and not in_process:
             from .cluster import on_cluster
 
             outcomes = on_cluster(scorer, left, scheduler, workers, patience)
         return _ended(ledger, parts, done, outcomes, report)
+
+
+def _check_told(
+    corpus: Path, out: Path, batch_size: Optional[int], scheduler: Optional[str], workers: Optional[int]
+) -> None:
+    if out == corpus or corpus in out.parents or out in corpus.parents:
+        raise Mismatch(Problem(str(out), "is the corpus, or stands in it", "write to another folder"))
+    check_told(scheduler, workers)
+    if batch_size is not None:
+        whole_number("batch_size", batch_size)
 
 
 def _scoring(

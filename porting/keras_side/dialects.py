@@ -37,7 +37,6 @@ DROPPED = {
 }
 # Layers of Keras 2 that accept only ``groups=1``.
 UNGROUPED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "SeparableConv", "DepthwiseConv")
-RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 # clip(0.2 x + 0.5, 0, 1) in Keras 2, relu6(x + 3) / 6 in Keras 3.
 ACTIVATIONS = {"hard_sigmoid": "keras2>hard_sigmoid", "swish": "silu", "log_softmax_v2": "log_softmax"}
 
@@ -82,7 +81,7 @@ def _translated(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         made["layers"] = [_in_nodes_of_keras_3(described) for described in made["layers"]]
     if class_name == "LeakyReLU" and "alpha" in made:
         made["negative_slope"] = made.pop("alpha")
-    if class_name in RECURRENT:
+    if "go_backwards" in made:
         made.setdefault("zero_output_for_mask", False)
     if class_name == "LayerNormalization":
         made.setdefault("rms_scaling", False)

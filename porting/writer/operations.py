@@ -276,15 +276,10 @@ class StatementOperations(WindowStatements):
             for name, asked in (("go_backwards=True", go_backwards), ("zero_output=True", zero_output_for_mask))
             if asked
         ]
-        helpers = [helper]
-        for key, default in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
-            name, arguments = getattr(cell, key)
-            if name != default and not (key == "recurrent_activation" and cell.kind == "simple_rnn"):
-                code, needed = function_code(name, arguments)
-                codes.append(f"{key}={code}")
-                helpers += needed
+        functions, helpers = activations_of(cell)
         items = ("outputs", "h", "c") if cell.kind == "lstm" else ("outputs", "h")
-        call = self.trace.add(f"{helper}({', '.join(codes)})", operands, hint="outputs", helpers=helpers, items=items)
+        code = f"{helper}({', '.join([*codes, *functions])})"
+        call = self.trace.add(code, operands, hint="outputs", helpers=[helper, *helpers], items=items)
         parts = [self.trace.add(f"{{0}}.{name}", [call], hint=name) for name in items]
         outputs = Traced(parts[0], tuple(one[0] for one in made))
         last = Traced(self.trace.add("{0}[:, -1]", [parts[0]], asks=ATOM, hint="last"), tuple(one[1] for one in made))
@@ -389,6 +384,18 @@ def argument_codes(name: str, arguments: dict[str, Any]) -> list[str]:
     """An activation's arguments as code; those of a relu that do nothing are left out."""
     idle = RELU if name == "relu" else {}
     return [f"{key}={value!r}" for key, value in arguments.items() if key not in idle or idle[key] != value]
+
+
+def activations_of(cell: Cell) -> tuple[list[str], list[str]]:
+    """Arguments for the activations of a cell that are not the helper's own, and the helpers that these need."""
+    codes, helpers = [], []
+    for key, default in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
+        name, arguments = getattr(cell, key)
+        if name != default and not (key == "recurrent_activation" and cell.kind == "simple_rnn"):
+            code, needed = function_code(name, arguments)
+            codes.append(f"{key}={code}")
+            helpers += needed
+    return codes, helpers
 
 
 def function_code(name: str, arguments: dict[str, Any]) -> tuple[str, list[str]]:

@@ -76,10 +76,7 @@ def store_net(
         with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
             written, kept, text = (Path(scratch) / name for name in ("net", "network", "description"))
             _write_archive(engine.dnn, written, size)
-            with open_plain(written) as file:
-                digest, size = sha256_of_file(file)
-                os.fsync(file.fileno())
-            description = _description_of(network, engine, size, digest)
+            description = _description_of(network, engine, written)
             if with_network and _has_references(network):
                 wanted = network.made_outputs().union(TensorRef(call.name) for call, _ in description.preprocessing)
                 description = replace(description, whole=write_stored(kept, network, wanted, LIMITS))
@@ -164,7 +161,11 @@ def _of_one_net(engine: Engine, shape: Any) -> Engine:
     )
 
 
-def _description_of(network: Network, engine: Engine, size: int, digest: str) -> StoredDescription:
+def _description_of(network: Network, engine: Engine, archive: Path) -> StoredDescription:
+    """What stands beside an archive that was just written, and is on the disk from now on."""
+    with open_plain(archive) as file:
+        digest, size = sha256_of_file(file)
+        os.fsync(file.fileno())
     sources, sinks = engine.terminals()
     steps = tuple((step.call, step.layer) for step in (engine.front.steps if engine.front else ()))
     return StoredDescription(
