@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from .console import say
-from .options import NEW_FOLDER, overwrite_option, rules_option
+from .options import FOLDER, NEW_FOLDER, overwrite_option, rules_option
 
 __all__ = ["cpp"]
 
 
 @click.command()
-@click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("net", type=FOLDER)
 @click.argument("out", type=NEW_FOLDER)
 @overwrite_option
 @rules_option
@@ -27,6 +27,8 @@ def cpp(net: Path, out: Path, overwrite: bool, rules: Any) -> None:
     from ..cpp import write_program
     from ..layers import RULES
 
+    if net.is_dir():
+        raise click.UsageError(f"{net} is a folder; store its net first: porting build {net} --out {net.name}.neoml")
     written = write_program(net, out, overwrite, RULES if rules is None else {**RULES, **rules})
     name = written.header.stem
     say(f"wrote {written.header}, main.cpp, CMakeLists.txt, {name}.neoml and {name}.references")

@@ -196,6 +196,7 @@ def test_layers_shows_those_that_are_named() -> None:
         (("check", FOLDER, "--tolerance", "inf"), 2, "is not a finite number"),
         (("standalone", FOLDER, "{docs}/out", "--tolerance", "nan"), 2, "is not a finite number"),
         (("check", FOLDER, "--json", "{docs}/none/report.json"), 2, "create it first"),
+        (("cpp", FOLDER, "{docs}/out"), 2, f"porting build {FOLDER} --out tutorial.neoml"),
         (("plan", "{text}"), 3, "is a file, not a saved network's folder"),
         (("check", FOLDER, "--html", "{docs}"), 2, "is a folder; name a file in it"),
         (("predict", FOLDER, "{ids}", "--out", "/proc/out.npz"), 2, "cannot be written to"),
