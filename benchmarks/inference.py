@@ -8,7 +8,7 @@ and as a folder by `porting.save`. Every side reads its file and is given the sa
 graph, without what `predict` adds) and ONNX Runtime take them in batches of 32, in the order in which they come;
 NeoML and numpy through `PortedNetwork.predict` with its defaults, which are free to group rows. The sides take turns;
 the figure is the smallest, of processor time with one thread, of wall time with two. Every side's answers are
-compared with Keras'.
+compared with Keras'. Of NeoML's time on one thread the table also says what passes in its own run, the bare net.
 
 Full texts have 200 words. In ragged ones a fifth of the steps are words, the rest is padding behind.
 """
@@ -31,6 +31,8 @@ from networks import NETWORKS, RAGGED
 SIDES = ("Keras", "ONNX Runtime", "NeoML", "numpy")
 ENVIRONMENTS = {"Keras": "bench", "ONNX Runtime": "bench", "NeoML": "neoml", "numpy": "neoml"}
 BATCH, TURNS, RUNS = 32, 3, 2
+# Behind the name of a case, for the bare net.
+BARE = " bare"
 THREADS = (1, 2)
 # What a port in float32 may be away from another float32.
 AGREE = 1e-4
@@ -58,10 +60,15 @@ def path_of(scratch: Path, name: str) -> Path:
 
 
 def timed(
-    scratch: Path, threads: int, opened: Callable[[Path], Callable[[Any], Any]], suffix: str = ".keras"
+    scratch: Path,
+    threads: int,
+    opened: Callable[[Path], Callable[[Any], Any]],
+    suffix: str = ".keras",
+    measure: Callable[..., float] | None = None,
 ) -> turns.Numbers:
     """Microseconds a row of every case that has its file, once its answers agree with Keras'."""
     clock = time.process_time if threads == 1 else time.perf_counter
+    measure = measure or partial(turns.smallest, clock=clock)
     found = {}
     for name, ragged in cases():
         if not path_of(scratch, name).with_suffix(suffix).exists():
@@ -71,7 +78,7 @@ def timed(
         if not answers.exists():
             np.save(answers, run(x))
         np.testing.assert_allclose(run(x), np.load(answers), atol=AGREE, err_msg=label(name, ragged))
-        found[label(name, ragged)] = 1e3 * turns.smallest(partial(run, x), RUNS, clock) / len(x)
+        found[label(name, ragged)] = 1e3 * measure(partial(run, x), runs=RUNS) / len(x)
     return found
 
 
@@ -151,7 +158,13 @@ def porting_side(engine: str, scratch: Path, threads: int) -> turns.Numbers:
         net = porting.load(path, engine=engine)
         return lambda x: net.predict(x, threads=threads)
 
-    return timed(scratch, threads, opened)
+    found = timed(scratch, threads, opened)
+    if engine == "neoml" and threads == 1:
+        import neoml
+
+        within = partial(turns.smallest_within, [(neoml.Dnn.Dnn, "run", 1)])
+        found.update((name + BARE, value) for name, value in timed(scratch, 1, opened, measure=within).items())
+    return found
 
 
 # ---- the table and the plot
@@ -159,13 +172,16 @@ def porting_side(engine: str, scratch: Path, threads: int) -> turns.Numbers:
 
 def table(best: turns.Best) -> str:
     head = " | ".join(SIDES)
-    lines = [f"| network | threads | {head} | NeoML / ONNX | NeoML / Keras | numpy / Keras |"]
-    lines.append("|---|---:|" + "---:|" * (len(SIDES) + 3))
+    ratios = "NeoML / ONNX | bare / ONNX | NeoML / Keras | numpy / ONNX | numpy / Keras"
+    lines = [f"| network | threads | {head} | bare NeoML | {ratios} |"]
+    lines.append("|---|---:|" + "---:|" * (len(SIDES) + 6))
     for case in (label(*one) for one in cases()):
         for threads in THREADS:
             keras, onnx, neoml, numpy_ = (best[side, threads].get(case, math.nan) for side in SIDES)
-            cells = [f"{value:.0f}" for value in (keras, onnx, neoml, numpy_)]
-            cells += [f"{value:.2f}" for value in (neoml / onnx, neoml / keras, numpy_ / keras)]
+            bare = best["NeoML", threads].get(case + BARE, math.nan)
+            cells = [f"{value:.0f}" for value in (keras, onnx, neoml, numpy_, bare)]
+            shares = (neoml / onnx, bare / onnx, neoml / keras, numpy_ / onnx, numpy_ / keras)
+            cells += [f"{value:.2f}" for value in shares]
             lines.append(f"| {case} | {threads} | {' | '.join(cells)} |".replace("nan", "–"))
     return "\n".join(lines)
 

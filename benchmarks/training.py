@@ -1,6 +1,9 @@
 """Time of one training step: NeoML through porting against Keras' train_on_batch, each on one thread.
 
-nox -s bench -- training          writes the table of benchmarks/training.md
+    nox -s bench -- training          writes the table of benchmarks/training.md
+
+Beside it stands the bare net: what of a step is spent in NeoML's own run forth and back, without the losses in between,
+the optimizer and whatever else is ours.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from typing import Any
 import numpy as np
 import turns
 
+# Behind the name of a network, for the bare net.
+BARE = " bare"
 BATCH = 32
 TIME = 50
 STEPS = 10
@@ -113,6 +118,17 @@ def steps(step: Callable[[], Any]) -> float:
     return turns.smallest(run, REPEATS) / STEPS
 
 
+def bare_steps(step: Callable[[], Any]) -> float:
+    """Milliseconds of a step that pass in NeoML's own run forth and back."""
+    import neoml
+
+    from porting.neoml_side.learning.loss_bridge import HeadLoss
+
+    net = neoml.Dnn.Dnn
+    parts = [(net, "learn", 1), (net, "run_and_backward", 1), (HeadLoss, "calc", -1)]
+    return turns.smallest_within(parts, lambda: [step() for _ in range(STEPS)], REPEATS) / STEPS
+
+
 def keras_side(scratch: Path, threads: int) -> turns.Numbers:
     import keras
     import tensorflow as tf
@@ -139,16 +155,22 @@ def neoml_side(scratch: Path, threads: int) -> turns.Numbers:
     for name in NETS:
         net = porting.load(scratch / name, engine="neoml")
         net.compile("adam", "binary_crossentropy")
-        found[name] = steps(partial(net.train_on_batch, *batch(name)))
+        step = partial(net.train_on_batch, *batch(name))
+        found[name] = steps(step)
+        found[name + BARE] = bare_steps(step)
     return found
 
 
 def report(best: turns.Best) -> None:
     lines = [f"Milliseconds a step of Adam, {BATCH} rows, one thread. {turns.machine()}.\n"]
-    lines += ["| network | Keras | NeoML | NeoML / Keras |", "|---|---:|---:|---:|"]
+    lines += [
+        "| network | Keras | NeoML | the bare net | NeoML / Keras | bare / Keras |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     for name in NETS:
-        keras, neoml = best["keras", 1][name], best["neoml", 1][name]
-        lines.append(f"| {name.replace('_', ' ')} | {keras:.2f} | {neoml:.2f} | {neoml / keras:.2f} |")
+        keras, neoml, bare = best["keras", 1][name], best["neoml", 1][name], best["neoml", 1][name + BARE]
+        times = " | ".join(f"{value:.2f}" for value in (keras, neoml, bare, neoml / keras, bare / keras))
+        lines.append(f"| {name.replace('_', ' ')} | {times} |")
     turns.write_figures(Path(__file__).with_suffix(".md"), "\n".join(lines))
 
 

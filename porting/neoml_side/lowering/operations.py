@@ -30,7 +30,7 @@ from .learned_tensors import learnt_tensor, safe_product
 from .lookups import Gathering
 from .maxima import larger, largest
 from .products import ProductOperations
-from .reducing import fits, reduce_in_rows
+from .reducing import fits, one_window, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
 from .tables import TableOperations
@@ -434,7 +434,7 @@ class NeomlOperations(
 
     def _pooled(self, x: Wire, name: str, reduced: set[int], keepdims: bool, dtype: str) -> Wire:
         x = self._floating(x).require(dict.fromkeys(reduced, "HWD"), others="CSL")
-        kind, settings = POOLING[name]
+        kind, settings = (None if self.in_training else one_window(x, name, reduced)) or POOLING[name]
         pooled = x.made(self.graph.add(kind, x.port, **settings), dtype="bool" if dtype == "bool" else "float32")
         if keepdims:
             return replace(pooled, shape=tuple(1 if axis in reduced else n for axis, n in enumerate(x.shape)))
