@@ -60,7 +60,7 @@ def test_figures_replace_figures_alone(tmp_path: Path) -> None:
     assert page.read_text() == "nothing of the kind\n"
 
 
-@pytest.mark.parametrize("name", ["corpus", "inference", "masks", "padding", "text_to_score", "training"])
+@pytest.mark.parametrize("name", ["check", "corpus", "inference", "masks", "padding", "text_to_score", "training"])
 def test_every_page_has_a_place_for_its_figures(name: str) -> None:
     text = (BENCHMARKS / f"{name}.md").read_text(encoding="utf-8")
     assert text.count("<!-- figures -->\n") == text.count("<!-- end of figures -->\n") == 1

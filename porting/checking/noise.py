@@ -57,8 +57,9 @@ def nudged(array: Array, random: np.random.Generator) -> Array:
 
 def size_of(array: Array) -> float:
     """The largest number of an array, by its magnitude; 0 where there is none."""
-    numbers = np.abs(array.astype(np.float64))
-    return float(numbers[np.isfinite(numbers)].max(initial=0.0))
+    numbers = np.abs(array if array.dtype.kind == "f" else array.astype(np.float64))
+    largest = float(numbers.max(initial=0.0))
+    return largest if np.isfinite(largest) else float(numbers[np.isfinite(numbers)].max(initial=0.0))
 
 
 def unit_of(array: Array) -> Array:

@@ -21,8 +21,8 @@ __all__ = ["check_runs", "compare_engines"]
 WAYS = ("in one batch", "a second time", "in several batches in two threads", "row by row in two threads")
 # Rows of a case that are also run one by one; where padding is left out, more of them, each with padding of its own.
 MOST_ROWS, MOST_PADDED = 2, 5
-# Rows in each of several batches, at the most; and in all of them at the least, for the last to be a smaller one.
-BATCH, FEWEST_ROWS = 8, 3
+# Rows of several batches, at the least and at the most: the last is a smaller one.
+FEWEST_IN_BATCHES, MOST_IN_BATCHES = 3, 9
 
 
 def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> list[RunVerdict]:
@@ -66,9 +66,9 @@ def _run_in_batches(
     """
     largest = max(reversed(cases), key=lambda case: batch_size_of(case.inputs))
     for whole in [largest, *([cases[0]] if engine.padding and cases[0] is not largest else [])]:
-        rows = batch_size_of(whole.inputs)
-        case = _picked(whole, np.arange(max(rows, FEWEST_ROWS)) % rows)
-        size = max(2, min(BATCH, rows // 2))
+        rows = min(MOST_IN_BATCHES, batch_size_of(whole.inputs))
+        case = _picked(whole, np.arange(max(rows, FEWEST_IN_BATCHES)) % rows)
+        size = max(2, rows // 2)
         made = _run(case, engine, refs, size, 2, verdict)
         _judge(made, case, judge, verdict)
         _compare_runs(made, _run(case, engine, refs, size, 1, verdict), verdict)

@@ -12,6 +12,7 @@ from ..network import Array, Layer
 from .noise import UNBOUNDED, size_of, unit_of
 
 __all__ = [
+    "SENSITIVE",
     "TOLERANCE",
     "Allowance",
     "Outcome",
@@ -28,6 +29,8 @@ TOLERANCE = 1e-5
 # A port has noise of its own, from other sums in another order: so many times what Keras' moves by. Both engines were
 # at 1.5 times at the most over all recorded layers.
 MARGIN = 16.0
+# References that vary by less than this many allowances could hide a wrong port.
+SENSITIVE = 20.0
 # NeoML's Sigmoid ends at 1.2e-7 and 1 − 6e-8, and what is made of it does too.
 SATURATION = 5e-7
 # What computes sums and products alone has no such ends; below the least normal float32 it may give zeros.
@@ -46,11 +49,13 @@ def needed_tolerance(got: Array, want: Array) -> float:
         return 0.0 if np.array_equal(got, want) else float("inf")
     a, b = got.astype(np.float64), want.astype(np.float64)
     finite = np.isfinite(b)
-    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
+    if not finite.all():
+        if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+            return float("inf")
+        a, b = a[finite], b[finite]
+    if not np.isfinite(a).all():
         return float("inf")
-    if not finite.any():
-        return 0.0
-    return float(np.max(np.abs(a[finite] - b[finite]) / (1.0 + np.abs(b[finite]))))
+    return float((np.abs(a - b) / (1.0 + np.abs(b))).max(initial=0.0))
 
 
 def same_dtype(got: Array, want: Array) -> bool:
@@ -80,8 +85,8 @@ def allowed_by_noise(want: Array, least: float, noise: tuple[float, float], floo
     last_bit = float(max(np.finfo(want.dtype).eps, np.finfo(np.float32).eps))
     largest, relative = noise
     unit = unit_of(want)
-    held = np.minimum(largest + last_bit * size_of(want), (relative + last_bit) * unit)
-    return np.asarray(np.maximum(least * unit, MARGIN * held + floor))
+    held = np.minimum(MARGIN * (largest + last_bit * size_of(want)), (MARGIN * (relative + last_bit)) * unit)
+    return np.asarray(np.maximum(least * unit, held + floor) if least else held + floor)
 
 
 def share_of_allowed(
@@ -154,7 +159,7 @@ class Outcome:
         needed: the smallest t with ``|a − b| ≤ t + t·|b|`` for every value.
         allowed: the t that would just have been allowed, had every difference grown by the same factor.
         tells: by how many times the allowance the references spread over the rows of the batch.
-        unmoved: the same by the allowance that a tensor without noise would have.
+        unmoved: the same by the allowance that a tensor without noise would have; where `tells` says enough, that.
     """
 
     needed: float
@@ -187,22 +192,22 @@ def compare(got: Array, want: Array, allowance: Allowance) -> Outcome:
     """A tensor against its reference."""
     allowed = allowance.of(want)
     tells = unmoved = spreads(want, allowed)
-    if allowance.noise is not None:
+    if allowance.noise is not None and tells < SENSITIVE:
         unmoved = spreads(want, replace(allowance, noise=(0.0, 0.0)).of(want))
     if want.dtype.kind in "OUS":
         return Outcome(needed_tolerance(got, want), 0.0, tells, unmoved)
-    wanted = want.astype(np.float64)
-    finite = np.isfinite(wanted)
-    unit = 1.0 + np.abs(wanted[finite]) if want.dtype.kind == "f" else np.ones(want.size)
-    least = float((allowed[finite] / unit).min(initial=UNBOUNDED))
-    needed = needed_tolerance(got, want)
+    needed, wanted = needed_tolerance(got, want), want.astype(np.float64)
     if np.isinf(needed) and want.dtype.kind != "f" and got.shape == want.shape and same_dtype(got, want):
         needed = float(np.abs(got.astype(np.float64) - wanted).max(initial=0.0))
+    finite = np.isfinite(wanted)
+    if not finite.all():
+        wanted, allowed = wanted[finite], allowed[finite]
     if needed == 0 or np.isinf(needed):
-        return Outcome(needed, least, tells, unmoved)
-    apart = np.abs(got[finite].astype(np.float64) - wanted[finite])
+        unit = 1.0 + np.abs(wanted) if want.dtype.kind == "f" else np.ones(want.shape)
+        return Outcome(needed, float((allowed / unit).min(initial=UNBOUNDED)), tells, unmoved)
+    apart = np.abs((got if finite.all() else got[finite]).astype(np.float64) - wanted)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = float(np.where(apart > 0, apart / allowed[finite], 0.0).max(initial=0.0))
+        share = float(np.where(apart > 0, apart / allowed, 0.0).max(initial=0.0))
     return Outcome(needed, needed / share, tells, unmoved)
 
 
@@ -210,10 +215,10 @@ def spreads(want: Array, allowed: Array) -> float:
     """How far values of a place differ between the rows of a batch, in allowances; whole numbers: any or none."""
     if want.dtype.kind != "f":
         return float("inf") if want.size > 1 and bool((want != want.flat[0]).any()) else 0.0
-    values = want.astype(np.float64)
-    if not values.size or not np.isfinite(values).any():
+    if not want.size:
         return 0.0
-    values = np.where(np.isfinite(values), values, 0.0)
-    between = values.max(axis=0) - values.min(axis=0)
-    most = np.where(np.isfinite(allowed), allowed, 0.0).max(axis=0)
+    if not np.isfinite(want).all():
+        want, allowed = np.where(np.isfinite(want), want, 0.0), np.where(np.isfinite(allowed), allowed, 0.0)
+    between = want.max(axis=0).astype(np.float64) - want.min(axis=0)
+    most = allowed.max(axis=0)
     return float(np.divide(between, most, out=np.zeros_like(between), where=most > 0).max(initial=0.0))

@@ -10,12 +10,10 @@ import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..network import Array
-from .tolerance import Outcome
+from .tolerance import SENSITIVE, Outcome
 
 __all__ = ["Evidence", "Findings", "LayerVerdict", "RunVerdict", "is_open", "some_names"]
 
-# References that vary by less than this many allowances could hide a wrong port.
-SENSITIVE = 20.0
 # Names in a remark; the others are counted.
 MOST_NAMES = 8
 STATUSES = (
