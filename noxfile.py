@@ -52,7 +52,7 @@ ENVIRONMENTS = {
 # Tests that run in environments of their own.
 ELSEWHERE = ("keras_side", "hub", "notebooks", "browser")
 CLUSTER = ("corpus/test_faults.py", "corpus/test_memory.py")
-# Examples whose Keras side needs keras-hub.
+# Examples and benchmarks whose Keras side needs keras-hub.
 IN_HUB = ("bert",)
 # Tests run on every core.
 SPREAD = ["-n", "auto", "--dist", "worksteal"]
@@ -317,6 +317,8 @@ def bench(session: nox.Session) -> None:
     for name in ("keras", "neoml", "numpy"):
         environment(session, name)
     name, *words = session.posargs or ["inference"]
+    if name in IN_HUB:
+        environment(session, "hub")
     run(session, environment(session, "bench"), f"benchmarks/{name}.py", *words)
 
 

@@ -91,9 +91,9 @@ def softsign(g: Graph, x: Port) -> Port:
 def gelu(g: Graph, x: Port, approximate: bool = False) -> Port:
     if not approximate:
         return g.add("GELU", x, calculation_mode="precise")
-    cube = product(g, keep(g, product(g, keep(g, x), keep(g, x))), x)
-    inner = g.add("EltwiseSum", linear(g, x, GELU_TANH), linear(g, cube, GELU_TANH * 0.044715))
-    return product(g, keep(g, linear(g, x, 0.5)), linear(g, g.add("Tanh", inner), 1.0, 1.0))
+    kept = keep(g, x)
+    inner = product(g, kept, linear(g, product(g, kept, x), GELU_TANH * 0.044715, GELU_TANH))
+    return product(g, kept, linear(g, g.add("Tanh", inner), 0.5, 0.5))
 
 
 def silu(g: Graph, x: Port) -> Port:

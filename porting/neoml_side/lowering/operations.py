@@ -223,8 +223,11 @@ class NeomlOperations(
     def _spread_pair(self, left: Wire, right: Wire) -> tuple[Wire, Wire]:
         if left.rank != right.rank:
             raise Refusal(f"tensors of ranks {left.rank} and {right.rank} meet element by element")
+        # The smaller tensor is moved, not the larger one.
+        if _is_spread_over(left, right) and not _is_spread_over(right, left):
+            left = left.to(right.layout)
         right = right.to(left.layout)
-        if not _broadcasts(left, right):
+        if not (_is_spread_over(left, right) or _is_spread_over(right, left)):
             return left, right
         shape = tuple(_joined(p, q) for p, q in zip(left.shape, right.shape))
         if self.in_training:
@@ -386,19 +389,27 @@ class NeomlOperations(
     def where(self, condition: Wire, a: Operand, b: Operand) -> Wire:
         if is_whole(dtype := promoted_type(a, b)):
             return self.whole_where(condition, a, b, dtype)
-        like = a if isinstance(a, Wire) else b if isinstance(b, Wire) else condition
-        yes, no = (self.filled(self._floating(like), x) if isinstance(x, (int, float)) else x for x in (a, b))
-        yes_wire, no_wire = self._pair(yes, no)
-        chosen, yes_wire = self._pair(replace(condition, dtype="float32"), yes_wire)
-        chosen, no_wire = self._pair(chosen, no_wire)
+        chosen = replace(condition, dtype="float32")
+        if not any(isinstance(x, (int, float)) for x in (a, b)):
+            a, b = self._pair(a, b)
+        chosen, yes = self._truths_and(chosen, a)
+        chosen, no = self._truths_and(chosen, b)
         if self.in_training:
-            kept = self.multiply(chosen, yes_wire)
-            made = self.add(kept, self.multiply(self._scaled(chosen, -1.0, 1.0), no_wire))
+            made = self.add(self.multiply(chosen, yes), self.multiply(self._scaled(chosen, -1.0, 1.0), no))
         else:
             flag = self.graph.add("Cast", chosen.port, output_type="int")
-            yes_wire, no_wire = yes_wire.to(chosen.layout), no_wire.to(chosen.layout)
-            made = chosen.made(self.graph.add("Where", flag, yes_wire.port, no_wire.port), yes_wire.shape)
+            ports = (
+                self._scaled(chosen, 0.0, x) if isinstance(x, (int, float)) else x.to(chosen.layout) for x in (yes, no)
+            )
+            made = chosen.made(self.graph.add("Where", flag, *(wire.port for wire in ports)))
         return replace(made, dtype="bool") if dtype == "bool" else made
+
+    def _truths_and(self, truths: Wire, x: Operand) -> tuple[Wire, Union[Wire, int, float]]:
+        """Truths and what they choose in one layout and of one size; a number stays one."""
+        if isinstance(x, (int, float)):
+            self._note_infinity(x)
+            return truths, x
+        return self._pair(truths, x)
 
     # ---- over axes
 
@@ -534,8 +545,8 @@ class NeomlOperations(
         )
 
 
-def _broadcasts(a: Wire, b: Wire) -> bool:
-    return any(p != q and 1 in (p, q) for p, q in zip(a.shape, b.shape))
+def _is_spread_over(a: Wire, b: Wire) -> bool:
+    return any(p == 1 != q for p, q in zip(a.shape, b.shape))
 
 
 def _joined(a: Optional[int], b: Optional[int]) -> Optional[int]:
