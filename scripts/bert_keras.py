@@ -48,6 +48,7 @@ def build_bert(words: int) -> keras_hub.models.BertBackbone:
 
 def build(bert: keras_hub.models.BertBackbone) -> keras.Model:
     layers = keras.layers
+    # Fed, all three: a table of ids that the network itself computes, such as zeros, would have to be frozen in NeoML.
     names = ("token_ids", "padding_mask", "segment_ids")
     given = {name: keras.Input((LENGTH,), dtype="int32", name=name) for name in names}
     vectors = bert(given)["sequence_output"]
