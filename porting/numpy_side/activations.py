@@ -42,8 +42,9 @@ BLOCK = 8192
 
 
 def relu(x: Array, negative_slope: float = 0.0, max_value: Optional[float] = None, threshold: float = 0.0) -> Array:
-    if not (negative_slope or threshold or max_value is not None):
-        return np.maximum(x, np.zeros((), x.dtype))
+    if not (negative_slope or threshold) and (max_value is None or max_value >= 0):
+        y = np.maximum(x, np.zeros((), x.dtype))
+        return y if max_value is None else np.minimum(y, np.asarray(max_value, x.dtype))
     above = x if max_value is None else np.minimum(x, np.asarray(max_value, x.dtype))
     below = np.asarray(negative_slope, x.dtype) * (x - np.asarray(threshold, x.dtype))
     kept = x > threshold if threshold != 0 else x > 0
