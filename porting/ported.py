@@ -78,7 +78,8 @@ class PortedNetwork(Tunable):
                 (`porting.corpus.lazily`).
             batch_size: rows in each batch, at the most; by default up to 256, fewer where they make large tensors.
             threads: batches run side by side, each thread with a net of its own; by default as many as there are
-                cores that the process may use. The results do not depend on it.
+                cores that the process may use. The results do not depend on it. In numpy they wait for each other in
+                its library, unless that is told to use one thread (``OPENBLAS_NUM_THREADS=1``).
             progress: called with rows done, rows in all (0 where only the end of the batches tells), and a word.
             verbose: show progress on standard error, where no `progress` is given.
             steps: how many batches to take of those that come.
