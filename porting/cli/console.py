@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,10 @@ PLAIN = {"→": "->", "≤": "<=", "≥": ">=", "−": "-", "–": "-", "—": "
 
 
 def speak_any_encoding() -> None:
-    """Let standard output and error replace what their encoding lacks, instead of raising."""
+    """Let standard output and error replace what their encoding lacks, instead of raising; closed ones take all."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
     codecs.register_error("porting", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -16,7 +16,7 @@ from ..errors import Mismatch, Problem
 from ..network import Array
 from ..ported import PortedNetwork
 from . import text_files
-from .console import progress_bar, say
+from .console import note, progress_bar, say
 from .options import written_whole
 
 __all__ = ["predict_arrays", "predict_texts"]
@@ -72,8 +72,14 @@ def read_texts(
     text_files.text_input(net)
     name = getattr(stream, "name", "-")
     total = os.path.getsize(name) if isinstance(name, str) and os.path.isfile(name) else 0
+    empty = True
     with progress_bar("reading") as report:
-        yield from text_files.read_rows(stream, column, field, lambda done: report(done, max(total, done), "bytes"))
+        rows = text_files.read_rows(stream, column, field, lambda done: report(done, max(total, done), "bytes"))
+        for row in rows:
+            empty = False
+            yield row
+    if empty:
+        note(f"{name}: holds no text")
 
 
 def report_row(row: text_files.BadRow) -> None:

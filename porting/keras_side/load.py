@@ -46,6 +46,10 @@ def load_model_file(
         raise Unsupported(Problem(str(path), "does not exist", "give the path of a .keras or .h5 file"))
     if path.is_dir() and not any((path / name).exists() for name in SAVED_MODEL):
         raise Unsupported(_other_folder(path))
+    if path.is_file() and not (zipfile.is_zipfile(path) or _is_h5(path)):
+        raise Unsupported(
+            Problem(str(path), "is neither a .keras nor an .h5 file", "give a file that model.save wrote")
+        )
     keras = _keras_for(path)
     objects = {name: value for file in custom for name, value in _objects_in(file, keras).items()}
     try:

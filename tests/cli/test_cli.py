@@ -314,6 +314,13 @@ def test_a_terminal_shows_tables_that_fit(
     assert all(shown.count(cell) == 2 for cell in cells)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_output_is_no_error(closed: str) -> None:
+    command = f"{sys.executable} -m porting info {FOLDER} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_words_that_an_encoding_lacks_are_written_otherwise() -> None:
     console.speak_any_encoding()
     assert "|a − b| ≤ t → t…".encode("ascii", "porting") == b"|a - b| <= t -> t..."

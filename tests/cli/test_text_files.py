@@ -121,6 +121,12 @@ def test_malformed_rows_are_reported_and_the_rest_goes_on(tmp_path: Path) -> Non
     assert np.array_equal(np.array([row["dense_1"] for row in made], np.float32), wanted.ravel())
 
 
+def test_a_file_without_a_text_is_told() -> None:
+    done = run("predict", FILTER, "--text", "-", "--engine", "numpy", given=b"")
+    assert done.exit_code == 0
+    assert "holds no text" in done.stderr
+
+
 def test_an_endless_file_is_read_as_far_as_it_is_asked_for() -> None:
     net = porting.load(FILTER, engine="numpy")
 
