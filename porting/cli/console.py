@@ -25,7 +25,7 @@ def speak_any_encoding() -> None:
     """Let standard output and error replace what their encoding lacks, instead of raising; closed ones take all."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as the process
     codecs.register_error("porting", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
