@@ -237,16 +237,25 @@ def test_pixels_are_also_negative_tiny_and_too_large():
     assert ((np.abs(rows).max(axis=1) < 0.01) & (rows != 0).all(axis=1)).sum() == 1
 
 
-def test_numbers_have_the_statistics_of_a_normalization():
-    layer = Layer(
-        "n", "Normalization", {}, {"mean": np.array([[0.0, 50.0, 0.0, -900.0]]), "variance": np.full((1, 4), 4.0)}
-    )
+LEARNT = {"mean": np.array([[0.0, 50.0, 0.0, -900.0]]), "variance": np.full((1, 4), 4.0)}
+GIVEN = {"mean": [0.0, 50.0, 0.0, -900.0], "variance": 4.0}
+
+
+@pytest.mark.parametrize(("config", "weights"), [({}, LEARNT), (GIVEN, {})])
+def test_numbers_have_the_statistics_of_a_normalization(config, weights):
+    layer = Layer("n", "Normalization", config, weights)
     values = made(needs_of([X], (layer, [X.ref]))[0], batch=33)
     kinds = np.arange(33) % len(ROW_KINDS)
     np.testing.assert_allclose(values[kinds < 3].mean(axis=0), [0, 50, 0, -900], atol=8)
     assert (values[kinds == 3] > 0).all()
     assert (values[kinds == 4] < 0).all()
     assert np.abs(values[(kinds == 5) | (kinds == 7)]).max() < 0.01
+
+
+def test_statistics_of_other_places_than_the_input_s_are_taken_together():
+    layer = Layer("n", "Normalization", {"mean": [10.0, 20.0], "variance": [1.0, 1.0]})
+    values = made(needs_of([X], (layer, [X.ref]))[0], batch=33)
+    assert values[np.arange(33) % len(ROW_KINDS) < 3].mean() == pytest.approx(15, abs=2)
 
 
 def test_texts_hold_every_hard_thing():

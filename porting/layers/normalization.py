@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
@@ -98,17 +98,16 @@ def statistics_shapes(config: Config, inputs: list[Shape]) -> WeightShapes:
 
 
 def numbers_like_those_adapted_to(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
-    if layer.config.get("invert") or not {"mean", "variance"} <= layer.weights.keys():
+    """Of the statistics that were learnt or given; by places of the last axis where the input has as many."""
+    found = [layer.weights.get(name, layer.config.get(name)) for name in ("mean", "variance")]
+    if layer.config.get("invert") or any(one is None for one in found):
         return {}
-    mean, variance = (for_last_axis(layer.weights[name]) for name in ("mean", "variance"))
+    mean, variance = (np.asarray(one, np.float64) for one in found)
+    if all(one.size == one.shape[-1] == given.shape[-1] for one in (mean, variance) if one.ndim):
+        mean, variance = mean.reshape(-1), variance.reshape(-1)
+    else:
+        mean, variance = mean.mean(), variance.mean()
     return {"mean": mean, "deviation": np.sqrt(variance)}
-
-
-def for_last_axis(statistic: Array) -> Union[Array, float]:
-    """A statistic by places of the last axis; its mean where it knows more axes, or none."""
-    if statistic.ndim and statistic.size == statistic.shape[-1]:
-        return statistic.reshape(-1).astype(np.float64)
-    return float(statistic.mean())
 
 
 @rule(
