@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("neoml")
 
+from porting.engine_factory import make_engine
+from porting.neoml_side.graph import Node
 from porting.neoml_side.learning.net import LearningNet
 from porting.neoml_side.runtime.devices import math_engine_for
 from porting.network import Array, Call, Input, Layer, Network, TensorRef
@@ -96,3 +98,21 @@ def run(net: Network, weights: Mapping[str, Array], inputs: Mapping[str, Array])
     held = {name: weights[f"layer/{name}"] for name in layer.weights}
     changed = replace(net, layers={"layer": replace(layer, weights=held)})
     return NumpyEngine(changed).run(inputs, [OUT])[OUT]
+
+
+def test_masks_move_to_scores_and_not_scores_to_masks() -> None:
+    """Between the products of attention the scores stay as they lie; nets that predict, where this is time."""
+    engine: Any = make_engine(NETWORKS["a causal mask over heads"], "neoml", None)
+    first, second = (node for node in engine.main.nodes if node.kind == "MatrixMultiplication")
+    between, waiting = set(), [second.inputs[0].node]
+    while waiting:
+        node = waiting.pop()
+        if node is not first and reads(node, first):
+            between.add(node.kind)
+            waiting += [port.node for port in node.inputs]
+    assert {"Softmax", "Where"} <= between
+    assert "Transpose" not in between
+
+
+def reads(node: Node, other: Node) -> bool:
+    return any(port.node is other or reads(port.node, other) for port in node.inputs)
