@@ -38,7 +38,7 @@ NORMAL_SERIES = [
     NORMAL_DENSITY * -NORMAL_NODES / 2,
 ]
 # So many values in float64, and what is made of them, stay in the cache.
-BLOCK = 8192
+BLOCK = 2**14
 
 
 def relu(x: Array, negative_slope: float = 0.0, max_value: Optional[float] = None, threshold: float = 0.0) -> Array:

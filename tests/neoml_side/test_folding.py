@@ -9,10 +9,6 @@ import pytest
 
 import porting
 from porting.engine_factory import make_engine
-from porting.neoml_side.graph import Graph
-from porting.neoml_side.lowering.folding import folded
-from porting.neoml_side.runtime.devices import math_engine_for
-from porting.neoml_side.runtime.runner import Runner
 from porting.network import Call, Input, Layer, Network, TensorRef
 from tests.recorded_cases import RECORDED
 
@@ -82,16 +78,3 @@ def test_a_joined_layer_that_was_changed_cannot_be_told_apart() -> None:
     layer.filter = changed
     with pytest.raises(porting.Mismatch, match="joined into one layer"):
         ported.weights()
-
-
-@pytest.mark.parametrize(("readers", "first"), [(1, "MaxPooling"), (2, "ReLU")])
-def test_a_maximum_is_taken_before_a_relu_that_nobody_else_reads(readers: int, first: str) -> None:
-    graph = Graph()
-    relu = graph.add("ReLU", graph.add("Source", name="x"))
-    pooled = graph.add("MaxPooling", relu, filter_size=(2, 2), stride_size=(2, 2))
-    made = folded(graph.with_sinks({"pooled": pooled, "relu": relu} if readers > 1 else {"pooled": pooled}))
-    assert [node.kind for node in made.needed()][1] == first
-    x = np.random.default_rng(0).normal(size=(1, 3, 1, 4, 6, 1, 5)).astype("float32")
-    found = Runner(made, math_engine_for("cpu")).run({"x": x})["pooled"]
-    want = np.maximum(x.reshape(1, 3, 1, 2, 2, 3, 2, 1, 5).max(axis=(4, 6)), 0)
-    np.testing.assert_array_equal(found, want)

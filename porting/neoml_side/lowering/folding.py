@@ -1,11 +1,7 @@
-"""A net that predicts, with fewer layers and less to do in them.
+"""Normalisation by fixed statistics folded into the convolution or dense layer before it.
 
-Normalisation by fixed statistics is folded into the convolution or dense layer before it: y = scale · (W x + b) + shift
-is one layer with the weights scale · W and scale · b + shift. The Keras weights of both layers are given back as they
-were saved while the joined layer is untouched.
-
-A maximum is taken before a ReLU that stands in front of it, which then sees a number for each window: a ReLU changes
-nothing about which of two numbers is the larger.
+Inference only: y = scale · (W x + b) + shift is one layer with the weights scale · W and scale · b + shift. The
+Keras weights of both layers are given back as they were saved while the joined layer is untouched.
 """
 
 from __future__ import annotations
@@ -34,17 +30,12 @@ OUTPUTS = {
     "FullyConnected": ("weights", "B"),
 }
 FREE = "free_term"
-MAXIMA = ("MaxPooling", "MaxPooling3D", "GlobalMaxPooling")
 
 
 def folded(graph: Graph) -> Graph:
-    """The graph with each normalisation folded into the layer before it, and maxima before ReLUs.
-
-    Only where the layer before feeds nothing else.
-    """
+    """The graph with each normalisation folded into the layer before it, where that layer feeds nothing else."""
     needed = graph.needed()
-    read = readers_of(graph, needed)
-    scalings = scalings_by_layer(needed, read)
+    scalings = scalings_by_layer(graph, needed)
     gone = {id(scaling) for found in scalings.values() for scaling in found}
     made: dict[int, Node] = {}
     result = Graph()
@@ -54,9 +45,6 @@ def folded(graph: Graph) -> Graph:
             continue
         inputs = tuple(Port(made[id(port.node)], port.output) for port in node.inputs)
         both = reduce(join, scalings.get(id(node), []), node if inputs == node.inputs else replace(node, inputs=inputs))
-        if node.kind in MAXIMA and inputs[0].node.kind == "ReLU" and read[(id(node.inputs[0].node), 0)] == 1:
-            result.nodes.append(replace(node, inputs=inputs[0].node.inputs))
-            both = replace(inputs[0].node, inputs=(Port(result.nodes[-1]),))
         made[id(node)] = both
         result.nodes.append(both)
     result.ids_below, result.guards = graph.ids_below, graph.guards
@@ -64,15 +52,10 @@ def folded(graph: Graph) -> Graph:
     return result
 
 
-def readers_of(graph: Graph, needed: Sequence[Node]) -> Counter[tuple[int, int]]:
-    """By node and output, how many read it."""
+def scalings_by_layer(graph: Graph, needed: Sequence[Node]) -> dict[int, list[Node]]:
+    """The normalisations that each layer can do besides, in order: nothing else reads what lies between."""
     read = Counter((id(port.node), port.output) for node in needed for port in node.inputs)
     read.update((id(port.node), port.output) for port in graph.sinks.values())
-    return read
-
-
-def scalings_by_layer(needed: Sequence[Node], read: Counter[tuple[int, int]]) -> dict[int, list[Node]]:
-    """The normalisations that each layer can do besides, in order: nothing else reads what lies between."""
     found: dict[int, list[Node]] = {}
     gone: set[int] = set()
     for node in needed:

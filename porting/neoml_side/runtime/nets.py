@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Nets"]
 
-# Numbers in one layer's output: as many as the cache of a core holds, and more where a step of a recurrent layer is
-# one product of all rows. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four, those
-# of 64 x 64 a seventh.
-CACHED, OF_STEPS = 2**18, 2**21
-RECURRENT = frozenset({"Lstm", "Gru", "Irnn", "Recurrent"})
+# Numbers in one layer's output. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four.
+CACHED = 2**21
 FEWEST_ROWS, MOST_ROWS = 2, 2**31
 
 
@@ -99,8 +96,7 @@ class Nets:
         """Rows a pass through the net: few where a layer's output is large, so that it stays in the cache."""
         shapes = [wire.shape[1:] for wire in self.plan.tensors.values()]
         largest = max((prod(size or 1 for size in shape) for shape in shapes), default=1)
-        room = OF_STEPS if any(node.kind in RECURRENT for node in self.plan.graph.nodes) else CACHED
-        return MOST_ROWS if self._whole_batches else max(FEWEST_ROWS, room // largest)
+        return MOST_ROWS if self._whole_batches else max(FEWEST_ROWS, CACHED // largest)
 
     def bytes(self) -> int:
         """About what a net holds."""
