@@ -89,8 +89,8 @@ class Rule:
             other; empty where only a run tells.
         pointwise: it does the same to every vector of features, wherever that stands; with a setting ``axis``, where
             that is the last one.
-        weights: the shapes that its weights have in Keras; a weight of another shape is refused before the rule is
-            applied.
+        weights: the shapes that its weights have in Keras, those of the rule that is replaced where nothing is said; a
+            weight of another shape is refused before the rule is applied.
         untrained: names of weights that Keras never trains.
         expects: what it asks of the values of an input that reaches it, so that samples are made of such values.
     """
@@ -123,6 +123,8 @@ class Rule:
         object.__setattr__(self, "inputs", tuple(names[1:at]))
         object.__setattr__(self, "variadic", any(one.kind is one.VAR_POSITIONAL for one in parameters.values()))
         object.__setattr__(self, "arguments", frozenset(names[at + 1 :]))
+        if self.weights is None and self.class_name in RULES:
+            object.__setattr__(self, "weights", RULES[self.class_name].weights)
 
     @property
     def family(self) -> str:
@@ -174,8 +176,7 @@ def rule(
 
     A user's own file may register a rule for ``package>Name`` or for a built-in class; the later one counts. Imported,
     it is for every network; given to `porting.load` as a path, for that network only. `Rule` tells what the arguments
-    say of a layer; `learns` and `weights` may name the classes that they are for, and `weights` stay those of the
-    rule that is replaced.
+    say of a layer; `learns` and `weights` may name the classes that they are for.
 
     Raises:
         TypeError: when the function does not take ``(layer, …inputs, ops, …arguments)``.
@@ -198,7 +199,7 @@ def rule(
                 linear,
                 sizes,
                 pointwise,
-                _of_class(weights, class_name) or (RULES[class_name].weights if class_name in RULES else None),
+                _of_class(weights, class_name),
                 frozenset(untrained),
                 expects,
             )

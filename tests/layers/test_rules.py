@@ -161,6 +161,7 @@ def test_a_rule_of_ones_own_says_what_shapes_its_weights_have(tmp_path: Path) ->
     assert units > 1
     engine(spread, "mine>Dense")
     engine(spread, "Dense")
+    assert Rule("Dense", RULES["Dense"].apply).weights is RULES["Dense"].weights
     for given, class_name, said in [(spread, "mine>Dense", shapes), (replace(spread, class_name="Dense"), "Dense", "")]:
         with pytest.raises(porting.Unsupported, match=rf"weight 'bias' has the shape \(1,\).*say \({units}\)"):
             engine(given, class_name, said)
