@@ -20,11 +20,11 @@ __all__ = ["Engine", "EngineName"]
 
 EngineName = Literal["neoml", "numpy"]
 
-# Of a batch: numbers in its largest tensor, so that it stays in the cache; rows at the least and at the most; and rows,
-# and parts of all rows, that it is not cut below where it is small.
+# Of a batch: numbers in its largest tensor, so that it stays in the cache; rows at the least and at the most; and the
+# part of all rows that it is not cut below where rows are small.
 ROOM = 2**21
 FEWEST, MOST = 8, 256
-FEW, PARTS = 32, 4
+PARTS = 4
 
 
 class Engine(ABC):
@@ -34,6 +34,7 @@ class Engine(ABC):
 
     Attributes:
         name: ``neoml`` or ``numpy``.
+        few: rows that batches are not cut below where rows are small.
         rules: rules by class name that the network's layers are applied by.
         front: the preprocessing that it runs in Python first; None where there is none.
         hangs_on_sizes: why one net does not serve every size; None where it does.
@@ -46,6 +47,7 @@ class Engine(ABC):
     """
 
     name: str
+    few: int = 32
     rules: Mapping[str, Rule]
     front: Optional[Front] = None
     hangs_on_sizes: Optional[Unsupported] = None
@@ -80,7 +82,7 @@ class Engine(ABC):
             rows: in all.
         """
         numbers = sum(array.size for array in inputs.values()) / batch_size_of(inputs) * self._growth
-        return max(min(int(ROOM / max(numbers, 1)), MOST, max(rows // PARTS, FEW)), FEWEST)
+        return max(min(int(ROOM / max(numbers, 1)), MOST, max(rows // PARTS, self.few)), FEWEST)
 
     @cached_property
     def _growth(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Optional, Protocol, TypeVar
 
 import numpy as np
 
-from .engine import FEW, Engine
+from .engine import Engine
 from .errors import Mismatch, Problem
 from .front import Front
 from .inputs import batch_size_of
@@ -205,7 +205,7 @@ class _Rows:
 
         outputs: dict[TensorRef, Array] = {}
         done = 0
-        batches = list(self._of_like_length(order, size))
+        batches = list(self._of_like_length(order, size, engine.few))
         for batch, made in _in_order(run, batches, min(workers, len(batches))):
             for ref in refs:
                 if ref not in outputs:
@@ -216,14 +216,14 @@ class _Rows:
                 progress(done, rows, "rows")
         return outputs
 
-    def _of_like_length(self, order: Array, size: int) -> Iterator[Array]:
+    def _of_like_length(self, order: Array, size: int, few: int) -> Iterator[Array]:
         """Up to so many rows at a time; beyond a few only those about as long as the first."""
         steps = self.lengths.sum(axis=0)[order]
         start = 0
         while start < len(order):
             stop = start + size
-            shorter = np.flatnonzero(steps[start + FEW : stop] < ALIKE * steps[start])
-            stop = start + FEW + int(shorter[0]) if len(shorter) else stop
+            shorter = np.flatnonzero(steps[start + few : stop] < ALIKE * steps[start])
+            stop = start + few + int(shorter[0]) if len(shorter) else stop
             yield order[start:stop]
             start = stop
 
