@@ -108,6 +108,8 @@ def find_needs(
         layers: its layers by name.
         limits: for layers whose config does not say it, below which number their ids must be.
     """
+    kept = {f"{layer.name}/{name}": array for layer in layers.values() for name, array in layer.weights.items()}
+    layers = {name: _with_shared(layer, kept) for name, layer in layers.items()}
     trace = _Trace(layers, {one.ref: {one.name: _Way()} for one in inputs}, {one.name: _named(one) for one in inputs})
     for call in calls:
         layer = layers[call.layer]
@@ -122,6 +124,12 @@ def find_needs(
                 trace.change(trace.of(argument), is_mask=True)
         trace.ways.update(dict.fromkeys(call.refs(), _handed_on(trace, reached, call, layer)))
     return [trace.needs[given.name] for given in inputs]
+
+
+def _with_shared(layer: Layer, kept: Mapping[str, Array]) -> Layer:
+    """The layer with the weights that others keep for it."""
+    shared = {name: kept[keeper] for name, keeper in layer.tied.items() if keeper in kept}
+    return replace(layer, weights={**layer.weights, **shared}) if shared else layer
 
 
 def _named(given: Input) -> Need:

@@ -15,7 +15,17 @@ from .graph import CallGraph, Step, refs_of
 from .keras_api import KerasApi
 from .keras_faults import check_answer, check_question
 
-__all__ = ["MaskLostError", "Progress", "UnsteadyError", "Unmasked", "check_outputs", "record", "run_model", "run_step"]
+__all__ = [
+    "MaskLostError",
+    "Progress",
+    "UnsteadyError",
+    "Unmasked",
+    "check_outputs",
+    "record",
+    "run_model",
+    "run_step",
+    "unfolded_classes",
+]
 
 Progress = Callable[[int, int, str], None]
 # By call, the tensors that reach it without the mask that they were made with.
@@ -162,8 +172,13 @@ def check_outputs(case: Case, model: Any, graph: CallGraph, api: KerasApi) -> No
         raise Mismatch(problems)
 
 
+def unfolded_classes(graph: CallGraph, api: KerasApi) -> list[str]:
+    """The classes of a user's own whose code stands in the graph."""
+    return sorted({api.class_name(layer) for layer in graph.holders.values() if not api.is_builtin(layer)})
+
+
 def _way_out(graph: CallGraph, api: KerasApi) -> str:
-    unfolded = sorted({api.class_name(layer) for layer in graph.holders.values() if not api.is_builtin(layer)})
+    unfolded = unfolded_classes(graph, api)
     if not unfolded:
         return "please report the model: its graph was not understood"
     return (

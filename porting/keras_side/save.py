@@ -205,8 +205,9 @@ def _is_built(part: Any, api: KerasApi) -> bool:
 def check_is_graph(model: Any, api: KerasApi) -> None:
     """Raises Unsupported for a model whose graph is Python code."""
     if not api.is_model(model):
+        called = "subclassed" if api.dialect == 3 else "subclassed.call"
         way_out = (
-            "make it functional: inputs = keras.Input(…); model = keras.Model(inputs, subclassed.call(inputs)). "
+            f"make it functional: inputs = keras.Input(…); model = keras.Model(inputs, {called}(inputs)). "
             "Its layers and weights stay the same"
         )
         what = f"is a subclassed model ({type(model).__name__}): its graph is Python code"

@@ -207,7 +207,7 @@ FUNCTIONS = {
             "padding": ("padding", None),
             "data_format": (_FIXED, "channels_last"),
         },
-        written=dict.fromkeys(("size", "strides", "dilation_rate"), _of_places),
+        written={**dict.fromkeys(("size", "strides", "dilation_rate"), _of_places), "padding": str.lower},
     ),
     **{
         f"nn.{name}": _Meaning(

@@ -258,7 +258,8 @@ class Unfolder:
         made = self.tracer.tables.make(weight, self.tracer.product(x))
         if not made.turned:
             return None
-        return NodeView(self.tracer.turned_product(view.operation), (x, made.value), {}, view.outputs)
+        product = self.tracer.turned_product(view.operation, len(x.shape))
+        return NodeView(product, (x, made.value), {}, view.outputs)
 
     def _stands_for(self, tensor: Any, meets: Any) -> Any:
         """What stands for a tensor of sizes: a table's output, an array or a weight."""

@@ -87,6 +87,10 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.matmul(left, right.swapaxes(-1, -2) if transpose_b else right))
 
     def einsum(self, equation: str, operands: Sequence[Operand]) -> Value:
+        given, _, made = equation.partition("->")
+        rows = {term[:1] for term, x in zip(given.split(","), operands) if isinstance(x, Value)}
+        if rows != {made[:1]}:
+            self.rows_meet = True
         return Value(np.einsum(equation, *alike(*operands), optimize=True))
 
     def activation(self, x: Value, name: str, **arguments: Any) -> Value:

@@ -17,6 +17,7 @@ ONE_IN = {"recurrent": 7}
 NO_GRADIENT_IN_KERAS = {
     *("operations_numbers/slice_update", "operations_numbers/slice_update_inside"),
     *("operations_signals/rfft", "operations_signals/irfft_of_odd_length"),
+    *("unfolded_tensorflow/contrast", "unfolded_tensorflow/choices"),
 }
 
 

@@ -28,6 +28,8 @@ REFUSED_FOR = {
         "operations_numbers/ldexp",
         "operations_numbers/sparse_categorical_crossentropy",
         "operations_numbers/sparse_categorical_crossentropy_of_logits",
+        "unfolded_tensorflow/entries",
+        "unfolded_tensorflow/matrices",
     ),
     "stands inside the network": ("networks/structured_data", "networks/wide_and_deep"),
     "shared by several channels": (
@@ -38,6 +40,7 @@ REFUSED_FOR = {
         "unfolded/nearest_codes",
         "unfolded/positions_from_the_end",
         "unfolded/weights_of_weights",
+        "unfolded_tensorflow/one_number_of_a_weight",
     ),
     "repeated before they are looked up": ("core/embedding_of_repeated_ids",),
     "learns from ids that are computed": (

@@ -13,6 +13,7 @@ from keras.src.ops.node import Node
 from keras.src.ops.operation import Operation
 
 __all__ = [
+    "OF_TRAINING",
     "FunctionOperation",
     "history",
     "is_symbolic",
@@ -26,6 +27,10 @@ __all__ = [
 LIBRARIES = frozenset(
     {"keras", "tensorflow", "numpy", "jax", "torch", "porting", "contextlib", "functools", "optree", "tree", "inspect"}
 )
+
+
+# A way out of random draws.
+OF_TRAINING = "draw them in training only, or save the part of the model that comes before"
 
 
 def is_symbolic(value: Any) -> bool:

@@ -17,8 +17,9 @@ from keras.src.ops.operation import Operation
 from ..tracing import Untraceable
 from . import sized
 from .loops import unrolled
-from .nodes import is_library, tensors_in
+from .nodes import OF_TRAINING, is_library, tensors_in
 from .running import Running
+from .sizes import shape_for
 
 __all__ = ["patched"]
 
@@ -29,6 +30,7 @@ OPERATORS = {
     "floordiv": "floor_divide", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
 }  # fmt: skip
 NAMES = "object_name_uids"
+DECIDED_OTHERWISE = "use keras.ops.where, or declare the size in keras.Input"
 
 
 @contextmanager
@@ -47,6 +49,8 @@ def patched(tracer: Running) -> Iterator[None]:
     _put_variables(put, tracer)
     _put_random(put, tracer)
     _put_loop(put, tracer)
+    for kind in (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN):
+        _put_recurrent(put, tracer, kind)
     try:
         with _tensorflow(tracer):
             yield
@@ -74,12 +78,13 @@ def _tensorflow(tracer: Running) -> Iterator[None]:
 
 
 def _put_tensors(put: Put, tracer: Running) -> None:
-    getitem = KerasTensor.__getitem__
+    getitem, plain_bool = KerasTensor.__getitem__, KerasTensor.__bool__
 
     def shape(tensor: Any) -> Any:
-        if None not in tensor._shape or not tracer.active or not _asks_for_sizes(sys._getframe(1)):
-            return tensor._shape
-        return tracer.sizes.shape(tensor)
+        return tensor._shape if not tracer.active else shape_for(sys._getframe(1), tensor, tracer.sizes)
+
+    def get_shape(tensor: Any) -> Any:
+        return shape_for(sys._getframe(1), tensor, tracer.sizes)
 
     def item(tensor: Any, key: Any) -> Any:
         return sized.get_item(tracer, tensor, key, getitem) if tracer.active else getitem(tensor, key)
@@ -90,17 +95,18 @@ def _put_tensors(put: Put, tracer: Running) -> None:
         return kops.equal(tensor, other)
 
     put(KerasTensor, "shape", property(shape))
+    put(KerasTensor, "get_shape", get_shape)
+
+    def decide(tensor: Any) -> Any:
+        if tracer.active:
+            raise Untraceable("decides by a size or by values of its inputs (`if`, `and`, `or`)", DECIDED_OTHERWISE)
+        return plain_bool(tensor)
+
+    put(KerasTensor, "__bool__", decide)
     put(KerasTensor, "__getitem__", item)
     put(KerasTensor, "__eq__", equal)
     put(KerasTensor, "__hash__", lambda tensor: id(tensor))
     put(KerasTensor, "__array_ufunc__", None)  # numpy leaves its operators to the tensor
-
-
-def _asks_for_sizes(frame: Any) -> bool:
-    """Whether a user's code reads a shape, itself or by `keras.ops.shape`."""
-    if not is_library(frame):
-        return True
-    return frame.f_code.co_name == "shape" and str(frame.f_globals.get("__name__")).endswith("ops.core")
 
 
 def _put_calls(put: Put, tracer: Running) -> None:
@@ -181,6 +187,7 @@ def _put_variables(put: Put, tracer: Running) -> None:
             return x
         return to_tensor(x, dtype, *args, **kwargs)
 
+    put(base, "assign", _assigning(tracer, base.assign))
     put(base, "value", property(read))
     put(base, "__getitem__", item)
     for owner in (backend, backend.core):
@@ -190,6 +197,15 @@ def _put_variables(put: Put, tracer: Running) -> None:
             plain = getattr(base, f"__{side}__", None)
             if plain is not None:
                 put(base, f"__{side}__", _operator(tracer, plain, getattr(kops, name), side.startswith("r")))
+
+
+def _assigning(tracer: Running, plain: Any) -> Any:
+    def assigned(variable: Any, *given: Any, **settings: Any) -> Any:
+        if tracer.active:
+            raise Untraceable("changes a weight as it runs (assign)", "change weights in training only")
+        return plain(variable, *given, **settings)
+
+    return assigned
 
 
 def _operator(tracer: Running, plain: Any, function: Any, swapped: bool) -> Any:
@@ -212,6 +228,22 @@ def _put_loop(put: Put, tracer: Running) -> None:
     put(backend, "rnn", rnn)
 
 
+def _put_recurrent(put: Put, tracer: Running, kind: Any) -> None:
+    """What a class derived from Keras' own asks of its parent's call stands in the graph as Keras' own layer."""
+    plain = kind.call
+
+    def called(layer: Any, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = False) -> Any:
+        if not tracer.active:
+            return plain(layer, sequences, initial_state=initial_state, mask=mask, training=training)
+        parent = kind.from_config(kind.get_config(layer))
+        parent.cell = layer.cell
+        parent.built = True
+        given = {} if mask is None or mask is backend.get_keras_mask(sequences) else {"mask": mask}
+        return tracer.put_in(parent, sequences, initial_state=initial_state, **given)
+
+    put(kind, "call", called)
+
+
 def _put_random(put: Put, tracer: Running) -> None:
     for name in ("beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle") + (
         "truncated_normal",
@@ -221,7 +253,7 @@ def _put_random(put: Put, tracer: Running) -> None:
 
         def drawn(*args: Any, plain: Any = plain, name: str = name, **kwargs: Any) -> Any:
             if tracer.active:
-                raise Untraceable(f"draws random numbers (keras.random.{name})", "draw them in training only")
+                raise Untraceable(f"draws random numbers (keras.random.{name})", OF_TRAINING)
             return plain(*args, **kwargs)
 
         put(backend.random, name, drawn)

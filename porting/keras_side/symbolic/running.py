@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,11 @@ class Running(ABC):
     def differ(self, layer: Any, how: str) -> None:
         self.differing.setdefault(id(layer), (layer, how))
 
+    def differ_here(self, how: str) -> None:
+        """Note it of the layer whose code runs."""
+        if self._stack:
+            self.differ(self._stack[-1], how)
+
     def computed_with(self, variable: Any, layer: Any = None) -> None:
         layer = layer or self._stack[-1]
         self.computed[id(layer), id(variable)] = layer, variable
@@ -74,9 +80,10 @@ class Running(ABC):
     def product(self, beside: Any) -> Meeting:
         return Meeting(len(beside._shape), None, product=True)
 
-    def turned_product(self, product: Any) -> Any:
-        """An operation for x · weightᵀ in place of another product, as its owner's."""
-        made = Einsum("...i,ji->...j")
+    def turned_product(self, product: Any, rank: int) -> Any:
+        """An operation for x · weightᵀ, x of this rank, in place of another product, as its owner's."""
+        axes = ascii_lowercase[:rank]  # TensorFlow 2.19 computes "...i,ji->...j" wrongly for two axes
+        made = Einsum(f"{axes},z{axes[-1]}->{axes[:-1]}z")
         self.kept.append(made)
         if id(product) in self.owners:
             self.owners[id(made)] = made, self.owners[id(product)][1]

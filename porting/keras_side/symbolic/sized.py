@@ -14,6 +14,7 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 
 from ..tracing import Untraceable
 from . import rows
+from .branches import chosen, for_every_row, looped, repeated, scanned, switched
 from .layers import Shaped
 from .nodes import FunctionOperation, node_of, record, tensors_in
 from .running import Running
@@ -289,10 +290,23 @@ def _unstack(tracer: Running, operation: Any, x: Any) -> Any:
     return [x[at] for at in range(x._shape[0])]
 
 
+def _conv_transpose(tracer: Running, operation: Any, *tensors: Any) -> Any:
+    what = "calls keras.ops.conv_transpose, which Keras itself cannot run in a graph"
+    raise Untraceable(what, "use a layer such as Conv2DTranspose")
+
+
 SPECIAL: dict[str, Callable[..., Any]] = {
+    "Cond": lambda tracer, operation, *given: chosen(*given),
+    "ForiLoop": lambda tracer, loop, state: repeated(loop.lower, loop.upper, loop.body_fun, state),
+    "Map": for_every_row,
+    "Scan": scanned,
+    "Switch": lambda tracer, operation, *given: switched(*given),
+    "VectorizedMap": for_every_row,
+    "WhileLoop": lambda tracer, loop, state: looped(loop.cond, loop.body, state, loop.maximum_iterations),
     "Arange": _arange_of,
     "BroadcastTo": _made_if_of_sizes("BroadcastTo"),
     "Cast": _cast,
+    "ConvTranspose": _conv_transpose,
     "Einsum": _einsum,
     "Full": _made_if_of_sizes("Full"),
     "Repeat": _made_if_of_sizes("Repeat"),

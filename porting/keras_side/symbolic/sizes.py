@@ -19,7 +19,7 @@ from ...layers import RULES
 from ..tracing import Untraceable
 from .nodes import history, is_library, node_of, record, tensors_in, user_line
 
-__all__ = ["OpenSize", "SizeOf", "Sizes", "same_size", "said_of_sizes"]
+__all__ = ["OpenSize", "SizeOf", "Sizes", "said_of_sizes", "same_size", "shape_for"]
 
 
 class SizeOf(Operation):  # type: ignore[misc]
@@ -57,6 +57,31 @@ class OpenSize(KerasTensor):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return "None"
+
+
+class Shape(tuple):  # type: ignore[type-arg]
+    """A shape as TensorFlow's tensors have it too, of which a layer's code may ask what it asks of theirs."""
+
+    __slots__ = ()
+
+    @property
+    def rank(self) -> int:
+        return len(self)
+
+    ndims = rank
+
+    def as_list(self) -> list[Any]:
+        return list(self)
+
+
+def shape_for(frame: Any, tensor: Any, sizes: Sizes) -> Any:
+    """A tensor's shape, with sizes for open axes where a user's code reads it, itself or by `keras.ops.shape`."""
+    module = str(frame.f_globals.get("__name__", ""))
+    if module.startswith(("tensorflow.", "keras.src.legacy.backend")):
+        return sys.modules["tensorflow"].TensorShape(tensor._shape)
+    if is_library(frame) and not (frame.f_code.co_name == "shape" and module.endswith("ops.core")):
+        return tensor._shape
+    return Shape(sizes.shape(tensor))
 
 
 def same_size(one: Any, other: Any) -> bool:

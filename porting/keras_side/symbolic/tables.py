@@ -292,7 +292,7 @@ class Tables:
         longest = whole.shape[places[0][0]] if places else 1
         for variable in variables:
             found = self._arranged(tensor, variable, whole, longest)
-            if found is None:
+            if found is None or not whole.ndim:
                 continue
             axes, start = found
             if whole.size == int(np.prod(variable.shape)):

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from keras.src import ops as kops
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
+from tensorflow.python.ops import custom_gradient
 from tensorflow.python.util import dispatch, tf_export
 
 from ..tensorflow_functions import FUNCTIONS
 from ..tracing import Untraceable
-from . import sized
-from .nodes import FunctionOperation, record, tensors_in
+from . import branches, sized
+from .nodes import OF_TRAINING, FunctionOperation, record, tensors_in
 from .running import Running
+from .tensorflow_composed import COMPOSED, TopK
 
 __all__ = ["dispatched"]
 
@@ -42,6 +45,8 @@ def _gather(
 
 
 def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", name: Any = None, constant_values: Any = 0) -> Any:
+    if not tensors_in(paddings):
+        paddings = np.asarray(paddings).tolist()
     if mode.lower() == "constant":
         return kops.pad(tensor, paddings, "constant", constant_values or None)
     return kops.pad(tensor, paddings, mode.lower())
@@ -58,39 +63,19 @@ def _dot(x: Any, y: Any) -> Any:
     return kops.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
 
 
-def _of_places(sizes: Any) -> Any:
-    """Of a number for each axis of a picture, those of height and width."""
-    return tuple(sizes[1:3]) if isinstance(sizes, (list, tuple)) and len(sizes) == 4 else sizes
-
-
-def _conv2d(
-    input: Any,
-    filters: Any,
-    strides: Any,
-    padding: Any,
-    data_format: str = "NHWC",
-    dilations: Any = None,
-    name: Any = None,
-) -> Any:
-    if data_format != "NHWC" or not isinstance(padding, str):
-        raise Untraceable(f"calls tf.nn.conv2d with {data_format} and {padding}", "use keras.ops.conv")
-    dilated = 1 if dilations is None else _of_places(dilations)
-    return kops.conv(input, filters, _of_places(strides), padding.lower(), "channels_last", dilated)
-
-
 def _top_k(input: Any, k: int = 1, sorted: bool = True, index_type: Any = None, name: Any = None) -> Any:
-    return kops.top_k(input, k, sorted)
+    return TopK(*kops.top_k(input, k, sorted))
 
 
 # TensorFlow's functions whose arguments are not those of one Keras operation, by their canonical names.
 OWN: dict[str, Function] = {
+    **COMPOSED,
     "shape": lambda input, out_type=None, name=None: kops.shape(input),
     "compat.v1.shape": lambda input, name=None, out_type=None: kops.shape(input),
     "rank": lambda input, name=None: len(input.shape),
     "einsum": lambda equation, *inputs, **settings: kops.einsum(equation, *inputs),
     "math.add_n": lambda inputs, name=None: sum(inputs[1:], inputs[0]),
     "split": _split,
-    "unstack": lambda value, num=None, axis=0, name=None: kops.unstack(value, num, axis),
     "gather": lambda params, indices, validate_indices=None, axis=None, batch_dims=0, name=None: _gather(
         params, indices, None, None, axis, batch_dims
     ),
@@ -109,25 +94,21 @@ OWN: dict[str, Function] = {
     "nn.moments": lambda x, axes, shift=None, keepdims=False, name=None: kops.moments(x, axes, keepdims),
     "tensordot": lambda a, b, axes, name=None: kops.tensordot(a, b, axes),
     "broadcast_to": lambda input, shape, name=None: kops.broadcast_to(input, shape),
-    "repeat": lambda input, repeats, axis=None, name=None: kops.repeat(input, repeats, axis),
     "tile": lambda input, multiples, name=None: kops.tile(input, multiples),
     "reverse": lambda tensor, axis, name=None: kops.flip(tensor, axis),
     "reshape": _reshape,
     "identity": lambda input, name=None: input,
     "convert_to_tensor": lambda value, dtype=None, **settings: value,
     "stop_gradient": lambda input, name=None: kops.stop_gradient(input),
-    "cast": lambda x, dtype, name=None: kops.cast(x, getattr(dtype, "name", dtype)),
     "math.top_k": _top_k,
-    "nn.conv2d": _conv2d,
-    "compat.v1.nn.conv2d": lambda input, filter=None, strides=None, padding=None, use_cudnn_on_gpu=True, **settings: (
-        _conv2d(input, settings.pop("filters", filter), strides, padding, **settings)
-    ),
     "slice": lambda input_, begin, size, name=None: kops.slice(input_, begin, size),
     "math.segment_sum": lambda data, segment_ids, name=None: kops.segment_sum(data, segment_ids),
     "math.unsorted_segment_sum": lambda data, segment_ids, num_segments, name=None: kops.segment_sum(
         data, segment_ids, num_segments
     ),
-    "math.argmax": lambda input, axis=None, output_type=None, name=None: kops.argmax(input, axis or 0),
+    "math.argmax": lambda input, axis=None, output_type="int64", name=None: kops.cast(
+        kops.argmax(input, axis or 0), getattr(output_type, "name", output_type)
+    ),
     "math.reduce_logsumexp": lambda input_tensor, axis=None, keepdims=False, name=None: kops.logsumexp(
         input_tensor, axis, keepdims
     ),
@@ -151,6 +132,63 @@ OF_SHAPES: dict[str, Function] = {
 }  # fmt: skip
 
 
+# Functions of `keras.backend` that ask more of a tensor than a symbolic one has.
+LEGACY: dict[str, Function] = {
+    "batch_flatten": lambda x: kops.reshape(x, (-1, int(np.prod(x.shape[1:])))),
+    "dot": _dot,
+    "int_shape": kops.shape,
+    "mean": kops.mean,
+    "repeat": lambda x, n: kops.repeat(kops.expand_dims(x, 1), n, axis=1),
+    "repeat_elements": lambda x, rep, axis: kops.repeat(x, rep, axis=axis),
+    "shape": kops.shape,
+    "std": kops.std,
+    "switch": branches.chosen,
+    "var": kops.var,
+}
+
+# TensorFlow's functions that are handed functions, and others that it does not dispatch.
+HANDED_FUNCTIONS: tuple[tuple[Any, str, Function], ...] = (
+    (tf, "cond", lambda pred, true_fn=None, false_fn=None, name=None: branches.chosen(pred, true_fn, false_fn)),
+    (tf, "foldl", branches.scanned),
+    (tf, "map_fn", branches.for_every_row),
+    (tf, "scan", branches.scanned),
+    (tf, "vectorized_map", branches.for_every_row),
+    (
+        tf,
+        "while_loop",
+        lambda cond, body, loop_vars, *rest, maximum_iterations=None, **settings: branches.looped(
+            cond, body, loop_vars, maximum_iterations
+        ),
+    ),
+    (tf.signal, "rfft", COMPOSED["signal.rfft"]),
+)
+
+
+def _as_python(tracer: Running) -> Function:
+    """What ``@tf.function`` makes of a function, as the function itself."""
+    plain = polymorphic_function.Function.__call__
+
+    def called(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if tracer.active and tensors_in((args, kwargs)):
+            return function.python_function(*args, **kwargs)
+        return plain(function, *args, **kwargs)
+
+    return called
+
+
+def _without_gradient(tracer: Running) -> Function:
+    """What ``@tf.custom_gradient`` makes of a function, as its first result."""
+    plain = custom_gradient._eager_mode_decorator
+
+    def called(function: Any, args: Any, kwargs: Any) -> Any:
+        if tracer.active and tensors_in((args, kwargs)):
+            tracer.differ_here("has a gradient of its own")
+            return function(*args, **kwargs)[0]
+        return plain(function, args, kwargs)
+
+    return called
+
+
 @contextmanager
 def dispatched(tracer: Running) -> Iterator[None]:
     """TensorFlow's functions on symbolic tensors as Keras' operations."""
@@ -171,8 +209,12 @@ def dispatched(tracer: Running) -> Iterator[None]:
 
     put(tf.Tensor, "__getitem__", item)
     for module in _legacy_backends():
-        for name, function in (("dot", _dot), ("shape", kops.shape), ("int_shape", kops.shape)):
+        for name, function in LEGACY.items():
             put(module, name, _with_sizes(tracer, getattr(module, name), function))
+    for owner, name, function in HANDED_FUNCTIONS:
+        put(owner, name, _with_sizes(tracer, getattr(owner, name), function))
+    put(polymorphic_function.Function, "__call__", _as_python(tracer))
+    put(custom_gradient, "_eager_mode_decorator", _without_gradient(tracer))
     catcher = _Dispatcher(tracer)
     dispatch._GLOBAL_DISPATCHERS.append(catcher)
     try:
@@ -209,7 +251,7 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
         found = tf_export.get_canonical_name_for_symbol(op, add_prefix_to_v1_names=True)
         name = str(found or getattr(op, "__name__", op))
         if name.startswith("random."):
-            raise Untraceable(f"draws random numbers (tf.{name})", "draw them in training only")
+            raise Untraceable(f"draws random numbers (tf.{name})", OF_TRAINING)
         if name in OWN:
             return OWN[name](*args, **kwargs)
         if name not in FUNCTIONS and all(map(self.tracer.sizes.made_of_sizes, tensors_in((args, kwargs)))):
@@ -231,18 +273,20 @@ def _translated(name: str, op: Any, args: Any, kwargs: Any) -> Any:
     meaning = FUNCTIONS.get(name)
     if meaning is None:
         raise Untraceable(f"calls tf.{name}, for which no Keras operation is known", "use keras.ops in its place")
-    bound = inspect.signature(op).bind(*args, **kwargs)
+    signature = inspect.signature(op)
+    bound = signature.bind(*args, **kwargs)
+    said = {key: value for key, value in bound.arguments.items() if value is not signature.parameters[key].default}
     bound.apply_defaults()
     given = bound.arguments
     chosen = [one for one in meaning.instead if given.get(one) is True]
     meaning = meaning.instead[chosen[0]] if chosen else meaning
     known = {*chosen, *meaning.parameters, "name"}
-    rest = {key: value for key, value in given.items() if key not in known and value not in (None, False, "CONSTANT")}
+    rest = {key: value for key, value in said.items() if key not in known and value not in (None, False, "CONSTANT")}
     if rest:
         raise Untraceable(f"calls tf.{name} with {rest}", "use keras.ops in its place")
     plain = {key: value.numpy().tolist() if isinstance(value, tf.Tensor) else value for key, value in given.items()}
     settings = meaning.config(plain)
-    kind = getattr(kops, meaning.class_name)
+    kind = vars(kops).get(meaning.class_name) or vars(kops.image)[meaning.class_name]
     tensors = [given[one] for one in (*meaning.tensors, *meaning.named.values())]
     if meaning.class_name == "Einsum":
         return kops.einsum(settings["subscripts"], *tensors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -57,7 +58,7 @@ class Tracer(Running):
                 made = self._inline(layer, args, kwargs)
         except Untraceable as error:
             where = user_line(error.__traceback__)
-            raise Untraceable(f"{error.what}{f' ({where})' if where else ''}", error.way_out) from error
+            raise Untraceable(f"{_first_line(error)}{f' ({where})' if where else ''}", error.way_out) from error
         except Exception as error:  # whatever a user's code, or Keras in its hands, makes of symbolic tensors
             raise Untraceable(_said(error)) from error
         finally:
@@ -75,8 +76,12 @@ class Tracer(Running):
             return self._inline(layer, args, kwargs)
         if isinstance(layer, keras.Model) and any(self.unfolds(one) for one in layer._flatten_layers()):
             return self._inline(layer, args, kwargs)
+        new = not layer.built and not any(layer is one for one in self._stack[-1]._flatten_layers())
         with self.resting():
-            return plain(layer, *args, **kwargs)
+            made = plain(layer, *args, **kwargs)
+        if new and layer.variables:
+            raise Untraceable(f"makes a {type(layer).__name__} layer as it runs", "make it in __init__ or build")
+        return made
 
     def _inline(self, layer: Any, args: Any, kwargs: Any) -> Any:
         if not layer.built:
@@ -180,12 +185,16 @@ class Tracer(Running):
         return outputs
 
 
+def _first_line(error: Exception) -> str:
+    """What an error says, without the frame and the colours that Keras gives it on its way."""
+    lines = [line.strip() for line in re.sub("\x1b\\[[0-9]*m", "", str(error)).splitlines()]
+    framing = ("Exception encountered", "Could not auto")
+    return next((line for line in lines if line and not line.startswith(framing)), "")
+
+
 def _said(error: Exception) -> str:
-    text = str(error).strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    said = next((line for line in lines if not line.startswith(("Exception encountered", "Could not auto"))), "")
     where = user_line(error.__traceback__)
-    return f"{type(error).__name__}: {said[:240]}{f' ({where})' if where else ''}"
+    return f"{type(error).__name__}: {_first_line(error)[:240]}{f' ({where})' if where else ''}"
 
 
 def _bind(layer: Any, args: Any, kwargs: Any) -> inspect.BoundArguments:
