@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -38,6 +39,7 @@ __all__ = ["PortedClassifier", "PortedRegressor"]
 NEAR_ONE = 1e-3
 
 
+@dataclass(eq=False, repr=False)
 class _Ported(BaseEstimator):  # type: ignore[misc]
     """A network with one input and one output.
 
@@ -56,40 +58,21 @@ class _Ported(BaseEstimator):  # type: ignore[misc]
         n_features_in_: columns of `X`, where it is a table of numbers.
     """
 
-    def __init__(
-        self,
-        network: Union[str, Path, Network, PortedNetwork, None] = None,
-        *,
-        engine: Optional[EngineName] = None,
-        device: Optional[str] = None,
-        rules: Any = None,
-        epochs: int = 0,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = (),
-        frozen: Sequence[str] = (),
-        learning_rates: Optional[Mapping[str, Any]] = None,
-        batch_size: int = 32,
-        validation_split: float = 0.0,
-        callbacks: Sequence[Callback] = (),
-        seed: int = 0,
-        verbose: int = 0,
-    ) -> None:
-        self.network = network
-        self.engine = engine
-        self.device = device
-        self.rules = rules
-        self.epochs = epochs
-        self.optimizer = optimizer
-        self.loss = loss
-        self.metrics = metrics
-        self.frozen = frozen
-        self.learning_rates = learning_rates
-        self.batch_size = batch_size
-        self.validation_split = validation_split
-        self.callbacks = callbacks
-        self.seed = seed
-        self.verbose = verbose
+    network: Union[str, Path, Network, PortedNetwork, None] = None
+    engine: Optional[EngineName] = None
+    device: Optional[str] = None
+    rules: Any = None
+    epochs: int = 0
+    optimizer: Any = "rmsprop"
+    loss: Any = None
+    metrics: Any = ()
+    frozen: Sequence[str] = ()
+    learning_rates: Optional[Mapping[str, Any]] = None
+    batch_size: int = 32
+    validation_split: float = 0.0
+    callbacks: Sequence[Callback] = ()
+    seed: int = 0
+    verbose: int = 0
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -153,6 +136,7 @@ class _Ported(BaseEstimator):  # type: ignore[misc]
         return array[0] if isinstance(made, list) else array
 
 
+@dataclass(eq=False, repr=False)
 class PortedClassifier(ClassifierMixin, _Ported):  # type: ignore[misc]
     """A network that ends in probabilities: of each class, or one of the second of two.
 
@@ -166,46 +150,8 @@ class PortedClassifier(ClassifierMixin, _Ported):  # type: ignore[misc]
         classes_: the labels in the order of the probabilities.
     """
 
-    def __init__(
-        self,
-        network: Union[str, Path, Network, PortedNetwork, None] = None,
-        *,
-        classes: Optional[Sequence[Any]] = None,
-        from_logits: bool = False,
-        engine: Optional[EngineName] = None,
-        device: Optional[str] = None,
-        rules: Any = None,
-        epochs: int = 0,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = (),
-        frozen: Sequence[str] = (),
-        learning_rates: Optional[Mapping[str, Any]] = None,
-        batch_size: int = 32,
-        validation_split: float = 0.0,
-        callbacks: Sequence[Callback] = (),
-        seed: int = 0,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            network,
-            engine=engine,
-            device=device,
-            rules=rules,
-            epochs=epochs,
-            optimizer=optimizer,
-            loss=loss,
-            metrics=metrics,
-            frozen=frozen,
-            learning_rates=learning_rates,
-            batch_size=batch_size,
-            validation_split=validation_split,
-            callbacks=callbacks,
-            seed=seed,
-            verbose=verbose,
-        )
-        self.classes = classes
-        self.from_logits = from_logits
+    classes: Optional[Sequence[Any]] = None
+    from_logits: bool = False
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -5,13 +5,14 @@ An option's parameter has the name of the Python argument that it stands for; hi
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 import click
 
@@ -26,6 +27,7 @@ __all__ = [
     "FiniteRange",
     "NEW_FILE",
     "NEW_FOLDER",
+    "as_one_dict",
     "check_free",
     "device_option",
     "engine_option",
@@ -36,6 +38,7 @@ __all__ = [
     "written_whole",
 ]
 
+F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(exists=True, path_type=Path)
 
 
@@ -150,6 +153,24 @@ shape_option = click.option(
     callback=read_shapes,
     help="Sizes of the inputs, without the batch, where the net is built for one size: 64,64,3 or INPUT=64,64,3.",
 )
+
+
+def as_one_dict(name: str, *options: Callable[[F], F]) -> Callable[[F], F]:
+    """Options whose values a command is given together, as its argument of this name."""
+
+    def decorate(command: F) -> F:
+        others = len(getattr(command, "__click_params__", ()))
+
+        @functools.wraps(command)
+        def gathered(**given: Any) -> Any:
+            return command(**{name: {key: given.pop(key) for key in keys}}, **given)
+
+        for option in reversed(options):
+            gathered = option(gathered)
+        keys = [one.name for one in gathered.__click_params__[others:][::-1]]  # type: ignore[attr-defined]
+        return gathered  # type: ignore[return-value]
+
+    return decorate
 
 
 @contextmanager

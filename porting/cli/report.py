@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Optional
 
 import click
 
 from ..errors import Mismatch
 from .console import is_terminal, progress_bar, say, show_table
-from .options import NEW_FILE, FiniteRange, written_whole
+from .options import NEW_FILE, FiniteRange, as_one_dict, written_whole
 
 if TYPE_CHECKING:
     from ..checking import Report
@@ -20,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["STDOUT", "check_and_show", "report_options"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 STYLES = {"exact": "green", "insensitive": "yellow", "ill-conditioned": "yellow", "not checked": "yellow"}
 # Of `--strict`: nothing departs, and not everything is proved.
 NOT_PROVED = 4
 STDOUT = Path("-")
-REPORT_OPTIONS = (
+report_options = as_one_dict(
+    "reporting",
     click.option(
         "--tolerance",
         type=FiniteRange(0),
@@ -36,19 +34,6 @@ REPORT_OPTIONS = (
     click.option("--strict", is_flag=True, help="Exit with 4 where a layer or a weight is not proved."),
     click.option("--weights", is_flag=True, help="Find the weights that no reference shows; takes longer."),
 )
-
-
-def report_options(function: F) -> F:
-    """The options of `check`, as one dict."""
-
-    @functools.wraps(function)
-    def gathered(**given: Any) -> Any:
-        names = ("tolerance", "json_file", "html_file", "strict", "weights")
-        return function(reporting={name: given.pop(name) for name in names}, **given)
-
-    for option in reversed(REPORT_OPTIONS):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]
 
 
 def check_and_show(

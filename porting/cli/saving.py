@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
@@ -19,6 +17,7 @@ from .options import (
     FOLDER,
     NEW_FILE,
     NEW_FOLDER,
+    as_one_dict,
     check_free,
     device_option,
     overwrite_option,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["port", "restore", "save"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 MODEL = click.Path(exists=True, path_type=Path)
 KERAS_HERE = "run it where Keras is; in a checkout of porting: pip install '.[keras,cli]'"
 NEOML_HERE = "pip install '.[neoml,cli]' (Python 3.8 to 3.11; no wheel for arm64 Macs)"
@@ -46,7 +44,8 @@ custom_option = click.option(
     help="A Python file of your own that defines custom layers; its code is run.",
 )
 trust_option = click.option("--trust-lambda", is_flag=True, help="Let code inside the model file run (Lambda layers).")
-SAVE_OPTIONS = (
+save_options = as_one_dict(
+    "saving",
     click.option(
         "--samples", type=click.Path(exists=True, dir_okay=False), help="An npz of real inputs, by input name."
     ),
@@ -79,22 +78,6 @@ SAVE_OPTIONS = (
     ),
     trust_option,
 )
-
-
-def save_options(function: F) -> F:
-    """The options of `save`, as one dict."""
-
-    @functools.wraps(function)
-    def gathered(**given: Any) -> Any:
-        names = (
-            *("samples", "overwrite", "name", "metadata", "custom"),
-            *("whole", "longest", "noise", "references", "preprocessing", "segments", "trust_lambda"),
-        )
-        return function(saving={name: given.pop(name) for name in names}, **given)
-
-    for option in reversed(SAVE_OPTIONS):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]
 
 
 @click.command()

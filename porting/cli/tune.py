@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from .options import FOLDER, NEW_FILE, NEW_FOLDER, FiniteRange, device_option, rules_option
+from .options import FOLDER, NEW_FILE, NEW_FOLDER, FiniteRange, as_one_dict, device_option, rules_option
 
 __all__ = ["tune"]
 
 DATA = click.Path(exists=True, dir_okay=False, path_type=Path)
-F = TypeVar("F", bound=Callable[..., Any])
 # What `compile` is told; a parameter has its argument's name.
-SETTINGS = ("loss", "loss_weights", "metrics", "optimizer", "learning_rate", "learning_rates", "frozen", "seed")
-SETTING_OPTIONS = (
+setting_options = as_one_dict(
+    "settings",
     click.option("--loss", multiple=True, required=True, help="Keras' name of it; OUTPUT=NAME for each of several."),
     click.option("--loss-weight", "loss_weights", multiple=True, help="OUTPUT=NUMBER: how much its loss counts."),
     click.option("--metric", "metrics", multiple=True, help="accuracy, or Keras' name of a metric or loss."),
@@ -29,18 +26,6 @@ SETTING_OPTIONS = (
     click.option("--freeze", "frozen", multiple=True, help="A layer or weight that stays, by name or pattern."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of shuffling and dropout."),
 )
-
-
-def setting_options(function: F) -> F:
-    """The options that say how to train, as one dict."""
-
-    @functools.wraps(function)
-    def gathered(**given: Any) -> Any:
-        return function(settings={name: given.pop(name) for name in SETTINGS}, **given)
-
-    for option in reversed(SETTING_OPTIONS):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]
 
 
 @click.command()

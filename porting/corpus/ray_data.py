@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Optional
 
 from ..network import Array
@@ -13,6 +14,7 @@ from .outputs import arrays_in, output_names
 __all__ = ["Predict"]
 
 
+@dataclass(eq=False)
 class Predict:
     """A callable class as `ray.data.Dataset.map_batches` takes them: Ray makes one in each of its actors.
 
@@ -23,19 +25,11 @@ class Predict:
         batch_size, threads: as `PortedNetwork.predict` takes them.
     """
 
-    def __init__(
-        self,
-        net: Predictor,
-        column: Optional[str] = None,
-        prefix: str = "",
-        batch_size: Optional[int] = None,
-        threads: Optional[int] = 1,
-    ) -> None:
-        self.net = net
-        self.column = column
-        self.prefix = prefix
-        self.batch_size = batch_size
-        self.threads = threads
+    net: Predictor
+    column: Optional[str] = None
+    prefix: str = ""
+    batch_size: Optional[int] = None
+    threads: Optional[int] = 1
 
     def __call__(self, batch: Mapping[str, Array]) -> dict[str, Array]:
         """A batch of columns (Ray's batch format ``numpy``) with the outputs beside them.

@@ -22,7 +22,7 @@ from ..inputs import batch_size_of
 from ..network import Array, TensorRef
 from ..preprocessing.learner import FrontedLearner
 from ..training.gradients import Gradient, Slices
-from ..training.learner import Learner
+from ..training.learner import Learner, OuterLearner
 from ..training.optimizers import Optimizer
 from ..training.trainable import draws_random
 from ..training.trainer import Trainer
@@ -67,7 +67,7 @@ def trained_on(
     check_told(scheduler, workers)
     _check_rows_apart(trainer)
     own = trainer.learner
-    core = own.core if isinstance(own, FrontedLearner) else own
+    core = own.inner if isinstance(own, FrontedLearner) else own
     recipe = Recipe.of(uuid.uuid4().hex, engine.core, trainer.choice.learns, trainer.absorbed)
     with a_cluster(scheduler, workers, threads=1) as address, _ends(address), connected(address, patience) as client:
         check_workers(client, recipe.unpacked, patience)
@@ -108,7 +108,7 @@ def _check_rows_apart(trainer: Trainer) -> None:
         raise Unsupported(problems)
 
 
-class ShardedLearner:
+class ShardedLearner(OuterLearner):
     """A `porting.engine.Learner` whose gradients come from the workers of a cluster.
 
     A batch is cut into as many shards as the cluster had threads at first, whatever becomes of workers; so the sums are
@@ -121,27 +121,14 @@ class ShardedLearner:
         patience: seconds that workers may stay away.
     """
 
-    is_random = False
-
     def __init__(self, local: Learner, recipe: Recipe, client: Any, patience: float) -> None:
-        self.local = local
-        self.theta = local.theta
+        super().__init__(local)
         self.client = client
         self.run = recipe.run
         self.workers = Workers(client, patience)
         self.count = max(1, len(self.workers.threads()))
         self.steps = 0
         self.recipe = self._sent("recipe", recipe)
-
-    @property
-    def reached(self) -> set[str]:
-        return self.local.reached
-
-    def activation_of(self, ref: TensorRef) -> Optional[str]:
-        return self.local.activation_of(ref)
-
-    def reseed(self, seed: int) -> None:
-        self.local.reseed(seed)
 
     def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
         """False: no solver of an engine's goes over several nets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import InitVar, dataclass
 from typing import Any, Optional
 
 import pandas as pd
@@ -16,6 +17,7 @@ from .outputs import outputs_of
 __all__ = ["Predict"]
 
 
+@dataclass(eq=False)
 class Predict:
     """A function as `pyspark.sql.DataFrame.mapInPandas` takes them. The network is live once in a Python worker.
 
@@ -26,21 +28,16 @@ class Predict:
         batch_size, threads: as `PortedNetwork.predict` takes them.
     """
 
-    def __init__(
-        self,
-        net: Predictor,
-        column: Optional[str] = None,
-        prefix: str = "",
-        batch_size: Optional[int] = None,
-        threads: Optional[int] = 1,
-    ) -> None:
+    net: InitVar[Predictor]
+    column: Optional[str] = None
+    prefix: str = ""
+    batch_size: Optional[int] = None
+    threads: Optional[int] = 1
+
+    def __post_init__(self, net: Predictor) -> None:
         self.carried = carry(net)
         self.inputs = net.network.inputs
         self.outputs = outputs_of(net)
-        self.column = column
-        self.prefix = prefix
-        self.batch_size = batch_size
-        self.threads = threads
 
     def __call__(self, frames: Iterable[Any]) -> Iterator[Any]:
         """Frames of pandas with the outputs beside their columns.

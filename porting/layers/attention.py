@@ -240,10 +240,17 @@ def projection(layer: LayerView, name: str, x: Tensor, ops: Operations, contract
     return project(x, layer.weight(f"{name}/kernel"), layer.optional_weight(f"{name}/bias"), ops, contracted)
 
 
-def gated(layer: LayerView, output: Tensor, query: Tensor, ops: Operations) -> Tensor:
-    if not layer.config.get("use_gate"):
-        return output
-    return ops.multiply(output, ops.activation(projection(layer, "gate_dense", query, ops), "sigmoid"))
+def projections(layer: LayerView, query: Tensor, value: Tensor, key: Optional[Tensor], ops: Operations) -> list[Tensor]:
+    """Queries, keys and values by heads; keys are made of the value where no key is given."""
+    given = {"query": query, "key": value if key is None else key, "value": value}
+    return [projection(layer, f"{name}_dense", x, ops) for name, x in given.items()]
+
+
+def joined_heads(layer: LayerView, output: Tensor, query: Tensor, ops: Operations) -> Tensor:
+    """What the heads found, gated where the layer has a gate, as one row with the query's mask."""
+    if layer.config.get("use_gate"):
+        output = ops.multiply(output, ops.activation(projection(layer, "gate_dense", query, ops), "sigmoid"))
+    return projection(layer, "output_dense", output, ops, contracted=2).with_mask(query.mask)
 
 
 def multi_head_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
@@ -303,15 +310,10 @@ def multi_head_attention(
     # Keras takes the mask that the query carries, whatever query_mask says.
     masks = [query.mask, value_mask, key_mask]
     mask = attention_mask_of(layer, query, value, masks, attention_mask, use_causal_mask, ops)
-    projected = [
-        projection(layer, f"{name}_dense", x, ops)
-        for name, x in (("query", query), ("key", value if key is None else key), ("value", value))
-    ]
+    projected = projections(layer, query, value, key, ops)
     fused = layer.dialect == 3 and not (layer.config["dropout"] or return_attention_scores or rank != 3)
     output, weights = attend(layer, heads, projected, mask, fused, ops)
-    output = projection(layer, "output_dense", gated(layer, output, query, ops), ops, contracted=2).with_mask(
-        query.mask
-    )
+    output = joined_heads(layer, output, query, ops)
     if not return_attention_scores:
         return output
     return [output, heads.shape_scores(weights, projected[0], projected[1], ops)]
@@ -340,15 +342,10 @@ def grouped_query_attention(
 ) -> Any:
     masks = [query_mask, value_mask, key_mask]
     mask = attention_mask_of(layer, query, value, masks, attention_mask, use_causal_mask, ops)
-    queries, keys, values = (
-        projection(layer, f"{name}_dense", x, ops)
-        for name, x in (("query", query), ("key", value if key is None else key), ("value", value))
-    )
+    queries, keys, values = projections(layer, query, value, key, ops)
     times = (queries.shape[2] or 1) // (keys.shape[2] or 1)
     shared = [ops.repeat(x, times, axis=2) for x in (keys, values)]
     fused = not (layer.config["dropout"] or return_attention_scores)
     output, weights = attend(layer, Heads(3, [1]), [queries, *shared], mask, fused, ops)
-    output = projection(layer, "output_dense", gated(layer, output, query, ops), ops, contracted=2).with_mask(
-        query.mask
-    )
+    output = joined_heads(layer, output, query, ops)
     return [output, weights] if return_attention_scores else output

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Optional
+from collections.abc import Callable
+from typing import Any
 
 from ..network import Shape
-from ..operations import Operations, Tensor
+from ..operations import Operations, Tensor, Weight
 from .activations import activation
 from .rule import Config, LayerView, WeightShapes, rule
 from .weight_shapes import features_of, times
@@ -46,6 +46,17 @@ def padding(layer: LayerView) -> str:
     return str(layer.config["padding"]).lower()
 
 
+def convolved(
+    layer: LayerView, kind: Callable[..., Tensor], x: Tensor, kernel: Weight, ops: Operations, **options: Any
+) -> Tensor:
+    """One of `porting.operations.ConvolutionOperations` as the layer is configured, with bias and activation."""
+    strides, dilation = steps(layer, spatial_axes(layer, x, len(kernel.shape)))
+    bias = layer.weight("bias", if_config="use_bias")
+    options = {"strides": strides, "padding": padding(layer), "dilation": dilation, **options}
+    y = kind(channels_last(layer, x, ops), kernel, bias, **options)
+    return activation(layer, as_configured(layer, y, ops), ops)
+
+
 def convolution_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
     features, filters = features_of(config, inputs[0]), config["filters"]
     window = per_axis(config["kernel_size"], len(inputs[0]) - 2)
@@ -68,17 +79,7 @@ def convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if len(x.shape) > len(kernel.shape):  # Keras 2 takes further axes of a batch in front
         made: Tensor = convolution(layer, ops.time_to_batch(x), ops)
         return ops.batch_to_time(made, like=x)
-    strides, dilation = steps(layer, spatial_axes(layer, x, len(kernel.shape)))
-    y = ops.convolution(
-        channels_last(layer, x, ops),
-        kernel,
-        layer.weight("bias", if_config="use_bias"),
-        strides=strides,
-        padding=padding(layer),
-        dilation=dilation,
-        groups=layer.config["groups"],
-    )
-    return activation(layer, as_configured(layer, y, ops), ops)
+    return convolved(layer, ops.convolution, x, kernel, ops, groups=layer.config["groups"])
 
 
 def depthwise_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
@@ -99,16 +100,7 @@ def depthwise_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
 def depthwise_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("kernel_initializer")
     kernel = layer.optional_weight("kernel") or layer.weight("depthwise_kernel")
-    strides, dilation = steps(layer, spatial_axes(layer, x, len(kernel.shape)))
-    y = ops.depthwise_convolution(
-        channels_last(layer, x, ops),
-        kernel,
-        layer.weight("bias", if_config="use_bias"),
-        strides=strides,
-        padding=padding(layer),
-        dilation=dilation,
-    )
-    return activation(layer, as_configured(layer, y, ops), ops)
+    return convolved(layer, ops.depthwise_convolution, x, kernel, ops)
 
 
 def separable_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
@@ -166,20 +158,6 @@ def transposed_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
 )
 def transposed_convolution(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kernel = layer.weight("kernel")
-    axes = spatial_axes(layer, x, len(kernel.shape))
-    strides, dilation = steps(layer, axes)
-    y = ops.transposed_convolution(
-        channels_last(layer, x, ops),
-        kernel,
-        layer.weight("bias", if_config="use_bias"),
-        strides=strides,
-        padding=padding(layer),
-        output_padding=output_padding(layer, axes),
-        dilation=dilation,
-    )
-    return activation(layer, as_configured(layer, y, ops), ops)
-
-
-def output_padding(layer: LayerView, axes: int) -> Optional[Sequence[int]]:
     given = layer.config.get("output_padding")
-    return None if given is None else per_axis(given, axes)
+    output_padding = None if given is None else per_axis(given, spatial_axes(layer, x, len(kernel.shape)))
+    return convolved(layer, ops.transposed_convolution, x, kernel, ops, output_padding=output_padding)

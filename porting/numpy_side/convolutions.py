@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -159,33 +159,11 @@ def convolve_transposed(
 class ConvolutionOperations:
     """`porting.operations.ConvolutionOperations` on arrays."""
 
-    def convolution(
-        self,
-        x: Value,
-        kernel: Weight,
-        bias: Optional[Weight] = None,
-        *,
-        strides: Sequence[int],
-        padding: str,
-        dilation: Sequence[int],
-        groups: int = 1,
-    ) -> Value:
-        weights = _arrays(kernel, bias)
-        y = convolve(floating(x), *weights, strides=strides, padding=padding, dilation=dilation, groups=groups)
-        return Value(y)
+    def convolution(self, x: Value, kernel: Weight, bias: Optional[Weight] = None, **options: Any) -> Value:
+        return Value(convolve(floating(x), *_arrays(kernel, bias), **options))
 
-    def depthwise_convolution(
-        self,
-        x: Value,
-        kernel: Weight,
-        bias: Optional[Weight] = None,
-        *,
-        strides: Sequence[int],
-        padding: str,
-        dilation: Sequence[int],
-    ) -> Value:
-        weights = _arrays(kernel, bias)
-        return Value(convolve_depthwise(floating(x), *weights, strides=strides, padding=padding, dilation=dilation))
+    def depthwise_convolution(self, x: Value, kernel: Weight, bias: Optional[Weight] = None, **options: Any) -> Value:
+        return Value(convolve_depthwise(floating(x), *_arrays(kernel, bias), **options))
 
     def transposed_convolution(
         self,

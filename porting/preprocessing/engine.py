@@ -90,19 +90,17 @@ class FrontedEngine(Engine):
         return found
 
     def masks(self, inputs: Mapping[str, Array]) -> Optional[dict[TensorRef, Array]]:
-        tensors = self.front.run(inputs)
-        given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
+        _, given = self.prepared(inputs)
         return self.core.masks(given) if given else {}
 
     def run_with_masks(
         self, inputs: Mapping[str, Array]
     ) -> tuple[dict[TensorRef, Array], Optional[dict[TensorRef, Array]]]:
-        tensors = self.front.run(inputs)
+        tensors, given = self.prepared(inputs)
         found = {TensorRef(step.call.name): tensors[TensorRef(step.call.name)] for step in self.front.steps}
-        if not self.front.core_inputs:
+        if not given:
             return found, {}
-        given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
-        made, masks = self.core.run_with_masks(check_inputs(given, self.front.core_inputs, self.core.id_limits))
+        made, masks = self.core.run_with_masks(given)
         return {**found, **made}, masks
 
     def run_alone(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 import numpy as np
 
@@ -14,7 +14,18 @@ from ..network import Array
 from .encoding import encode
 from .hashes import combine_fingerprints, fingerprint64
 from .lookup import hash_bins
-from .settings import NO_SPARSE, SALT, Setting, at_least, one_of, optional, output_dtype, read_settings, weight_of
+from .settings import (
+    NO_SPARSE,
+    SALT,
+    LayerOfSettings,
+    Setting,
+    at_least,
+    one_of,
+    optional,
+    output_dtype,
+    read_settings,
+    weight_of,
+)
 from .strings import Texts, holds_text, read_integers, read_texts, to_bytes
 
 __all__ = ["CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"]
@@ -24,29 +35,20 @@ CROSSING_KEY = 0xDECAFCAFFE
 
 
 @dataclass(frozen=True)
-class CategoryEncoding:
+class CategoryEncoding(LayerOfSettings):
     """Keras' ``CategoryEncoding``. Exact but for ``sparse=True``; integers of any width are taken, where Keras' counts
     take int32 and int64 only."""
+
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "num_tokens": Setting(None, at_least(1)),
+        "output_mode": Setting("multi_hot", one_of("one_hot", "multi_hot", "count")),
+        "sparse": NO_SPARSE,
+    }
 
     num_tokens: int
     output_mode: str = "multi_hot"
     sparse: bool = False
     dtype: str = "float32"
-
-    @classmethod
-    def from_layer(cls, config: Mapping[str, Any], weights: Mapping[str, Array]) -> CategoryEncoding:
-        """From Keras' config; there are no weights.
-
-        Raises:
-            Unsupported: for settings that are not done exactly.
-        """
-        settings = {
-            "num_tokens": Setting(None, at_least(1)),
-            "output_mode": Setting("multi_hot", one_of("one_hot", "multi_hot", "count")),
-            "sparse": NO_SPARSE,
-        }
-        values = read_settings("CategoryEncoding", config, settings)
-        return cls(**values, dtype=output_dtype("CategoryEncoding", config, "float32"))
 
     def __call__(self, values: Any, count_weights: Any = None) -> Array:
         """Indices of any shape to rows of `num_tokens`; see `encode` for the shapes. Larger indices appear nowhere.
@@ -124,8 +126,16 @@ def as_compared(values: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Hashing:
+class Hashing(LayerOfSettings):
     """Keras' ``Hashing``: FarmHash, or SipHash with a salt. Exact but for ``sparse=True``."""
+
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "num_bins": Setting(None, at_least(1)),
+        "mask_value": Setting(None, optional(lambda value: isinstance(value, (str, int, float)))),
+        "salt": SALT,
+        "output_mode": Setting("int", one_of("int", "one_hot", "multi_hot", "count")),
+        "sparse": NO_SPARSE,
+    }
 
     num_bins: int
     mask_value: Union[str, int, float, None] = None
@@ -133,24 +143,6 @@ class Hashing:
     output_mode: str = "int"
     sparse: bool = False
     dtype: str = "int64"
-
-    @classmethod
-    def from_layer(cls, config: Mapping[str, Any], weights: Mapping[str, Array]) -> Hashing:
-        """From Keras' config; there are no weights.
-
-        Raises:
-            Unsupported: for settings that are not done exactly.
-        """
-        settings = {
-            "num_bins": Setting(None, at_least(1)),
-            "mask_value": Setting(None, optional(lambda value: isinstance(value, (str, int, float)))),
-            "salt": SALT,
-            "output_mode": Setting("int", one_of("int", "one_hot", "multi_hot", "count")),
-            "sparse": NO_SPARSE,
-        }
-        values = read_settings("Hashing", config, settings)
-        default = "int64" if values["output_mode"] == "int" else "float32"
-        return cls(**values, dtype=output_dtype("Hashing", config, default))
 
     def __call__(self, values: Any) -> Array:
         """Strings or numbers of any shape to bins; numbers are hashed by their decimal digits, floats cut to int64.
@@ -198,29 +190,19 @@ def _as_tensorflow(values: Any) -> Array:
 
 
 @dataclass(frozen=True)
-class HashedCrossing:
+class HashedCrossing(LayerOfSettings):
     """Keras' ``HashedCrossing``: FarmHash of strings, integers as they are, combined. Exact but for ``sparse=True``."""
+
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {
+        "num_bins": Setting(None, at_least(1)),
+        "output_mode": Setting("int", one_of("int", "one_hot")),
+        "sparse": NO_SPARSE,
+    }
 
     num_bins: int
     output_mode: str = "int"
     sparse: bool = False
     dtype: str = "int64"
-
-    @classmethod
-    def from_layer(cls, config: Mapping[str, Any], weights: Mapping[str, Array]) -> HashedCrossing:
-        """From Keras' config; there are no weights.
-
-        Raises:
-            Unsupported: for settings that are not done exactly.
-        """
-        settings = {
-            "num_bins": Setting(None, at_least(1)),
-            "output_mode": Setting("int", one_of("int", "one_hot")),
-            "sparse": NO_SPARSE,
-        }
-        values = read_settings("HashedCrossing", config, settings)
-        default = "int64" if values["output_mode"] == "int" else "float32"
-        return cls(**values, dtype=output_dtype("HashedCrossing", config, default))
 
     def __call__(self, features: Sequence[Any]) -> Array:
         """Two or more features of one shape, (), (batch,) or (batch, 1), of strings or integers, to bins.

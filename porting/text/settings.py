@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..network import Array
 __all__ = [
     "NO_SPARSE",
     "SALT",
+    "LayerOfSettings",
     "Setting",
     "at_least",
     "is_flag",
@@ -125,6 +126,24 @@ def output_dtype(class_name: str, config: Mapping[str, Any], default: str) -> st
         problem = Problem(where, f"{class_name} with dtype={name!r} is not supported", "use a plain dtype: 'float32'")
         raise Unsupported(problem) from None
     return name
+
+
+Same = TypeVar("Same", bound="LayerOfSettings")
+
+
+class LayerOfSettings:
+    """A layer without weights that is made of the values of its settings, and of a dtype."""
+
+    SETTINGS: ClassVar[Mapping[str, Setting]] = {}
+
+    def __init__(self, **values: Any) -> None: ...
+
+    @classmethod
+    def from_layer(cls: type[Same], config: Mapping[str, Any], weights: Mapping[str, Array]) -> Same:
+        """From Keras' config. Raises Unsupported for settings that are not done exactly."""
+        values = read_settings(cls.__name__, config, cls.SETTINGS)
+        default = "int64" if values["output_mode"] == "int" else "float32"
+        return cls(**values, dtype=output_dtype(cls.__name__, config, default))
 
 
 def weight_of(class_name: str, config: Mapping[str, Any], weights: Mapping[str, Array], name: str) -> Sequence[Any]:

@@ -10,7 +10,7 @@ from .gradients import Gradient
 from .optimizers import Optimizer
 from .parameters import Theta
 
-__all__ = ["Learner"]
+__all__ = ["Learner", "OuterLearner"]
 
 
 class Learner(Protocol):
@@ -44,3 +44,38 @@ class Learner(Protocol):
 
     def reseed(self, seed: int) -> None:
         """Draw from this seed on."""
+
+
+class OuterLearner:
+    """A learner whose work others do, which are given its inputs in a form of their own."""
+
+    def __init__(self, inner: Learner) -> None:
+        self.inner = inner
+        self.theta = inner.theta
+        self.is_random = inner.is_random
+
+    def handed_on(self, inputs: Mapping[str, Array]) -> tuple[Learner, Mapping[str, Array]]:
+        """Who learns from inputs, and what it is given of them."""
+        return self.inner, inputs
+
+    @property
+    def reached(self) -> set[str]:
+        return self.inner.reached
+
+    def activation_of(self, ref: TensorRef) -> Optional[str]:
+        return self.inner.activation_of(ref)
+
+    def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]:
+        learner, given = self.handed_on(inputs)
+        return learner.gradients(given, derivatives)
+
+    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
+        learner, given = self.handed_on(inputs)
+        return learner.step(given, derivatives, optimizer)
+
+    def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
+        learner, given = self.handed_on(inputs)
+        return learner.outputs(given)
+
+    def reseed(self, seed: int) -> None:
+        self.inner.reseed(seed)

@@ -193,10 +193,9 @@ def by_parts(by_share: Array, shares: Array, sums: Array) -> Array:
     return made
 
 
-class BinaryCrossentropy(MeanOverLast):
-    """See ``keras.losses.BinaryCrossentropy``; `axis` is the last."""
+class Crossentropy(Loss):
+    """A loss of chances, or of logits, whose labels may be smoothed."""
 
-    name = "binary_crossentropy"
     absorbs: Collection[str] = ("sigmoid", "softmax")
 
     def __init__(
@@ -204,6 +203,12 @@ class BinaryCrossentropy(MeanOverLast):
     ) -> None:
         super().__init__(reduction, from_logits=from_logits, label_smoothing=label_smoothing)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
+
+
+class BinaryCrossentropy(Crossentropy, MeanOverLast):
+    """See ``keras.losses.BinaryCrossentropy``; `axis` is the last."""
+
+    name = "binary_crossentropy"
 
     def each(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
         truth = smoothed(truth, self.label_smoothing, 2)
@@ -216,17 +221,10 @@ class BinaryCrossentropy(MeanOverLast):
         return each, np.where(inside, (f32(1) - truth) / (f32(1) - kept) - truth / kept, f32(0))
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(Crossentropy):
     """See ``keras.losses.CategoricalCrossentropy``; the classes are the last axis."""
 
     name = "categorical_crossentropy"
-    absorbs: Collection[str] = ("sigmoid", "softmax")
-
-    def __init__(
-        self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "sum_over_batch_size"
-    ) -> None:
-        super().__init__(reduction, from_logits=from_logits, label_smoothing=label_smoothing)
-        self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
     def values(self, truth: Array, prediction: Array, logits: bool) -> tuple[Array, Array]:
         truth = smoothed(same_shape(self.name, truth, prediction), self.label_smoothing, prediction.shape[-1])

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional, Protocol
 
-from ...network import Array, Network, TensorRef
-from ...training.gradients import Gradient
-from ...training.learner import Learner
-from ...training.optimizers import Optimizer
+from ...network import Array, Network
+from ...training.learner import Learner, OuterLearner
 from ...training.parameters import Theta
 from ..sized import BySize, Sizes, bytes_of, planned, planned_at, sizes_of
-from .loss_bridge import Derivative
 from .net import LearningNet
 
 __all__ = ["SizedLearner", "learner_of"]
@@ -33,18 +30,14 @@ def learner_of(network: Network, make: Make) -> Learner:
     return net if hangs_on_sizes is None else SizedLearner(network, net, make)
 
 
-class SizedLearner:
+class SizedLearner(OuterLearner):
     """`porting.engine.Learner` over nets for one size each.
 
     What a net has learnt by itself is fetched before another goes on.
-
-    Attributes:
-        theta: the weights that learn, of all nets.
     """
 
     def __init__(self, network: Network, first: LearningNet, make: Make) -> None:
-        self.theta = first.theta
-        self.is_random = first.is_random
+        super().__init__(first)
         self._network = network
         self._make = make
         self._seed = first.seed
@@ -56,32 +49,12 @@ class SizedLearner:
             return self._first
         return planned_at(self._network, sizes, lambda it: self._make(it, self.theta, self._seed))
 
-    def _net_for(self, inputs: Mapping[str, Array]) -> LearningNet:
+    def handed_on(self, inputs: Mapping[str, Array]) -> tuple[Learner, Mapping[str, Array]]:
         net = self._nets[sizes_of(self._network, inputs)]
         if net is not self._last:
             self.theta.settle()
         self._last = net
-        return net
-
-    @property
-    def reached(self) -> set[str]:
-        return self._first.reached
-
-    def activation_of(self, ref: TensorRef) -> Optional[str]:
-        return self._first.activation_of(ref)
-
-    def gradients(
-        self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative]
-    ) -> dict[str, Gradient]:
-        return self._net_for(inputs).gradients(inputs, derivatives)
-
-    def step(
-        self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative], optimizer: Optimizer
-    ) -> bool:
-        return self._net_for(inputs).step(inputs, derivatives, optimizer)
-
-    def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
-        return self._net_for(inputs).outputs(inputs)
+        return net, inputs
 
     def reseed(self, seed: int) -> None:
         """See `LearningNet.reseed`; holds for the nets that are still to come too."""
