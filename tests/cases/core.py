@@ -86,6 +86,7 @@ CASES = [
     Case("embedding_of_computed_ids_masked", computed_ids_masked),
     Case("embedding_of_computed_ids_twice", computed_ids_twice),
     Case("dropout", layer("Dropout", 0.5), ((None, 5),)),
+    Case("identity", layer("Identity"), ((None, 5),), masked=True),
     Case("spatial_dropout", layer("SpatialDropout1D", 0.5), ((None, 5),)),
     Case("spatial_dropout_2d", layer("SpatialDropout2D", 0.5), ((3, 3, 2),)),
     Case("spatial_dropout_3d", layer("SpatialDropout3D", 0.5), ((3, 3, 2, 2),)),

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("neoml")
-
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 # name: what its output must say
 SAID = {

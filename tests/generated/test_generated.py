@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("neoml")
-
 from .judging import ENGINES, judged
 from .recorded import SEEDS, read
 

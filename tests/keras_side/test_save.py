@@ -468,26 +468,29 @@ def test_a_name_of_ones_own():
     assert save(classifier(), None, name="mine").name == "mine"
 
 
-def copies_while_saving(folder, rows=1 << 16, width=64):
-    """The most memory of arrays while a model is saved, as a multiple of its table; Keras' own table is none of it."""
+def copies_while_saving(folder, rows=1 << 18, width=65):
+    """The most memory of arrays while a model is saved, as a multiple of its table; Keras' own table is none of it.
+
+    The table has more than 64 MiB; of smaller ones the measuring of noise holds some copies while it lasts.
+    """
     given = ids()
     model = keras.Model(given, layers.Dense(2)(layers.Embedding(rows, width)(given)))
     tracemalloc.start()
     try:
-        save(model, folder, noise=False)  # which holds some copies of weights of up to 64 MiB, whatever the table
+        save(model, folder)
         return tracemalloc.get_traced_memory()[1] / (4 * rows * width)
     finally:
         tracemalloc.stop()
 
 
 def test_a_table_is_not_copied(tmp_path):
-    most = 0.5 if keras.backend.backend() == "tensorflow" else 1.5
+    most = 0.2 if keras.backend.backend() == "tensorflow" else 1.5
     assert copies_while_saving(tmp_path / "large") < most
 
 
 def test_a_copy_of_a_table_would_be_seen(tmp_path, monkeypatch):
     convert = Keras3.to_numpy
-    monkeypatch.setattr(Keras3, "to_numpy", lambda front, value: convert(front, value).copy())
+    monkeypatch.setattr(Keras3, "to_numpy", lambda api, value: convert(api, value).copy())
     assert copies_while_saving(tmp_path / "large") >= 1
 
 

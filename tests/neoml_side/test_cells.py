@@ -6,19 +6,18 @@ import os
 import tempfile
 from dataclasses import replace
 
+import neoml
 import numpy as np
 import pytest
 
-neoml = pytest.importorskip("neoml")
-
-from porting.neoml_side.graph import CellBody, Graph, Port  # noqa: E402
-from porting.neoml_side.lowering import stepwise  # noqa: E402
-from porting.neoml_side.runtime import cells  # noqa: E402
-from porting.neoml_side.runtime.build import blob_of, from_blob, make_layers, read_slot  # noqa: E402
-from porting.neoml_side.runtime.runner import Runner  # noqa: E402
-from porting.neoml_side.slots import blob_array  # noqa: E402
-from porting.numpy_side.recurrence import run_cell  # noqa: E402
-from porting.operations import Cell, Weight  # noqa: E402
+from porting.neoml_side.graph import CellBody, Graph, Port
+from porting.neoml_side.lowering import stepwise
+from porting.neoml_side.runtime import cells
+from porting.neoml_side.runtime.build import blob_of, from_blob, make_layers, read_slot
+from porting.neoml_side.runtime.runner import Runner
+from porting.neoml_side.slots import blob_array
+from porting.numpy_side.recurrence import run_cell
+from porting.operations import Cell, Weight
 
 WIDTH, UNITS = 5, 6
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}

@@ -15,8 +15,6 @@ from typing import Any, Optional
 import numpy as np
 import pytest
 
-pytest.importorskip("neoml")
-
 from porting.checking import needed_tolerance
 from porting.layers.rule import Refusal
 from porting.neoml_side.graph import Graph

@@ -146,7 +146,8 @@ def test_weights_are_the_same_whatever_was_run(net: PortedNetwork) -> None:
 
 
 def test_weights_changed_by_hand_are_those_of_every_size(tmp_path: Path) -> None:
-    neoml = pytest.importorskip("neoml")
+    import neoml
+
     net, kernel = on(network(), "neoml"), network().weights()["conv/kernel"]
     net.predict(picture((7, 9)))
     layer = net.dnn.layers["conv"]

@@ -8,8 +8,6 @@ from typing import Optional
 import numpy as np
 import pytest
 
-pytest.importorskip("neoml")
-
 from porting.layers.rule import Refusal
 from porting.neoml_side.graph import Graph
 from porting.neoml_side.lowering.operations import NeomlOperations

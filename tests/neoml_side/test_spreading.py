@@ -9,8 +9,6 @@ from typing import Any, Optional
 import numpy as np
 import pytest
 
-pytest.importorskip("neoml")
-
 from porting.engine_factory import make_engine
 from porting.neoml_side.graph import Node
 from porting.neoml_side.learning.net import LearningNet

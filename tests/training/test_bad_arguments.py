@@ -12,8 +12,6 @@ import porting
 from porting import optimizers, schedules
 from porting.training import callbacks, checkpoints, confusion, losses, metrics
 
-pytest.importorskip("neoml")
-
 PLAIN = Path(__file__).parents[2] / "saved_weights" / "plain"
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 32)).astype(np.float32)

@@ -15,8 +15,6 @@ import porting
 from porting import optimizers
 from porting.training import callbacks
 
-pytest.importorskip("neoml")
-
 PLAIN = Path(__file__).parents[2] / "saved_weights" / "plain"
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 32)).astype(np.float32)

@@ -20,8 +20,6 @@ import porting
 from porting import optimizers, schedules
 from porting.training import callbacks, checkpoints
 
-pytest.importorskip("neoml")
-
 ROOT = Path(__file__).parents[2]
 PLAIN = ROOT / "saved_weights" / "plain"
 RNG = np.random.default_rng(0)

@@ -25,8 +25,6 @@ from porting.training import callbacks
 from tests.training import recipes
 from tests.training.compiled import net_that_learns
 
-pytest.importorskip("neoml")
-
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "out" / "recorded-training"
 QUIET: dict[str, Any] = {"verbose": 0}

@@ -14,8 +14,6 @@ from porting import optimizers
 from porting.training import callbacks, confusion, losses, metrics
 from tests.training.fits import FITS, FUNCTIONS, ROWS, Fit, rows
 
-pytest.importorskip("neoml")
-
 RECORDED = Path(__file__).parents[2] / "out" / "recorded-training"
 NEAR = 2e-5
 COUNTED = confusion.__all__

@@ -32,8 +32,6 @@ from tests.training.recorded_gradients import (
     with_probes,
 )
 
-pytest.importorskip("neoml")
-
 COMPARED = [key for key in CASES if key not in REFUSED]
 # Classes whose rules say that nothing before them learns, whatever their settings.
 NEVER = {name for name, rule in RULES.items() if rule.learns.partition(":")[0] == "no"}

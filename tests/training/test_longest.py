@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("neoml")
-
 import porting
 from tests.recorded_cases import load
 

@@ -21,8 +21,6 @@ from porting.training import moving_statistics as moving
 from tests.training.compiled import RECORDED, WEIGHTS, compiled
 from tests.training.recipes import RECIPES, batches
 
-pytest.importorskip("neoml")
-
 STATISTICS = {"masked_bn": {"norm_1", "norm_2"}, "conv_bn": {"rows", "norm_1", "norm_2"}}
 QUIET: dict[str, Any] = {"verbose": 0}
 SETTINGS: dict[str, Any] = {"optimizer": "sgd", "loss": "mse"}

@@ -10,8 +10,6 @@ import pytest
 from porting.archive import read_network
 from porting.network import Network
 
-pytest.importorskip("neoml")
-
 SAVED = Path(__file__).parents[2] / "saved_weights"
 NAMES = ["tutorial", "sentiment_both_ways", "encoder", "digits", "tied", "seq2seq_attention"]
 

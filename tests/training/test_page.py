@@ -13,8 +13,6 @@ import pytest
 import porting
 from tests.command_line import run
 
-pytest.importorskip("neoml")
-
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 

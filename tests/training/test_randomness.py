@@ -16,8 +16,6 @@ from porting.network import Case, Layer, TensorRef
 from porting.training.callbacks import Checkpoint
 from tests.training.small_nets import DENSE, ONES, RATE, ROWS, WIDTH, chain, dense, dropped, x
 
-pytest.importorskip("neoml")
-
 
 def kernel_gradient(net: porting.PortedNetwork) -> np.ndarray:
     assert net._trainer is not None

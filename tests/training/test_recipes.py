@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 
 from porting import PortedNetwork
+from porting.neoml_side.lowering import operations
+from porting.neoml_side.lowering.operations import NeomlOperations
 from porting.network import Array
 from tests.training.compiled import LOSSES, RECORDED, WEIGHTS, compiled
 from tests.training.recipes import KEPT_STEPS, RECIPES, batches, kept_places
-
-pytest.importorskip("neoml")
-
-from porting.neoml_side.lowering import operations
-from porting.neoml_side.lowering.operations import NeomlOperations
 
 
 def known_dropout(ops: NeomlOperations, x: Any, rate: float, whole_features: bool = False) -> Any:

@@ -17,8 +17,6 @@ from tests.cases.padding import LEAVES_OUT, SEES, STEPS
 from tests.padding.rows import padded_rows, turned
 from tests.recorded_cases import load
 
-pytest.importorskip("neoml")
-
 # Of a network whose outputs do not see padding, what does see it in training.
 WHY = {
     "tags": "losses count every step of an output",
@@ -80,7 +78,7 @@ def rows(key: str, lengths: list[int], left: int = 0, seed: int = 0) -> dict[str
 def test_gradients_are_the_same_without_padding(key: str) -> None:
     learner = learner_of(loaded(f"padding/{key}", "neoml"))
     inputs = rows(key, [3, 5, 1, 4])
-    cut = learner._cut(inputs)
+    cut = learner.handed_on(inputs)[1]
     assert any(array.shape[1] < STEPS for array in cut.values())
     assert apart(key, inputs) <= APART
     assert apart(key, turned(inputs)) <= APART
@@ -90,7 +88,7 @@ def test_gradients_are_the_same_without_padding(key: str) -> None:
 def test_a_row_of_padding_alone_keeps_all(key: str) -> None:
     inputs = rows(key, [3, 0, 1, 4])
     learner = learner_of(loaded(f"padding/{key}", "neoml"))
-    assert all(array.shape[1] == STEPS for array in learner._cut(inputs).values())
+    assert all(array.shape[1] == STEPS for array in learner.handed_on(inputs)[1].values())
 
 
 @pytest.mark.parametrize("key", WHY)

@@ -27,8 +27,6 @@ from tests.training.recorded_gradients import learning_net, recorded, rules_of
 from tests.training.small_nets import chain, dense, dropped
 from tests.training.small_nets import x as features
 
-pytest.importorskip("neoml")
-
 SPARSE = "sparse_categorical_crossentropy"
 LOGITS = ("SparseCategoricalCrossentropy", {"from_logits": True})
 LOSSES: dict[str, Any] = {

@@ -15,8 +15,6 @@ from porting.neoml_side.stored.description import VERSION, description_path, rea
 from porting.neoml_side.stored.network import network_path
 from porting.training.callbacks import Checkpoint
 
-pytest.importorskip("neoml")
-
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "out" / "recorded-training"
 STORED = {

@@ -11,8 +11,6 @@ import pytest
 import porting
 from tests.command_line import run
 
-pytest.importorskip("neoml")
-
 TUTORIAL = Path(__file__).parents[2] / "saved_weights" / "tutorial"
 LOSSES = ("--loss", "dense=mse", "--loss", "bidirectional=mae")
 

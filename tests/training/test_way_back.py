@@ -12,8 +12,6 @@ import porting
 from tests.training.compiled import RECORDED, compiled
 from tests.training.recipes import NETS, RECIPES, batches
 
-pytest.importorskip("neoml")
-
 TUNED = Path(__file__).parents[2] / "out" / "tuned"
 STEPS = 5
 
