@@ -104,14 +104,15 @@ def save(
     Args:
         model: a built Sequential or Functional model of Keras 3, or of Keras 2.
         folder: where to; must not exist unless ``overwrite=True``. None writes nothing.
-        samples: inputs of the user's own to record references for, as `predict` takes them.
+        samples: inputs of the user's own to record references for, as `predict` takes them; or the path of an npz.
         overwrite: replace a saved network that is there.
         name: the network's; by default the model's.
         progress: called with what is done, what there is to do, and a text, as references are recorded.
-        whole: classes of your own that are kept as they are, for rules of your own; the code of the others is run on
-            symbolic tensors, and what it does is saved in their place.
+        whole: classes of your own, with or without their package, that are kept as they are, for rules of your own;
+            the code of the others is run on symbolic tensors, and what it does is saved in their place.
         longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
-        noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time.
+        noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time. Without,
+            `check` allows what the numpy engine's own noise says.
         metadata: what people should know of the network, as JSON values: ``title``, ``version``, ``authors``,
             ``license``, ``labels`` (the names of its classes), ``notes``, and whatever else.
         references: what is kept of what Keras computed: of large tensors some numbers, so that the folder has about

@@ -30,20 +30,7 @@ SAME_NAMES = "name the model's layers as the saved ones"
 
 
 def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
-    """Put a saved network's weights into a Keras model of the same layers, bit by bit.
-
-    Args:
-        source: the network or its folder, for instance after fine-tuning elsewhere.
-        model: a built Keras model whose layers have the names and shapes of the saved ones.
-
-    Returns:
-        How many weights were set.
-
-    Raises:
-        Mismatch: layers, weights, shapes, dtypes or ties that differ, all of them listed; the model is unchanged.
-        Unsupported: the model is none that `save` takes.
-        BadArchive: the folder is not sound.
-    """
+    """Put the weights of a saved network, or of its folder, into a Keras model; see `porting.restore`."""
     network = source if isinstance(source, Network) else _read(source)
     api = keras_api_of(model)
     check_is_graph(model, api)

@@ -37,49 +37,12 @@ def save(
     samples: Any = None,
     *,
     overwrite: bool = False,
-    name: str | None = None,
-    progress: Progress | None = None,
-    whole: Collection[str] = (),
-    longest: int = LONGEST,
-    noise: bool = True,
     metadata: Mapping[str, Any] | None = None,
-    references: str = "sampled",
-    preprocessing: Any = None,
-    segments: int = 1,
+    **options: Any,
 ) -> Network:
-    """Save a Keras model as a folder that the other environments read.
+    """Save a Keras model as a folder that the other environments read; see `porting.save`.
 
-    Args:
-        model: a built Sequential or functional model of Keras 3, Keras 2 or tf_keras.
-        folder: where to write; None writes nothing.
-        samples: inputs of your own, recorded as one more case: an array, a list in the order of the inputs, a dict
-            by input name, or the path of an npz file with such names.
-        overwrite: replace a folder that is there.
-        name: the network's name; by default the model's.
-        progress: called with (done, total, text) as references are recorded.
-        whole: classes of your own, with or without their package, that are kept as they are, for rules of your own.
-            The code of the others is run, on symbolic tensors, and what it does is saved in their place.
-        longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
-        noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time. Without,
-            `check` allows what the numpy engine's own noise says.
-        metadata: what people should know of the network, as JSON values: ``title``, ``version``, ``authors``,
-            ``license``, ``labels`` (the names of its classes), ``notes``, and whatever else.
-        references: what the folder keeps of what Keras computed. ``"sampled"``: every layer's outputs, of large ones
-            some numbers, so that a folder has about three times the bytes of the weights and 8 MB. ``"all"``: every
-            number. ``"outputs"``: the network's outputs alone, so that no layer is proved by itself. ``"none"``:
-            no outputs, so that `check` has nothing to compare.
-        preprocessing: a tokenizer or preprocessor of keras-hub, so that the saved network takes texts; its ids are
-            those that calling it gives. None: a task model's own, with the ids of the model's `predict`. False: none.
-        segments: how many texts a sample has that the preprocessor packs into one row.
-
-    Returns:
-        The saved network.
-
-    Raises:
-        Unsupported: the model holds what cannot be saved; all problems are listed.
-        Mismatch: the samples do not fit the inputs, or the recorded calls do not give the model's outputs; or
-            `references` is none of these.
-        BadArchive: the folder is there and `overwrite` is false, or it holds something else.
+    `options` are those of `describe`.
     """
     if folder is not None:
         check_target(folder, overwrite)
@@ -87,19 +50,7 @@ def save(
     wrong = metadata_problems(told)
     if wrong:
         raise Unsupported(wrong)
-    network = describe(
-        model,
-        samples,
-        name=name,
-        progress=progress,
-        whole=whole,
-        longest=longest,
-        noise=noise,
-        references=references,
-        preprocessing=preprocessing,
-        segments=segments,
-    )
-    network = replace(network, metadata=told)
+    network = replace(describe(model, samples, **options), metadata=told)
     if folder is not None:
         from ..archive import write_network
 

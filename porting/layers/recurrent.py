@@ -42,43 +42,30 @@ def dropping_rates(layer: LayerView) -> dict[str, Any]:
     return {key: min(1.0, max(0.0, layer.config.get(key) or 0.0)) for key in ("dropout", "recurrent_dropout")}
 
 
+def cell(kind: str, layer: LayerView, **more: Any) -> Cell:
+    layer.irrelevant("units")
+    kernels = layer.weight("kernel"), layer.weight("recurrent_kernel")
+    bias = layer.weight("bias", if_config="use_bias")
+    return Cell(kind, *kernels, bias, cell_activation(layer.config["activation"]), **more)
+
+
+def gated_cell(kind: str, layer: LayerView, **more: Any) -> Cell:
+    gates = cell_activation(layer.config["recurrent_activation"])
+    return cell(kind, layer, recurrent_activation=gates, **gated_dropping(layer), **more)
+
+
 def lstm_cell(layer: LayerView) -> Cell:
-    layer.irrelevant("units", "unit_forget_bias")
-    return Cell(
-        "lstm",
-        layer.weight("kernel"),
-        layer.weight("recurrent_kernel"),
-        layer.weight("bias", if_config="use_bias"),
-        cell_activation(layer.config["activation"]),
-        cell_activation(layer.config["recurrent_activation"]),
-        **gated_dropping(layer),
-    )
+    layer.irrelevant("unit_forget_bias")
+    return gated_cell("lstm", layer)
 
 
 def gru_cell(layer: LayerView) -> Cell:
-    layer.irrelevant("units")
-    return Cell(
-        "gru",
-        layer.weight("kernel"),
-        layer.weight("recurrent_kernel"),
-        layer.weight("bias", if_config="use_bias"),
-        cell_activation(layer.config["activation"]),
-        cell_activation(layer.config["recurrent_activation"]),
-        reset_after=layer.config["reset_after"],
-        **gated_dropping(layer),
-    )
+    return gated_cell("gru", layer, reset_after=layer.config["reset_after"])
 
 
 def simple_rnn_cell(layer: LayerView) -> Cell:
-    layer.irrelevant("units", "implementation")
-    return Cell(
-        "simple_rnn",
-        layer.weight("kernel"),
-        layer.weight("recurrent_kernel"),
-        layer.weight("bias", if_config="use_bias"),
-        cell_activation(layer.config["activation"]),
-        **dropping_rates(layer),
-    )
+    layer.irrelevant("implementation")
+    return cell("simple_rnn", layer, **dropping_rates(layer))
 
 
 CELLS: dict[str, Callable[[LayerView], Cell]] = {
