@@ -240,7 +240,7 @@ def projection(layer: LayerView, name: str, x: Tensor, ops: Operations, contract
     return project(x, layer.weight(f"{name}/kernel"), layer.optional_weight(f"{name}/bias"), ops, contracted)
 
 
-def projections(layer: LayerView, query: Tensor, value: Tensor, key: Optional[Tensor], ops: Operations) -> list[Tensor]:
+def by_heads(layer: LayerView, query: Tensor, value: Tensor, key: Optional[Tensor], ops: Operations) -> list[Tensor]:
     """Queries, keys and values by heads; keys are made of the value where no key is given."""
     given = {"query": query, "key": value if key is None else key, "value": value}
     return [projection(layer, f"{name}_dense", x, ops) for name, x in given.items()]
@@ -310,7 +310,7 @@ def multi_head_attention(
     # Keras takes the mask that the query carries, whatever query_mask says.
     masks = [query.mask, value_mask, key_mask]
     mask = attention_mask_of(layer, query, value, masks, attention_mask, use_causal_mask, ops)
-    projected = projections(layer, query, value, key, ops)
+    projected = by_heads(layer, query, value, key, ops)
     fused = layer.dialect == 3 and not (layer.config["dropout"] or return_attention_scores or rank != 3)
     output, weights = attend(layer, heads, projected, mask, fused, ops)
     output = joined_heads(layer, output, query, ops)
@@ -342,7 +342,7 @@ def grouped_query_attention(
 ) -> Any:
     masks = [query_mask, value_mask, key_mask]
     mask = attention_mask_of(layer, query, value, masks, attention_mask, use_causal_mask, ops)
-    queries, keys, values = projections(layer, query, value, key, ops)
+    queries, keys, values = by_heads(layer, query, value, key, ops)
     times = (queries.shape[2] or 1) // (keys.shape[2] or 1)
     shared = [ops.repeat(x, times, axis=2) for x in (keys, values)]
     fused = not (layer.config["dropout"] or return_attention_scores)
