@@ -45,6 +45,8 @@ REFUSED = {
     "open_sizes/conv_lstm": "the time of shape",
     "open_sizes/depth_to_space": "its size is needed",
 }
+# The same numbers as the engine's, but for a last bit of the share that is compared.
+SAME = 1.001
 IMPORTED = {"__future__", "argparse", "collections", "itertools", "json", "math", "numpy", "pathlib", "sys", "typing"}
 TAKEN = [key for key, case in CASES.items() if "numpy" not in case.refused and key not in REFUSED]
 # Runs a file with nothing but numpy to be imported, and warnings as errors.
@@ -106,7 +108,7 @@ def test_recorded_cases_agree(key: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert set(re.findall(r"^ *(?:import|from) (\w+)", path.read_text(), re.MULTILINE)) <= IMPORTED
     if not runpy.run_path(str(path))["check"]():
         # What the engine was forgiven call by call: no further from Keras than the engine is that was proved.
-        closer = write_case(key, tmp_path / "closer", max(1e-5, 1.5 * proved_to(key)))
+        closer = write_case(key, tmp_path / "closer", max(1e-5, SAME * proved_to(key)))
         assert runpy.run_path(str(closer))["check"](), capsys.readouterr().out
 
 
