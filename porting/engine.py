@@ -81,7 +81,7 @@ class Engine(ABC):
             inputs: checked, some of them or all.
             rows: in all.
         """
-        numbers = sum(array.size for array in inputs.values()) / batch_size_of(inputs) * self._growth
+        numbers = sum(array.size for array in inputs.values()) / max(batch_size_of(inputs), 1) * self._growth
         return max(min(int(ROOM / max(numbers, 1)), MOST, max(rows // PARTS, self.few)), FEWEST)
 
     @cached_property

@@ -132,7 +132,8 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
 
 
 def batch_size_of(arrays: Mapping[str, Array]) -> int:
-    return next(iter(arrays.values())).shape[0]
+    """How many rows there are; 0 without arrays, where preprocessing leaves nothing to compute."""
+    return next((array.shape[0] for array in arrays.values()), 0)
 
 
 class _BadInput(Exception):

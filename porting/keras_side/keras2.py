@@ -72,6 +72,9 @@ class Keras2(KerasApi):
             return operation.config
         return in_keras_3(operation, self.keras)
 
+    def cast(self, tensor: Any, dtype: str) -> Any:
+        return self.tf.cast(tensor, dtype)
+
     def graph(self, model: Any) -> ModelGraph | None:
         if model.inputs is None:
             return None

@@ -35,15 +35,20 @@ class Keras3(KerasApi):
         try:
             return super().get_config(operation)
         except NotImplementedError:
-            # Keras notes the arguments of a layer without get_config() where all are plain values, which no policy is.
+            # Keras notes the arguments of what has no get_config() where all are plain, as no policy or array is.
             settings = _settings(operation)
             if not self.is_builtin(operation) or not settings <= vars(operation).keys():
                 raise
-            base = {"name": operation.name, "trainable": operation.trainable, "dtype": operation.dtype_policy.name}
+            base = {"name": operation.name}
+            if self.is_layer(operation):
+                base.update(trainable=operation.trainable, dtype=operation.dtype_policy.name)
             return {**base, **{name: getattr(operation, name) for name in settings}}
 
     def is_symbolic(self, value: Any) -> bool:
         return isinstance(value, self.keras.KerasTensor)
+
+    def cast(self, tensor: Any, dtype: str) -> Any:
+        return self.keras.ops.cast(tensor, dtype)
 
     def is_variable(self, value: Any) -> bool:
         return isinstance(value, self.keras.Variable)

@@ -112,6 +112,10 @@ class KerasApi(ABC):
     @abstractmethod
     def history(self, tensor: Any) -> History: ...
 
+    @abstractmethod
+    def cast(self, tensor: Any, dtype: str) -> Any:
+        """The symbolic tensor in another dtype."""
+
     def mask(self, tensor: Any) -> Any:
         """The mask that a tensor, symbolic or eager, carries; None without."""
         return getattr(tensor, "_keras_mask", None)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import Problem
 from ..network import Argument, Call, Constant, Input, Shape, TensorRef, tensors_in
+from ..text import LAYERS
 from .graph import CallGraph, Step, refs_of
 from .keras_api import BY_OPERATIONS, History, KerasApi, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
@@ -35,6 +36,10 @@ def walk(
         longest: how many steps tables have that are made of sizes alone.
     """
     return Walk(api, keep_masks, whole, longest).run(model)
+
+
+# What Keras computes in and numpy does not have.
+NOT_OF_NUMPY = frozenset({"bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint4"})
 
 
 class Walk:
@@ -87,6 +92,7 @@ class Walk:
         dtype = "string" if tensor.dtype == "string" else self.api.dtype_name(tensor)
         if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
             self.problem(f"input {name!r}", "is sparse or ragged", "declare it dense and feed it padded arrays")
+        self.check_stored(f"input {name!r}", [tensor])
         return Input(name, tuple(None if size is None else int(size) for size in tensor.shape), dtype)
 
     def unfold(self, found: ModelGraph, path: str, inputs: list[TensorRef]) -> Argument:
@@ -136,6 +142,8 @@ class Walk:
         if self.unfolder.unfolds(node.operation):
             return self.unfolder.apply(node, values, path)
         arguments, masked = self.arguments(node)
+        if self.api.is_model(node.operation) and "inputs" in arguments:
+            arguments["inputs"] = self.as_declared(node.operation, arguments["inputs"], values, path)
         given = {name: self.replace(value, values) for name, value in arguments.items()}
         if self.api.is_model(node.operation):
             return self.apply_model(node.operation, given, path)
@@ -162,6 +170,35 @@ class Walk:
         self.at_inference = before
         return made
 
+    def as_declared(self, model: Any, inputs: Any, values: dict[History, TensorRef], path: str) -> Any:
+        """The inputs of a nested model in the dtypes that it declares, as Keras casts them; adds the casts."""
+        found = self.api.graph(model)
+        if found is None:
+            return inputs
+        tensors = self.api.flatten(self.in_order(model, inputs))
+        if len(tensors) != len(found.inputs) or not all(map(self.api.is_symbolic, tensors)):
+            return inputs
+        made = []
+        for tensor, declared in zip(tensors, found.inputs):
+            dtypes = [self.api.dtype_name(one) for one in (tensor, declared)]
+            if dtypes[0] != dtypes[1] and "string" not in dtypes and not self.looked_up(declared, found):
+                tensor = self.api.cast(tensor, dtypes[1])
+                node = self.api.node(tensor)
+                assert node is not None
+                values[self.api.history(tensor)] = self.apply(node, values, path)[0]
+            made.append(tensor)
+        return made
+
+    def looked_up(self, tensor: Any, found: ModelGraph) -> bool:
+        """Whether nothing but lookups, layers for categories and models take an input, which cast it themselves."""
+        history = self.api.history(tensor)
+        takers = [
+            node.operation
+            for node in found.nodes
+            if any(self.api.history(one) == history for one in self.symbolic([*node.args, *node.kwargs.values()]))
+        ]
+        return all(type(one).__name__ in ("Embedding", *LAYERS) or self.api.is_model(one) for one in takers)
+
     def in_order(self, model: Any, inputs: Any) -> Any:
         """Inputs by name in the order of the model's own inputs."""
         found = self.api.graph(model)
@@ -185,6 +222,7 @@ class Walk:
         if "training" in parameters and parameters["training"].default is True:
             # The layers that alter images write their own default into the call; a model overrides it.
             given.pop("training", None)
+        self.check_stored(where, node.outputs)
         stays = "training" in parameters and self.stays_at_inference(given)
         self.check_training(where, given)
         inputs, arguments = _split(given, parameters)
@@ -206,6 +244,13 @@ class Walk:
     def stays_at_inference(self, given: Mapping[str, Any]) -> bool:
         """Whether a call, or the model around it, was told ``training=False``: in Keras 2 `fit` heeds that."""
         return self.api.dialect == 2 and (self.at_inference or given.get("training") is False)
+
+    def check_stored(self, where: str, tensors: Collection[Any]) -> None:
+        """Numpy has no array for some dtypes that Keras computes in."""
+        for dtype in sorted({self.api.dtype_name(tensor) for tensor in tensors} & NOT_OF_NUMPY):
+            self.problem(
+                where, f"is {dtype}, of which numpy has no arrays", "make it float32, with cast or by its dtype"
+            )
 
     def check_training(self, where: str, given: dict[str, Any]) -> None:
         if given.pop("training", None) is True:

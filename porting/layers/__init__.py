@@ -20,6 +20,7 @@ from . import (
     operation_layers,
     operation_losses,
     operation_patches,
+    operation_refused,
     operation_shapes,
     operation_warps,
     operation_windows,

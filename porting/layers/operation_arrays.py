@@ -142,30 +142,10 @@ def growing(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
 @only_arrays("Quantile", "Percentile", "Nanquantile", "Nanpercentile")
 def quantile(layer: LayerView, x: Any, q: Any, ops: Operations) -> Tensor:
     name = layer.class_name.rpartition(".")[2].lower()
-    if isinstance(q, (Tensor, Weight)) or layer.config["axis"] is None:
+    if not isinstance(q, (int, float)) or layer.config["axis"] is None:
         raise layer.refuse(f"{name} takes one number here, and axes by name", "call it once for each")
     given = {"method": layer.config["method"], "keepdims": layer.config["keepdims"]}
     return ops.array_function(name, [as_float(x, ops), q], axis=tuple(axes_of(layer, x)), **given)
-
-
-UNDETERMINED = {
-    "Argpartition": ("the order within the parts of argpartition is not determined", "use argsort"),
-    "LuFactor": ("LU factors are not handled", "use solve, or qr"),
-    "Nonzero": ("the places of nonzero values have a shape that only a run tells", "use where, or count_nonzero"),
-    "Unique": ("different values have a shape that only a run tells", "find them in what the network gives"),
-    "UnravelIndex": ("Keras with TensorFlow counts the places of unravel_index otherwise than numpy", "use // and %"),
-}
-
-
-def undetermined(what: str, way_out: str) -> Apply:
-    def apply(layer: LayerView, *x: Any, ops: Operations) -> Tensor:
-        raise layer.refuse(what, way_out)
-
-    return apply
-
-
-for class_name, reason in UNDETERMINED.items():
-    operation(class_name, note=reason[0], neoml="refused")(undetermined(*reason))
 
 
 BITS = {

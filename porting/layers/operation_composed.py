@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log
+from math import inf, log
 from typing import Any, Optional
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from ..dtypes import is_float
 from ..network import Call, Input, Layer
 from ..operations import Operations, Tensor, Weight
-from .operation_kinds import Apply, as_bool, as_float, axes_of, known, operation, promoted
-from .operation_layers import logaddexp, snake, spread_number
+from .operation_kinds import as_bool, as_float, axes_of, known, operation, promoted, squeezed
+from .operation_layers import logaddexp, spread_number
 from .products import LETTERS
 from .rule import LayerView
 
@@ -87,15 +87,28 @@ def peak_to_peak(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.subtract(*(ops.reduce(x, name, axes, keepdims) for name in ("max", "min")))
 
 
-@operation("Norm")
+@operation("Norm", learns="not of order 0")
 def norm(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     order, axes, keepdims = layer.config["ord"], axes_of(layer, x), layer.config["keepdims"]
     x = as_float(x, ops)
     if order in (None, "fro") or (order == 2 and len(axes) == 1):
         return ops.unary(ops.reduce(ops.unary(x, "square"), "sum", axes, keepdims), "sqrt")
-    if order == 1 and len(axes) == 1:
-        return ops.reduce(ops.unary(x, "abs"), "sum", axes, keepdims)
-    raise layer.refuse(f"a norm of order {order!r} over {len(axes)} axes is not handled", "use order 1 or 2, one axis")
+    if isinstance(order, str) or (len(axes) > 1 and abs(order) not in (1, inf)):
+        what = f"a norm of order {order!r} over {len(axes)} axes is not handled"
+        raise layer.refuse(what, "use order 1, inf or 'fro', or one axis")
+    sizes = ops.unary(x, "abs")
+    if len(axes) > 1:  # of a matrix: the largest, or smallest, sum of a column or of a row
+        summed, over = axes if abs(order) == 1 else reversed(axes)
+        sums = ops.reduce(sizes, "sum", (summed,), True)
+        largest = ops.reduce(sums, "max" if order > 0 else "min", (over,), True)
+        return largest if keepdims else squeezed(largest, axes, ops)
+    if abs(order) == inf:
+        return ops.reduce(sizes, "max" if order > 0 else "min", axes, keepdims)
+    if order == 0:
+        return ops.reduce(ops.cast(ops.compare(x, 0.0, "not_equal"), x.dtype), "sum", axes, keepdims)
+    powers = sizes if order == 1 else ops.power(sizes, float(order))
+    total = ops.reduce(powers, "sum", axes, keepdims)
+    return total if order == 1 else ops.power(total, 1 / order)
 
 
 @operation("CDist")
@@ -107,12 +120,16 @@ def distances(layer: LayerView, x: Tensor, y: Tensor, ops: Operations) -> Tensor
 
 @operation("Trapezoid")
 def trapezoid(layer: LayerView, y: Tensor, ops: Operations) -> Tensor:
-    if layer.config["x"] is not None:
-        raise layer.refuse("trapezoid at given places is not handled", "give their distance as dx")
     axis = layer.config["axis"] % len(y.shape)
     y = as_float(y, ops)
     pairs = ops.add(ops.slice(y, axis, 1, None), ops.slice(y, axis, 0, -1))
-    return ops.multiply(ops.reduce(pairs, "sum", (axis,)), 0.5 * float(layer.config["dx"]))
+    if layer.config["x"] is None:
+        return ops.multiply(ops.reduce(pairs, "sum", (axis,)), 0.5 * float(layer.config["dx"]))
+    layer.irrelevant("dx")
+    places = np.asarray(layer.config["x"], np.float32)
+    if places.ndim != 1:
+        raise layer.refuse("trapezoid at places for each row is not handled", "give one list of places")
+    return ops.reduce(ops.scale_and_shift(pairs, np.diff(places) / 2, None, axis), "sum", (axis,))
 
 
 @operation("Inner")
@@ -310,37 +327,3 @@ def cut(layer: LayerView, inputs: Tensor, start_indices: Any, ops: Operations) -
     for axis, (start, size) in enumerate(zip(starts[1:], sizes[1:]), 1):
         inputs = ops.slice(inputs, axis, start, None if size == -1 else start + size)
     return inputs
-
-
-def across_rows(name: str, way_out: str) -> Apply:
-    def apply(layer: LayerView, *x: Any, ops: Operations) -> Tensor:
-        raise layer.refuse(f"{name} mixes the rows of a batch", way_out)
-
-    return apply
-
-
-WAYS_OUT = {
-    "AllClose": "use isclose",
-    "Corrcoef": "use einsum",
-    "Diag": "multiply by a constant eye",
-    "Diagflat": "multiply by a constant eye",
-    "Flipud": "use flip with axis=1",
-    "Histogram": "use digitize and one_hot",
-    "Kron": "use einsum",
-    "Lstsq": "use solve of the normal equations",
-    "MapCoordinates": "use affine_transform, or take along one axis",
-    "Meshgrid": "use repeat, one axis at a time",
-    "Outer": "use einsum",
-    "PSNR": "use mean and log10 over the other axes",
-    "Scatter": "use one_hot",
-    "ScatterUpdate": "use slice_update, or where",
-    "SegmentMax": "use where",
-    "SegmentMin": "use where",
-    "SegmentProd": "use where",
-    "SegmentSum": "use matmul with one_hot",
-    "Vdot": "use einsum",
-    "Vsplit": "use split with axis=1",
-    "Vstack": "use concatenate with axis=1",
-}
-for class_name, way_out in WAYS_OUT.items():
-    operation(class_name)(across_rows(snake(class_name), way_out))

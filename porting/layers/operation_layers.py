@@ -301,7 +301,10 @@ def divide_no_nan(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor
     return ops.where(zero, 0.0, ops.divide(a, ops.where(zero, 1.0, b)))
 
 
-WHOLE_DIVISION = {"FloorDivide": "floor_divide", "Mod": "mod"}
+WHOLE_DIVISION = {
+    "FloorDivide": ("floor_divide", "in NeoML not by whole numbers that may be 0"),
+    "Mod": ("mod", "in NeoML of integers only"),
+}
 
 
 def whole_division(name: str) -> Apply:
@@ -309,7 +312,7 @@ def whole_division(name: str) -> Apply:
         # Only the remainder makes tensors of numbers first.
         dtype, (a, b) = promoted([x1, x2], ops, "typed" if name == "mod" else "weak")
         if is_float(dtype):
-            return ops.array_function(name, [a, b])
+            return ops.array_function(name, [a, b]) if name == "mod" else ops.unary(ops.divide(a, b), "floor")
         return ops.whole_division(as_number(a, ops), as_number(b, ops), name)
 
     return apply
@@ -321,9 +324,10 @@ def numbers_beyond(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
     return {"span": (0.0, 3.0 * divisors[0] + 1)} if divisors is not None and divisors[0] > 0 else {}
 
 
-for class_name, function in WHOLE_DIVISION.items():
+for class_name, (function, remark) in WHOLE_DIVISION.items():
     expects = numbers_beyond if class_name == "Mod" else None
-    operation(class_name, note="in NeoML of integers only", neoml="partly", expects=expects)(whole_division(function))
+    unlearned = {"FloorDivide": "no"}
+    operation(class_name, note=remark, neoml="partly", learns=unlearned, expects=expects)(whole_division(function))
 
 
 @only_arrays("Arctan2")
@@ -331,9 +335,22 @@ def arctan2(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.array_function("arctan2", [as_float(x1, ops), as_float(x2, ops)])
 
 
-@only_arrays("Isnan", "Isinf", "Isfinite")
-def state_of_numbers(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-    return ops.array_function(layer.class_name.rpartition(".")[2].lower(), [as_float(x, ops)])
+@operation("Isnan", sizes="kept")
+def is_nan(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    x = as_float(x, ops)
+    return ops.compare(x, x, "not_equal")
+
+
+@operation("Isinf", sizes="kept")
+def is_infinite(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    x = as_float(x, ops)
+    largest = np.finfo(np.float32 if x.dtype == "bfloat16" else x.dtype).max
+    return ops.compare(ops.unary(x, "abs"), float(largest), "greater")
+
+
+@operation("Isfinite", sizes="kept")
+def is_finite(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    return ops.logical_not(ops.logical_or(is_infinite(layer, x, ops), is_nan(layer, x, ops)))
 
 
 @operation("LogicalAnd", sizes="spread")

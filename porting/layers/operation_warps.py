@@ -19,16 +19,43 @@ from .rule import LayerView
 MOST_PIXELS = 4096
 CONSTANT = "with numbers that are fixed, of floats, up to 64 × 64 pixels"
 NEAREST = "nearest"
+OTHER_GRADIENT = (
+    "has in TensorFlow the gradient of the inverse transform, which is another than that of the pixels drawn",
+    "warp the pictures before they are fed, or train in Keras",
+)
 
 
 @operation("AffineTransform", note=CONSTANT, learns="no")
 def affine_transform(layer: LayerView, images: Tensor, transform: Any, ops: Operations) -> Tensor:
     if ops.training:
-        what = "has in TensorFlow the gradient of the inverse transform, which is another than that of the pixels drawn"
-        raise layer.refuse(what, "warp the pictures before they are fed, or train in Keras")
+        raise layer.refuse(*OTHER_GRADIENT)
     if not isinstance(transform, Weight) or transform.value.reshape(-1).shape != (8,):
         raise layer.refuse("a transform for each picture, or one that the network computes", "give one, as an array")
     return warped(layer, images, transform.value.reshape(-1), layer.config["fill_mode"], ops)
+
+
+@operation("PerspectiveTransform", note=CONSTANT, learns="no")
+def perspective_transform(
+    layer: LayerView, images: Tensor, start_points: Any, end_points: Any, ops: Operations
+) -> Tensor:
+    if ops.training:
+        raise layer.refuse(*OTHER_GRADIENT)
+    if not all(isinstance(one, Weight) and one.value.size == 8 for one in (start_points, end_points)):
+        raise layer.refuse("points for each picture, or ones that the network computes", "give them as arrays")
+    start, end = (one.value.reshape(4, 2).astype(np.float32) for one in (start_points, end_points))
+    return warped(layer, images, homography(start, end), "constant", ops)
+
+
+def homography(start: Array, end: Array) -> Array:
+    """The eight numbers of the transform that takes four points of the result, (4, 2), to those of the picture."""
+    x, y = end.T
+    none, one = np.zeros_like(x), np.ones_like(x)
+    rows = [
+        np.stack([x, y, one, none, none, none, -start[:, 0] * x, -start[:, 0] * y], 1),
+        np.stack([none, none, none, x, y, one, -start[:, 1] * x, -start[:, 1] * y], 1),
+    ]
+    numbers: Array = np.linalg.solve(np.stack(rows, 1).reshape(8, 8), start.reshape(8))
+    return numbers
 
 
 def warped(layer: LayerView, images: Tensor, transform: Array, fill_mode: str, ops: Operations) -> Tensor:

@@ -79,6 +79,7 @@ class Rule:
         irrelevant: config keys that change no output.
         note: for the support table: what is refused, and why.
         neoml: for the support table: ``exact``, ``partly`` or ``refused`` there, as `note` explains.
+        numpy: the same of the numpy engine.
         learns: for the support table: ``yes`` where weights before it and its own learn in NeoML, or what does not.
         hands_on: the outputs hold values of the input (and zeros), so what they must be, the input must be. False of an
             operation whose numbers are others: truths, places, counts; None where nothing is said.
@@ -110,6 +111,7 @@ class Rule:
     weights: Optional[WeightsOf] = None
     untrained: frozenset[str] = frozenset()
     expects: Optional[Expects] = None
+    numpy: str = "exact"
     inputs: tuple[str, ...] = field(init=False)
     variadic: bool = field(init=False)
     arguments: frozenset[str] = field(init=False)
@@ -171,6 +173,7 @@ def rule(
     weights: Union[WeightsOf, Mapping[str, WeightsOf], None] = None,
     untrained: Sequence[str] = (),
     expects: Optional[Expects] = None,
+    numpy: str = "exact",
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
@@ -202,6 +205,7 @@ def rule(
                 _of_class(weights, class_name),
                 frozenset(untrained),
                 expects,
+                numpy,
             )
             if made.is_builtin and class_name in registry:
                 raise ValueError(f"two rules for {class_name}")

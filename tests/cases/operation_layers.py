@@ -126,12 +126,33 @@ CASES = [
     ),
     of("integers_of_two", lambda ops, x, y: [x + y, ops.maximum(x, y), x - y, x * y], (5,), (5,), dtype="int32"),
     of("whole_division", lambda ops, x: [x % 3, x // 2, -x // 2, -x % 3], (None,), dtype="int32"),
+    of(
+        "steps_of_quotients",
+        lambda ops, x: [
+            *(ops.floor(x * 21 / 7), ops.cast(x * 180 / 60, "int32"), ops.ceil(x * 41 / 41), ops.trunc(x * 255 / -255)),
+            *(ops.equal(x * 91 / 13, ops.cast(x * 7, "float32")), x * 41 / 41 >= 2, ops.cast(x * 21, "float32") // 7.0),
+        ],
+        (None,),
+        dtype="int32",
+    ),
+    of(
+        "floor_division_of_floats",
+        lambda ops, x, y: [ops.round(x * 9) // 0.1, 2.0 // (ops.abs(x) + 0.5), x // (ops.abs(y) + 0.25), x // ROW],
+        (4,),
+        (4,),
+    ),
     of("mod", lambda ops, x: x % 0.7, refused=ONLY_NUMPY),
     of("hypot", lambda ops, x, y: ops.hypot(x, y), (4,), (4,)),
     of("logaddexp", lambda ops, x, y: ops.logaddexp(x, y), (4,), (4,)),
     of("divide_no_nan", lambda ops, x, y: ops.divide_no_nan(x, ops.relu(y)), (4,), (4,)),
     of("deg2rad", one("deg2rad")),
-    of("isnan", one("isnan"), refused=ONLY_NUMPY),
+    of(
+        "states_of_numbers",
+        lambda ops, x, y: [is_so(x / ops.relu(y)) for is_so in (ops.isnan, ops.isfinite, ops.isinf)],
+        (4,),
+        (4,),
+    ),
+    of("without_nan", lambda ops, x, y: ops.where(ops.isnan(x / ops.relu(y)), 0.0, y), (4,), (4,)),
     of("count_nonzero", one("count_nonzero", axis=1), (5,), dtype="int32"),
     of("average", one("average", axis=1)),
     of("moments", lambda ops, x: ops.moments(x, axes=[1, 2]), (3, 4)),
@@ -151,7 +172,7 @@ CASES = [
     of("max_pool", one("max_pool", pool_size=2, strides=1, padding="same"), (5, 3)),
     of("average_pool", one("average_pool", pool_size=(2, 3)), (6, 6, 2)),
     of("conv", lambda ops, x: ops.conv(x, TABLE.reshape(3, 2, 2), padding="same"), (None, 2)),
-    of("floor_divide", lambda ops, x: x // 0.7, refused=ONLY_NUMPY),
+    of("floor_divide", lambda ops, x: x // 0.7),
     *(
         of(f"{name}_number", lambda ops, x, name=name: getattr(ops, name)(x, 0.5))
         for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")

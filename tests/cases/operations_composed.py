@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,25 @@ CASES = [
     of("isclose", lambda ops, x, y: [ops.isclose(x, y, atol=0.5), ops.isclose(x, ROW, rtol=0.5)], (3, 4), (3, 4)),
     of("ptp", lambda ops, x: [ops.ptp(x, axis=1), ops.ptp(x, axis=(1, 2), keepdims=True)], (3, 4)),
     of("norm", lambda ops, x: [ops.norm(x, axis=-1), ops.norm(x, ord=1, axis=1, keepdims=True)], (3, 4)),
+    of("norm_of_order_0", lambda ops, x: ops.norm(ops.relu(x), ord=0, axis=-1), (3, 4)),
+    of(
+        "norms_of_other_orders",
+        lambda ops, x: [
+            *(ops.norm(x, ord=order, axis=-1) for order in (3, inf, -inf, 1.5)),
+            *(ops.norm(x, ord=order, axis=(-2, 2), keepdims=order > 0) for order in (1, -1, inf, -inf)),
+        ],
+        (3, 4),
+    ),
+    of(
+        "norm_of_singular_values",
+        lambda ops, x: ops.norm(x, ord="nuc", axis=(1, 2)),
+        (3, 4),
+        refused="'nuc'",
+        both=True,
+    ),
     of("norm_of_matrices", lambda ops, x: ops.norm(x, axis=(1, 2)), (3, 4)),
     of("cdist", lambda ops, x, y: ops.cdist(x, y), (3, 4), (5, 4)),
+    of("trapezoid_at_places", lambda ops, x: ops.trapezoid(x, x=np.array([0.0, 0.5, 2.0, 2.25])), (3, 4)),
     of("trapezoid", lambda ops, x: ops.trapezoid(x, axis=1, dx=0.5), (3, 4)),
     of("inner", lambda ops, x: ops.inner(x, TABLE), (3, 4)),
     of("select", lambda ops, x: ops.select([x > 1, x > 0], [x, x * 2], 0.5)),

@@ -31,12 +31,18 @@ def unbatched(keras: Any) -> Any:
 
 TURNED = np.array([[1, 0.25, -3.5, -0.5, 1, 2.25, 0, 0]], "float32")
 TILTED = np.array([[0.9, 0.2, -1.3, -0.1, 1.1, 0.7, 0.01, -0.02]], "float32")
+CORNERS = np.array([[0, 0], [8, 0], [0, 7], [8, 7]], "float32")
+MOVED_CORNERS = np.array([[0.7, -0.4], [7.1, 0.3], [1.2, 6.1], [8.3, 7.9]], "float32")
 FILL_MODES = ("constant", "nearest", "wrap", "reflect")
 KERNELS = ("linear", "cubic", "lanczos3", "lanczos5")
 
 
 def turned(ops: Any, x: Any, transform: Any = TURNED, **settings: Any) -> Any:
     return ops.image.affine_transform(x, transform, **settings)
+
+
+def in_perspective(ops: Any, x: Any, **settings: Any) -> Any:
+    return ops.image.perspective_transform(x, CORNERS, MOVED_CORNERS, **settings)
 
 
 def scaled(ops: Any, x: Any, **settings: Any) -> Any:
@@ -67,6 +73,17 @@ CASES = [
         both=True,
     ),
     of("warped_large", turned, (65, 64, 1), refused="4096 pixels", both=True),
+    of("perspective", in_perspective, PICTURE),
+    of("perspective_nearest", partial(in_perspective, interpolation="nearest", fill_value=0.5), PICTURE),
+    of("perspective_channels_first", partial(in_perspective, data_format="channels_first"), (3, 8, 9)),
+    of(
+        "perspective_by_the_network",
+        lambda ops, x, y: ops.image.perspective_transform(x, y, y),
+        PICTURE,
+        (4, 2),
+        refused="the network computes",
+        both=True,
+    ),
     Case("warped_bytes", bilinear_of_bytes, refused=dict.fromkeys(("numpy", "neoml"), "cuts off")),
     *(of(f"scaled_{how}", partial(scaled, method=how), PICTURE) for how in KERNELS),
     of("scaled_without_antialias", partial(scaled, method="cubic", antialias=False), PICTURE),

@@ -89,6 +89,12 @@ def words_of_indices(keras: Any) -> Any:
     return keras.Model(index, [words, scores])
 
 
+def categories_alone(keras: Any) -> Any:
+    """Nothing is left for an engine."""
+    given = keras.Input((1,), dtype="int32")
+    return keras.Model(given, keras.Sequential([keras.layers.CategoryEncoding(3, output_mode="one_hot")])(given))
+
+
 def numbers_in_bins(keras: Any) -> Any:
     layers = keras.layers
     x = keras.Input((3,), name="numbers")
@@ -137,6 +143,7 @@ def text_beside_numbers(keras: Any) -> Any:
 
 
 CASES = [
+    Case("categories_alone", categories_alone),
     Case("filter", ids_to_score(max_tokens=40, output_sequence_length=6)),
     Case("filter_lower", ids_to_score(standardize="lower", output_sequence_length=5)),
     Case("filter_strip_punctuation", ids_to_score(standardize="strip_punctuation", output_sequence_length=5)),

@@ -184,6 +184,18 @@ def sums_of_layers(keras: Any, x: Any, y: Any) -> list[Any]:
     return [getattr(keras.layers, name)()([x, y]) for name in ("Add", "Subtract", "Multiply", "Average")]
 
 
+def declared_otherwise(keras: Any, x: Any, y: Any) -> list[Any]:
+    """Models inside that declare another dtype, which Keras casts their inputs to."""
+    made = []
+    for dtype in ("float32", "int32", "uint8"):
+        given = [keras.Input((4,), dtype=dtype, name=name) for name in ("second", "first")]
+        flipped, doubled = keras.ops.flip(given[0], 1), given[1] + given[1]
+        inside = keras.Model(given, [flipped, doubled])
+        by_name = keras.Model(dict(zip(("second", "first"), given)), flipped)
+        made += [*inside([x, y]), by_name({"first": y, "second": x})]
+    return made
+
+
 def values(dtype: str, seed: int) -> Any:
     """Small numbers, and those at the ends of what the dtype and float32 hold."""
     rng = np.random.default_rng(seed)
@@ -248,6 +260,7 @@ CASES = [
     of("truths", TRUTHS, "bool"),
     *(of_layers("layers", layers, dtype) for dtype in ("int32", "int64", "uint8")),
     *(of_layers("sums_of_layers", sums_of_layers, dtype) for dtype in ("int32", "uint8")),
+    *(of_layers("declared_otherwise", declared_otherwise, dtype) for dtype in ("int32", "uint8")),
     Case("bucket", bucket),
     Case("sequence", sequence, samples={"x": np.concatenate([values("int32", seed) for seed in (1, 2)], 1)}),
 ]

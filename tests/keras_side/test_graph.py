@@ -287,6 +287,21 @@ def test_a_functional_subclass_is_taken():
     assert calls(describe(Mine())) == ["dense = Dense(input_layer)"]
 
 
+def test_nested_models_cast_their_inputs_but_not_ids():
+    given = keras.Input((3,), dtype="int32")
+    inside = keras.Input((3,))
+    flipped = keras.Model(inside, ops.flip(inside, 1))(given)
+    assert calls(describe(keras.Model(given, flipped)))[0].endswith("= ops.Cast(input_layer)")
+    looked_up = describe(keras.Model(given, keras.Sequential([layers.Embedding(5, 2)])(given)))
+    assert [call.partition("= ")[2] for call in calls(looked_up)] == ["Embedding(input_layer)"]
+
+
+def test_what_numpy_has_no_arrays_for_is_named():
+    given = keras.Input((3,))
+    with pytest.raises(Unsupported, match="is bfloat16, of which numpy has no arrays"):
+        describe(keras.Model(given, ops.cast(ops.cast(given, "bfloat16"), "float32")))
+
+
 def test_deep_graphs_need_no_recursion():
     given = x = keras.Input((2,))
     for _ in range(400):

@@ -34,7 +34,7 @@ from .reducing import fits, one_window, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
 from .tables import TableOperations
-from .unary import LOGARITHMS, UNARY, learning_log
+from .unary import LOGARITHMS, ROUNDING, UNARY, learning_log
 from .whole_numbers import WholeNumbers
 
 __all__ = ["NeomlOperations"]
@@ -88,6 +88,7 @@ class NeomlOperations(
         self.moving = moving
         self.moments: list[BatchMoments] = []
         self.whole_numbers: set[int] = set()
+        self.quotients: dict[int, tuple[Union[Wire, float], Union[Wire, float]]] = {}
         self.moves: dict[str, dict[str, int]] = {}
         self.compactions: dict[tuple[int, int, bool], Compaction] = {}
         self.gathered: list[Gathering] = []
@@ -163,7 +164,7 @@ class NeomlOperations(
         if dtype == "bool":
             return wire if wire.dtype == "bool" else self.compare(wire, 0, "not_equal")
         if is_whole(dtype):
-            return wire if wire.dtype == dtype else self.whole_cast(wire, dtype)
+            return wire if wire.dtype == dtype else self.whole_cast(self._divided(wire), dtype)
         raise Refusal(f"no cast to {dtype}")
 
     def _wire(self, x: Operand) -> Wire:
@@ -273,14 +274,27 @@ class NeomlOperations(
         return self.multiply(b, a) if isinstance(a, (int, float)) else self._eltwise("EltwiseMul", a, b)
 
     def divide(self, a: Operand, b: Operand) -> Wire:
-        if isinstance(b, (int, float)):
-            return self._scaled(a, 1.0 / b, 0.0)
-        if isinstance(a, (int, float)):
-            return self.multiply(self.unary(self._wire(b), "reciprocal"), a)
+        if isinstance(a, (int, float)) or isinstance(b, (int, float)):
+            dividend, divisor = (x if isinstance(x, (int, float)) else self._wire(x) for x in (a, b))
+            if isinstance(divisor, Wire):
+                made = self.multiply(self.unary(divisor, "reciprocal"), dividend)
+            else:
+                made = self._scaled(dividend, 1.0 / divisor, 0.0)
+            self.quotients[id(made.port.node)] = dividend, divisor
+            return made
         if self.in_training:
             divisor = self._operand(b, a) if isinstance(a, Wire) else self._wire(b)
             return self.multiply(a, self.unary(divisor, "reciprocal"))
         return self._eltwise("EltwiseDiv", a, b)
+
+    def _divided(self, x: Wire) -> Wire:
+        """A quotient as a division rounds it, for what comes after a step: 21 · (1/7) is below 3."""
+        operands = self.quotients.get(id(x.port.node))
+        if operands is None or (self.in_training and learns(x)):
+            return x
+        like = next(one for one in operands if isinstance(one, Wire))
+        left, right = (self._floating(y) if isinstance(y, Wire) else self.filled(like, float(y)) for y in operands)
+        return replace(x, port=self.graph.add("EltwiseDiv", left.port, right.port))
 
     def maximum(self, a: Operand, b: Operand) -> Wire:
         if is_whole(dtype := promoted_type(a, b)):
@@ -333,6 +347,7 @@ class NeomlOperations(
         made = UNARY.get(name)
         if made is None:
             raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
+        x = self._divided(x) if name in ROUNDING else x
         return x.made(made(self.graph, x.port))
 
     def power(self, x: Wire, exponent: float) -> Wire:
@@ -352,10 +367,10 @@ class NeomlOperations(
         if is_whole(dtype := promoted_type(a, b, numbers="typed")):
             return self.whole_compare(wire, b, name, dtype)
         if isinstance(b, (int, float)):
-            left = self._floating(wire)
+            left = self._floating(self._divided(wire))
             right = self.filled(left, float(b))
         else:
-            left, right = self._pair(wire, b)
+            left, right = self._pair(self._divided(wire), self._divided(b) if isinstance(b, Wire) else b)
         places = (wire, b) if self.in_training else ()
         whole = bool(places) and all(isinstance(x, Wire) and id(x.port.node) in self.whole_numbers for x in places)
         return self._compare_floats(left, right, name, whole)

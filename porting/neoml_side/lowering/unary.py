@@ -10,7 +10,7 @@ from ..graph import Graph, Port
 from .activations import difference, greater, keep, linear, product
 from .waves import cos, sin, tan
 
-__all__ = ["LOGARITHMS", "UNARY", "learning_log"]
+__all__ = ["LOGARITHMS", "ROUNDING", "UNARY", "learning_log"]
 
 Function = Callable[[Graph, Port], Port]
 # From here on every float32 is a whole number.
@@ -76,6 +76,8 @@ def cosh(g: Graph, x: Port) -> Port:
     return linear(g, g.add("EltwiseSum", g.add("Exp", x), g.add("Exp", linear(g, x, -1.0))), 0.5)
 
 
+# What makes whole numbers of others: a last bit may take one to the next.
+ROUNDING = ("ceil", "floor", "round", "trunc")
 UNARY: dict[str, Function] = {
     "abs": plain("Abs"),
     "absolute": plain("Abs"),
