@@ -45,7 +45,34 @@ class Flattens(layers.Layer):
         return ops.reshape(x, (-1,))
 
 
-@pytest.mark.parametrize("kind", [Compares, Counts, Orders, Decides, Draws, Merges, Flattens])
+class Keeps(layers.Layer):
+    def build(self, shape):
+        self.seen = self.add_weight(shape=(), trainable=False, name="seen")
+
+    def call(self, x):
+        self.seen.assign(self.seen + 1.0)
+        return x * self.seen
+
+
+class Makes(layers.Layer):
+    def call(self, x):
+        return layers.Dense(3)(x)
+
+
+class Maps(layers.Layer):
+    def call(self, x):
+        return ops.map(lambda row: row * 2.0, x)
+
+
+class Repeats(layers.Layer):
+    def call(self, x):
+        return ops.while_loop(lambda turn, y: ops.sum(y) < 9.0, lambda turn, y: (turn + 1, y * 2.0), (0, x))[1]
+
+
+BEYOND_GRAPHS = [Compares, Counts, Orders, Decides, Draws, Merges, Flattens, Keeps, Makes, Maps, Repeats]
+
+
+@pytest.mark.parametrize("kind", BEYOND_GRAPHS)
 def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
     given = keras.Input((None, 3))
     layer = kind(name="mine")

@@ -22,3 +22,14 @@ def test_a_slice_of_all_rows_is_none() -> None:
     ops = NumpyOperations()
     ops.slice(Value(np.ones((2, 3), np.float32)), 0, None, None)
     assert not ops.rows_meet
+
+
+@pytest.mark.parametrize(
+    ("equation", "meet"),
+    [("bi,bi->b", False), ("bij,bkj->bik", False), ("bi,ci->bc", True), ("bi,bi->", True), ("bi->ib", True)],
+)
+def test_rows_meet_in_products_that_do_not_keep_them_apart(equation: str, meet: bool) -> None:
+    ops = NumpyOperations()
+    shapes = [(2, *[3] * (len(term) - 1)) for term in equation.partition("->")[0].split(",")]
+    ops.einsum(equation, [Value(np.ones(shape, np.float32)) for shape in shapes])
+    assert ops.rows_meet == meet
