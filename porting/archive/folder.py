@@ -38,7 +38,7 @@ _WAYS_OUT = {
     errno.EACCES: "choose a folder that you may read and write",
     errno.EPERM: "choose a folder that you may read and write",
     errno.EROFS: "choose a disk that can be written",
-    errno.ENOENT: "create the parent folder first, and check the spelling",
+    errno.ENOENT: "check the spelling; a folder to write in has to be there",
     errno.ENOTDIR: "give the path of a folder",
 }
 

@@ -258,7 +258,7 @@ def _read_npz(path: str | os.PathLike[str], names: set[str]) -> Any:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise Mismatch(
             Problem(str(path), f"is not an npz file of arrays: {error}", "write it with numpy.savez")
         ) from error

@@ -196,8 +196,8 @@ def _aligned(weights: Array, values: Array, what: str) -> Array:
     try:
         np.broadcast_to(weights, values.shape)
     except ValueError:
-        problem = Problem(what, f"has shape {weights.shape}, the loss has {values.shape}")
-        raise Mismatch(problem) from None
+        shapes = f"has shape {weights.shape}, the loss has {values.shape}"
+        raise Mismatch(Problem(what, shapes, "give one weight for each row, or for each step of each row")) from None
     return weights
 
 
@@ -213,5 +213,6 @@ def same_shape(name: str, truth: Array, prediction: Array) -> Array:
     if truth.ndim == prediction.ndim + 1 and truth.shape[-1] == 1:
         truth = truth[..., 0]
     if truth.shape != prediction.shape:
-        raise Mismatch(Problem(f"labels for {name}", f"have shape {truth.shape}, the output has {prediction.shape}"))
+        what = f"have shape {truth.shape}, the output has {prediction.shape}"
+        raise Mismatch(Problem(f"labels for {name}", what, "give labels of the output's shape, or another loss"))
     return truth.astype(np.float32, copy=False)

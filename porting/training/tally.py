@@ -74,8 +74,8 @@ def metric_named(given: Union[str, Metric, Loss, Function]) -> Metric:
         return MeanMetric(given, accuracy_by_shape, "up")
     kind = METRICS.get(given) or METRICS.get(given.lower()) if isinstance(given, str) else None
     if kind is None:
-        known = ", ".join(["accuracy", *sorted(name for name in METRICS if name.islower())])
-        way_out = f"{did_you_mean(given, METRICS)}use one of {known}, or a function"
+        known = ["accuracy", *sorted(name for name in METRICS if name.islower())]
+        way_out = f"{did_you_mean(given, known)}use one of {', '.join(known)}, or a function"
         raise Unsupported(Problem(f"metric {given!r}", "is not known", way_out))
     made: Metric = kind()
     made.name = given

@@ -129,7 +129,8 @@ def matching(names: Iterable[str], pattern: str) -> list[str]:
 
 
 def _no_match(pattern: str) -> Problem:
-    return Problem(f"pattern {pattern!r}", "fits no layer and no weight", "network.weights() lists their names")
+    way_out = "net.weights() lists the names of weights, net.summary() and porting plan those of layers"
+    return Problem(f"pattern {pattern!r}", "fits no layer and no weight", way_out)
 
 
 def _untrainable(network: Network, rules: Mapping[str, Rule]) -> Iterator[str]:

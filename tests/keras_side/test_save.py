@@ -1,6 +1,7 @@
 """What is recorded, what is refused, and what a user may add."""
 
 import logging
+import os
 import tracemalloc
 
 import keras
@@ -283,7 +284,7 @@ def test_samples_become_a_case(form, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "samples", [np.zeros((2, 3, 1)), {"other": np.zeros((2, 3))}, np.full((2, 3), 6), "nothing.npz"]
+    "samples", [np.zeros((2, 3, 1)), {"other": np.zeros((2, 3))}, np.full((2, 3), 6), "nothing.npz", os.devnull]
 )
 def test_samples_that_do_not_fit_are_refused(samples):
     with pytest.raises(Mismatch):
