@@ -47,9 +47,7 @@ def load_model_file(
     if path.is_dir() and not any((path / name).exists() for name in SAVED_MODEL):
         raise Unsupported(_other_folder(path))
     if path.is_file() and not (zipfile.is_zipfile(path) or _is_h5(path)):
-        raise Unsupported(
-            Problem(str(path), "is neither a .keras nor an .h5 file", "give a file that model.save wrote")
-        )
+        raise Unsupported(_other_file(path))
     keras = _keras_for(path)
     objects = {name: value for file in custom for name, value in _objects_in(file, keras).items()}
     try:
@@ -66,6 +64,16 @@ def load_model_file(
     if not isinstance(model, keras.Model):
         raise Unsupported(_program(path))
     return model
+
+
+def _other_file(path: Path) -> Problem:
+    if path.suffix == ".json":
+        way_out = (
+            f"model = keras.models.model_from_json(open({path.name!r}).read()), model.load_weights(…) of the file "
+            "beside it, then porting.save(model, folder)"
+        )
+        return Problem(str(path), "describes layers at most: it holds no weights", way_out)
+    return Problem(str(path), "is neither a .keras nor an .h5 file", "give a file that model.save wrote")
 
 
 def _other_folder(path: Path) -> Problem:
@@ -117,19 +125,21 @@ def _program(path: Path) -> Problem:
 
 @contextmanager
 def _readable(path: Path, keras: ModuleType) -> Iterator[Path]:
-    """The file, or a copy of it with the inputs that Keras 3 does not see."""
+    """The file, or a copy of it with the suffix that Keras goes by, or with the inputs that Keras 3 does not see."""
     old = _generation(str(keras.__version__)) == 3 and path.is_file() and path.suffix != ".keras" and _is_old(path)
     described = _description(path) if old else None
     complete = with_input_layers(described)
-    if complete == described:
+    suffixes = (".h5", ".hdf5") if path.is_file() and _is_h5(path) else (".keras",)
+    if path.is_dir() or (complete == described and path.suffix in suffixes):
         yield path
         return
     import h5py
 
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(shutil.copy(path, Path(folder) / f"{path.stem}.h5"))
-        with h5py.File(made, "r+") as file:
-            file.attrs["model_config"] = json.dumps(complete)
+        made = Path(shutil.copy(path, Path(folder) / f"{path.stem}{suffixes[0]}"))
+        if complete != described:
+            with h5py.File(made, "r+") as file:
+                file.attrs["model_config"] = json.dumps(complete)
         yield made
 
 

@@ -41,6 +41,29 @@ def test_files_are_loaded(tmp_path, suffix):
     assert describe(loaded).calls == describe(model).calls
 
 
+@pytest.mark.filterwarnings("ignore:.*HDF5 file.*")
+@pytest.mark.parametrize("name", ["net.model", "net", "best.ckpt"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_files_of_any_name_are_loaded(tmp_path, suffix, name):
+    model = plain()
+    model.save(tmp_path / f"whole{suffix}")
+    (tmp_path / f"whole{suffix}").rename(tmp_path / name)
+    loaded = load_model_file(tmp_path / name)
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_descriptions_without_weights_say_how_to_go_on(tmp_path):
+    model = plain()
+    path = tmp_path / "net.json"
+    path.write_text(model.to_json())
+    model.save_weights(tmp_path / "net.weights.h5")
+    with pytest.raises(Unsupported, match=r"holds no weights[^→]*→ model = keras.models.model_from_json"):
+        load_model_file(path)
+    again = keras.models.model_from_json(path.read_text())
+    again.load_weights(tmp_path / "net.weights.h5")
+    assert describe(again).layers
+
+
 def test_lambdas_are_not_run_unless_trusted(tmp_path):
     lambdas = [layers.Lambda(lambda x: x, name="one"), layers.Lambda(lambda x: -x, name="two")]
     model = keras.Sequential([keras.Input((3,)), *lambdas])
