@@ -84,7 +84,9 @@ def run_side(script: str, side: str, environment: str, scratch: Path, threads: i
     command = [python_of(environment), script, side, str(scratch), str(threads)]
     # A port's threads run batches side by side; numpy's own would wait for each other.
     limits = dict.fromkeys(LIBRARIES, "1" if environment == "neoml" else str(threads))
-    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, **QUIET, **limits})
+    # What is measured is what stands beside the script.
+    own = {**os.environ, **QUIET, **limits, "PYTHONPATH": str(ROOT)}
+    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=own)
     return dict(json.loads(made.stdout.splitlines()[-1]))
 
 
