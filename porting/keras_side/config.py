@@ -120,8 +120,7 @@ class _Describer:
         if isinstance(value, Mapping):
             return self.mapping(value, key)
         if callable(getattr(value, "get_config", None)):
-            described = {"class_name": type(value).__name__, "config": value.get_config()}
-            return self.mapping(described, key)
+            return self.described(value, key)
         if callable(value):
             self.problem(f"is given a Python function as its {key}, which runs step by step", BY_OPERATIONS)
             return None
@@ -130,6 +129,16 @@ class _Describer:
             "return numbers, strings, lists and dicts from get_config()",
         )
         return None
+
+    def described(self, value: Any, key: str) -> Any:
+        """An object by its own ``get_config()``, which is a user's code."""
+        try:
+            config = value.get_config()
+        except Exception as error:
+            what = f"config {key}={type(value).__name__}: its get_config() fails with {type(error).__name__}: {error}"
+            self.problem(what, "mend get_config(): it returns the arguments of __init__ as a dict")
+            return None
+        return self.mapping({"class_name": type(value).__name__, "config": config}, key)
 
     def own_function(self, value: Any) -> OwnFunction | None:
         """The function of a user's own that stands at a place of the config."""

@@ -146,8 +146,30 @@ def one_number_of_a_weight(keras: Any) -> Any:
     return keras.Model(given, Uses(dense)(dense(given)))
 
 
+def masked_kernel(keras: Any) -> Any:
+    """A kernel that the call cuts to a mask, as in PixelCNN."""
+
+    class Masked(keras.layers.Layer):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.convolution = keras.layers.Conv2D(2, 3, padding="same")
+
+        def build(self, shape: Any) -> None:
+            self.convolution.build(shape)
+            self.mask = np.ones((3, 3, 1, 1), np.float32)
+            self.mask[1, 1:] = self.mask[2] = 0.0
+
+        def call(self, x: Any) -> Any:
+            self.convolution.kernel.assign(self.convolution.kernel * self.mask)
+            return self.convolution(x)
+
+    given = keras.Input((5, 4, 1))
+    return keras.Model(given, keras.layers.Dense(2)(Masked()(given)))
+
+
 CASES = [
     Case("graph", graph),
+    Case("masked_kernel", masked_kernel),
     Case("parents_called_by_ones_own", parents_called_by_ones_own),
     Case("one_number_of_a_weight", one_number_of_a_weight),
     Case("scores_of_a_table", scores_of_a_table),

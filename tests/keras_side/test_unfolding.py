@@ -50,7 +50,7 @@ class Keeps(layers.Layer):
         self.seen = self.add_weight(shape=(), trainable=False, name="seen")
 
     def call(self, x):
-        self.seen.assign(self.seen + 1.0)
+        self.seen.assign(ops.sum(x))
         return x * self.seen
 
 

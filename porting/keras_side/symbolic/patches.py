@@ -201,8 +201,8 @@ def _put_variables(put: Put, tracer: Running) -> None:
 
 def _assigning(tracer: Running, plain: Any) -> Any:
     def assigned(variable: Any, *given: Any, **settings: Any) -> Any:
-        if tracer.active:
-            raise Untraceable("changes a weight as it runs (assign)", "change weights in training only")
+        if tracer.active and tensors_in((given, settings)):
+            raise Untraceable("changes a weight by its inputs (assign)", "change weights in training only")
         return plain(variable, *given, **settings)
 
     return assigned
