@@ -17,7 +17,7 @@ from tests.hub.backbones import BACKBONES, Backbone
 from tests.record import randomise
 
 TOLERANCE = 2e-5
-# Keras' words on attention over one step, on a layer that it does not build, and on T5's, which pass no masks on.
+# Keras' words on attention over one step, on a layer that it does not build, on T5's and Swin's, which drop masks.
 WARNINGS = "softmax over axis", "unbuilt state", "destroy the mask information"
 pytestmark = [pytest.mark.filterwarnings(f"ignore:[\\s\\S]*{words}:UserWarning") for words in WARNINGS]
 
