@@ -35,6 +35,8 @@ class Keras3(KerasApi):
         try:
             return super().get_config(operation)
         except NotImplementedError:
+            if type(operation).get_config not in (self.keras.Layer.get_config, self.keras.Operation.get_config):
+                raise  # what it holds has none
             # Keras notes the arguments of what has no get_config() where all are plain, as no policy or array is.
             settings = _settings(operation)
             if not self.is_builtin(operation) or not settings <= vars(operation).keys():
