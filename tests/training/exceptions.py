@@ -42,6 +42,7 @@ REFUSED_FOR = {
         "unfolded/nearest_codes",
         "unfolded/positions_from_the_end",
         "unfolded/weights_of_weights",
+        "unfolded_tensorflow/masked_kernel",
         "unfolded_tensorflow/one_number_of_a_weight",
     ),
     "repeated before they are looked up": ("core/embedding_of_repeated_ids",),
