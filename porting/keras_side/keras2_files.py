@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import Problem
 from ..layers.core import makes_mask
 from ..text import LOOKUPS
 
-__all__ = ["OLD_KERAS", "other_meanings", "with_input_layers"]
+__all__ = ["OLD_KERAS", "other_meanings", "settings_of_keras_1", "with_input_layers"]
 
 OLD_KERAS = (
     "install tf_keras beside Keras 3 (pip install tf_keras), or run `porting save` in an environment with Keras 2 "
@@ -17,6 +17,19 @@ OLD_KERAS = (
 )
 # Layers that give floats in Keras 2 where Keras 3 gives integers.
 COUNTING = {"CategoryEncoding", "Hashing", *LOOKUPS}
+# Settings that Keras 1 alone has; an Embedding has the first to this day.
+KERAS_1 = ("output_dim", "nb_filter", "border_mode", "nb_row", "nb_col", "inner_init", "dropout_W", "concat_axis")
+
+
+def settings_of_keras_1(described: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """The settings of Keras 1 in a file's layers, as ``border_mode of Convolution2D 'conv'``; none in later files."""
+    return [
+        f"{key} of {where}"
+        for where, one in described
+        if isinstance(one["config"], Mapping) and one["class_name"] != "Embedding"
+        for key in KERAS_1
+        if key in one["config"]
+    ]
 
 
 def other_meanings(where: str, described: Mapping[str, Any]) -> Iterator[Problem]:
@@ -38,7 +51,8 @@ def other_meanings(where: str, described: Mapping[str, Any]) -> Iterator[Problem
 def with_input_layers(described: Any) -> Any:
     """A model's description with an InputLayer in front of each Sequential that declares its input in its first layer.
 
-    Keras before 2.3 wrote none there. Keras 3 then takes the declared batch for one more axis.
+    Keras before 2.3 wrote none there, and Keras 3 then takes the declared batch for one more axis. Keras before 2.2.3
+    wrote the layers of a Sequential alone, without a name.
     """
     if isinstance(described, list):
         return [with_input_layers(part) for part in described]
@@ -46,8 +60,9 @@ def with_input_layers(described: Any) -> Any:
         return described
     made = {key: with_input_layers(part) for key, part in described.items()}
     if made.get("class_name") == "Sequential":
-        listed = made["config"]
-        layers = listed if isinstance(listed, list) else listed["layers"]
+        if isinstance(made["config"], list):
+            made["config"] = {"name": "sequential", "layers": made["config"]}
+        layers = made["config"]["layers"]
         layers[:0] = _declared_input(layers)
     return made
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import Problem, Unsupported, problem_in_code
 from ..text import LOOKUPS
-from .keras2_files import OLD_KERAS, other_meanings, with_input_layers
+from .keras2_files import OLD_KERAS, other_meanings, settings_of_keras_1, with_input_layers
 from .tensorflow_functions import FUNCTIONS
 
 __all__ = ["load_model_file"]
@@ -199,6 +199,10 @@ def _file_problems(path: Path, keras: ModuleType, objects: Mapping[str, Any], tr
     description = _description(path)
     if description is None and _is_h5(path):
         yield _weights_only(path)
+    of_keras_1 = settings_of_keras_1(_described(description))
+    if of_keras_1:
+        yield _of_keras_1(path, of_keras_1)
+        return
     old = _generation(str(keras.__version__)) == 3 and _is_old(path)
     for where, described in _described(description):
         if old:
@@ -215,6 +219,15 @@ def _weights_only(path: Path) -> Problem:
     return Problem(
         str(path), f"holds weights alone, written by {writer}'s save_weights: no layers, no settings", way_out
     )
+
+
+def _of_keras_1(path: Path, settings: Sequence[str]) -> Problem:
+    what = f"was written by Keras {_version(path) or 1}, whose settings no later Keras reads: {', '.join(settings[:3])}"
+    way_out = (
+        f"write its layers anew in Python, model.load_weights({str(path)!r}), then porting.save(model, folder); "
+        "the weights of recurrent layers, which Keras 1 kept gate by gate, have to be joined by hand"
+    )
+    return Problem(str(path), what, way_out)
 
 
 def _code_problems(where: str, described: Mapping[str, Any], trust_lambda: bool) -> Iterator[Problem]:
@@ -281,7 +294,7 @@ SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 def _description(path: Path) -> Any:
     try:
-        if path.suffix == ".keras" and zipfile.is_zipfile(path):
+        if zipfile.is_zipfile(path):
             return _member(path, "config.json")
         text = _h5_attribute(path, "model_config")
         return json.loads(text) if text else None

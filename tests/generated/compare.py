@@ -15,6 +15,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # over oneDNN, TensorFlow 2.19 gets products of einsum wrong
 
 import argparse
 import logging

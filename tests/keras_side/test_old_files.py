@@ -107,6 +107,47 @@ def test_the_first_layer_declares_the_input(tmp_path, first):
         assert "InputLayer" not in file.attrs["model_config"]  # the user's file is as it was
 
 
+def test_a_sequential_of_layers_alone_is_loaded(tmp_path):
+    """As Keras before 2.2.3 wrote it."""
+    model, path = saved(tmp_path, keras.Input((6, 4)), layers.ZeroPadding1D(1), layers.Flatten(), layers.Dense(3))
+    as_keras_2(path, without_input_layer, version="2.1.6")
+    with h5py.File(path, "r+") as file:
+        described = json.loads(file.attrs["model_config"])
+        file.attrs["model_config"] = json.dumps({**described, "config": described["config"]["layers"]})
+    assert_same(load_model_file(path), model, np.random.default_rng(0).normal(size=(4, 6, 4)).astype("float32"))
+
+
+@pytest.mark.parametrize("version", ["1.2.2", None])
+def test_files_of_keras_1_are_named_and_the_way_out_works(tmp_path, version):
+    def stack():
+        return (
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(3, 2),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(2),
+        )
+
+    def in_old_words(config):
+        for one in config["layers"]:
+            for new, old in (("units", "output_dim"), ("filters", "nb_filter"), ("padding", "border_mode")):
+                if new in one["config"]:
+                    one["config"][old] = one["config"].pop(new)
+
+    model, path = saved(tmp_path, *stack())
+    load_model_file(path)
+    as_keras_2(path, in_old_words, version=version)
+    with pytest.raises(Unsupported) as refusal:
+        load_model_file(path)
+    (problem,) = refusal.value.problems
+    assert problem.what.startswith(f"was written by Keras {version or 1}, ")
+    assert "nb_filter of Conv2D 'conv2d" in problem.what
+    assert f"model.load_weights({str(path)!r})" in problem.way_out
+    again = keras.Sequential(stack())
+    again.load_weights(path)
+    assert_same(again, model, np.random.default_rng(0).normal(size=(4, 6, 6, 2)).astype("float32"))
+
+
 def network():
     return keras.Sequential([keras.Input((4,)), layers.Dense(3, name="one"), layers.Dense(2, name="two")])
 
