@@ -19,6 +19,7 @@ from typing import Any
 from ..errors import Problem, Unsupported, problem_in_code
 from ..text import LOOKUPS
 from .keras2_files import OLD_KERAS, other_meanings, settings_of_keras_1, with_input_layers
+from .other_files import checkpoint_of, other_file, other_folder
 from .tensorflow_functions import FUNCTIONS
 
 __all__ = ["load_model_file"]
@@ -42,12 +43,12 @@ def load_model_file(
             classes and functions that are not known; all such layers are listed.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() and checkpoint_of(path) is None:
         raise Unsupported(Problem(str(path), "does not exist", "give the path of a .keras or .h5 file"))
     if path.is_dir() and not any((path / name).exists() for name in SAVED_MODEL):
-        raise Unsupported(_other_folder(path))
-    if path.is_file() and not (zipfile.is_zipfile(path) or _is_h5(path)):
-        raise Unsupported(_other_file(path))
+        raise Unsupported(other_folder(path))
+    if not path.is_dir() and not (_is_keras(path) or _is_h5(path)):
+        raise Unsupported(other_file(path))
     keras = _keras_for(path)
     objects = {name: value for file in custom for name, value in _objects_in(file, keras).items()}
     try:
@@ -64,23 +65,6 @@ def load_model_file(
     if not isinstance(model, keras.Model):
         raise Unsupported(_program(path))
     return model
-
-
-def _other_file(path: Path) -> Problem:
-    if path.suffix == ".json":
-        way_out = (
-            f"model = keras.models.model_from_json(open({path.name!r}).read()), model.load_weights(…) of the file "
-            "beside it, then porting.save(model, folder)"
-        )
-        return Problem(str(path), "describes layers at most: it holds no weights", way_out)
-    return Problem(str(path), "is neither a .keras nor an .h5 file", "give a file that model.save wrote")
-
-
-def _other_folder(path: Path) -> Problem:
-    if (path / "network.json").exists():
-        return Problem(str(path), "is a saved network already", "porting check and porting.load take it as it is")
-    what = "is a folder without saved_model.pb: not a SavedModel"
-    return Problem(str(path), what, "give a .keras or .h5 file, or a SavedModel folder")
 
 
 def _keras_for(path: Path) -> ModuleType:
@@ -151,6 +135,17 @@ def _version(path: Path) -> str | None:
         return _h5_attribute(path, "keras_version") if path.is_file() else None
     except UNREADABLE:
         return None
+
+
+def _is_keras(path: Path) -> bool:
+    """Whether a file is a .keras archive from its first byte on; a pickle holds one, or several, further in."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            return False
+    with zipfile.ZipFile(path) as archive:
+        return "config.json" in archive.namelist()
 
 
 def _is_h5(path: Path) -> bool:

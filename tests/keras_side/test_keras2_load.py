@@ -57,3 +57,19 @@ def test_an_h5_file_is_saved_with_keras_2s_meaning(tmp_path):
     x = np.linspace(-4, 4, 12, dtype="float32").reshape(3, 4)
     found = porting.load(tmp_path / "net", engine="numpy").predict(x)
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5)
+
+
+def test_a_checkpoint_goes_the_way_that_its_refusal_names(tmp_path):
+    written = model()
+    prefix = str(tmp_path / "ck")
+    written.save_weights(prefix)
+    with pytest.raises(Unsupported) as refusal:
+        load_model_file(f"{prefix}.index")
+    (problem,) = refusal.value.problems
+    assert f"model.load_weights({prefix!r})" in problem.way_out
+    again = model()
+    again.load_weights(prefix).assert_consumed()
+    porting.save(again, tmp_path / "net")
+    x = np.ones((2, 3), "float32")
+    found = porting.load(tmp_path / "net", engine="numpy").predict(x)
+    np.testing.assert_allclose(found, written.predict(x, verbose=0), rtol=1e-5)
