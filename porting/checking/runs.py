@@ -36,8 +36,9 @@ def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> 
         judge: compares.
         of: what is run, in words before the way it is run (``from the archive ``).
     """
-    refs = [ref for ref in dict.fromkeys(network.output_refs()) if all(ref in case.outputs for case in network.cases)]
-    cases = [case for case in network.cases if _fits(case, engine)]
+    references = [_with_inputs(case, network) for case in network.cases]
+    refs = [ref for ref in dict.fromkeys(network.output_refs()) if all(ref in case.outputs for case in references)]
+    cases = [case for case in references if _fits(case, engine)]
     once, again, several, by_rows = (RunVerdict(of + how) for how in WAYS)
     if not refs or not cases:
         once.why = "no reference fits it" if refs else "no output has a reference"
@@ -48,7 +49,7 @@ def check_runs(network: Network, engine: Engine, judge: Judge, of: str = "") -> 
         first[case.name] = made
         _judge(made, case, judge, once)
     _compare_runs(_run(cases[0], engine, refs, batch_size_of(cases[0].inputs), 1, again), first[cases[0].name], again)
-    why = _rows_belong_together(network, engine, refs)
+    why = _rows_belong_together(network, engine, cases, refs)
     if why:
         several.why = by_rows.why = f"not tried: {why}"
     else:
@@ -108,6 +109,12 @@ def compare_engines(network: Network, stored: Engine, live: Engine) -> None:
         raise Mismatch(problems)
 
 
+def _with_inputs(case: Case, network: Network) -> Case:
+    """A case whose inputs stand among the outputs where the network hands them out as they came."""
+    handed_out = {ref: case.inputs[ref.call] for ref in network.output_refs() if ref.call in case.inputs}
+    return replace(case, outputs={**case.outputs, **handed_out}) if handed_out else case
+
+
 def _fits(case: Case, engine: Engine) -> bool:
     """Whether a case has the sizes that an engine for one size takes."""
     for name, shape in engine.declared_shapes().items():
@@ -117,7 +124,7 @@ def _fits(case: Case, engine: Engine) -> bool:
     return True
 
 
-def _rows_belong_together(network: Network, engine: Engine, refs: Sequence[TensorRef]) -> str:
+def _rows_belong_together(network: Network, engine: Engine, cases: Sequence[Case], refs: Sequence[TensorRef]) -> str:
     """Why rows cannot be run apart from each other; nothing where they can."""
     if engine.front is not None and engine.front.pads_to_longest:
         return "texts are padded to the longest of their batch"
@@ -125,7 +132,7 @@ def _rows_belong_together(network: Network, engine: Engine, refs: Sequence[Tenso
         return "a layer computes over the rows of the batch"
     if any(one.shape[0] is not None for one in network.inputs):
         return "the network declares its batch size"
-    if any(len(case.outputs[ref]) != batch_size_of(case.inputs) for case in network.cases for ref in refs):
+    if any(len(case.outputs[ref]) != batch_size_of(case.inputs) for case in cases for ref in refs):
         return "an output does not have the batch's rows"
     return ""
 

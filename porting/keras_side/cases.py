@@ -20,7 +20,7 @@ from .keras_faults import KerasFaultError
 from .layers import parts_of
 from .needs import Need
 from .noise import Variables, with_noise
-from .run import MaskLostError, Progress, UnsteadyError, check_outputs, record, unfolded_classes
+from .run import MaskLostError, Progress, UnsteadyError, check_outputs, record, unfolded_classes, with_lines
 from .samples import GENTLENESS, PADDINGS, make_inputs, make_texts, stretched
 from .shifted import with_shifted
 from .thinning import PLACES, numbers_of, thinned, to_sample
@@ -418,7 +418,7 @@ class Recorder:
         if isinstance(error, KerasFaultError):
             return error.problem
         if isinstance(error, UnsteadyError):
-            own = ", ".join(unfolded_classes(self.graph, self.api))
+            own = with_lines(unfolded_classes(self.graph, self.api))
             way_out = "leave out at inference what counts, draws at random or keeps a state"
             return Problem(f"model {self.model.name!r}", str(error), f"{way_out}{f', in {own}' if own else ''}")
         what = f"runs at none of the sizes tried: {_reason(error)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "run_model",
     "run_step",
     "unfolded_classes",
+    "with_lines",
 ]
 
 Progress = Callable[[int, int, str], None]
@@ -172,9 +174,20 @@ def check_outputs(case: Case, model: Any, graph: CallGraph, api: KerasApi) -> No
         raise Mismatch(problems)
 
 
-def unfolded_classes(graph: CallGraph, api: KerasApi) -> list[str]:
-    """The classes of a user's own whose code stands in the graph."""
-    return sorted({api.class_name(layer) for layer in graph.holders.values() if not api.is_builtin(layer)})
+def unfolded_classes(graph: CallGraph, api: KerasApi) -> dict[str, str]:
+    """The classes of a user's own whose code stands in the graph, each with where that code is (``a.py:12``)."""
+    found = {api.class_name(layer): _line(layer) for layer in graph.holders.values() if not api.is_builtin(layer)}
+    return dict(sorted(found.items()))
+
+
+def with_lines(classes: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({line})" if line else name for name, line in classes.items())
+
+
+def _line(layer: Any) -> str:
+    """Where a layer's call begins; "" where that is no Python code."""
+    code = getattr(inspect.unwrap(type(layer).call), "__code__", None)
+    return "" if code is None else f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
 
 
 def _way_out(graph: CallGraph, api: KerasApi) -> str:
@@ -182,8 +195,8 @@ def _way_out(graph: CallGraph, api: KerasApi) -> str:
     if not unfolded:
         return "please report the model: its graph was not understood"
     return (
-        f"the code of {', '.join(unfolded)} was unfolded; where it goes by sizes or by values of its inputs, write it "
-        f"without, or keep it whole, with a rule: save(…, whole={unfolded})"
+        f"the code of {with_lines(unfolded)} was unfolded; where it goes by sizes or by values of its inputs, write it "
+        f"without, or keep it whole, with a rule: save(…, whole={list(unfolded)})"
     )
 
 

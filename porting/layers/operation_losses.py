@@ -46,7 +46,7 @@ def sparse_categorical_crossentropy(layer: LayerView, target: Tensor, output: Te
     if len(target.shape) <= last:
         target = ops.expand_dims(target, last)
     classes = ops.constant(np.arange(known(output, last), dtype=np.float32).reshape([1] * last + [-1]))
-    spread = ops.repeat(as_float(target, ops), known(output, last), last)
+    spread = ops.repeat(as_float(ops.cast(target, "int32"), ops), known(output, last), last)
     named = ops.compare(spread, classes, "equal")
     return ops.unary(ops.reduce(ops.where(named, logs, 0.0), "sum", (last,)), "negative")
 

@@ -197,7 +197,8 @@ def diagonal_of(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 def slice_update(layer: LayerView, inputs: Tensor, start_indices: Any, updates: Tensor, ops: Operations) -> Tensor:
     """The tensor with a box of it replaced: one axis after the other goes on in what stood there."""
     starts = start_indices.value.tolist() if isinstance(start_indices, Weight) else start_indices
-    if any(isinstance(start, Tensor) for start in starts) or starts[0] != 0:
+    rows_of_its_own = any(isinstance(one, Weight) for one in (inputs, updates)) or inputs.shape[0] != updates.shape[0]
+    if any(isinstance(start, Tensor) for start in starts) or starts[0] != 0 or rows_of_its_own:
         raise layer.refuse("an update at places that the data decide, or of some rows of a batch", "use where")
     updates = in_dtype(updates, inputs.dtype, ops)
     for axis in reversed(range(1, len(inputs.shape))):

@@ -80,10 +80,9 @@ def planned_at(network: Network, sizes: Sizes, plan: Callable[[Network], T]) -> 
         return plan(at_sizes(network, sizes))
     except Unsupported as error:
         shapes = ", ".join(f"{one.name} {(None, *size)}" for one, size in zip(network.inputs, sizes))
-        raise Mismatch(
-            Problem(f"inputs {shapes}", f"{one.where}: {one.what}", "give inputs of sizes that it is made for")
-            for one in error.problems
-        ) from error
+        first = error.problems[0]  # the others follow from stand-ins for what it would have made
+        way_out = "give inputs of sizes that it is made for"
+        raise Mismatch(Problem(f"inputs {shapes}", f"{first.where}: {first.what}", way_out)) from error
 
 
 def bytes_of(network: Network, shapes: Iterable[Shape], rows: int = ROWS) -> int:

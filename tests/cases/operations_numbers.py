@@ -71,6 +71,13 @@ CASES = [
     of("trace", lambda ops, x: ops.trace(x, axis1=1, axis2=2), (3, 4)),
     of("slice_update", lambda ops, x, y: ops.slice_update(x, [0, 1, 0], y), (5, 4), (2, 4)),
     of("slice_update_inside", lambda ops, x, y: ops.slice_update(x, [0, 1, 2], y), (5, 4), (2, 1)),
+    of(
+        "slice_update_of_one_row",
+        lambda ops, x: ops.slice_update(x, [0, 0, 0], np.ones((1, 1, 4), "float32")),
+        (5, 4),
+        refused="some rows of a batch",
+        both=True,
+    ),
     of("empty_like", lambda ops, x: x + ops.empty_like(x)),
     of("moments_kept", lambda ops, x: ops.moments(x, axes=-1, keepdims=True), (5, 4)),
     of(
@@ -96,6 +103,14 @@ CASES = [
     of(
         "sparse_categorical_crossentropy",
         lambda ops, x, y: ops.sparse_categorical_crossentropy(ops.argmax(x, -1), ops.tanh(y) * 0.4 + 0.5),
+        (3, 4),
+        (3, 4),
+    ),
+    of(
+        "sparse_categorical_crossentropy_of_floats",
+        lambda ops, x, y: ops.sparse_categorical_crossentropy(
+            ops.cast(ops.argmax(x, -1), "float32") + 0.7, ops.tanh(y) * 0.4 + 0.5
+        ),
         (3, 4),
         (3, 4),
     ),

@@ -69,7 +69,25 @@ class Repeats(layers.Layer):
         return ops.while_loop(lambda turn, y: ops.sum(y) < 9.0, lambda turn, y: (turn + 1, y * 2.0), (0, x))[1]
 
 
-BEYOND_GRAPHS = [Compares, Counts, Orders, Decides, Draws, Merges, Flattens, Keeps, Makes, Maps, Repeats]
+class Sums(layers.Layer):
+    def call(self, x):
+        return ops.segment_sum(x, ops.cast(x[:, 0, 0], "int32"), num_segments=ops.shape(x)[0])
+
+
+class Groups(layers.Layer):
+    def call(self, x):
+        return ops.mean(ops.reshape(x, (2, -1, 3, 3)), axis=0)
+
+
+class Spreads(layers.Layer):
+    def call(self, x):
+        return ops.tile(ops.mean(x, axis=0, keepdims=True), (ops.shape(x)[0], 1, 1))
+
+
+BEYOND_GRAPHS = [
+    *(Compares, Counts, Orders, Decides, Draws, Merges, Flattens, Keeps, Makes, Maps, Repeats),
+    *(Sums, Groups, Spreads),
+]
 
 
 @pytest.mark.parametrize("kind", BEYOND_GRAPHS)
@@ -83,6 +101,24 @@ def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
     (problem,) = refusal.value.problems
     assert "test_unfolding.py:" in problem.what
     assert f"whole=['{kind.__name__}']" in problem.way_out
+
+
+class Turns(layers.Layer):
+    """Keeps a number of its own from call to call."""
+
+    turn = 0
+
+    def call(self, x):
+        self.turn += 1
+        return x * self.turn
+
+
+def test_a_state_in_python_is_refused_with_the_line_of_the_code_that_keeps_it(tmp_path):
+    given = keras.Input((3,))
+    with pytest.raises(Unsupported) as refusal:
+        porting.save(keras.Model(given, Turns()(given)), tmp_path / "net")
+    line = Turns.call.__code__.co_firstlineno
+    assert f"Turns (test_unfolding.py:{line})" in refusal.value.problems[0].way_out
 
 
 class Around(layers.Layer):
@@ -144,6 +180,33 @@ def test_a_cell_of_ones_own_over_an_open_time_is_refused_and_over_a_fixed_one_is
     fixed = keras.Input((2, 3))
     network = describe(keras.Model(fixed, layers.RNN(Cell(), name="mine")(fixed)))
     assert [name for name in network.weights() if name.endswith("kernel")] == ["mine/cell/kernel"]
+
+
+class OfConstants(layers.Layer):
+    """Rows of what layers of Keras make of constants, as the features of a graph's nodes are."""
+
+    def __init__(self):
+        super().__init__(name="nodes")
+        self.features = np.random.default_rng(0).normal(size=(7, 5)).astype("float32")
+        self.block = keras.Sequential([layers.BatchNormalization(), layers.Dense(4, activation="gelu")])
+
+    def build(self, shape):
+        self.block.build((7, 5))
+
+    def call(self, ids):
+        return ops.take(self.block(self.features), ids, axis=0)
+
+
+def test_weights_that_constants_are_made_with_are_saved_and_restored(tmp_path):
+    given = keras.Input((), dtype="int32")
+    model = keras.Model(given, OfConstants()(given))
+    before = np.asarray(model(np.arange(7)))
+    porting.save(model, tmp_path / "net")
+    for weight in model.weights:
+        weight.assign(weight + 0.5)
+    assert not np.allclose(np.asarray(model(np.arange(7))), before)
+    porting.restore(tmp_path / "net", model)
+    np.testing.assert_array_equal(np.asarray(model(np.arange(7))), before)
 
 
 class Positions(layers.Layer):

@@ -118,7 +118,7 @@ def _put_calls(put: Put, tracer: Running) -> None:
         special = sized.SPECIAL.get(type(operation).__name__)
         made = NotImplemented if special is None else special(tracer, operation, *args, **kwargs)
         if made is NotImplemented:
-            with tracer.resting():
+            with tracer.resting(), _sizes_named(operation):
                 made = symbolic_call(operation, *args, **kwargs)
         tracer.own(operation)
         return made
@@ -139,6 +139,19 @@ def _put_calls(put: Put, tracer: Running) -> None:
     put(Operation, "symbolic_call", applied)
     put(keras.layers.Layer, "__call__", called)
     put(keras.layers.Layer, "add_loss", noted)
+
+
+@contextmanager
+def _sizes_named(operation: Any) -> Iterator[None]:
+    """What Keras says of a setting that is an open size, in words."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        found = next((key for key, value in vars(operation).items() if tensors_in([value])), None)
+        if found is None:
+            raise
+        what = f"gives {type(operation).__name__} an open size as {found}"
+        raise Untraceable(what, sized.FIX_IT) from error
 
 
 def _put_makers(put: Put, tracer: Running) -> None:

@@ -30,6 +30,7 @@ class Running(ABC):
         active: whether a user's code runs; Keras' own asks for nothing special.
         owners: by operation, the unfolded layer whose code called it.
         differing: by layer, how its code does otherwise in training.
+        callers: by layer that is kept as it is, the unfolded layer whose code called it.
         computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
         kept: operations that must not die, since they are known by their ids.
     """
@@ -39,6 +40,7 @@ class Running(ABC):
         self.tables = Tables(self.sizes, longest)
         self.active = False
         self.owners: dict[int, tuple[Any, Any]] = {}
+        self.callers: dict[int, tuple[Any, Any]] = {}
         self.differing: dict[int, tuple[Any, str]] = {}
         self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
         self.kept: list[Any] = []
@@ -92,7 +94,7 @@ class Running(ABC):
     def follow(self, tensor: Any, held: Any) -> None:
         """Note the weights that a tensor of sizes was computed with, but for one that stands for it."""
         node = node_of(tensor)
-        owner = self.owners.get(id(node.operation))
+        owner = self.owners.get(id(node.operation)) or self.callers.get(id(node.operation))
         for variable in variables_in(tensor):
             if variable is not held and owner is not None:
                 self.computed_with(variable, owner[1])

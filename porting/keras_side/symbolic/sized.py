@@ -24,6 +24,7 @@ __all__ = ["MAKERS", "SPECIAL", "get_item", "item_of_weight", "made"]
 
 Sizes = Sequence[Any]
 FIX_IT = "declare the size in keras.Input"
+MIXES = "reshapes the batch together with other axes", "keep the batch in front: (batch, …)"
 
 
 def _open(sizes: Any) -> tuple[Optional[int], ...]:
@@ -177,6 +178,9 @@ def _of_data(tracer: Running, name: str, x: Any, given: list[Any]) -> Any:
         wanted = [
             size if same_size(times, 1) else times if same_size(size, 1) else None for size, times in zip(own, wanted)
         ]
+    if wanted and own and same_size(own[0], 1) and isinstance(wanted[0], KerasTensor):
+        way_out = "multiply it with ones_like of a tensor of the batch"
+        raise Untraceable(f"spreads one row over the batch ({name})", way_out)
     if len(wanted) != len(own) or any(not same_size(a, b) and not same_size(a, 1) for a, b in zip(own, wanted)):
         raise Untraceable(f"spreads data to an open size ({name})", FIX_IT)
     if all(same_size(a, b) for a, b in zip(own, wanted)):
@@ -198,6 +202,8 @@ def _reshape(tracer: Running, operation: Any, x: Any) -> Any:
     wanted = tuple(own[at] if size is None and at < len(own) else size for at, size in enumerate(wanted))
     if tensors_in(wanted) or None in x._shape[1:]:
         return _reshaped_data(tracer, x, own, wanted)
+    if own and isinstance(own[0], KerasTensor) and wanted and wanted[0] != -1:
+        raise Untraceable(*MIXES)
     if not wanted or wanted[0] != -1 or _fills_batch(own, wanted):
         return NotImplemented
     of_rows = rows.reshaped(tracer, x, own, wanted)
@@ -209,7 +215,7 @@ def _reshaped_data(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
     if not wanted or not (same_size(wanted[0], own[0]) or _fills_batch(own, wanted)):
         of_rows = rows.reshaped(tracer, x, own, wanted)
         if of_rows is None:
-            raise Untraceable("reshapes the batch together with other axes", "keep the batch in front: (batch, …)")
+            raise Untraceable(*MIXES)
         return of_rows
     if len(own) == len(wanted) and all(same_size(a, b) for a, b in zip(own, wanted)):
         return x

@@ -79,6 +79,7 @@ class Tracer(Running):
         new = not layer.built and not any(layer is one for one in self._stack[-1]._flatten_layers())
         with self.resting():
             made = plain(layer, *args, **kwargs)
+        self.callers.setdefault(id(layer), (layer, self._stack[-1]))
         if new and layer.variables:
             raise Untraceable(f"makes a {type(layer).__name__} layer as it runs", "make it in __init__ or build")
         return made

@@ -96,9 +96,13 @@ def gelu(g: Graph, x: Port, approximate: bool = False) -> Port:
     return product(g, kept, linear(g, g.add("Tanh", inner), 0.5, 0.5))
 
 
+def sigmoid(g: Graph, x: Port) -> Port:
+    """1 / (1 + exp(−x)): NeoML's own never falls below 1.2e-7, which counts in a logarithm or beside a large number."""
+    return g.add("Power", linear(g, g.add("Exp", linear(g, x, -1.0)), 1.0, 1.0), exponent=-1.0)
+
+
 def silu(g: Graph, x: Port) -> Port:
-    """x / (1 + exp(−x)): NeoML's own Sigmoid never falls below 1.2e-7, which counts when x is large."""
-    return product(g, keep(g, x), g.add("Power", linear(g, g.add("Exp", linear(g, x, -1.0)), 1.0, 1.0), exponent=-1.0))
+    return product(g, keep(g, x), sigmoid(g, x))
 
 
 def mish(g: Graph, x: Port) -> Port:
@@ -145,7 +149,7 @@ ACTIVATIONS: dict[str, Callable[..., Port]] = {
     "softplus": softplus,
     "softsign": softsign,
     "tanh": plain("Tanh"),
-    "sigmoid": plain("Sigmoid"),
+    "sigmoid": sigmoid,
     "hard_sigmoid": lambda g, x, slope=1 / 6, offset=0.5: g.add("HardSigmoid", x, slope=slope, bias=offset),
     "silu": silu,
     "hard_silu": plain("HSwish"),
@@ -165,6 +169,7 @@ ACTIVATIONS: dict[str, Callable[..., Port]] = {
 
 
 TRAINABLE: dict[str, Callable[..., Port]] = {
+    "sigmoid": plain("Sigmoid"),
     "silu": lambda g, x: product(g, g.add("Sigmoid", x), x),
     "mish": lambda g, x: product(g, g.add("Tanh", softplus(g, x)), x),
 }
