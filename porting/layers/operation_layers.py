@@ -335,7 +335,7 @@ def arctan2(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.array_function("arctan2", [as_float(x1, ops), as_float(x2, ops)])
 
 
-@operation("Isnan", sizes="kept")
+@operation("Isnan", learns="no", sizes="kept")
 def is_nan(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     x = as_float(x, ops)
     return ops.compare(x, x, "not_equal")

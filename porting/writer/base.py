@@ -78,12 +78,12 @@ class StatementBase:
         if kept is weight.value:
             return self.trace.keep(weight.name, weight.value)
         sizes = "x".join(map(str, weight.shape))
-        return self.trace.keep(f"{weight.name} as {sizes}", np.ascontiguousarray(weight.value))
+        return self.trace.keep(f"{weight.name} as {sizes}", np.asarray(weight.value, order="C"))
 
     def _constant(self, value: Array) -> str:
         if value.size <= SMALL and value.dtype == np.float32 and np.isfinite(value).all():
             return f"np.array({value.tolist()}, np.float32)"
-        return self.trace.keep(f"{self.trace.scope}/constant", np.ascontiguousarray(value))
+        return self.trace.keep(f"{self.trace.scope}/constant", np.asarray(value, order="C"))
 
     def _floating(self, x: Traced) -> Traced:
         return self.cast(x, "float32")

@@ -24,7 +24,6 @@ REFUSED_FOR = {
         "activation_layers/sparsemax_3d",
         "activation_layers/sparsemax_4d",
         "networks/mixture_of_experts",
-        "operation_layers/without_nan",
         "operations_composed/norm_of_order_0",
         "operations_composed/where_fixed",
         "operations_numbers/ldexp",
