@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -236,6 +237,9 @@ def _code_problems(where: str, described: Mapping[str, Any], trust_lambda: bool)
         yield Problem(where, "is a Lambda: Python code in the file", way_out)
     if not isinstance(config, Mapping):
         return
+    for key, value in config.items():
+        if key.endswith("activation") and _is_lambda(value):
+            yield Problem(where, f"has a lambda as its {key}: Python code, which Keras does not read back", REBUILT)
     if class_name in READ_FILES:
         for key in ("vocabulary", "idf_weights"):
             if isinstance(config.get(key), str):
@@ -246,12 +250,17 @@ def _code_problems(where: str, described: Mapping[str, Any], trust_lambda: bool)
         yield Problem(where, what, "replace it by a layer, or by a function that has one")
 
 
+def _is_lambda(function: Any) -> bool:
+    """Whether Keras wrote a function without a name: ``<lambda>`` in old files, since Keras 2.15 its code."""
+    return function == "<lambda>" or (isinstance(function, Mapping) and set(function) == {"value"})
+
+
 def _unknown(
     where: str, described: Mapping[str, Any], keras: ModuleType, objects: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Classes and functions that are neither Keras' for building models, nor registered, nor given by the user."""
     class_name, registered = described["class_name"], described.get("registered_name")
-    module = str(described.get("module") or "keras")
+    module = described.get("module")
     name = described["config"] if class_name == "function" else class_name
     if class_name in CODE or _is_keras_own(keras, class_name, module, name, registered):
         return
@@ -259,23 +268,27 @@ def _unknown(
         return
     kind = "the function" if class_name == "function" else "of the class"
     shown = name if class_name == "function" else registered or class_name
-    way_out = "name the Python file that defines it: custom=['my_layers.py']"
-    yield Problem(where, f"is {kind} {str(shown)[:80]!r}, which is not known here", way_out)
+    yield Problem(where, f"is {kind} {str(shown)[:80]!r}, which is not known here", DEFINED_IN)
 
 
-def _is_keras_own(keras: ModuleType, class_name: str, module: str, name: Any, registered: Any) -> bool:
+def _is_keras_own(keras: ModuleType, class_name: str, module: Any, name: Any, registered: Any) -> bool:
     """Whether a description names a part of Keras that models are built of; others do things as they are called."""
-    if not isinstance(name, str) or ">" in str(registered):
+    if not isinstance(name, str) or ">" in str(registered) or (registered and module is None):
         return False
-    parts = module.split(".")
-    if class_name == "function" and module in ("builtins", "keras"):
+    parts = str(module or "keras").split(".")
+    if class_name == "function" and (module or "keras") in ("builtins", "keras"):
         return any(hasattr(getattr(keras, part, None), name) for part in HOLD_FUNCTIONS)
     area = next((part for part in parts[1:] if part != "src"), "")
     return parts[0] in ("keras", "tf_keras") and area not in NOT_FOR_MODELS
 
 
+DEFINED_IN = "name the Python file that defines it: custom=['my_layers.py']"
+REBUILT = (
+    "build the model in Python with that function, model.load_weights of this file, then porting.save(model, folder)"
+)
 # A layer's function, and the layer.
 CODE = frozenset({"Lambda", "__lambda__"})
+OPERATIONS_OF_MASKS = frozenset({"Any", "NotEqual"})
 READ_FILES = {*LOOKUPS, "IndexLookup"}
 HOLD_FUNCTIONS = ("activations", "losses", "metrics", "regularizers", "initializers", "constraints")
 # Modules of Keras whose functions read files, fetch from the network or change settings.
@@ -335,8 +348,11 @@ def _described(value: Any, within: str = "the model") -> Iterator[tuple[str, Map
 def _not_loaded(path: Path, error: Exception) -> Problem:
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
-    if "Unknown layer" in str(error):
-        way_out = "save the model as .keras: Keras cannot read every .h5 that it writes (masks); or name custom=[…]"
+    unknown = re.search(r"Unknown layer: '(.+?)'", str(error))
+    if unknown and unknown[1] in OPERATIONS_OF_MASKS:
+        way_out = "save the model as .keras: Keras cannot read every .h5 that it writes (masks)"
+    elif unknown:
+        way_out = DEFINED_IN
     elif "Lambda" in str(error):
         way_out = "replace Lambda layers; only loading them needs trust_lambda=True, which runs the file's code"
     else:

@@ -4,14 +4,17 @@ import json
 import sys
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
+import porting
 from porting import Unsupported
 from porting.keras_side.load import load_model_file
 from porting.keras_side.save import describe
+from porting.numpy_side.engine import NumpyEngine
 
 MINE = """
 import keras
@@ -252,3 +255,63 @@ def test_broken_and_oversized_members_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("porting.keras_side.load.LARGEST_DESCRIPTION", 1000)
     with pytest.raises(Unsupported, match=r"its config\.json has 10000 bytes"):
         load_model_file(with_members(path, config_json=b" " * 10_000, metadata_json=b"{}"))
+
+
+class Chain(keras.layers.Layer):
+    """A layer as scripts define them: neither registered nor in a module."""
+
+    def call(self, inputs):
+        return inputs
+
+
+Chain.__module__ = "__main__"
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning")
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_a_layer_without_its_class_is_named_and_the_way_out_works(tmp_path, name):
+    given = keras.Input((4,))
+    model = keras.Model(given, Chain(name="chain")(keras.layers.Dense(2)(given)))
+    model.save(tmp_path / name)
+    with pytest.raises(Unsupported) as refusal:
+        load_model_file(tmp_path / name)
+    (problem,) = refusal.value.problems
+    assert "'Chain'" in problem.what
+    assert problem.way_out == "name the Python file that defines it: custom=['my_layers.py']"
+    source = tmp_path / "my_layers.py"
+    source.write_text("import keras\nclass Chain(keras.layers.Layer):\n    def call(self, x): return x\n")
+    loaded = load_model_file(tmp_path / name, custom=[source])
+    x = np.ones((3, 4), "float32")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning")
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
+@pytest.mark.parametrize(("name", "by_name"), [("model.keras", False), ("model.h5", False), ("model.h5", True)])
+def test_a_lambda_as_an_activation_is_named_and_the_way_out_works(tmp_path, name, by_name):
+    """Old files hold its name; since Keras 2.15 they hold its code, in words that Keras does not read."""
+    path = tmp_path / name
+
+    def network():
+        stack = [keras.Input((4,)), keras.layers.Dense(3, activation=lambda x: keras.ops.relu(x) * 2, name="clip")]
+        return keras.Sequential([*stack, keras.layers.Dense(2)])
+
+    model = network()
+    model.save(path)
+    if by_name:
+        with h5py.File(path, "r+") as file:
+            described = json.loads(file.attrs["model_config"])
+            described["config"]["layers"][1]["config"]["activation"] = "<lambda>"
+            file.attrs["model_config"] = json.dumps(described)
+    for trusted in (False, True):
+        with pytest.raises(Unsupported) as refusal:
+            load_model_file(path, trust_lambda=trusted)
+        (problem,) = refusal.value.problems
+        assert str(problem).startswith("Dense 'clip': has a lambda as its activation")
+        assert "model.load_weights" in problem.way_out
+    again = network()
+    again.load_weights(path)
+    network_of_it = describe(again)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    found = porting.PortedNetwork(network_of_it, NumpyEngine(network_of_it)).predict(x)
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
