@@ -33,6 +33,18 @@ def tied_logits(layer, x, ops):
     return ops.softmax(ops.add(logits, layer.weight("bias")), [-1])
 
 
+@porting.rule("tests>Mixer", mask="stop")
+def mixer(layer, x, ops):
+    x = ops.add(x, ops.table(layer.weight("positions"), x, [((x, 1), "first", 0)]))
+    x = layer.apply("norm", x, ops=ops)
+    x = ops.add(x, layer.apply("attention", x, x, ops=ops))
+    for at in range(layer.config["depth"]):
+        x = layer.apply(f"blocks/{at}", x, ops=ops)
+    around = layer.held("convolution").config["kernel_size"][0] // 2
+    x = layer.keras("ops.Pad", x, ops=ops, pad_width=((0, 0), (around, around), (0, 0)), mode="reflect")
+    return layer.apply("convolution", x, ops=ops)
+
+
 @porting.rule("PlainlyNamed")
 def plainly_named(layer, x, ops):
     return ops.matmul(x, layer.weight("kernel"))

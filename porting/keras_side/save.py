@@ -10,11 +10,13 @@ from typing import Any
 from ..archive.folder import check_target
 from ..archive.metadata import metadata_problems
 from ..errors import Mismatch, Problem, Unsupported
+from ..layers.rule import HELD
 from ..network import Layer, Network
 from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
 from .graph import CallGraph, Step
+from .held import held_layers
 from .hub import find_texts, put_in_front
 from .keras_api import KerasApi
 from .layers import check_layer, check_numbers_of, id_limit, is_code, parts_of
@@ -23,7 +25,7 @@ from .run import MaskLostError, Progress
 from .samples import name_samples
 from .text import preprocessing_config, preprocessing_weights
 from .thinning import REFERENCES
-from .unfolding import LONGEST, training_settings
+from .unfolding import LONGEST, is_own, training_settings
 from .walking import walk
 from .weights import Weights, collect_weights, full_names
 from .which_keras import keras_api_of
@@ -177,7 +179,7 @@ def _describe_layers(graph: CallGraph, api: KerasApi, found: Weights) -> dict[st
         described[name] = Layer(
             name=name,
             class_name=api.class_name(operation),
-            config={} if is_code(operation, api) else describe_config(operation, where, api, graph.problems),
+            config={} if is_code(operation, api) else _described(operation, where, api, graph.problems),
             weights={key: api.to_numpy(value) for key, value in found.variables[name].items() if key not in tied},
             trainable=bool(getattr(operation, "trainable", True)),
             tied=tied,
@@ -186,6 +188,20 @@ def _describe_layers(graph: CallGraph, api: KerasApi, found: Weights) -> dict[st
     for name, layer in graph.holders.items():
         described[name] = _describe_holder(name, layer, found, api, graph, names)
     return described
+
+
+def _described(operation: Any, where: str, api: KerasApi, problems: list[Problem]) -> dict[str, Any]:
+    """An operation's config; that of a layer of a user's own has the layers that it holds beside, for its rule."""
+    config = describe_config(operation, where, api, problems)
+    if not is_own(operation, api):
+        return config
+    held: dict[str, Any] = {}
+    for name, layer in held_layers(operation, api):
+        beyond: list[Problem] = []
+        described = _described(layer, name, api, beyond)
+        if not beyond:
+            held[name] = {"class_name": api.class_name(layer), "config": described}
+    return {**config, HELD: held} if held else config
 
 
 def _describe_holder(

@@ -18,13 +18,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, ClassVar, Optional, TypeVar, Union
 
 from ..errors import Problem, Unsupported
 from ..network import Array, Call, Input, Layer, Shape
-from ..operations import Tensor, Weight
+from ..operations import Operations, Tensor, Weight
 
 __all__ = [
+    "HELD",
     "RULES",
     "RULE_FILES",
     "Config",
@@ -50,9 +51,11 @@ WeightsOf = Callable[[Config, list[Shape]], WeightShapes]
 # `porting.keras_side.needs.Need`.
 Expects = Callable[[Layer, Call, Input], Mapping[str, Any]]
 
+# Where the exporter puts the layers that a user's own layer holds, by attribute.
+HELD = "held_layers"
 # Keys that say how weights begin or what training adds; they change no output.
 IRRELEVANT = frozenset(
-    {"name", "trainable", "dtype", "quantization_config", "seed", "autocast", "lora_rank", "lora_alpha"}
+    {"name", "trainable", "dtype", "quantization_config", "seed", "autocast", "lora_rank", "lora_alpha", HELD}
 )
 IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
@@ -252,7 +255,10 @@ class LayerView:
         config: Keras' config; reading a key counts as heeding it.
         context: the rules and weights around it.
         dialect: 2 or 3, the Keras whose mask passing counts.
+        apply_to: applies another layer by its rule; `wrappers`, which builds on rules, puts it here.
     """
+
+    apply_to: ClassVar[Callable[[Layer, Sequence[Any], Operations, Context], Any]]
 
     def __init__(self, layer: Layer, context: Optional[Context] = None) -> None:
         self.name = layer.name
@@ -289,9 +295,33 @@ class LayerView:
         """The weight of that name, or None where the layer was saved without it."""
         return self.weight(name) if name in self._weights else None
 
+    def apply(self, name: str, *inputs: Any, ops: Operations) -> Any:
+        """What a layer that this one holds makes of tensors, by the rule for its class.
+
+        Args:
+            name: the attribute that holds it, as in the names of its weights: ``dense``, ``blocks/0``.
+            inputs: what it is called on: tensors, or lists of them.
+            ops: the operations.
+        """
+        return LayerView.apply_to(self.held(name), inputs, ops, self.context)
+
+    def keras(self, class_name: str, *inputs: Any, ops: Operations, **config: Any) -> Any:
+        """What an operation of Keras, or a layer without weights, makes of tensors, by its rule.
+
+        Args:
+            class_name: ``ops.Pad``, ``UpSampling2D``.
+            inputs: what it is called on: tensors, or lists of them.
+            ops: the operations.
+            config: all of its settings, as Keras' class names them.
+        """
+        return LayerView.apply_to(Layer(f"{self.name}/{class_name}", class_name, config), inputs, ops, self.context)
+
     def held(self, key: str, weights: Optional[str] = None, at: Optional[int] = None) -> Layer:
         """The layer that this one holds, as `inner` finds it; whoever applies it sees that its settings are heeded."""
-        described = self.config[key] if at is None else self.config[key][at]
+        if key not in self.config and key in self.config.get(HELD, {}):
+            described = self.config[HELD][key]
+        else:
+            described = self.config[key] if at is None else self.config[key][at]
         prefix = f"{weights or key}/"
         held = {name[len(prefix) :]: self._weights[name] for name in self._weights if name.startswith(prefix)}
         tied = {name[len(prefix) :]: keeper for name, keeper in self._tied.items() if name.startswith(prefix)}
@@ -299,7 +329,7 @@ class LayerView:
         return Layer(f"{self.name}/{prefix[:-1]}", described["class_name"], described["config"], own, tied=tied)
 
     def inner(self, key: str, weights: Optional[str] = None, at: Optional[int] = None) -> LayerView:
-        """The layer that this one holds under config key `key` (``layer``, ``cell``).
+        """The layer that this one holds under config key, or in the attribute, `key` (``layer``, ``cell``).
 
         Its weights are those under the prefix `weights` (by default `key`); `at` picks one of a list.
         """

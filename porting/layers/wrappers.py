@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from ..network import Call, Layer, Shape, TensorRef, tensors_in
@@ -12,7 +12,7 @@ from .normalization import by_each_batch
 from .rule import RULES, Config, Context, LayerView, Refusal, Rule, WeightShapes, only_tensor, rule
 from .weight_shapes import held_weights
 
-__all__ = ["apply_held"]
+__all__ = ["apply_held", "apply_to"]
 
 MODELS = frozenset({"Functional", "Sequential", "Model"})
 # Operations by which Keras writes the masks that it passes on by itself into a model's graph.
@@ -87,6 +87,23 @@ def apply_held(held: Layer, inputs: list[Tensor], ops: Operations, context: Cont
     refs = tuple(TensorRef(f"input {number}") for number in range(len(inputs)))
     call = Call(held.name, held.name, refs if len(refs) == 1 else (refs,), outputs=0)
     return apply_one(call, held, dict(zip(refs, inputs)), ops, context)
+
+
+def apply_to(layer: Layer, inputs: Sequence[Any], ops: Operations, context: Context) -> Any:
+    """What a layer makes of its positional arguments, tensors or lists of them: a tensor, or a list of several."""
+    tensors: dict[TensorRef, Tensor] = {}
+
+    def noted(tensor: Tensor) -> TensorRef:
+        ref = TensorRef(f"input {len(tensors)}")
+        tensors[ref] = tensor
+        return ref
+
+    given = tuple(tuple(map(noted, one)) if isinstance(one, (list, tuple)) else noted(one) for one in inputs)
+    made = apply_one(Call(layer.name, layer.name, given, outputs=0), layer, tensors, ops, context)
+    return made[0] if len(made) == 1 else made
+
+
+LayerView.apply_to = staticmethod(apply_to)
 
 
 def apply_one(

@@ -128,7 +128,44 @@ def not_registered(keras: Any) -> Any:
     return keras.Model(given, keras.layers.TimeDistributed(PlainlyNamed())(PlainlyNamed()(given)[..., None]))
 
 
+def layers_in_attributes(keras: Any) -> Any:
+    layers = keras.layers
+
+    @keras.saving.register_keras_serializable(package="tests")
+    class Mixer(layers.Layer):
+        """Holds layers that its get_config() does not tell of."""
+
+        def __init__(self, depth: int = 2, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.depth = depth
+            self.norm = layers.LayerNormalization(epsilon=0.1)
+            self.attention = layers.MultiHeadAttention(2, 3)
+            feed = keras.Sequential([layers.Dense(5, activation="relu"), layers.Dense(4)])
+            self.blocks = [layers.Dense(4, activation="tanh"), feed][:depth]
+            self.convolution = layers.Conv1D(3, 5)
+
+        def build(self, shape: Any) -> None:
+            self.positions = self.add_weight(shape=(12, 4), name="positions")
+            self.attention.build(shape, shape)
+            for held in (self.norm, *self.blocks, self.convolution):
+                held.build(shape)
+
+        def call(self, x: Any) -> Any:
+            x = self.norm(x + self.positions[: x.shape[1]])
+            x = x + self.attention(x, x)
+            for block in self.blocks:
+                x = block(x)
+            return self.convolution(keras.ops.pad(x, ((0, 0), (2, 2), (0, 0)), mode="reflect"))
+
+        def get_config(self) -> Any:
+            return {**super().get_config(), "depth": self.depth}
+
+    given = keras.Input((6, 4))
+    return keras.Model(given, Mixer()(given))
+
+
 CASES = [
+    Case("layers_in_attributes", layers_in_attributes, rules=RULES),
     *(
         Case(f"attention{'_masked' * masked}{'_both' * both}", attention(masked, both), rules=ATTENTION_RULES)
         for masked in (False, True)
