@@ -142,7 +142,7 @@ class Wire:
     @property
     def blob_dtype(self) -> str:
         """``int32`` or ``float32``; ``bool`` where floats hold truths."""
-        return "int32" if self.is_whole else self.dtype
+        return "int32" if self.is_whole else "bool" if self.dtype == "bool" else "float32"
 
     def axis(self, axis: int) -> int:
         """The axis counted from the front."""

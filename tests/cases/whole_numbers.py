@@ -242,6 +242,18 @@ def sequence(keras: Any) -> Any:
     return keras.Model(x, [x[:, 1:], x[:, -1], ops.flip(x, 1), ops.sum(x, axis=1), ops.max(x, axis=1), x[:, :-1] * 3])
 
 
+def steps(keras: Any, frames: Any) -> Any:
+    """What TimeDistributed hands back of whole numbers that float32 does not hold."""
+    x = keras.Input((frames, 4, 2), dtype="int32", name="x")
+    made = keras.layers
+    held = [made.Flatten(), made.Permute((2, 1)), made.Cropping1D(1), made.ZeroPadding1D(1), made.GlobalMaxPooling1D()]
+    return keras.Model(x, [made.TimeDistributed(one)(x) for one in held])
+
+
+def frames() -> dict[str, Any]:
+    return {"x": np.stack([values("int32", seed) for seed in range(6)]).reshape(8, 3, 4, 2)}
+
+
 WIDE = ("int64", "uint32")
 
 CASES = [
@@ -263,4 +275,6 @@ CASES = [
     *(of_layers("declared_otherwise", declared_otherwise, dtype) for dtype in ("int32", "uint8")),
     Case("bucket", bucket),
     Case("sequence", sequence, samples={"x": np.concatenate([values("int32", seed) for seed in (1, 2)], 1)}),
+    Case("steps_fixed", lambda keras: steps(keras, 3), samples=frames()),
+    Case("steps_open", lambda keras: steps(keras, None), samples=frames()),
 ]

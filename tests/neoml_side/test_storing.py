@@ -21,6 +21,7 @@ from porting.archive import LIMITS, read_network
 from porting.neoml_side.engine import NeomlEngine
 from porting.neoml_side.stored.description import VERSION, description_path, read_description
 from porting.neoml_side.stored.network import network_path, read_stored
+from porting.network import Call, Case, Input, Layer, Network, TensorRef
 from tests.archive.forging import _edit, _places
 from tests.neoml_side.descriptions import sealed
 from tests.tampering import with_weight
@@ -255,3 +256,24 @@ def test_a_disk_that_is_full_is_noticed(net: porting.PortedNetwork, tmp_path: Pa
         ran = subprocess.run(command, check=True, capture_output=True, text=True)
         assert "cannot be written" in ran.stdout
         assert sorted(os.listdir(tmp_path)) == ["whole", "whole.json", "whole.network.npz"]
+
+
+def test_a_net_stores_outputs_that_keras_calls_float64(tmp_path: Path) -> None:
+    """The blob is of floats; the wider name is Keras', and comes back with what is loaded."""
+    kernel = np.arange(8, dtype="float32").reshape(4, 2)
+    layers = {
+        "dense": Layer("dense", "Dense", {"units": 2, "activation": "linear", "use_bias": False}, {"kernel": kernel}),
+        "wider": Layer("wider", "ops.Cast", {"dtype": "float64"}),
+    }
+    x, dense, wider = TensorRef("x"), TensorRef("dense"), TensorRef("wider")
+    calls = (Call("dense", "dense", (x,)), Call("wider", "wider", (dense,)))
+    made = IDS.repeat(2, 1).astype("float32")
+    known = [
+        Case(name, {"x": rows}, {dense: rows @ kernel, wider: np.float64(rows @ kernel)})
+        for name, rows in (("three", made), ("one", made[:1]))
+    ]
+    network = Network("wider", (Input("x", (None, 4)),), calls, layers, wider, tuple(known))
+    net = porting.load(network, engine="neoml")
+    again = porting.load(net.store(tmp_path / "net.neoml"))
+    assert again.predict(made).dtype == net.predict(made).dtype == np.float64
+    np.testing.assert_array_equal(again.predict(made), made @ kernel)

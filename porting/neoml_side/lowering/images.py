@@ -274,7 +274,7 @@ class ImageOperations(Part):
         return time_as_batch.fold(x)
 
     def batch_to_time(self, x: Wire, like: Wire) -> Wire:
-        return time_as_batch.unfold(self, as_float(x), as_float(like))
+        return through_floats(x, lambda steps: time_as_batch.unfold(self, steps, as_float(like)))
 
 
 def _fixed_from(weights: tuple[Weight, ...], value: Array) -> Parameter:
