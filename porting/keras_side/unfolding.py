@@ -300,6 +300,9 @@ class Unfolder:
             if id(layer) in self.places:
                 graph.holders.setdefault(self.places[id(layer)], layer)
                 graph.remarks[self.places[id(layer)]] = {"in_training": how}
+        for _, layer in (*self.tracer.owners.values(), *self.tracer.callers.values()):
+            if id(layer) in self.places and is_own(layer, self.api):
+                graph.holders.setdefault(self.places[id(layer)], layer)
         self._check_used(graph)
         self._check_rows(graph)
         used = {id(value) for named in graph.constants.values() for value in named.values()} | graph.computed_ids()

@@ -107,14 +107,6 @@ CASES = [
         (3, 4),
     ),
     of(
-        "sparse_categorical_crossentropy_of_floats",
-        lambda ops, x, y: ops.sparse_categorical_crossentropy(
-            ops.cast(ops.argmax(x, -1), "float32") + 0.7, ops.tanh(y) * 0.4 + 0.5
-        ),
-        (3, 4),
-        (3, 4),
-    ),
-    of(
         "sparse_categorical_crossentropy_of_logits",
         lambda ops, x, y: ops.sparse_categorical_crossentropy(ops.argmax(x, -1, keepdims=True), y, from_logits=True),
         (4,),

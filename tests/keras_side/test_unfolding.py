@@ -209,6 +209,30 @@ def test_weights_that_constants_are_made_with_are_saved_and_restored(tmp_path):
     np.testing.assert_array_equal(np.asarray(model(np.arange(7))), before)
 
 
+class Outer(layers.Layer):
+    def __init__(self):
+        super().__init__(name="outer")
+        self.blocks = [Doubles(), Doubles()]
+
+    def call(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Doubles(layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+def test_layers_within_unfolded_layers_are_named_with_their_classes():
+    given = keras.Input((3,))
+    network = describe(keras.Model(given, Outer()(given)))
+    assert [call.name for call in network.calls] == ["outer/blocks/0/multiply", "outer/blocks/1/multiply"]
+    shown = {name: network.layers[name].class_name for name in ("outer", "outer/blocks/0", "outer/blocks/1")}
+    assert shown == {"outer": "Outer", "outer/blocks/0": "Doubles", "outer/blocks/1": "Doubles"}
+
+
 class Positions(layers.Layer):
     def call(self, x):
         return x + ops.cast(ops.arange(ops.shape(x)[1]), "float32")[None, :, None]
