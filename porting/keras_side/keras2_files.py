@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import Problem
-from ..layers.core import makes_mask
+from ..layers.rule import makes_mask
 from ..text import LOOKUPS
 
 __all__ = ["OLD_KERAS", "other_meanings", "settings_of_keras_1", "with_input_layers"]

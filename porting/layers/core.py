@@ -160,11 +160,6 @@ def padding_told(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
     return {"pads": True, "mask_value": float(layer.config.get("mask_value", 0.0))}
 
 
-def makes_mask(config: Config) -> bool:
-    """Whether a layer of this config tells padding from values."""
-    return bool(config.get("mask_zero")) or "mask_value" in config
-
-
 @rule("Masking", mask=features_differ, sizes="kept", hands_on=True, expects=padding_told)
 def masking(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     kept = ops.reduce(ops.compare(x, layer.config["mask_value"], "not_equal"), "any", (-1,), keepdims=True)

@@ -36,6 +36,7 @@ __all__ = [
     "Refusal",
     "Rule",
     "WeightShapes",
+    "makes_mask",
     "rule",
 ]
 
@@ -379,3 +380,8 @@ def only_tensor(value: Any) -> Tensor:
         raise Refusal("is called on several tensors, but takes one")
     found: Tensor = value
     return found
+
+
+def makes_mask(config: Config) -> bool:
+    """Whether a layer of this config tells padding from values."""
+    return bool(config.get("mask_zero")) or "mask_value" in config

@@ -9,7 +9,7 @@ from ..network import Call, Layer, Shape, TensorRef, tensors_in
 from ..operations import Operations, Tensor
 from .apply import apply_call
 from .normalization import by_each_batch
-from .rule import RULES, Config, Context, LayerView, Refusal, Rule, WeightShapes, only_tensor, rule
+from .rule import RULES, Config, Context, LayerView, Refusal, Rule, WeightShapes, makes_mask, only_tensor, rule
 from .weight_shapes import held_weights
 
 __all__ = ["apply_held", "apply_to"]
@@ -26,6 +26,9 @@ def weights_of_held(config: Config, inputs: list[Shape]) -> WeightShapes:
 @rule("TimeDistributed", note="of any layer or model", weights=weights_of_held)
 def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     held = layer.held("layer")
+    if layer.dialect == 2 and makes_mask(held.config):
+        way_out = "hold the layers that read the mask in one model with it: TimeDistributed(keras.Model(ids, states))"
+        raise layer.refuse(f"the mask that TimeDistributed({held.class_name}) hands on in Keras 2", way_out)
     moving = any(name.startswith(f"{held.name}/") for name in (ops.training.moving if ops.training else ()))
     if moving and layer.dialect == 3:
         if ops.training is not None and mask is None and held.class_name == "BatchNormalization":

@@ -408,3 +408,15 @@ def test_half_precision_is_refused():
     given = keras.Input((3,))
     with pytest.raises(Unsupported, match="float16"):
         describe(keras.Model(given, layers.Dense(2, dtype="mixed_float16")(given)))
+
+
+def test_a_mask_that_time_distributed_hands_on_is_refused_and_the_way_out_works():
+    """Keras 2 gives the LSTM of each line the mask of its words; Keras 3 makes none."""
+    text = keras.Input((3, 5), dtype="int32")
+    embed, last = layers.Embedding(9, 3, mask_zero=True), layers.LSTM(2)
+    apart = describe(keras.Model(text, layers.TimeDistributed(last)(layers.TimeDistributed(embed)(text))))
+    with pytest.raises(porting.Unsupported, match=r"mask that TimeDistributed\(Embedding\) hands on"):
+        porting.PortedNetwork(apart, NumpyEngine(apart))
+    line = keras.Input((5,), dtype="int32")
+    held = keras.Model(line, last(embed(line)))
+    assert_exact(describe(keras.Model(text, layers.TimeDistributed(held)(text))))

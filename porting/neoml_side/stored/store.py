@@ -22,7 +22,7 @@ from ...archive.limits import LIMITS, Limits
 from ...engine import Engine
 from ...errors import BadArchive, MissingFile, PortingError, Problem, Unsupported
 from ...layers import Rule
-from ...layers.core import makes_mask
+from ...layers.rule import makes_mask
 from ...layers.rule_files import portable
 from ...network import Array, Call, Input, Network, Shape, TensorRef
 from ...padded import Padding
