@@ -8,7 +8,6 @@ from typing import Optional
 from ..network import Shape
 from ..operations import Operations, Tensor, Weight
 from .activations import activation
-from .merging import or_of_masks
 from .reshaped import kept
 from .rule import Config, LayerView, WeightShapes, rule
 from .scaling import unit_norm
@@ -77,7 +76,7 @@ def einsum_dense(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return activation(layer, y if bias is None else ops.add(y, bias), ops)
 
 
-@rule("Dot", mask=or_of_masks)
+@rule("Dot", mask="stop")
 def dot(layer: LayerView, xs: list[Tensor], ops: Operations) -> Tensor:
     axes = layer.config["axes"]
     first, second = (

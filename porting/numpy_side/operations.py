@@ -77,7 +77,8 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         outside = (rows < 0) | (rows >= table.shape[0])
         if outside.any():
             what = f"id {rows[outside][0]} is outside 0 … {table.shape[0] - 1}"
-            raise Mismatch(Problem(table.name, what, "give ids below the size of the table"))
+            way_out = "give ids below the size of the table; clip those that the network computes, with keras.ops.clip"
+            raise Mismatch(Problem(table.name, what, way_out))
         return Value(table.value.take(rows, axis=0))
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:

@@ -89,6 +89,16 @@ def decoder(keras: Any) -> Any:
     return keras.Model([source, target], layers.Dense(9, activation="softmax")(x))
 
 
+def dot_attended(keras: Any) -> Any:
+    """A Dot of masked steps hands on no mask, so the attention behind it heeds none."""
+    ids = keras.Input((5,), dtype="int32")
+    steps = keras.layers.Embedding(7, 4, mask_zero=True)(ids)
+    products = keras.layers.Dot(axes=(2, 2))([steps, steps])
+    return keras.Model(
+        ids, [keras.layers.Attention()([products, products]), keras.layers.GlobalAveragePooling1D()(products)]
+    )
+
+
 CASES = [
     attention("attention", "Attention"),
     attention("attention_key", "Attention", TRIPLE),
@@ -158,6 +168,8 @@ CASES = [
     Case("dot_2d_3d", layer("Dot", (1, 2)), ((4,), (3, 4)), together=True),
     Case("dot_3d_2d", layer("Dot", (2, 1)), ((None, 4), (4,)), together=True),
     Case("dot_4d", layer("Dot", (3, 2)), ((2, 3, 4), (5, 4)), together=True),
+    # Of two embeddings with masks, before an attention, which would heed a mask.
+    Case("dot_of_masked_steps", dot_attended),
     Case("encoder_norm_first", encoder(True)),
     Case("encoder_norm_last", encoder(False)),
     Case("decoder", decoder),

@@ -69,6 +69,11 @@ def by_einsum(keras: Any, x: Any) -> Any:
     return keras.ops.einsum("btk,bt->bk", x, weights)
 
 
+def backwards(kind: str, **settings: Any) -> Callable[[Any], Any]:
+    """A recurrent layer that goes backwards, so a reversal in front of it is undone."""
+    return lambda layers: getattr(layers, kind)(3, return_sequences=True, go_backwards=True, **settings)
+
+
 LAYERS: dict[str, Callable[[Any], Any]] = {
     "dense": lambda layers: layers.Dense(2),
     "batch_normalization": lambda layers: layers.BatchNormalization(),
@@ -102,6 +107,10 @@ CASES = [
         for name, weigh in {"product": by_product, "matmul": by_matmul, "dot": by_dot, "einsum": by_einsum}.items()
     ),
     *(of(f"slice_{name}", (None, 4), function) for name, function in SLICES.items()),
+    *(
+        of(f"flip_behind_{kind.lower()}_backwards", (6, 3), behind(backwards(kind, **settings), flipped))
+        for kind, settings in {"LSTM": {}, "GRU": {"reset_after": False}, "SimpleRNN": {}}.items()
+    ),
     of("flip_cast_flip", (5,), flips_around_a_cast),
     of("slice_attended", (None, 4), lambda keras, x: keras.layers.MultiHeadAttention(1, 2)(x[:, :5], x)),
     of("slice_argmax", (None, 4), lambda keras, x: keras.ops.argmax(x[:, :5], axis=1)),

@@ -57,7 +57,7 @@ def judged(
     """
     try:
         net = porting.load(folder, engine=engine)
-    except porting.Unsupported as refusal:
+    except (porting.Unsupported, porting.Mismatch) as refusal:  # a Mismatch: ids that the network computes
         return Finding("refused", one_line(refusal))
     except Exception as error:  # whatever it is, it is what is looked for
         return Finding("error", "load: " + told(error))

@@ -239,7 +239,7 @@ def _gate(weight: Weight, units: int, row: int, factor: float) -> Piece:
 
 
 def _gru(ops: Part, cell: Cell, x: Wire, initial: list[Wire], go_backwards: bool) -> list[Wire]:
-    forward = flip(x, 1) if go_backwards else x
+    forward = (flip(x, 1) if go_backwards else x).to("BLC")
     port = ops.graph.add(
         "Gru",
         forward.port,
