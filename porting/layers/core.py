@@ -9,7 +9,7 @@ from typing import Any, Optional
 from ..network import Call, Input, Layer, Shape
 from ..operations import Operations, Tensor, TrainingOperations
 from .activations import activation
-from .rule import Config, LayerView, WeightShapes, rule
+from .rule import Config, LayerView, WeightShapes, kept_by_keras_3, rule
 
 # What SELU gives far below 0: −alpha · scale.
 DROPPED_SELU = -1.6732632423543772 * 1.0507009873554805
@@ -139,9 +139,9 @@ def alpha_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.add(ops.multiply(raised, scale), scale * DROPPED_SELU * (1 - rate))
 
 
+@rule("Identity", mask=kept_by_keras_3, only_in_training=True, hands_on=True, sizes="kept", pointwise=True)
 @rule(
     "ActivityRegularization",
-    "Identity",
     only_in_training=True,
     irrelevant=("l1", "l2"),
     hands_on=True,

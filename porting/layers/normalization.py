@@ -9,7 +9,7 @@ import numpy as np
 
 from ..network import Array, Call, Input, Layer, Shape
 from ..operations import MovingStatistics, Operations, Tensor, TrainingOperations, Weight
-from .rule import Config, LayerView, WeightShapes, rule
+from .rule import Config, LayerView, WeightShapes, kept_by_keras_3, rule
 from .weight_shapes import listed
 
 # keras.backend.epsilon()
@@ -112,6 +112,7 @@ def numbers_like_those_adapted_to(layer: Layer, call: Call, given: Input) -> Map
 
 @rule(
     "Normalization",
+    mask=kept_by_keras_3,
     weights=statistics_shapes,
     untrained=("mean", "variance", "count"),
     expects=numbers_like_those_adapted_to,

@@ -64,7 +64,7 @@ def sizes_of(term: str, shape: Shape) -> dict[str, Optional[int]]:
     return dict(zip(letters, shape))
 
 
-@rule("EinsumDense", weights=einsum_weights, linear=True, sizes="kept but the last")
+@rule("EinsumDense", mask="stop", weights=einsum_weights, linear=True, sizes="kept but the last")
 def einsum_dense(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("output_shape", "gptq_unpacked_column_size")
     kernel, bias = layer.weight("kernel"), layer.weight("bias", if_config="bias_axes")

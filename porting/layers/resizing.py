@@ -14,7 +14,7 @@ from .convolution import as_configured, channels_last
 from .interpolation import interpolation_matrix
 from .normalization import scaled, shifted
 from .operation_shapes import mirrored
-from .rule import LayerView, Refusal, rule
+from .rule import LayerView, Refusal, kept_by_keras_3, rule
 from .windows import per_axis
 
 Margins = list[tuple[int, int]]
@@ -181,7 +181,7 @@ def pictures(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
     return {"span": ((low - offset) / scale, (1.0 - offset) / scale)}
 
 
-@rule("Rescaling", pointwise=True, expects=pictures)
+@rule("Rescaling", mask=kept_by_keras_3, pointwise=True, expects=pictures)
 def rescaling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     scale, offset = (numbers(layer, key) for key in ("scale", "offset"))
     last = (len(x.shape) - 1,)

@@ -36,6 +36,7 @@ __all__ = [
     "Refusal",
     "Rule",
     "WeightShapes",
+    "kept_by_keras_3",
     "makes_mask",
     "rule",
 ]
@@ -385,3 +386,8 @@ def only_tensor(value: Any) -> Tensor:
 def makes_mask(config: Config) -> bool:
     """Whether a layer of this config tells padding from values."""
     return bool(config.get("mask_zero")) or "mask_value" in config
+
+
+def kept_by_keras_3(layer: LayerView, x: Any, mask: Any, ops: Any) -> Any:
+    """The mask of the input, which the layer ends in Keras 2."""
+    return None if layer.dialect == 2 else mask

@@ -122,6 +122,7 @@ def normalized_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
 
 @rule(
     "SpectralNormalization",
+    mask="stop",
     irrelevant=("power_iterations",),
     learns="no",
     weights=normalized_weights,

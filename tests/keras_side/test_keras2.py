@@ -271,6 +271,23 @@ def test_masks_of_merges_are_joined_with_and():
     assert_exact(describe(keras.Model(tensors, merged)))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Identity(),
+        layers.Rescaling(2.0),
+        layers.Normalization(mean=0.5, variance=2.0),
+        layers.EinsumDense("abc,cd->abd", (None, 3)),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_layers_that_end_masks_in_keras_2(layer):
+    """A mean over steps, which would heed a mask, behind each."""
+    x = keras.Input((5, 4))
+    made = layer(layers.Masking(0.5)(x))
+    assert_exact(describe(keras.Model(x, [made, layers.GlobalAveragePooling1D()(made)])))
+
+
 def test_functional_models_in_time_distributed():
     x = keras.Input((4, 3))
     both = layers.Concatenate()([layers.Dense(2)(x), layers.Bidirectional(layers.GRU(2, return_sequences=True))(x)])
