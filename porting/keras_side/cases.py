@@ -141,8 +141,8 @@ class Recorder:
         cases += self._texts() if cases else []
         if samples is not None:
             cases += self._of_samples(samples, bool(cases))
-        if not cases:
-            raise Unsupported(self.not_finite[:1] or self._does_not_run())
+        if len(cases) < 2:
+            raise Unsupported(self.not_finite[:1] or self._does_not_run("one" if cases else "none"))
         if self.left_out:
             log.warning("left out of the references: %s", "; ".join(dict.fromkeys(self.left_out)))
         return tuple(cases)
@@ -413,7 +413,7 @@ class Recorder:
                 yield Problem(str(ref), f"Keras itself computes NaN or infinity here ({case.name})", way_out)
                 return
 
-    def _does_not_run(self) -> Problem:
+    def _does_not_run(self, runs_at: str) -> Problem:
         error = self.errors[-1] if self.errors else None
         if isinstance(error, KerasFaultError):
             return error.problem
@@ -421,7 +421,7 @@ class Recorder:
             own = with_lines(unfolded_classes(self.graph, self.api))
             way_out = "leave out at inference what counts, draws at random or keeps a state"
             return Problem(f"model {self.model.name!r}", str(error), f"{way_out}{f', in {own}' if own else ''}")
-        what = f"runs at none of the sizes tried: {_reason(error)}"
+        what = f"runs at {runs_at} of the sizes tried: {_reason(error)}"
         return Problem(f"model {self.model.name!r}", what, "declare the input shapes that it needs, or give samples=…")
 
 

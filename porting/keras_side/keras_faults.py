@@ -83,22 +83,34 @@ def _check_sum(step: Step, values: Mapping[TensorRef, Any], made: Any, api: Kera
     """Refuse the sums that Keras 3 over TensorFlow takes for another sum, see `_taken_for_bias`."""
     if api.dialect != 3 or api.versions()["backend"] != "tensorflow":
         return
-    layer, shape = step.operation, tuple(made.shape)
-    if getattr(layer, "data_format", None) == "channels_first" and getattr(layer, "bias", None) is not None:
-        terms = [shape, (1, *tuple(layer.bias.shape), *[1] * (len(shape) - 2))]
-    elif type(layer).__name__ in {"Add", "Average"}:
-        terms = list(_shapes((step.args, tuple(step.kwargs.values())), values))
-    else:
-        return
-    rank = max(map(len, terms), default=0)
     # A layer keeps the batch in front, an operation lines up the last axes.
-    front_axes = 1 if api.is_layer(layer) else 0
-    spread = [(*one[:front_axes], *[1] * (rank - len(one)), *one[front_axes:]) for one in terms]
-    if any(_taken_for_bias(shape, one) for one in spread[1:]):
-        what = (
-            f"Keras over TensorFlow adds terms of shapes {spread} along another axis than it says: two sizes are equal"
-        )
-        raise KerasFaultError(step.call.name, what, "use data_format='channels_last', or other sizes")
+    front_axes = 1 if api.is_layer(step.operation) else 0
+    for shape, terms in _sums(step, values, tuple(made.shape)):
+        rank = max(map(len, terms), default=0)
+        spread = [(*one[:front_axes], *[1] * (rank - len(one)), *one[front_axes:]) for one in terms]
+        if any(_taken_for_bias(shape, one) for one in spread[1:]):
+            what = f"Keras over TensorFlow adds terms of shapes {spread} along another axis than it says"
+            raise KerasFaultError(step.call.name, what, "use data_format='channels_last', or other sizes")
+
+
+def _sums(
+    step: Step, values: Mapping[TensorRef, Any], made: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], list[tuple[int, ...]]]]:
+    """The sums that a call computes: the shape that each gives, and those of its terms."""
+    layer, bias = step.operation, getattr(step.operation, "bias", None)
+    kind = type(layer).__name__
+    if getattr(layer, "data_format", None) == "channels_first" and bias is not None:
+        yield made, [made, (1, *tuple(bias.shape), *[1] * (len(made) - 2))]
+    elif kind == "EinsumDense" and bias is not None:
+        yield made, [made, (1, *tuple(bias.shape))]
+    elif kind in {"MultiHeadAttention", "GroupedQueryAttention"}:
+        parts = [part for part in (layer._query_dense, layer._key_dense, layer._value_dense) if part.bias is not None]
+        for given in _shapes((step.args, tuple(step.kwargs.values())), values):
+            for heads in {tuple(part.bias.shape) for part in parts}:
+                yield (*given[:-1], *heads), [(*given[:-1], *heads), (1, *heads)]
+    elif kind in {"Add", "Average"}:
+        terms = list(_shapes((step.args, tuple(step.kwargs.values())), values))
+        yield made, terms
 
 
 def _check_einsum(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> None:

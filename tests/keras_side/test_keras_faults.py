@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import porting
+from porting.archive import read_network
 
 pytestmark = pytest.mark.skipif(not hasattr(keras, "ops"), reason="these are Keras 3's")
 
@@ -49,3 +50,17 @@ def test_sums_along_another_axis_are_refused(tmp_path: Path) -> None:
     assert not np.allclose(model(x), x + column)  # Keras is wrong; once it is not, the refusal should go
     with pytest.raises(porting.Unsupported, match=r"(?s)adds terms.*another axis.*→ use data_format='channels_last'"):
         porting.save(model, tmp_path / "net")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="these are TensorFlow's")
+def test_sizes_at_which_heads_are_taken_for_steps_are_no_references(tmp_path: Path) -> None:
+    """As many heads as steps, each of one number: their biases are added to the steps."""
+    given = keras.Input((None, 4))
+    attention = keras.layers.MultiHeadAttention(2, 1, bias_initializer="uniform")
+    model = keras.Model(given, attention(given, given))
+    x = np.ones((2, 2, 4), "float32")
+    assert np.ptp(np.asarray(attention.query_dense(x)) - np.asarray(attention.query_dense(x[:, :1])), axis=1).max() > 0
+    porting.save(model, tmp_path / "net")
+    lengths = {array.shape[1] for case in read_network(tmp_path / "net").cases for array in case.inputs.values()}
+    assert len(lengths) > 2
+    assert 2 not in lengths
