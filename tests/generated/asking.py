@@ -8,6 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from porting.keras_side.run import MaskLostError, record
+from porting.keras_side.walking import walk
+from porting.keras_side.which_keras import keras_api_of
 from porting.network import Array
 
 from .judging import apart
@@ -39,14 +42,23 @@ def inputs_at(model: Any, rng: np.random.Generator, batch: int, length: int) -> 
 
 
 def asked(model: Any, seed: int) -> Iterator[tuple[list[Array], list[Array]]]:
-    """Inputs at several shapes, with what Keras answers; shapes that Keras refuses, or that are empty, are left out."""
+    """Inputs at several shapes, with what Keras answers.
+
+    Shapes that Keras refuses, that are empty, or at which it is known to be wrong, are left out.
+    """
     rng = np.random.default_rng(seed)
     shapes = list(zip(BATCHES, map(int, rng.choice(LENGTHS, len(BATCHES), replace=False))))
     is_open = any(None in one.shape[1:] for one in model.inputs)
+    api = keras_api_of(model)
+    graph = walk(model, api)
     for batch, length in [*shapes, (3, 1), (2, 0)] if is_open else shapes[:3]:
         inputs = inputs_at(model, rng, batch, length)
         try:
             wanted = answer(model, inputs)
+            if not graph.problems:
+                record(graph, api, "asked", {given.name: x for given, x in zip(graph.inputs, inputs)})
+        except MaskLostError:
+            pass
         except (ValueError, TypeError, RuntimeError, IndexError, ArithmeticError, tf_error()):
             continue
         if all(array.size for array in wanted):
