@@ -41,6 +41,8 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 # An argument with its value, as hints for Python have it: engine='numpy', whole=['Mine'], shape=(64, 64, 3).
 _VALUE = r"""True|False|'[^']*'|"[^"]*"|\[[^\]]*\]|\([^)]*\)|[\w./…]+"""
 _ARGUMENT = re.compile(rf"\b([a-z_]+)=({_VALUE})")
+# A call whose arguments have become options: save(…, --whole Mine).
+_CALL = re.compile(r"(?<![\w.])(?:porting\.|net\.)?([a-z_]+)\((?:…, )?(--[^()]*)\)")
 
 
 def as_options(error: PortingError, commands: Iterable[click.Command]) -> PortingError:
@@ -49,6 +51,7 @@ def as_options(error: PortingError, commands: Iterable[click.Command]) -> Portin
     An option stands for the argument of its parameter's name.
     """
     options: dict[str, click.Option] = {}
+    commands = list(commands)
     for command in commands:
         for one in command.params:
             if isinstance(one, click.Option) and one.name is not None:
@@ -58,7 +61,13 @@ def as_options(error: PortingError, commands: Iterable[click.Command]) -> Portin
         option = options.get(found[1])
         return found[0] if option is None else _spoken(option, found[2])
 
-    changed = [Problem(one.where, one.what, _ARGUMENT.sub(spoken, one.way_out)) for one in error.problems]
+    def called(found: re.Match[str]) -> str:
+        return f"porting {found[1]} … {found[2].replace(', --', ' --')}" if found[1] in names else found[0]
+
+    names = {command.name for command in commands}
+    changed = [
+        Problem(one.where, one.what, _CALL.sub(called, _ARGUMENT.sub(spoken, one.way_out))) for one in error.problems
+    ]
     return type(error)(changed)
 
 

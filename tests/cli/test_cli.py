@@ -336,6 +336,14 @@ def test_hints_are_options_of_the_command() -> None:
     )
 
 
+def test_calls_in_hints_are_commands() -> None:
+    hint = "save(…, whole=['A'], noise=False), or porting.load(folder, engine='numpy'), or model.save(whole=True)"
+    (problem,) = as_options(Mismatch(Problem("x", "y", hint)), porting.commands.values()).problems
+    assert problem.way_out == (
+        "porting save … --whole A --no-noise, or porting.load(folder, --engine numpy), or model.save(--whole True)"
+    )
+
+
 def test_port_says_what_to_run_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "m.keras").write_text("")
     monkeypatch.setattr(saving, "find_spec", lambda name: None)
