@@ -47,11 +47,11 @@ def porting() -> None:
     Exit codes:
       0    all is well
       1    something departs from Keras, or data do not fit
-      2    the call is wrong, lacks what it needs, or the
-           network holds what is not supported
+      2    the call is wrong, something it needs is missing,
+           or the network contains what is not supported
       3    a file or folder cannot be read or written
       4    not everything is proved (--strict)
-      5    not all is done, the same command goes on (--parquet)
+      5    not finished; the same command goes on (--parquet)
       130  stopped by Ctrl-C
     """
 
@@ -63,7 +63,7 @@ for command in (port, save, predict, tune, restore, cpp):
 @porting.command()
 @click.argument("path", type=FOLDER)
 def info(path: Path) -> None:
-    """Say what PATH is, a saved folder or a stored NeoML net: its makers' words, inputs, outputs, layers, weights.
+    """Describe PATH, a saved folder or a stored NeoML net: metadata, inputs, outputs, layers, weights.
 
     Everything is read and compared with its hashes; nothing is run, and neither Keras nor NeoML is needed.
     """

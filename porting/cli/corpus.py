@@ -32,13 +32,17 @@ OPTIONS = (
         metavar="IN OUT",
         help="Score a folder of parquet and csv files into a folder of parquet files.",
     ),
-    click.option("--prefix", default="", help="In front of the outputs' columns, with --parquet."),
-    click.option("--scheduler", metavar="ADDRESS", help="A dask cluster's, whose workers score, with --parquet."),
-    click.option("--workers", type=click.IntRange(1), help="Processes of this machine that score, with --parquet."),
+    click.option("--prefix", default="", help="Put in front of the names of output columns, with --parquet."),
+    click.option(
+        "--scheduler", metavar="ADDRESS", help="Of a dask scheduler, whose workers do the scoring, with --parquet."
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1), help="Processes of this machine that do the scoring, with --parquet."
+    ),
     click.option(
         "--patience",
         type=FiniteRange(0),
-        help="Seconds that a scheduler or workers may stay away, with --parquet [default: 60].",
+        help="Seconds to wait for a scheduler or workers that are gone, with --parquet [default: 60].",
     ),
 )
 

@@ -62,9 +62,10 @@ def predict(
 ) -> None:
     """Run NETWORK (a saved folder or a stored NeoML net) on INPUTS, an npy or an npz by input name, or on texts.
 
-    Texts are read and written row by row, so files may be of any size. A row that cannot be used is reported with
-    its line on standard error, the others go on, and the exit code is 1 in the end. With --parquet a whole folder is
-    scored, by this process, several or a cluster; started again, it goes on where it stood.
+    Texts are read and written row by row, so files may be of any size. Rows that
+    cannot be used are reported on standard error with their lines; the others are scored, and the exit code is 1. With
+    --parquet a whole folder is scored, by this process, by several or by a cluster; run again, it continues where it
+    stopped.
     """
     running = {"prefix": prefix, "scheduler": scheduler, "workers": workers, "patience": patience}
     if corpus is not None:

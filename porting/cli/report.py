@@ -29,9 +29,9 @@ report_options = as_one_dict(
         type=FiniteRange(0),
         help="Allow t in |a − b| ≤ t + t·|b| everywhere [default: what float32 can hold].",
     ),
-    click.option("--json", "json_file", type=NEW_FILE, help="Write the report here too; -: print it alone."),
-    click.option("--html", "html_file", type=NEW_FILE, help="Write it here as a page, too."),
-    click.option("--strict", is_flag=True, help="Exit with 4 where a layer or a weight is not proved."),
+    click.option("--json", "json_file", type=NEW_FILE, help="Write the report here, too; -: print only the report."),
+    click.option("--html", "html_file", type=NEW_FILE, help="Write the report here as an HTML page, too."),
+    click.option("--strict", is_flag=True, help="Exit with 4 if a layer or a weight is not proved."),
     click.option("--weights", is_flag=True, help="Find the weights that no reference shows; takes longer."),
 )
 

@@ -59,14 +59,17 @@ save_options = as_one_dict(
     ),
     custom_option,
     click.option("--whole", multiple=True, help="A class of your own to keep as it is, for a rule of your own."),
-    click.option("--longest", type=click.IntRange(1), help="Steps of tables made of sizes alone [default: 512]."),
-    click.option("--noise/--no-noise", default=True, help="Measure how much float32 leaves open [default: yes]."),
+    click.option(
+        "--longest", type=click.IntRange(1), help="Longest input that tables made of sizes alone cover [default: 512]."
+    ),
+    click.option("--noise/--no-noise", default=True, help="Measure Keras' own float32 noise [default: yes]."),
     click.option(
         "--references",
         type=click.Choice(["sampled", "all", "outputs", "none"]),
         default="sampled",
         show_default=True,
-        help="Of what Keras computed keep some numbers of large outputs, all, the network's outputs, or nothing.",
+        help="Which of Keras' outputs to keep for checking: some numbers of the large ones, all, the network's own, or "
+        "none.",
     ),
     click.option(
         "--preprocessing/--no-preprocessing",
@@ -74,7 +77,7 @@ save_options = as_one_dict(
         help="Let a task model of keras-hub take texts, by its own preprocessor [default: yes].",
     ),
     click.option(
-        "--segments", type=click.IntRange(1), help="Texts of a sample that it packs into one row [default: 1]."
+        "--segments", type=click.IntRange(1), help="How many texts of a sample it packs into one row [default: 1]."
     ),
     trust_option,
 )

@@ -15,16 +15,23 @@ DATA = click.Path(exists=True, dir_okay=False, path_type=Path)
 # What `compile` is told; a parameter has its argument's name.
 setting_options = as_one_dict(
     "settings",
-    click.option("--loss", multiple=True, required=True, help="Keras' name of it; OUTPUT=NAME for each of several."),
-    click.option("--loss-weight", "loss_weights", multiple=True, help="OUTPUT=NUMBER: how much its loss counts."),
-    click.option("--metric", "metrics", multiple=True, help="accuracy, or Keras' name of a metric or loss."),
-    click.option("--optimizer", default="adam", show_default=True, help="Keras' name of it."),
+    click.option(
+        "--loss", multiple=True, required=True, help="By its Keras name; OUTPUT=NAME for each of several outputs."
+    ),
+    click.option(
+        "--loss-weight", "loss_weights", multiple=True, help="OUTPUT=NUMBER: the weight of that output's loss."
+    ),
+    click.option("--metric", "metrics", multiple=True, help="accuracy, or a metric or loss by its Keras name."),
+    click.option("--optimizer", default="adam", show_default=True, help="By its Keras name."),
     click.option("--learning-rate", type=float, help="[default: the optimizer's]"),
     click.option(
-        "--rate", "learning_rates", multiple=True, help="PATTERN=NUMBER: a rate of its own for layers or weights."
+        "--rate",
+        "learning_rates",
+        multiple=True,
+        help="PATTERN=NUMBER: a learning rate for the layers or weights that match.",
     ),
-    click.option("--freeze", "frozen", multiple=True, help="A layer or weight that stays, by name or pattern."),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of shuffling and dropout."),
+    click.option("--freeze", "frozen", multiple=True, help="A layer or weight to keep as it is, by name or pattern."),
+    click.option("--seed", type=int, default=0, show_default=True, help="For shuffling and dropout."),
 )
 
 
@@ -42,9 +49,9 @@ setting_options = as_one_dict(
 )
 @click.option("--patience", type=click.IntRange(0), help="Stop after this many epochs without gain; keep the best.")
 @click.option("--checkpoint", type=NEW_FILE, help="A file written after each epoch; where it exists, go on from it.")
-@click.option("--history", type=NEW_FILE, help="Write the numbers of each epoch here (JSON).")
+@click.option("--history", type=NEW_FILE, help="Write each epoch's losses and metrics here (JSON).")
 @click.option("--workers", type=click.IntRange(1), help="Processes of this machine that share each batch's rows.")
-@click.option("--scheduler", metavar="ADDRESS", help="A dask cluster's, whose workers share each batch's rows.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a dask scheduler, whose workers share each batch's rows.")
 @device_option
 @rules_option
 def tune(**words: Any) -> None:
