@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
+import numpy as np
+
 from ..dtypes import is_float
 from ..errors import PortingError, Problem, Unsupported
 from ..network import Call, Constant, Layer, Network, Shape, TensorRef, map_tensors
@@ -123,7 +125,8 @@ def _apply(
     _check_weights(found, layer, view, [*inputs, arguments.get("key")], where)
     given = {**dict(zip(found.inputs, inputs)), **arguments}
     previous_mask = _populate_masks(found, given, context.dialect)
-    result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
+    with np.errstate(all="ignore"):  # NaN and infinity are answers, as they are Keras'
+        result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
     outputs: list[T] = list(result) if isinstance(result, (list, tuple)) else [result]
     if call.outputs and len(outputs) != call.outputs:
         raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")

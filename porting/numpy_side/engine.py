@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-import numpy as np
-
 from ..engine import Engine
 from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
@@ -52,14 +50,13 @@ class NumpyEngine(Engine):
         Whatever looks rows up in an input's own memory says how large that input's ids may be.
         """
         self.ops.watched = dict(case.inputs)
-        with np.errstate(all="ignore"):
-            walk(
-                self.network,
-                self.ops,
-                self._inputs(case.inputs),
-                self.rules,
-                stand_in=lambda ref: _value(case.stand_in(ref), case.masks.get(ref)),
-            )
+        walk(
+            self.network,
+            self.ops,
+            self._inputs(case.inputs),
+            self.rules,
+            stand_in=lambda ref: _value(case.stand_in(ref), case.masks.get(ref)),
+        )
         self.ops.watched = {}
         self.rows_together = self.ops.rows_meet
 
@@ -76,8 +73,7 @@ class NumpyEngine(Engine):
 
     def _walked(self, inputs: Mapping[str, Array], wanted: Optional[list[TensorRef]]) -> dict[TensorRef, Value]:
         try:
-            with np.errstate(all="ignore"):  # NaN and infinity are answers, as they are Keras'
-                return walk(self.network, self.ops, self._inputs(inputs), self.rules, wanted=wanted)
+            return walk(self.network, self.ops, self._inputs(inputs), self.rules, wanted=wanted)
         except Unsupported as error:
             if not self.network.cases:
                 raise
@@ -101,8 +97,7 @@ class NumpyEngine(Engine):
         """One call on given tensors; its outputs and their masks."""
         values = {ref: _value(array, masks.get(ref)) for ref, array in tensors.items()}
         layer = self.network.layers[call.layer]
-        with np.errstate(all="ignore"):
-            outputs = apply_call(call, layer, values, self.ops, context_of(self.network, self.rules))
+        outputs = apply_call(call, layer, values, self.ops, context_of(self.network, self.rules))
         kept = [None if output.mask is None else output.mask.value for output in outputs]
         return [output.value for output in outputs], kept
 
