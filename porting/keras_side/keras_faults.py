@@ -98,19 +98,19 @@ def _sums(
 ) -> Iterator[tuple[tuple[int, ...], list[tuple[int, ...]]]]:
     """The sums that a call computes: the shape that each gives, and those of its terms."""
     layer, bias = step.operation, getattr(step.operation, "bias", None)
-    kind = type(layer).__name__
+    kind, given = type(layer).__name__, (step.args, tuple(step.kwargs.values()))
     if getattr(layer, "data_format", None) == "channels_first" and bias is not None:
         yield made, [made, (1, *tuple(bias.shape), *[1] * (len(made) - 2))]
     elif kind == "EinsumDense" and bias is not None:
         yield made, [made, (1, *tuple(bias.shape))]
     elif kind in {"MultiHeadAttention", "GroupedQueryAttention"}:
         parts = [part for part in (layer._query_dense, layer._key_dense, layer._value_dense) if part.bias is not None]
-        for given in _shapes((step.args, tuple(step.kwargs.values())), values):
+        for shape in _shapes(given, values):
             for heads in {tuple(part.bias.shape) for part in parts}:
-                yield (*given[:-1], *heads), [(*given[:-1], *heads), (1, *heads)]
+                projected = (*shape[:-1], *heads)
+                yield projected, [projected, (1, *heads)]
     elif kind in {"Add", "Average"}:
-        terms = list(_shapes((step.args, tuple(step.kwargs.values())), values))
-        yield made, terms
+        yield made, list(_shapes(given, values))
 
 
 def _check_einsum(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> None:
