@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from porting.network import Array
@@ -43,6 +43,7 @@ def test_erf_with_a_wrong_coefficient_is_not_pythons(monkeypatch: pytest.MonkeyP
         test_erf_is_pythons()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
 def test_erf_of_any_number_is_pythons(values: list[float]) -> None:
     x = np.array(values)
