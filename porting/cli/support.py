@@ -26,7 +26,7 @@ One row for each rule: Keras' layer, or ``ops.`` and the operation of `keras.ops
 # In the order of the tables: what networks are mostly made of first, operations last.
 FAMILIES = {
     "core": "core",
-    "convolution": "convolutions",
+    "convolutions": "convolutions",
     "locally_connected": "locally connected",
     "pooling": "pooling",
     "recurrent": "recurrent",
@@ -45,7 +45,9 @@ FAMILIES = {
     "categories": "text and categories",
     "applications": "of keras.applications",
     "unfolded": "what stands for the code of layers of your own",
-    "operation_layers": "operations: arithmetic, logic, reductions",
+    "operation_elementwise": "operations: arithmetic, comparisons, logic",
+    "operation_axes": "operations: reductions and what goes along axes",
+    "operation_products": "operations: products",
     "operation_shapes": "operations: shapes and places",
     "operation_composed": "operations: formulas",
     "operation_windows": "operations: windows",

@@ -7,7 +7,7 @@ from typing import Any, Optional
 from ..network import Shape
 from ..operations import Operations, Tensor
 from .activations import activation
-from .convolution import as_configured, channels_last, padding, steps
+from .convolutions import as_configured, channels_last, padding, steps
 from .recurrent import RUNNERS, flat_states, mask_of_sequence
 from .rule import Config, LayerView, Refusal, WeightShapes, rule
 from .weight_shapes import features_of

@@ -6,7 +6,7 @@ from math import prod
 
 from ..operations import Operations, Tensor
 from .activations import activation
-from .convolution import as_configured, channels_last, padding
+from .convolutions import as_configured, channels_last, padding
 from .operation_kinds import known
 from .operation_patches import patches
 from .rule import LayerView, rule

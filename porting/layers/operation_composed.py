@@ -11,8 +11,8 @@ import numpy as np
 from ..dtypes import is_float
 from ..network import Call, Input, Layer
 from ..operations import Operations, Tensor, Weight
+from .operation_elementwise import logaddexp, spread_number
 from .operation_kinds import as_bool, as_float, axes_of, known, operation, promoted, squeezed
-from .operation_layers import logaddexp, spread_number
 from .products import LETTERS
 from .rule import LayerView
 

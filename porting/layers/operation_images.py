@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..operations import Operations, Tensor, Weight
-from .convolution import as_configured, channels_last
+from .convolutions import as_configured, channels_last
 from .operation_kinds import as_float, known, operation
 from .resizing import height_and_width, resized
 from .rule import LayerView

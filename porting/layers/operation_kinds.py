@@ -15,6 +15,7 @@ __all__ = [
     "Apply",
     "as_bool",
     "as_float",
+    "as_list",
     "as_number",
     "axes_of",
     "in_dtype",
@@ -112,7 +113,11 @@ def axes_of(layer: LayerView, x: Tensor) -> list[int]:
     axis = layer.config["axis"]
     if axis is None:
         return list(range(len(x.shape)))
-    return [one % len(x.shape) for one in (axis if isinstance(axis, (list, tuple)) else [axis])]
+    return [one % len(x.shape) for one in as_list(axis)]
+
+
+def as_list(axes: Any) -> list[int]:
+    return list(axes) if isinstance(axes, (list, tuple, range)) else [axes]
 
 
 # ---- axes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..operations import Operations, Tensor, Weight
-from .convolution import as_configured, channels_last, padding, spatial_axes, steps
+from .convolutions import as_configured, channels_last, padding, spatial_axes, steps
 from .operation_kinds import as_float, known, operation
 from .rule import LayerView
 from .windows import margins, output_size, per_axis

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..operations import Operations, Tensor
+from .operation_elementwise import snake
 from .operation_kinds import Apply
-from .operation_layers import snake
 from .rule import LayerView, rule
 
 COMPLEX, PARTS = "complex numbers are not handled", "compute with their real and imaginary parts"

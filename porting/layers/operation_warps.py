@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import is_float
 from ..network import Array
 from ..operations import Operations, Tensor, Weight
-from .convolution import as_configured, channels_last
+from .convolutions import as_configured, channels_last
 from .operation_kinds import as_float, known, operation
 from .resizing import height_and_width
 from .rule import LayerView

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..operations import Operations, Tensor, Weight
-from .convolution import as_configured, channels_last, padding, spatial_axes, steps
+from .convolutions import as_configured, channels_last, padding, spatial_axes, steps
 from .operation_kinds import Apply, operation
 from .pooling import adaptive, max_of_windows, mean_of_windows, pool
 from .rule import LayerView

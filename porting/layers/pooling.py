@@ -8,7 +8,7 @@ import numpy as np
 
 from ..network import Array
 from ..operations import Operations, Tensor
-from .convolution import as_configured, channels_last
+from .convolutions import as_configured, channels_last
 from .rule import LayerView, Refusal, rule
 from .windows import adaptive_windows, per_axis
 

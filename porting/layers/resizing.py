@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import is_float
 from ..network import Array, Call, Input, Layer
 from ..operations import Operations, Tensor
-from .convolution import as_configured, channels_last
+from .convolutions import as_configured, channels_last
 from .interpolation import interpolation_matrix
 from .normalization import scaled, shifted
 from .operation_shapes import mirrored

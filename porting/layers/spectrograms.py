@@ -8,7 +8,7 @@ import numpy as np
 
 from ..network import Array, Shape
 from ..operations import Operations, Tensor, Weight
-from .convolution import padding
+from .convolutions import padding
 from .operation_fourier import short_time_transform
 from .operation_kinds import as_float, known
 from .rule import Config, LayerView, Refusal, WeightShapes, rule

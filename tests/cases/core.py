@@ -1,4 +1,4 @@
-"""Dense, Embedding, activations and the layers that change nothing."""
+"""Dense, Embedding and the layers that change nothing."""
 
 from __future__ import annotations
 
@@ -6,36 +6,6 @@ from typing import Any
 
 from tests.cases import Case, layer
 
-ACTIVATIONS = [
-    "celu",
-    "elu",
-    "exponential",
-    "gelu",
-    "hard_shrink",
-    "hard_sigmoid",
-    "hard_silu",
-    "hard_tanh",
-    "leaky_relu",
-    "linear",
-    "log_sigmoid",
-    "log_softmax",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "sigmoid",
-    "silu",
-    "soft_shrink",
-    "softmax",
-    "softplus",
-    "softsign",
-    "sparse_plus",
-    "sparse_sigmoid",
-    "squareplus",
-    "tanh",
-    "tanh_shrink",
-    "glu",
-]
 SHAPES = {"2d": (5,), "3d": (None, 5), "4d": (3, None, 5), "5d": (2, 3, 2, 5), "width_1": (1,), "3d_width_1": (None, 1)}
 
 
@@ -73,8 +43,6 @@ def computed_ids_twice(keras: Any) -> Any:
 CASES = [
     *(Case(f"dense_{name}", layer("Dense", 4), (shape,)) for name, shape in SHAPES.items()),
     *(Case(f"dense_{name}_no_bias", layer("Dense", 1, use_bias=False), (shape,)) for name, shape in SHAPES.items()),
-    *(Case(f"activation_{name}", layer("Activation", name), ((8,),)) for name in ACTIVATIONS),
-    *(Case(f"activation_{name}_3d", layer("Activation", name), ((None, 8),)) for name in ACTIVATIONS),
     Case("dense_with_activation", layer("Dense", 3, activation="gelu"), ((None, 5),)),
     Case("dense_softmax", layer("Dense", 3, activation="softmax"), ((2, 3, 5),)),
     Case("embedding", layer("Embedding", 7, 3), ((None,),), "int32"),

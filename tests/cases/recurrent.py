@@ -272,4 +272,10 @@ CASES = [
     Case("encoder_decoder", encoder_decoder),
     Case("merged_masks", merged_masks),
     Case("shared_three_times", shared_three_times),
+    Case(
+        "simple_rnn_softmax",
+        layer("SimpleRNN", 3, activation="softmax"),
+        ((4, 3),),
+        refused=dict.fromkeys(("numpy", "neoml"), "within a recurrent cell"),
+    ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,24 @@ def pictures(*sizes: int, most: float = 255.0) -> dict[str, Any]:
 def equalized(name: str, sizes: tuple[int, ...], most: float = 255.0, **settings: Any) -> Case:
     spec = layer("ContrastLimitedAdaptiveHistogramEqualization", **settings)
     return Case(f"equalized_{name}", spec, (sizes,), samples=pictures(*sizes, most=most))
+
+
+BYTES = {
+    "CenterCrop": {"height": 12, "width": 5},
+    "Resizing": {"height": 4, "width": 9, "interpolation": "nearest"},
+    "RandomBrightness": {"factor": 0.1},
+    "RandomCrop": {"height": 4, "width": 5},
+    "RandomFlip": {},
+    "UpSampling2D": {"size": (2, 3)},
+    "ZeroPadding2D": {"padding": 1},
+    "Cropping2D": {"cropping": 1},
+    "AutoContrast": {},
+}
+
+
+def of_bytes(keras: Any, name: str, settings: dict[str, Any]) -> Any:
+    given = keras.Input((8, 7, 3), dtype="uint8")
+    return keras.Model(given, getattr(keras.layers, name)(**settings)(given))
 
 
 CASES = [
@@ -130,4 +149,6 @@ CASES = [
         dtype="uint8",
         refused=dict.fromkeys(("numpy", "neoml"), "equalization of whole numbers"),
     ),
+    *(Case(f"{name.lower()}_of_bytes", partial(of_bytes, name=name, settings=given)) for name, given in BYTES.items()),
+    Case("auto_contrast", layer("AutoContrast"), ((6, 5, 3),)),
 ]

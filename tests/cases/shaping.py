@@ -6,21 +6,6 @@ from typing import Any
 
 from tests.cases import Case, layer
 
-MERGES = ("Add", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
-PAIRS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
-    "flat": ((5,), (5,)),
-    "sequences": ((None, 4), (None, 4)),
-    "images": ((2, 3, 4), (2, 3, 4)),
-}
-SPREADS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
-    "rows": ((3, 5), (1, 5)),
-    "columns": ((3, 1), (3, 5)),
-    "ranks": ((3, 5), (5,)),
-    "time": ((None, 5), (1, 5)),
-    "both": ((3, 1), (1, 5)),
-    "images": ((2, 3, 4), (1, 1, 4)),
-}
-
 
 def several_outputs(keras: Any) -> Any:
     """Three nested models, a shared one among them, and outputs in a dict."""
@@ -37,23 +22,6 @@ def several_outputs(keras: Any) -> Any:
 
 
 CASES = [
-    *(
-        Case(f"{merge.lower()}_{name}", layer(merge), shapes, together=True)
-        for merge in MERGES
-        for name, shapes in PAIRS.items()
-    ),
-    *(
-        Case(f"{merge.lower()}_spread_{name}", layer(merge), shapes, together=True)
-        for merge in MERGES[:-1]
-        for name, shapes in SPREADS.items()
-    ),
-    Case("subtract", layer("Subtract"), ((None, 4), (None, 4)), together=True),
-    Case("add_three", layer("Add"), ((5,),) * 3, together=True),
-    *(
-        Case(f"concatenate_axis_{axis}", layer("Concatenate", axis=axis), ((2, 3, 4), (2, 3, 4)), together=True)
-        for axis in (1, 2, 3, -1, -2)
-    ),
-    Case("concatenate_time", layer("Concatenate", axis=1), ((None, 4), (None, 4)), together=True),
     Case("flatten", layer("Flatten"), ((2, 3, 4),)),
     Case("flatten_open", layer("Flatten"), ((None, 4),)),
     Case("flatten_vector", layer("Flatten"), ((4,),)),

@@ -56,6 +56,20 @@ def branches(keras: Any) -> Any:
     return keras.Model(steps, keras.layers.TimeDistributed(each)(steps))
 
 
+def model_with_operations(keras: Any) -> Any:
+    """Operations that have the names of layers, inside a model that TimeDistributed holds."""
+    inner = keras.Input((5, 4))
+    hidden = keras.layers.Dense(4)(inner) * 2.0 + inner
+    given = keras.Input((None, 5, 4))
+    held = keras.Model(inner, keras.ops.softmax(keras.ops.mean(hidden, axis=1)))
+    return keras.Model(given, keras.layers.TimeDistributed(held)(given))
+
+
+def pipeline(keras: Any) -> Any:
+    steps = [keras.layers.Rescaling(0.1), keras.layers.CenterCrop(6, 6), keras.layers.RandomFlip()]
+    return keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Pipeline(steps), keras.layers.Conv2D(2, 3)])
+
+
 CASES = [
     *(
         Case(f"time_distributed_{name}", layer("TimeDistributed", inner), ((3, *shape),))
@@ -104,4 +118,6 @@ CASES = [
     Case("film_fixed", lambda keras: images(keras, 3)),
     Case("film_open", lambda keras: images(keras, None)),
     Case("branches", branches),
+    Case("model_with_operations", model_with_operations),
+    Case("pipeline", pipeline),
 ]

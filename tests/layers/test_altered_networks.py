@@ -143,7 +143,7 @@ def test_promise_11_any_configuration_is_understood_or_refused(key: str) -> None
 
 
 def test_inputs_that_do_not_fit_each_other_are_a_mismatch() -> None:
-    net = load("shaping/add_sequences", "numpy")
+    net = load("merging/add_sequences", "numpy")
     first, second = net.network.cases[0].inputs.items()
     wrong = {first[0]: first[1][:, :1].repeat(9, 1), second[0]: second[1]}
     with pytest.raises(porting.Mismatch, match=r"inputs input_0 \(.*could not be broadcast"):

@@ -12,7 +12,7 @@ from porting.numpy_side.engine import NumpyEngine
 from tests.recorded_cases import folder_of
 from tests.tampering import with_config
 
-SAVED = read_network(folder_of("operations_signals/mel_spectrogram_decibels"))
+SAVED = read_network(folder_of("spectrograms/mel_spectrogram_decibels"))
 
 
 def test_numpy_floors_by_the_loudest_of_the_batch_as_keras_does() -> None:

@@ -15,8 +15,8 @@ ONE_IN = {"recurrent": 7}
 
 # TensorFlow has no gradient of XlaDynamicUpdateSlice, and its gradients of these transforms fail.
 NO_GRADIENT_IN_KERAS = {
-    *("operations_numbers/slice_update", "operations_numbers/slice_update_inside"),
-    *("operations_signals/rfft", "operations_signals/irfft_of_odd_length"),
+    *("operation_shapes/slice_update", "operation_shapes/slice_update_inside"),
+    *("operation_fourier/rfft", "operation_fourier/irfft_of_odd_length"),
     *("unfolded_tensorflow/contrast", "unfolded_tensorflow/choices"),
 }
 

@@ -9,13 +9,13 @@ __all__ = ["REFUSED", "REFUSED_BY_BATCHES", "WITHOUT_CASES"]
 
 # A piece of the refusal to learn, and the cases that it is given for.
 REFUSED_FOR = {
-    "changes its inputs at random": ("operations_composed/pipeline",),
+    "changes its inputs at random": ("wrappers/pipeline",),
     "has no gradient in NeoML": (
         "activation_layers/dense_relu_layer",
         "activation_layers/relu_all",
         "activation_layers/relu_threshold",
-        "core/activation_hard_shrink",
-        "core/activation_hard_shrink_3d",
+        "activations/activation_hard_shrink",
+        "activations/activation_hard_shrink_3d",
         "scaling/unit_of_zeros",
     ),
     "which has no gradient": (
@@ -24,18 +24,18 @@ REFUSED_FOR = {
         "activation_layers/sparsemax_3d",
         "activation_layers/sparsemax_4d",
         "networks/mixture_of_experts",
-        "operations_composed/norm_of_order_0",
-        "operations_composed/where_fixed",
-        "operations_numbers/ldexp",
-        "operations_numbers/sparse_categorical_crossentropy",
-        "operations_numbers/sparse_categorical_crossentropy_of_logits",
+        "operation_composed/norm_of_order_0",
+        "operation_elementwise/where_fixed",
+        "operation_composed/ldexp",
+        "operation_losses/sparse_categorical_crossentropy",
+        "operation_losses/sparse_categorical_crossentropy_of_logits",
         "unfolded_tensorflow/entries",
         "unfolded_tensorflow/matrices",
     ),
     "stands inside the network": ("networks/structured_data", "networks/wide_and_deep"),
     "shared by several channels": (
-        "operations_signals/stft_spectrogram_as_pictures",
-        "operations_signals/stft_spectrogram_of_channels",
+        "spectrograms/stft_spectrogram_as_pictures",
+        "spectrograms/stft_spectrogram_of_channels",
     ),
     "computed with the weight": (
         "unfolded/nearest_codes",
@@ -56,8 +56,8 @@ REFUSED_FOR = {
         "convolution_recurrent/conv_lstm3d_backwards",
         "convolution_recurrent/conv_lstm3d_sequences",
         "normalization/batch_6d",
-        "operation_layers/matmul_rank_6",
-        "operation_layers/reductions_of_rank_6",
+        "operation_products/matmul_rank_6",
+        "operation_axes/reductions_of_rank_6",
         "scaling/layer_6d",
     ),
     "which NeoML would train": (

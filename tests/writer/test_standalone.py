@@ -113,7 +113,7 @@ def test_recorded_cases_agree(key: str, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_equal_numbers_keep_their_order_on_every_processor(tmp_path: Path) -> None:
-    assert "kind='stable'" in write_case("operations_composed/argsort_of_equals", tmp_path).read_text()
+    assert "kind='stable'" in write_case("operation_axes/argsort_of_equals", tmp_path).read_text()
 
 
 @pytest.mark.parametrize("key", REFUSED)

@@ -7,35 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import log, pi
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
-from ..dtypes import is_float, is_whole, limits, sum_type
+from ..dtypes import is_float, is_whole, limits
 from ..network import Call, Input, Layer
-from ..operations import Operand, Operations, Tensor, Weight, promoted_type
-from .activations import ELEMENTWISE, sparsemax
-from .attention import Heads, attend, both, causal_mask
+from ..operations import Operations, Tensor, Weight
+from .activations import ELEMENTWISE
 from .operation_kinds import (
-    COMPOSED,
     Apply,
     as_bool,
     as_float,
     as_number,
-    axes_of,
     in_dtype,
     kind_of,
-    known,
     only_arrays,
     operation,
     promoted,
-    squeezed,
-    swapped,
     whole_numbers,
 )
-from .products import LETTERS
 from .rule import Expects, LayerView
-from .scaling import layer_normalize, rms_normalize, unit_norm, variance_of
 
 # ---- one operand, element by element
 
@@ -404,233 +396,3 @@ def spread_number(x: Any, like: Tensor, dtype: str, ops: Operations) -> Tensor:
 def clip(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     # Bounds that cross: the lower one holds, in TensorFlow.
     return ops.maximum(ops.minimum(as_number(x, ops), layer.config["x_max"]), layer.config["x_min"])
-
-
-# ---- over axes
-
-REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Amax": "max", "Min": "min", "Amin": "min"}
-
-
-def reduction(name: str) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        initial = layer.config.get("initial")
-        x = as_float(x, ops) if name == "mean" else ops.cast(x, sum_type(x.dtype)) if name == "sum" else x
-        result = ops.reduce(x, name, axes_of(layer, x), layer.config["keepdims"])
-        if initial is not None:
-            bound = {"max": ops.maximum, "min": ops.minimum, "sum": ops.add}.get(name)
-            if bound is None:
-                raise layer.refuse(f"{name} with an initial value is not handled", "leave it out")
-            result = bound(result, initial)
-        return result
-
-    return apply
-
-
-for class_name, function in REDUCTIONS.items():
-    operation(class_name)(reduction(function))
-
-
-@operation("Any", "All")
-def any_or_all(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
-    return ops.reduce(as_bool(x, ops), name, axes_of(layer, x), layer.config["keepdims"])
-
-
-@operation("Var", "Std")
-def variance(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    x = as_float(x, ops)
-    found = variance_of(x, axes_of(layer, x), ops, layer.config["keepdims"])
-    return found if layer.class_name == "ops.Var" else ops.unary(found, "sqrt")
-
-
-@operation("CountNonzero")
-def count_nonzero(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.reduce(ops.cast(as_bool(x, ops), "int32"), "sum", axes_of(layer, x))
-
-
-@operation("Average")
-def average(layer: LayerView, x: Tensor, ops: Operations, weights: Any = None) -> Tensor:
-    if weights is None:
-        return ops.reduce(as_float(x, ops), "mean", axes_of(layer, x))
-    axis = layer.config["axis"]
-    if not isinstance(weights, Weight) or len(weights.shape) != 1 or not isinstance(axis, int):
-        raise layer.refuse("only one axis is averaged by constant weights", "multiply by the weights and take sums")
-    shares = np.asarray(weights.value, np.float64) / np.sum(weights.value, dtype=np.float64)
-    spread = ops.scale_and_shift(as_float(x, ops), shares.astype(np.float32), None, axis % len(x.shape))
-    return ops.reduce(spread, "sum", (axis % len(x.shape),))
-
-
-@operation("Moments")
-def moments(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
-    layer.irrelevant("synchronized")
-    axes, keepdims = [axis % len(x.shape) for axis in as_list(layer.config["axes"])], layer.config["keepdims"]
-    return [ops.reduce(x, "mean", axes, keepdims), variance_of(x, axes, ops, keepdims)]
-
-
-@operation("Prod", "Median", note=COMPOSED, neoml="partly", learns="no")
-def prod_or_median(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
-    dtype = layer.config.get("dtype") or (sum_type(x.dtype) if name == "prod" else "float32")
-    axis = None if layer.config["axis"] is None else tuple(axes_of(layer, x))
-    made = ops.array_function(name, [in_dtype(x, dtype, ops)], axis=axis, keepdims=layer.config["keepdims"])
-    return ops.cast(made, dtype)
-
-
-@operation("Logsumexp")
-def logsumexp(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axes = axes_of(layer, x)
-    top = ops.reduce(as_float(x, ops), "max", axes, keepdims=True)
-    total = ops.reduce(ops.unary(ops.subtract(x, top), "exp"), "sum", axes, keepdims=True)
-    found = ops.add(ops.unary(total, "log"), top)
-    return found if layer.config["keepdims"] else squeezed(found, axes, ops)
-
-
-@operation("Softmax", "LogSoftmax", sizes="kept")
-def softmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.softmax(as_float(x, ops), axes_of(layer, x), log=layer.class_name == "ops.LogSoftmax")
-
-
-@operation("Sparsemax", learns="no")
-def sparsemax_along(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axis = layer.config["axis"] % len(x.shape)
-    return swapped(sparsemax(swapped(x, axis, -1, ops), ops), axis, -1, ops)
-
-
-@operation("Glu")
-def glu(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axis = layer.config["axis"] % len(x.shape)
-    half = known(x, axis) // 2
-    gate = ops.activation(ops.slice(x, axis, half, None), "sigmoid")
-    return ops.multiply(gate, ops.slice(x, axis, 0, half))
-
-
-@operation("Cumsum")
-def cumsum(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if layer.config["axis"] is None:
-        raise layer.refuse("a running sum over all axes and the batch is not handled", "name one axis")
-    return ops.cumsum(as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops), layer.config["axis"])
-
-
-@operation("Argmax", "Argmin", learns={"Argmax": "no"}, hands_on=False)
-def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axis = layer.config["axis"]
-    if axis is None:
-        raise layer.refuse("a place within all axes and the batch is not handled", "name one axis")
-    x = as_number(x, ops)
-    if layer.class_name == "ops.Argmin":
-        # The largest number less x falls as x grows, and does not overflow.
-        x = ops.unary(x, "negative") if is_float(x.dtype) else ops.subtract(sum(limits(x.dtype)), x)
-    found = ops.argmax(x, axis)
-    found = ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
-    return in_dtype(found, layer.config.get("dtype") or "int32", ops)  # TensorFlow's own counts in int64
-
-
-@operation("Argsort", note=COMPOSED, neoml="partly", learns="no", hands_on=False)
-@operation("Sort", "Cumprod", note=COMPOSED, neoml="partly", learns="no")
-def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
-    if name == "cumprod":
-        x = as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops)
-    found = ops.array_function(name, [x], axis=layer.config["axis"])
-    return ops.cast(found, "int32" if name == "argsort" else x.dtype)
-
-
-@operation("Normalize")
-def normalize(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if layer.config["order"] == 1:
-        total = ops.reduce(ops.unary(x, "abs"), "sum", axes_of(layer, x), keepdims=True)
-        return ops.divide(x, ops.maximum(total, layer.config["epsilon"] or 1e-7))
-    if layer.config["order"] != 2:
-        raise layer.refuse(f"normalize of order {layer.config['order']} is not handled", "use order 1 or 2")
-    return unit_norm(x, axes_of(layer, x), layer.config["epsilon"] or 1e-7, ops)
-
-
-@operation("LayerNorm")
-def layer_norm(
-    layer: LayerView, x: Tensor, ops: Operations, gamma: Optional[Weight] = None, beta: Optional[Weight] = None
-) -> Tensor:
-    if layer.config["rms_scaling"]:
-        raise layer.refuse("layer_normalization with rms_scaling is not handled", "use the layer")
-    return layer_normalize(x, sorted(axes_of(layer, x)), layer.config["epsilon"] or 1e-7, gamma, beta, ops)
-
-
-@operation("RMSNorm")
-def rms_norm(layer: LayerView, x: Tensor, ops: Operations, scale: Optional[Operand] = None) -> Tensor:
-    y = rms_normalize(x, axes_of(layer, x), layer.config["epsilon"] or 1e-7, ops)
-    return y if scale is None else ops.multiply(y, scale)
-
-
-# ---- products
-
-
-# Only these whole numbers are multiplied as such, and only by tensordot.
-WIDE = ("int32", "int64")
-
-
-def product_type(*operands: Any) -> str:
-    """The dtype of a product: Keras computes those of whole numbers in float32, and of int8 in int32."""
-    dtype = promoted_type(*operands)
-    return "int32" if dtype == "int8" else dtype
-
-
-@operation("Matmul")
-def matmul(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    return ops.cast(ops.matmul(as_float(x1, ops), as_float(x2, ops)), product_type(x1, x2))
-
-
-@operation("Dot")
-def dot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    if isinstance(x2, Tensor):
-        raise layer.refuse("dot of two tensors mixes the rows of a batch", "use matmul or the Dot layer")
-    return ops.cast(ops.matmul(as_float(x1, ops), as_float(x2, ops)), promoted_type(x1, x2))
-
-
-@operation("Tensordot")
-def tensordot(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    axes = layer.config["axes"]
-    ranks = len(x1.shape), len(x2.shape)
-    if isinstance(axes, int):
-        axes = (range(ranks[0] - axes, ranks[0]), range(axes))
-    first, second = ([one % rank for one in as_list(part)] for part, rank in zip(axes, ranks))
-    left, right = list(LETTERS[: ranks[0]]), list(LETTERS[ranks[0] : sum(ranks)])
-    for one, other in zip(first, second):
-        right[other] = left[one]
-    summed = {left[one] for one in first}
-    output = [one for one in (*left, *right) if one not in summed]
-    equation = f"{''.join(left)},{''.join(right)}->{''.join(output)}"
-    dtype, exact = promoted([x1, x2], ops)
-    return ops.cast(ops.einsum(equation, exact if dtype in WIDE else [as_float(x, ops) for x in exact]), dtype)
-
-
-def as_list(axes: Any) -> list[int]:
-    return list(axes) if isinstance(axes, (list, tuple, range)) else [axes]
-
-
-@operation("DotProductAttention", note="without bias and soft caps")
-def dot_product_attention(
-    layer: LayerView,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    ops: Operations,
-    bias: Optional[Tensor] = None,
-    mask: Optional[Tensor] = None,
-    scale: Optional[float] = None,
-) -> Tensor:
-    layer.irrelevant("flash_attention")
-    if bias is not None or layer.config["attn_logits_soft_cap"] is not None:
-        raise layer.refuse("dot_product_attention with a bias or a soft cap is not handled", "use MultiHeadAttention")
-    causal = causal_mask(query, key, 1, ops) if layer.config["is_causal"] else None
-    if causal is not None:
-        causal = ops.expand_dims(causal, 1)
-    times = known(query, 2) // known(key, 2)
-    shared = [ops.repeat(x, times, axis=2) for x in (key, value)]
-    allowed = both([None if mask is None else as_bool(mask, ops), causal], ops)
-    output, _ = attend(layer, Heads(3, [1]), [query, *shared], allowed, True, ops, scale)
-    return output
-
-
-@operation("Einsum")
-def einsum(layer: LayerView, *operands: Any, ops: Operations) -> Tensor:
-    made = ops.einsum(layer.config["subscripts"], [as_float(x, ops) for x in operands])
-    return ops.cast(made, product_type(*operands))
