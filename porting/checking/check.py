@@ -62,6 +62,8 @@ class _Check:
         self.report = report
         self.judge = Judge(network, engine.rules, report.tolerance)
         self.verdicts = {call.name: self.verdict_on(call) for call in network.calls}
+        for call in self.calls_of_sizes():
+            self.verdicts[call].of_sizes = True
         report.layers = list(self.verdicts.values())
         # By case, outputs of calls alone that stand for tensors which were not kept whole.
         self.made: dict[str, dict[TensorRef, Array]] = {case.name: {} for case in network.cases}
@@ -77,6 +79,15 @@ class _Check:
         given = any(all(case.tells_of(ref) for ref in call.reads()) for case in cases)
         shown = class_shown(vars(self.network.layers[call.layer]))
         return LayerVerdict(call.name, shown, recorded=recorded or not cases, inputs_recorded=given or not cases)
+
+    def calls_of_sizes(self) -> set[str]:
+        """Calls whose numbers go by sizes alone: by their rules, or since all that they read does."""
+        found: set[str] = set()
+        for call in self.network.calls:
+            rule = self.engine.rules.get(self.network.layers[call.layer].class_name)
+            if (rule is not None and rule.of_sizes) or all(ref.call in found for ref in call.reads()):
+                found.add(call.name)
+        return found
 
     def run(self, progress: Optional[Progress]) -> None:
         # Alone first: where a layer is large, its own net is gone before the net of the chain is made.
@@ -132,15 +143,28 @@ class _Check:
         except PortingError as error:
             self.report.runs.append(RunVerdict("with its weights", why=str(error.problems[0]), bad=True))
             return
-        for call in self.network.calls:
-            layer, verdict = self.network.layers[call.layer], self.verdicts[call.name]
-            for name, array in layer.weights.items():
-                found = live.get(f"{layer.name}/{name}")
-                same = found is not None and equal_bits(found, array)
+        holders = self.holders()
+        for name, array in self.network.weights().items():
+            found = live.get(name)
+            same = found is not None and equal_bits(found, array)
+            what = "" if same else "is missing" if found is None else difference(found, array)
+            for verdict, shown in holders.get(name, ()):
                 verdict.weights = same and verdict.weights is not False
                 if not same:
-                    what = "is missing" if found is None else difference(found, array)
-                    verdict.accuse(f"weight {name!r}, read back from what runs: {what}")
+                    verdict.accuse(f"weight {shown!r}, read back from what runs: {what}")
+            if not same and name not in holders:
+                self.report.runs.append(RunVerdict("with its weights", why=f"{name!r}: {what}", bad=True))
+
+    def holders(self) -> dict[str, list[tuple[LayerVerdict, str]]]:
+        """By weight, the verdicts on the calls that compute with it, whichever layer keeps it, and its name there."""
+        found: dict[str, list[tuple[LayerVerdict, str]]] = {}
+        for call in self.network.calls:
+            layer, verdict = self.network.layers[call.layer], self.verdicts[call.name]
+            for own in layer.weights:
+                found.setdefault(f"{layer.name}/{own}", []).append((verdict, own))
+            for keeper in layer.tied.values():
+                found.setdefault(keeper, []).append((verdict, keeper))
+        return found
 
     def forget(self, call: Call, case: Case) -> None:
         """Drop what no later call reads."""

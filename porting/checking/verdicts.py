@@ -55,6 +55,7 @@ class LayerVerdict:
         unshown: its weights, or slices of them, that nothing shows; None where it was not tried.
         evidence: the first arrays that differ.
         recorded, inputs_recorded: whether the references hold numbers of its outputs, and of what it reads.
+        of_sizes: its numbers go by sizes alone, as a table of positions, so rows have nothing to vary by.
     """
 
     call: str
@@ -72,6 +73,7 @@ class LayerVerdict:
     evidence: Optional[Evidence] = None
     recorded: bool = True
     inputs_recorded: bool = True
+    of_sizes: bool = False
 
     def __repr__(self) -> str:
         return f"<LayerVerdict on {self.call!r} ({self.class_name}): {self.status}>"
@@ -114,6 +116,8 @@ class LayerVerdict:
             alone = chain
         if alone is None or chain is None:
             return "not checked"
+        if self.of_sizes:
+            return "exact"
         if alone.unmoved < SENSITIVE:
             return "insensitive"
         if alone.tells < SENSITIVE or is_open(chain):

@@ -329,23 +329,23 @@ def filled(layer: LayerView, x: Tensor, value: Any, ops: Operations) -> Tensor:
     return ops.cast(ops.full_like(x, float(value)), layer.config.get("dtype") or x.dtype)
 
 
-@operation("EmptyLike")
+@operation("EmptyLike", of_sizes=True)
 def empty_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """Zeros: what TensorFlow makes of it."""
     return filled(layer, x, 0, ops)
 
 
-@operation("OnesLike", sizes="kept", hands_on=False)
+@operation("OnesLike", sizes="kept", hands_on=False, of_sizes=True)
 def ones_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 1, ops)
 
 
-@operation("ZerosLike", sizes="kept", hands_on=False)
+@operation("ZerosLike", sizes="kept", hands_on=False, of_sizes=True)
 def zeros_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return filled(layer, x, 0, ops)
 
 
-@operation("FullLike", hands_on=False)
+@operation("FullLike", hands_on=False, of_sizes=True)
 def full_like(layer: LayerView, x: Tensor, fill_value: Any, ops: Operations) -> Tensor:
     if not isinstance(fill_value, (int, float)):
         raise layer.refuse("full_like with a tensor is not handled", "add it to zeros_like")

@@ -90,6 +90,7 @@ class Rule:
             operation whose numbers are others: truths, places, counts; None where nothing is said.
         only_in_training: at inference the layer does nothing.
         linear: without an activation it computes sums and products alone.
+        of_sizes: its numbers go by the sizes of what it reads, not by the values.
         sizes: whose sizes the output's open axes have: ``kept`` are those of the first input, or ``kept but the last``;
             ``steps kept`` where only the time of sequences is; ``spread`` are those of inputs that spread over each
             other; empty where only a run tells.
@@ -117,6 +118,7 @@ class Rule:
     untrained: frozenset[str] = frozenset()
     expects: Optional[Expects] = None
     numpy: str = "exact"
+    of_sizes: bool = False
     inputs: tuple[str, ...] = field(init=False)
     variadic: bool = field(init=False)
     arguments: frozenset[str] = field(init=False)
@@ -179,6 +181,7 @@ def rule(
     untrained: Sequence[str] = (),
     expects: Optional[Expects] = None,
     numpy: str = "exact",
+    of_sizes: bool = False,
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
@@ -211,6 +214,7 @@ def rule(
                 frozenset(untrained),
                 expects,
                 numpy,
+                of_sizes,
             )
             if made.is_builtin and class_name in registry:
                 raise ValueError(f"two rules for {class_name}")

@@ -8,7 +8,7 @@ from ..operations import Operations, Tensor
 from .rule import LayerView, rule
 
 
-@rule("porting>Table", mask="stop")
+@rule("porting>Table", mask="stop", of_sizes=True)
 def table(layer: LayerView, *xs: Tensor, ops: Operations) -> Tensor:
     """Entries of a table, as many along an axis as a tensor has steps; see `porting.operations`' ``table``."""
     shape, places, ones = layer.config["shape"], layer.config["places"], layer.config["ones"]

@@ -180,7 +180,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "negative_slope": lambda slope: [slope + 0.01],
     "scale": lambda scale: [1.004 * scale] if isinstance(scale, float) else [],
     "activation": lambda name: (
-        ["softsign", *LOOKALIKES.get(name, ())] if name not in (None, "linear", "softmax") else []
+        ["softsign", *LOOKALIKES.get(name, ())] if isinstance(name, str) and name not in ("linear", "softmax") else []
     ),
     "recurrent_activation": lambda name: LOOKALIKES.get(name, ()),
     "mask_zero": lambda masks: [False] if masks else [],
