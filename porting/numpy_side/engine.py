@@ -10,6 +10,7 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..layers.execution import walk
 from ..layers.rule_files import portable
+from ..memory import keep_memory
 from ..network import Array, Call, Case, Network, TensorRef
 from .operations import NumpyOperations, Value
 
@@ -27,6 +28,7 @@ class NumpyEngine(Engine):
     few = 96  # by 32 recurrent layers take a third longer
 
     def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES) -> None:
+        keep_memory()
         self.network = network
         self.rules = rules
         self.ops = NumpyOperations()

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from ...errors import Problem, Unsupported
+from ...memory import keep_memory
 
 __all__ = ["gpus", "math_engine_for", "math_engine_of_fork", "preload_cuda"]
 
@@ -63,6 +64,7 @@ def math_engine_for(device: Any) -> Any:
     neoml = _neoml()
     kind, _, number = str(device).partition(":")
     if kind == "cpu" and not number:
+        keep_memory()
         return neoml.MathEngine.CpuMathEngine()
     if kind != "gpu" or (number and not number.isdigit()):
         raise Unsupported(Problem(f"device {device!r}", "is not known", "use 'cpu', 'gpu' or 'gpu:1'"))
