@@ -158,6 +158,17 @@ class Engine(ABC):
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read back from what runs."""
 
+    def weights_in(self, stored: Engine) -> dict[str, Array]:
+        """The same as an archive of this net holds them.
+
+        Args:
+            stored: an engine over the archive.
+
+        Raises:
+            Unsupported: the archive has other layers than this net.
+        """
+        raise self._lacks("archive", "has none")
+
     def renewed(self, network: Network) -> Engine:
         """An engine of the same kind for the same network with other weights."""
         raise self._lacks("training", "does not learn")

@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 from .archive import write_network
 from .checking import Report, RunVerdict, check_network
 from .checking.judging import Judge
-from .checking.runs import check_runs, compare_engines
+from .checking.runs import check_runs, check_stored_weights, compare_engines
 from .corpus import is_dask, predict_lazily, trained_on
 from .display import network_html, summary
 from .engine import Engine
@@ -193,7 +193,8 @@ class PortedNetwork(Tunable):
         """A stored net's archive against the outputs of Keras' that were stored with it."""
         judge = Judge(self.network, archive.rules, tolerance)
         if self.network.made_outputs() <= self.network.cases[0].outputs.keys():
-            return check_runs(self.network, archive, judge, "from the archive ")
+            weights = check_stored_weights(self.network, archive, self.engine)
+            return [*check_runs(self.network, archive, judge, "from the archive "), weights]
         why = "it was stored by an older porting, without Keras' outputs: store it again"
         return [RunVerdict("from the archive", why=f"not compared: {why}")]
 

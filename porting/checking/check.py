@@ -21,7 +21,7 @@ from .report import Report
 from .runs import check_runs
 from .shifted import agrees, shifted_layer, shifted_network
 from .shown import of_one_value, unshown, whole_tensors
-from .tolerance import difference
+from .tolerance import difference, equal_bits
 from .verdicts import Evidence, LayerVerdict, RunVerdict, is_open, some_names
 
 __all__ = ["check_network"]
@@ -289,16 +289,6 @@ def class_shown(described: Mapping[str, Any]) -> str:
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else []
-
-
-def equal_bits(one: Array, other: Array) -> bool:
-    """Whether two arrays are the same to the bit, NaN and the sign of zero included."""
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    if one.dtype.kind in "OUS":
-        return bool((one == other).all())
-    whole = np.dtype(f"u{one.dtype.itemsize}")
-    return np.array_equal(np.ascontiguousarray(one).view(whole), np.ascontiguousarray(other).view(whole))
 
 
 def compare_masks(verdict: LayerVerdict, got: Optional[Array], want: Optional[Array], where: str) -> None:

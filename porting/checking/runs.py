@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..engine import Engine
-from ..errors import Mismatch, PortingError, Problem
+from ..errors import Mismatch, PortingError, Problem, Unsupported
 from ..inputs import batch_size_of
 from ..network import Array, Case, Network, Sampled, TensorRef
 from ..predicting import run_batches
 from .judging import Judge
-from .tolerance import difference
+from .tolerance import difference, equal_bits
 from .verdicts import RunVerdict
 
-__all__ = ["check_runs", "compare_engines"]
+__all__ = ["check_runs", "check_stored_weights", "compare_engines"]
 
 WAYS = ("in one batch", "a second time", "in several batches in two threads", "row by row in two threads")
 # Rows of a case that are also run one by one; where padding is left out, more of them, each with padding of its own.
@@ -93,20 +93,50 @@ def compare_engines(network: Network, stored: Engine, live: Engine) -> None:
     """Run an engine over what was stored beside the one that it was stored from, on every case that fits.
 
     Raises:
-        Mismatch: they do not give the same, to the bit.
+        Mismatch: they do not give the same, or do not hold the same weights, to the bit.
     """
     refs = list(dict.fromkeys(network.output_refs()))
-    problems = []
+    problems: list[str] = []
     for case in network.cases:
         if not _fits(case, stored):
             continue
         wanted, found = live.run(case.inputs, refs), stored.run(case.inputs, refs)
         for ref in refs:
             if not np.array_equal(found[ref], wanted[ref], equal_nan=wanted[ref].dtype.kind == "f"):
-                what = f"gives {case.name}, {ref}: {difference(found[ref], wanted[ref])}"
-                problems.append(Problem(f"the archive of {network.name}", what, "report it, please"))
+                problems.append(f"gives {case.name}, {ref}: {difference(found[ref], wanted[ref])}")
+    if not live.is_partial:
+        problems += [f"holds {what}" for what in _other_weights(live.weights_in(stored), live.weights())]
     if problems:
-        raise Mismatch(problems)
+        raise Mismatch(Problem(f"the archive of {network.name}", what, "report it, please") for what in problems)
+
+
+def check_stored_weights(network: Network, stored: Engine, live: Engine) -> RunVerdict:
+    """What an archive holds, against the weights of the network beside it, to the bit.
+
+    Args:
+        network: with its weights.
+        stored: over the archive.
+        live: an engine for the network.
+    """
+    verdict = RunVerdict("from the archive with its weights")
+    try:
+        others = _other_weights(live.weights_in(stored), network.weights())
+    except Unsupported as error:
+        verdict.why = f"not compared: {error.problems[0].what}"
+        return verdict
+    verdict.compared = True
+    for what in others:
+        verdict.accuse(what)
+    return verdict
+
+
+def _other_weights(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> list[str]:
+    """The first differences of weights that are not the same to the bit."""
+    return [
+        f"the weight {name!r}: {difference(array, wanted[name])}"
+        for name, array in found.items()
+        if not equal_bits(array, wanted[name])
+    ]
 
 
 def _with_inputs(case: Case, network: Network) -> Case:

@@ -20,6 +20,7 @@ __all__ = [
     "allowance_in_chain",
     "compare",
     "difference",
+    "equal_bits",
     "needed_tolerance",
 ]
 
@@ -61,6 +62,16 @@ def needed_tolerance(got: Array, want: Array) -> float:
 def same_dtype(got: Array, want: Array) -> bool:
     """Whether two arrays are of one dtype; strings may be of any length."""
     return got.dtype == want.dtype or (got.dtype.kind in "OUS" and got.dtype.kind == want.dtype.kind)
+
+
+def equal_bits(one: Array, other: Array) -> bool:
+    """Whether two arrays are the same to the bit, NaN and the sign of zero included."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype.kind in "OUS":
+        return bool((one == other).all())
+    whole = np.dtype(f"u{one.dtype.itemsize}")
+    return np.array_equal(np.ascontiguousarray(one).view(whole), np.ascontiguousarray(other).view(whole))
 
 
 def difference(got: Array, want: Array) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ..engine import Engine
-from ..errors import Unsupported
+from ..errors import Problem, Unsupported
 from ..layers import RULES, Rule, apply_call, context_of
 from ..layers.rule_files import portable
 from ..network import Array, Call, Input, Network, TensorRef
@@ -245,9 +245,23 @@ class NeomlEngine(Engine):
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read back from the live net."""
+        return self._read(self.main.dnn)
+
+    def weights_in(self, stored: Engine) -> dict[str, Array]:
+        built = stored.terminals()[0]
+        same = [one.shape for one in built] == [one.shape for one in self.terminals()[0]]
+        live = self if same else self.at({one.name: one.shape[1:] for one in built})
+        try:
+            return live._read(stored.dnn)
+        except KeyError as error:
+            what = f"the archive has no layer {error}: it was built by another porting"
+            raise Unsupported(Problem(self.network.name, what, "store the net again")) from error
+
+    def _read(self, dnn: Any) -> dict[str, Array]:
+        """Raises KeyError where a live net has other layers than this one."""
         from .runtime.weights import read_weights
 
-        return read_weights(self.main.dnn, self.main.nodes, self.network)
+        return read_weights(dnn, self.main.nodes, self.network)
 
     def renewed(self, network: Network) -> NeomlEngine:
         """An engine of the same kind for the same network with other weights."""

@@ -120,6 +120,9 @@ class FrontedEngine(Engine):
         }
         return {**own, **self.core.weights()}
 
+    def weights_in(self, stored: Engine) -> dict[str, Array]:
+        return self.core.weights_in(stored.core)
+
     def renewed(self, network: Network) -> FrontedEngine:
         return FrontedEngine(self.front, self.core.renewed(self._core_of(network)), network)
 

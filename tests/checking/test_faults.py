@@ -15,7 +15,8 @@ from porting.engine_factory import make_engine
 from porting.keras_side.thinning import thinned
 from porting.neoml_side.stored import store
 from porting.network import Array, TensorRef
-from tests.checking.faults import FAULTS
+from tests.checking.faults import FAULTS, unread_row
+from tests.tampering import with_weight
 
 SAVED = Path(__file__).parent.parent.parent / "saved_weights"
 ENGINES = ("numpy", "neoml")
@@ -109,11 +110,37 @@ def test_what_is_stored_is_run_before_it_takes_its_place(tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+def store_another_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives of sentiment hold another number where no sample looks."""
+    network = read_network(SAVED / "sentiment")
+    other = make_engine(with_weight(network, "embedding", "embeddings", unread_row), "neoml", None)
+    true = store._write_archive
+    monkeypatch.setattr(store, "_write_archive", lambda dnn, path, weights: true(other.dnn, path, weights))
+
+
+def test_a_row_that_no_sample_looks_up_is_stored_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = porting.load(SAVED / "sentiment", engine="neoml")
+    store_another_row(monkeypatch)
+    with pytest.raises(porting.Mismatch, match="holds the weight 'embedding/embeddings'"):
+        net.store(tmp_path / "net.neoml")
+
+
+def test_an_archive_with_another_weight_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = porting.load(SAVED / "sentiment", engine="neoml")
+    store_another_row(monkeypatch)
+    monkeypatch.setattr("porting.ported.compare_engines", lambda *engines: None)
+    report = porting.load(net.store(tmp_path / "net.neoml")).check()
+    assert [run.name for run in report.runs if not run.ok] == ["from the archive with its weights"]
+    assert "'embedding/embeddings'" in next(run.why for run in report.runs if not run.ok)
+    assert not report.ok
+
+
 def test_a_stored_archive_is_compared_with_keras(tmp_path: Path) -> None:
     net = porting.load(SAVED / "tutorial", engine="neoml")
     report = porting.load(net.store(tmp_path / "net.neoml")).check()
     assert report.ok
-    assert [run.name for run in report.runs if run.tried][:4] == [f"from the archive {way}" for way in WAYS]
+    ways = [f"from the archive {way}" for way in (*WAYS, "with its weights")]
+    assert [run.name for run in report.runs if run.tried][:5] == ways
 
 
 @pytest.mark.parametrize("version", [2, 3])
