@@ -78,7 +78,8 @@ def apply_call(
     context = context or Context()
     found = find_rule(layer, context.rules)
     try:
-        return _apply(found, call, layer, tensors, ops, context, where)
+        with np.errstate(all="ignore"):  # NaN and infinity are answers, as they are Keras'
+            return _apply(found, call, layer, tensors, ops, context, where)
     except Refusal as refusal:
         raise Unsupported(Problem(where, refusal.what, refusal.way_out)) from refusal
     except PortingError:
@@ -125,8 +126,7 @@ def _apply(
     _check_weights(found, layer, view, [*inputs, arguments.get("key")], where)
     given = {**dict(zip(found.inputs, inputs)), **arguments}
     previous_mask = _populate_masks(found, given, context.dialect)
-    with np.errstate(all="ignore"):  # NaN and infinity are answers, as they are Keras'
-        result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
+    result = found.apply(view, *inputs, ops=ops) if found.variadic else found.apply(view, ops=ops, **given)
     outputs: list[T] = list(result) if isinstance(result, (list, tuple)) else [result]
     if call.outputs and len(outputs) != call.outputs:
         raise Refusal(f"the rule returns {len(outputs)} outputs, Keras returned {call.outputs}")

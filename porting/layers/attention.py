@@ -289,36 +289,6 @@ def projections(
     note="masks over several attention_axes are refused",
     sizes="kept but the last",
 )
-def multi_head_attention(
-    layer: LayerView,
-    query: Tensor,
-    value: Tensor,
-    ops: Operations,
-    key: Optional[Tensor] = None,
-    query_mask: Optional[Tensor] = None,
-    value_mask: Optional[Tensor] = None,
-    key_mask: Optional[Tensor] = None,
-    attention_mask: Optional[Tensor] = None,
-    return_attention_scores: bool = False,
-    use_causal_mask: bool = False,
-) -> Any:
-    rank = len(query.shape)
-    axes = layer.config["attention_axes"] or range(1, rank - 1)
-    if layer.dialect == 2 and min(axes) < 0:
-        raise layer.refuse("negative attention_axes count in Keras 2 from behind the heads", "count from the front")
-    heads = Heads(rank, axes)
-    # Keras takes the mask that the query carries, whatever query_mask says.
-    masks = [query.mask, value_mask, key_mask]
-    mask = attention_mask_of(layer, query, value, masks, attention_mask, use_causal_mask, ops)
-    projected = by_heads(layer, query, value, key, ops)
-    fused = layer.dialect == 3 and not (layer.config["dropout"] or return_attention_scores or rank != 3)
-    output, weights = attend(layer, heads, projected, mask, fused, ops)
-    output = joined_heads(layer, output, query, ops)
-    if not return_attention_scores:
-        return output
-    return [output, heads.shape_scores(weights, projected[0], projected[1], ops)]
-
-
 @rule(
     "GroupQueryAttention",
     "GroupedQueryAttention",
@@ -327,7 +297,7 @@ def multi_head_attention(
     irrelevant=("head_dim", "num_query_heads", "num_key_value_heads", "use_bias"),
     sizes="kept but the last",
 )
-def grouped_query_attention(
+def attention_of_heads(
     layer: LayerView,
     query: Tensor,
     value: Tensor,
@@ -340,12 +310,21 @@ def grouped_query_attention(
     return_attention_scores: bool = False,
     use_causal_mask: bool = False,
 ) -> Any:
-    masks = [query_mask, value_mask, key_mask]
+    rank, grouped = len(query.shape), layer.class_name.startswith("Group")
+    axes = [1] if grouped else layer.config["attention_axes"] or range(1, rank - 1)
+    if layer.dialect == 2 and min(axes) < 0:
+        raise layer.refuse("negative attention_axes count in Keras 2 from behind the heads", "count from the front")
+    heads = Heads(rank, axes)
+    # Keras' MultiHeadAttention takes the mask that the query carries, whatever query_mask says.
+    masks = [query_mask if grouped else query.mask, value_mask, key_mask]
     mask = attention_mask_of(layer, query, value, masks, attention_mask, use_causal_mask, ops)
-    queries, keys, values = by_heads(layer, query, value, key, ops)
-    times = (queries.shape[2] or 1) // (keys.shape[2] or 1)
-    shared = [ops.repeat(x, times, axis=2) for x in (keys, values)]
-    fused = not (layer.config["dropout"] or return_attention_scores)
-    output, weights = attend(layer, Heads(3, [1]), [queries, *shared], mask, fused, ops)
+    queries, *pairs = by_heads(layer, query, value, key, ops)
+    if grouped:
+        times = (queries.shape[2] or 1) // (pairs[0].shape[2] or 1)
+        pairs = [ops.repeat(x, times, axis=2) for x in pairs]
+    fused = layer.dialect == 3 and not (layer.config["dropout"] or return_attention_scores or rank != 3)
+    output, weights = attend(layer, heads, [queries, *pairs], mask, fused, ops)
     output = joined_heads(layer, output, query, ops)
-    return [output, weights] if return_attention_scores else output
+    if not return_attention_scores:
+        return output
+    return [output, heads.shape_scores(weights, queries, pairs[0], ops)]

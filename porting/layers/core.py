@@ -106,23 +106,16 @@ def noise_shape(layer: LayerView, x: Tensor) -> Shape:
     return tuple(has if size is None else size for size, has in zip(given, x.shape))
 
 
-@rule("GaussianNoise", only_in_training=True, sizes="kept", pointwise=True)
-def gaussian_noise(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    deviation = layer.config["stddev"]
-    training = ops.training
-    if training is None or not deviation:
+@rule("GaussianNoise", "GaussianDropout", only_in_training=True, sizes="kept", pointwise=True)
+def gaussian(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Noise around 0 is added, or around 1 multiplied by."""
+    added, training = layer.class_name == "GaussianNoise", ops.training
+    spread = layer.config["stddev" if added else "rate"]
+    if training is None or not spread:
         return x
-    return ops.add(x, training.drawn(x.shape, lambda generator, shape: generator.normal(0, deviation, shape)))
-
-
-@rule("GaussianDropout", only_in_training=True, sizes="kept", pointwise=True)
-def gaussian_dropout(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    rate = layer.config["rate"]
-    training = ops.training
-    if training is None or not rate:
-        return x
-    deviation = sqrt(rate / (1 - rate))
-    return ops.multiply(x, training.drawn(x.shape, lambda generator, shape: generator.normal(1, deviation, shape)))
+    mean, deviation = (0, spread) if added else (1, sqrt(spread / (1 - spread)))
+    noise = training.drawn(x.shape, lambda generator, shape: generator.normal(mean, deviation, shape))
+    return ops.add(x, noise) if added else ops.multiply(x, noise)
 
 
 @rule("AlphaDropout", only_in_training=True, pointwise=True)

@@ -45,14 +45,9 @@ def same_rank(a: Tensor, b: Tensor, ops: Operations) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-@rule("Add", mask=or_of_masks, sizes="spread")
+@rule("Add", "Subtract", mask=or_of_masks, sizes="spread")
 def add(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold(ops.add, xs, ops)
-
-
-@rule("Subtract", mask=or_of_masks, sizes="spread")
-def subtract(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return fold(ops.subtract, xs, ops)
+    return fold(ops.add if layer.class_name == "Add" else ops.subtract, xs, ops)
 
 
 def masks_in_merge(layer: LayerView, xs: Sequence[Tensor]) -> list[Optional[Tensor]]:
@@ -87,8 +82,10 @@ def average(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     return ops.cast(ops.divide(ops.cast(total, wide), float(len(xs))), wide)
 
 
-def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, combine: Combine) -> Tensor:
+@rule("Maximum", "Minimum", mask=or_of_masks, sizes="spread")
+def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
     """A masked step of one tensor gives way to the other's."""
+    combine = ops.maximum if layer.class_name == "Maximum" else ops.minimum
     masks = masks_in_merge(layer, xs)
     if all(mask is None for mask in masks):
         return fold(combine, xs, ops)
@@ -101,16 +98,6 @@ def extreme(layer: LayerView, xs: Sequence[Tensor], ops: Operations, combine: Co
         output_mask = ops.logical_or(output_mask, mask) if output_mask is not None and mask is not None else None
         output = combine(output, x)
     return output
-
-
-@rule("Maximum", mask=or_of_masks, sizes="spread")
-def maximum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return extreme(layer, xs, ops, ops.maximum)
-
-
-@rule("Minimum", mask=or_of_masks, sizes="spread")
-def minimum(layer: LayerView, xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    return extreme(layer, xs, ops, ops.minimum)
 
 
 def mask_of_concatenation(layer: LayerView, xs: Any, masks: Any, ops: Operations) -> Optional[Tensor]:

@@ -10,10 +10,10 @@ from ..dtypes import is_float, limits, sum_type
 from ..operations import Operations, Tensor, Weight
 from .operation_kinds import (
     COMPOSED,
-    Apply,
     as_float,
     as_number,
     axes_of,
+    function_of,
     in_dtype,
     only_arrays,
     operation,
@@ -26,45 +26,33 @@ KEEPING = ("nanmax", "nanmin")
 SUMS = ("nansum", "nanprod")
 
 
-def elementwise(name: str) -> Apply:
-    def apply(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-        return ops.array_function(name, [as_float(x, ops)])
-
-    return apply
+@only_arrays("Angle", "I0", "Isneginf", "Isposinf", "Signbit", "Sinc")
+def elementwise(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    return ops.array_function(function_of(layer), [as_float(x, ops)])
 
 
-def of_two(name: str) -> Apply:
-    def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        dtype, operands = promoted([x1, x2], ops)
-        return ops.cast(ops.array_function(name, operands), dtype)
-
-    return apply
+@only_arrays("Fmax", "Fmin", "Nextafter")
+def of_two(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    dtype, operands = promoted([x1, x2], ops)
+    return ops.cast(ops.array_function(function_of(layer), operands), dtype)
 
 
-def without_nan(name: str) -> Apply:
-    def apply(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-        axis = None if layer.config["axis"] is None else tuple(axes_of(layer, x))
-        dtype = x.dtype if name in KEEPING else sum_type(x.dtype) if name in SUMS else as_float(x, ops).dtype
-        found = ops.array_function(name, [in_dtype(x, dtype, ops)], axis=axis, keepdims=layer.config["keepdims"])
-        return ops.cast(found, dtype)
-
-    return apply
-
-
-def along_one_axis(name: str) -> Apply:
-    def apply(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-        kept = {"keepdims": True} if layer.config.get("keepdims") else {}
-        x = as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops)
-        found = ops.array_function(name, [x], axis=layer.config["axis"], **kept)
-        return ops.cast(found, "int32" if "arg" in name else x.dtype)
-
-    return apply
+@only_arrays("Nanmax", "Nanmean", "Nanmedian", "Nanmin", "Nanprod", "Nanstd", "Nansum", "Nanvar")
+def without_nan(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    name = function_of(layer)
+    axis = None if layer.config["axis"] is None else tuple(axes_of(layer, x))
+    dtype = x.dtype if name in KEEPING else sum_type(x.dtype) if name in SUMS else as_float(x, ops).dtype
+    found = ops.array_function(name, [in_dtype(x, dtype, ops)], axis=axis, keepdims=layer.config["keepdims"])
+    return ops.cast(found, dtype)
 
 
-for class_name, function in {"Angle": "angle", "I0": "i0", "Signbit": "signbit", "Sinc": "sinc"}.items():
-    only_arrays(class_name)(elementwise(function))
-for class_name in ("Isneginf", "Isposinf"):
-    only_arrays(class_name)(elementwise(class_name.lower()))
+@only_arrays("Nanargmax", "Nanargmin", "Nancumprod", "Nancumsum")
+def along_one_axis(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    name = function_of(layer)
+    kept = {"keepdims": True} if layer.config.get("keepdims") else {}
+    x = as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops)
+    found = ops.array_function(name, [x], axis=layer.config["axis"], **kept)
+    return ops.cast(found, "int32" if "arg" in name else x.dtype)
 
 
 @operation("Fmod", note="in NeoML of integers only", neoml="partly")
@@ -80,14 +68,6 @@ def size_of(x: Any, ops: Operations) -> Any:
     if isinstance(x, Weight):
         return Weight("", np.abs(x.value))
     return ops.unary(x, "abs") if isinstance(x, Tensor) else abs(x)
-
-
-for class_name in ("Fmax", "Fmin", "Nextafter"):
-    only_arrays(class_name)(of_two(class_name.lower()))
-for class_name in ("Nanmax", "Nanmean", "Nanmedian", "Nanmin", "Nanprod", "Nanstd", "Nansum", "Nanvar"):
-    only_arrays(class_name)(without_nan(class_name.lower()))
-for class_name in ("Nanargmax", "Nanargmin", "Nancumprod", "Nancumsum"):
-    only_arrays(class_name)(along_one_axis(class_name.lower()))
 
 
 @operation("NanToNum", note="NeoML has no layer for it", neoml="refused", mask="own")
@@ -133,7 +113,7 @@ def linspace(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor
 
 @only_arrays("Logspace", "Geomspace")
 def growing(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
+    name = function_of(layer)
     given = {key: layer.config[key] for key in ("num", "endpoint", "axis", "base") if key in layer.config}
     dtype = np.dtype(layer.config["dtype"] or "float32")
     return ops.array_function(name, [as_float(start, ops), as_float(stop, ops)], dtype=dtype, **given)
@@ -141,33 +121,17 @@ def growing(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
 
 @only_arrays("Quantile", "Percentile", "Nanquantile", "Nanpercentile")
 def quantile(layer: LayerView, x: Any, q: Any, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
+    name = function_of(layer)
     if not isinstance(q, (int, float)) or layer.config["axis"] is None:
         raise layer.refuse(f"{name} takes one number here, and axes by name", "call it once for each")
     given = {"method": layer.config["method"], "keepdims": layer.config["keepdims"]}
     return ops.array_function(name, [as_float(x, ops), q], axis=tuple(axes_of(layer, x)), **given)
 
 
-BITS = {
-    "BitwiseAnd": "bitwise_and",
-    "BitwiseOr": "bitwise_or",
-    "BitwiseXor": "bitwise_xor",
-    "Gcd": "gcd",
-    "Lcm": "lcm",
-}
-SHIFTS = ("LeftShift", "RightShift", "BitwiseLeftShift", "BitwiseRightShift")
-
-
-def of_bits(name: str) -> Apply:
-    def apply(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
-        dtype, operands = promoted([x, y], ops, "typed")
-        return ops.cast(ops.array_function(name, operands), dtype)
-
-    return apply
-
-
-for class_name, function in BITS.items():
-    only_arrays(class_name)(of_bits(function))
+@only_arrays("BitwiseAnd", "BitwiseOr", "BitwiseXor", "Gcd", "Lcm")
+def of_bits(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
+    dtype, operands = promoted([x, y], ops, "typed")
+    return ops.cast(ops.array_function(function_of(layer), operands), dtype)
 
 
 @only_arrays("BitwiseInvert", "BitwiseNot")
@@ -175,7 +139,7 @@ def invert(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.array_function("invert", [x])
 
 
-@only_arrays(*SHIFTS)
+@only_arrays("LeftShift", "RightShift", "BitwiseLeftShift", "BitwiseRightShift")
 def shift(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
     """TensorFlow shifts by at least 0, and by less than the bits that there are."""
     name = "left_shift" if "Left" in layer.class_name else "right_shift"

@@ -11,12 +11,12 @@ from ..operations import Operand, Operations, Tensor, Weight
 from .activations import sparsemax
 from .operation_kinds import (
     COMPOSED,
-    Apply,
     as_bool,
     as_float,
     as_list,
     as_number,
     axes_of,
+    function_of,
     in_dtype,
     known,
     operation,
@@ -26,32 +26,24 @@ from .operation_kinds import (
 from .rule import LayerView
 from .scaling import layer_normalize, rms_normalize, unit_norm, variance_of
 
-REDUCTIONS = {"Sum": "sum", "Mean": "mean", "Max": "max", "Amax": "max", "Min": "min", "Amin": "min"}
 
-
-def reduction(name: str) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        initial = layer.config.get("initial")
-        x = as_float(x, ops) if name == "mean" else ops.cast(x, sum_type(x.dtype)) if name == "sum" else x
-        result = ops.reduce(x, name, axes_of(layer, x), layer.config["keepdims"])
-        if initial is not None:
-            bound = {"max": ops.maximum, "min": ops.minimum, "sum": ops.add}.get(name)
-            if bound is None:
-                raise layer.refuse(f"{name} with an initial value is not handled", "leave it out")
-            result = bound(result, initial)
+@operation("Sum", "Mean", "Max", "Amax", "Min", "Amin")
+def reduction(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    name = function_of(layer).removeprefix("a")
+    initial = layer.config.get("initial")
+    x = as_float(x, ops) if name == "mean" else ops.cast(x, sum_type(x.dtype)) if name == "sum" else x
+    result = ops.reduce(x, name, axes_of(layer, x), layer.config["keepdims"])
+    if initial is None:
         return result
-
-    return apply
-
-
-for class_name, function in REDUCTIONS.items():
-    operation(class_name)(reduction(function))
+    bound = {"max": ops.maximum, "min": ops.minimum, "sum": ops.add}.get(name)
+    if bound is None:
+        raise layer.refuse(f"{name} with an initial value is not handled", "leave it out")
+    return bound(result, initial)
 
 
 @operation("Any", "All")
 def any_or_all(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
-    return ops.reduce(as_bool(x, ops), name, axes_of(layer, x), layer.config["keepdims"])
+    return ops.reduce(as_bool(x, ops), function_of(layer), axes_of(layer, x), layer.config["keepdims"])
 
 
 @operation("Var", "Std")
@@ -87,7 +79,7 @@ def moments(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
 
 @operation("Prod", "Median", note=COMPOSED, neoml="partly", learns="no")
 def prod_or_median(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
+    name = function_of(layer)
     dtype = layer.config.get("dtype") or (sum_type(x.dtype) if name == "prod" else "float32")
     axis = None if layer.config["axis"] is None else tuple(axes_of(layer, x))
     made = ops.array_function(name, [in_dtype(x, dtype, ops)], axis=axis, keepdims=layer.config["keepdims"])
@@ -146,7 +138,7 @@ def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 @operation("Argsort", note=COMPOSED, neoml="partly", learns="no", hands_on=False)
 @operation("Sort", "Cumprod", note=COMPOSED, neoml="partly", learns="no")
 def along_one_axis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    name = layer.class_name.rpartition(".")[2].lower()
+    name = function_of(layer)
     if name == "cumprod":
         x = as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops)
     found = ops.array_function(name, [x], axis=layer.config["axis"])

@@ -5,7 +5,7 @@ A row a class where classes differ only in what they compute. An operation's out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import log, pi
 from typing import Any
 
@@ -20,134 +20,74 @@ from .operation_kinds import (
     as_bool,
     as_float,
     as_number,
+    function_of,
     in_dtype,
     kind_of,
     only_arrays,
     operation,
     promoted,
+    snake,
     whole_numbers,
 )
-from .rule import Expects, LayerView
+from .rule import LayerView
 
 # ---- one operand, element by element
 
-UNARY = [
-    "Ceil",
-    "Cosh",
-    "Erf",
-    "Exp",
-    "Exp2",
-    "Expm1",
-    "Floor",
-    "Log",
-    "Log10",
-    "Log1p",
-    "Log2",
-    "Reciprocal",
-    "Rsqrt",
-    "Sinh",
-    "Sqrt",
-    "Tanh",
-]
-WITHOUT_LAYERS = ["Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt"]
-WAVES = ["Cos", "Sin", "Tan"]
-# These keep whole numbers.
-KEEPING = {"Negative": "negative", "Sign": "sign", "Square": "square"}
-# These hand on what has no sign, or no fraction.
-HANDING_ON = {"Absolute": "abs", "Abs": "abs", "Trunc": "trunc"}
+UNARY = (
+    *("Ceil", "Cosh", "Erf", "Exp", "Exp2", "Expm1", "Floor", "Log", "Log10", "Log1p", "Log2"),
+    *("Reciprocal", "Rsqrt", "Sinh", "Sqrt", "Tanh"),
+)
 # Of whole numbers these make whole numbers.
 STEPS = ("Relu", "Relu6", "Threshold")
-ACTIVATIONS = {
-    "Celu": ("alpha",),
-    "Elu": ("alpha",),
+# With the settings that `Operations.activation` is told.
+ACTIVATIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Celu", "Elu"), ("alpha",)),
+    **dict.fromkeys(("HardShrink", "SoftShrink"), ("threshold",)),
+    **dict.fromkeys(("HardSigmoid", "HardSilu", "HardTanh", "Mish", "LogSigmoid", "Relu", "Relu6", "Selu"), ()),
+    **dict.fromkeys(("Sigmoid", "Silu", "Softplus", "Softsign", "SparsePlus", "SparseSigmoid", "TanhShrink"), ()),
     "Gelu": ("approximate",),
-    "HardShrink": ("threshold",),
-    "HardSigmoid": (),
-    "HardSilu": (),
-    "HardTanh": (),
-    "Mish": (),
     "LeakyRelu": ("negative_slope",),
-    "LogSigmoid": (),
     "ReLU": ("negative_slope", "max_value", "threshold"),
-    "Relu": (),
-    "Relu6": (),
-    "Selu": (),
-    "Sigmoid": (),
-    "Silu": (),
-    "SoftShrink": ("threshold",),
-    "Softplus": (),
-    "Softsign": (),
-    "SparsePlus": (),
-    "SparseSigmoid": (),
     "Squareplus": ("b",),
-    "TanhShrink": (),
     "Threshold": ("threshold", "default_value"),
 }
-# In NeoML steps have no gradient, not even none, and waves are looked up.
-WITHOUT_GRADIENT = {*("Ceil", "Erf", "Floor", "Greater", "HardShrink", "Less", "Sign", "Threshold", "Trunc"), *WAVES}
-UNCHANGED = ("Copy", "StopGradient", "Identity")
+assert {snake(name) for name in ACTIVATIONS} <= ELEMENTWISE
+# In NeoML steps have no gradient, not even none.
+STEPWISE = ("Ceil", "Erf", "Floor", "Greater", "HardShrink", "Less", "Sign", "Threshold", "Trunc")
+LEARNS = dict.fromkeys(STEPWISE, "no")
 
 
-def snake(name: str) -> str:
-    """``HardTanh`` as ``hard_tanh``; of `keras.activations` ``ReLU`` is ``relu``."""
-    name = {"ReLU": "Relu"}.get(name, name)
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+@only_arrays("Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt")
+@operation(
+    *("Cos", "Sin", "Tan"), note="in NeoML of |x| < 6.5e6, NaN beyond", neoml="partly", learns="no", sizes="kept"
+)
+@operation(*UNARY, learns=LEARNS, sizes="kept")
+def of_floats(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.unary(as_float(x, ops), function_of(layer))
 
 
-def of_floats(name: str) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        return ops.unary(as_float(x, ops), name)
-
-    return apply
+@operation("Negative", "Sign", "Square", learns=LEARNS, sizes="kept")
+def of_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.unary(as_number(x, ops), function_of(layer))
 
 
-def of_numbers(name: str) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        return ops.unary(as_number(x, ops), name)
-
-    return apply
-
-
-def handing_on(name: str) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        untouched = kind_of(x) != "float" if name == "trunc" else limits_of(x)[0] == 0
-        return x if untouched else ops.unary(x, name)
-
-    return apply
+@operation("Absolute", "Abs", mask="own", sizes="kept")
+def absolute(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """What has no sign is handed on."""
+    return ops.unary(x, "abs") if is_float(x.dtype) or limits(x.dtype)[0] else x
 
 
-def limits_of(x: Tensor) -> tuple[float, float]:
-    return (-np.inf, np.inf) if is_float(x.dtype) else limits(x.dtype)
+@operation("Trunc", mask="own", learns="no", sizes="kept")
+def truncated(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """What has no fraction is handed on."""
+    return ops.unary(x, "trunc") if kind_of(x) == "float" else x
 
 
-def activation(name: str, settings: Sequence[str]) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        given = x if is_whole(x.dtype) and layer.class_name[4:] in STEPS else as_float(x, ops)
-        return ops.activation(given, name, **{key: layer.config[key] for key in settings})
-
-    return apply
-
-
-def learning(class_name: str) -> str:
-    return "no" if class_name in WITHOUT_GRADIENT else "yes"
-
-
-for class_name in UNARY:
-    operation(class_name, learns=learning(class_name), sizes="kept")(of_floats(class_name.lower()))
-for class_name in WAVES:
-    limits_in_neoml = "in NeoML of |x| < 6.5e6, NaN beyond"
-    operation(class_name, note=limits_in_neoml, neoml="partly", learns="no", sizes="kept")(
-        of_floats(class_name.lower())
-    )
-for class_name in WITHOUT_LAYERS:
-    only_arrays(class_name)(of_floats(class_name.lower()))
-for class_name, function in KEEPING.items():
-    operation(class_name, learns=learning(class_name), sizes="kept")(of_numbers(function))
-for class_name, function in HANDING_ON.items():
-    operation(class_name, mask="own", learns=learning(class_name), sizes="kept")(handing_on(function))
-for class_name, wanted in ACTIVATIONS.items():
-    assert snake(class_name) in ELEMENTWISE
-    operation(class_name, learns=learning(class_name), sizes="kept")(activation(snake(class_name), wanted))
+@operation(*ACTIVATIONS, learns=LEARNS, sizes="kept")
+def activation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    name = layer.class_name[4:]
+    given = x if is_whole(x.dtype) and name in STEPS else as_float(x, ops)
+    return ops.activation(given, function_of(layer), **{key: layer.config[key] for key in ACTIVATIONS[name]})
 
 
 @operation("Round", mask="own", learns="no")
@@ -161,7 +101,7 @@ def rounded(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.cast(result, x.dtype)
 
 
-@operation(*UNCHANGED, sizes="kept")
+@operation("Copy", "StopGradient", "Identity", sizes="kept")
 def unchanged(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return x
 
@@ -183,46 +123,31 @@ BINARY: dict[str, Binary] = {
     "Maximum": lambda ops: ops.maximum,
     "Minimum": lambda ops: ops.minimum,
 }
-COMPARISONS = {
-    "Equal": "equal",
-    "NotEqual": "not_equal",
-    "Less": "less",
-    "LessEqual": "less_equal",
-    "Greater": "greater",
-    "GreaterEqual": "greater_equal",
-}
 
 
 def binary(kind: Binary) -> Apply:
     return lambda layer, x1, x2, ops: kind(ops)(x1, x2)
 
 
-def comparison(name: str) -> Apply:
-    def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        return ops.compare(x1, x2, name)
-
-    return apply
-
-
-def telling_padding(name: str) -> Expects:
-    """A mask made by hand: what equals the number is padding; of whole numbers also what is not above 0."""
-
-    def expects(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
-        numbers = (one for one in call.inputs if isinstance(one, (int, float)) and not isinstance(one, bool))
-        number = next(numbers, None)
-        if number is not None and name in ("equal", "not_equal"):
-            return {"pads": True, "mask_value": float(number)}
-        return {"pads": True, "mask_value": 0.0} if number in (0, 1) and is_whole(given.dtype) else {}
-
-    return expects
-
-
 for class_name, kind in BINARY.items():
     operation(class_name, sizes="spread")(binary(kind))
-for class_name, function in COMPARISONS.items():
-    operation(
-        class_name, learns=learning(class_name), sizes="spread", hands_on=False, expects=telling_padding(function)
-    )(comparison(function))
+
+
+def telling_padding(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
+    """A mask made by hand: what equals the number is padding; of whole numbers also what is not above 0."""
+    numbers = (one for one in call.inputs if isinstance(one, (int, float)) and not isinstance(one, bool))
+    number = next(numbers, None)
+    if number is not None and function_of(layer) in ("equal", "not_equal"):
+        return {"pads": True, "mask_value": float(number)}
+    return {"pads": True, "mask_value": 0.0} if number in (0, 1) and is_whole(given.dtype) else {}
+
+
+COMPARISONS = ("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual")
+
+
+@operation(*COMPARISONS, learns=LEARNS, sizes="spread", hands_on=False, expects=telling_padding)
+def comparison(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    return ops.compare(x1, x2, function_of(layer))
 
 
 @operation("Divide", "TrueDivide", sizes="spread")
@@ -293,33 +218,21 @@ def divide_no_nan(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor
     return ops.where(zero, 0.0, ops.divide(a, ops.where(zero, 1.0, b)))
 
 
-WHOLE_DIVISION = {
-    "FloorDivide": ("floor_divide", "in NeoML not by whole numbers that may be 0"),
-    "Mod": ("mod", "in NeoML of integers only"),
-}
-
-
-def whole_division(name: str) -> Apply:
-    def apply(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-        # Only the remainder makes tensors of numbers first.
-        dtype, (a, b) = promoted([x1, x2], ops, "typed" if name == "mod" else "weak")
-        if is_float(dtype):
-            return ops.array_function(name, [a, b]) if name == "mod" else ops.unary(ops.divide(a, b), "floor")
-        return ops.whole_division(as_number(a, ops), as_number(b, ops), name)
-
-    return apply
-
-
 def numbers_beyond(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
     """Numbers of which some are larger than the divisor."""
     divisors = whole_numbers(call, layer)
     return {"span": (0.0, 3.0 * divisors[0] + 1)} if divisors is not None and divisors[0] > 0 else {}
 
 
-for class_name, (function, remark) in WHOLE_DIVISION.items():
-    expects = numbers_beyond if class_name == "Mod" else None
-    unlearned = {"FloorDivide": "no"}
-    operation(class_name, note=remark, neoml="partly", learns=unlearned, expects=expects)(whole_division(function))
+@operation("FloorDivide", note="in NeoML not by whole numbers that may be 0", neoml="partly", learns="no")
+@operation("Mod", note="in NeoML of integers only", neoml="partly", expects=numbers_beyond)
+def whole_division(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    name = function_of(layer)
+    # Only the remainder makes tensors of numbers first.
+    dtype, (a, b) = promoted([x1, x2], ops, "typed" if name == "mod" else "weak")
+    if is_float(dtype):
+        return ops.array_function(name, [a, b]) if name == "mod" else ops.unary(ops.divide(a, b), "floor")
+    return ops.whole_division(as_number(a, ops), as_number(b, ops), name)
 
 
 @only_arrays("Arctan2")
@@ -345,14 +258,10 @@ def is_finite(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     return ops.logical_not(ops.logical_or(is_infinite(layer, x, ops), is_nan(layer, x, ops)))
 
 
-@operation("LogicalAnd", sizes="spread")
-def logical_and(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    return ops.logical_and(truths(x1, x2, ops), truths(x2, x1, ops))
-
-
-@operation("LogicalOr", sizes="spread")
-def logical_or(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    return ops.logical_or(truths(x1, x2, ops), truths(x2, x1, ops))
+@operation("LogicalAnd", "LogicalOr", sizes="spread")
+def logical(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    join = ops.logical_and if layer.class_name == "ops.LogicalAnd" else ops.logical_or
+    return join(truths(x1, x2, ops), truths(x2, x1, ops))
 
 
 @operation("LogicalXor")

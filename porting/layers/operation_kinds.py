@@ -18,12 +18,14 @@ __all__ = [
     "as_list",
     "as_number",
     "axes_of",
+    "function_of",
     "in_dtype",
     "kind_of",
     "known",
     "only_arrays",
     "operation",
     "promoted",
+    "snake",
     "squeezed",
     "swapped",
     "whole_numbers",
@@ -67,6 +69,17 @@ def whole_numbers(call: Call, layer: Layer) -> Optional[tuple[int, int]]:
         if array is not None and array.dtype.kind in "iu" and array.size:
             return int(array.min()), int(array.max())
     return None
+
+
+def snake(name: str) -> str:
+    """``HardTanh`` as ``hard_tanh``; of `keras.activations` ``ReLU`` is ``relu``."""
+    name = {"ReLU": "Relu"}.get(name, name)
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def function_of(layer: Union[LayerView, Layer]) -> str:
+    """The function in `keras.ops` that a layer applies: ``hard_tanh`` of ``ops.HardTanh``."""
+    return snake(layer.class_name.rpartition(".")[2])
 
 
 # ---- dtypes

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..operations import Operations, Tensor
-from .operation_elementwise import snake
-from .operation_kinds import Apply
+from .operation_kinds import Apply, snake
 from .rule import LayerView, rule
 
 COMPLEX, PARTS = "complex numbers are not handled", "compute with their real and imaginary parts"
@@ -23,10 +22,7 @@ REASONS = {
     "Rearrange": ("rearrange is not handled", "use reshape and transpose"),
     "Size": ("size counts the rows of a batch", "use the sizes of x.shape[1:]"),
     "Unique": ("different values have a shape that only a run tells", "find them in what the network gives"),
-    "UnravelIndex": (
-        "Keras counts the places of unravel_index otherwise over each backend",
-        "use // and %",
-    ),
+    "UnravelIndex": ("Keras counts the places of unravel_index otherwise over each backend", "use // and %"),
     "Vander": ("vander makes a row of each number of a batch", "use stack with powers"),
     "View": ("the bits of numbers read as others are not handled", "use cast"),
     "ViewAsComplex": (COMPLEX, PARTS),
@@ -45,6 +41,7 @@ MIXING_ROWS = {
     "Meshgrid": "use repeat, one axis at a time",
     "Outer": "use einsum",
     "PSNR": "use mean and log10 over the other axes",
+    "Ravel": "use Flatten",
     "Scatter": "use one_hot",
     "ScatterUpdate": "use slice_update, or where",
     "SegmentMax": "use where",

@@ -47,11 +47,6 @@ def reshape(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.reshape(x, [-1 if size is None else size for size in rest])
 
 
-@operation("Ravel")
-def ravel(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    raise layer.refuse("ravel mixes the rows of a batch", "use Flatten")
-
-
 @operation("Transpose")
 def transpose(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axes = layer.config["axes"]
@@ -325,24 +320,14 @@ def take(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
 # ---- values of a given shape
 
 
-def filled(layer: LayerView, x: Tensor, value: Any, ops: Operations) -> Tensor:
+def filled(layer: LayerView, x: Tensor, value: float, ops: Operations) -> Tensor:
     return ops.cast(ops.full_like(x, float(value)), layer.config.get("dtype") or x.dtype)
 
 
-@operation("EmptyLike", of_sizes=True)
-def empty_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    """Zeros: what TensorFlow makes of it."""
-    return filled(layer, x, 0, ops)
-
-
-@operation("OnesLike", sizes="kept", hands_on=False, of_sizes=True)
-def ones_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return filled(layer, x, 1, ops)
-
-
-@operation("ZerosLike", sizes="kept", hands_on=False, of_sizes=True)
-def zeros_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return filled(layer, x, 0, ops)
+@operation("EmptyLike", of_sizes=True)  # zeros: what TensorFlow makes of it
+@operation("OnesLike", "ZerosLike", sizes="kept", hands_on=False, of_sizes=True)
+def constant_like(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return filled(layer, x, layer.class_name == "ops.OnesLike", ops)
 
 
 @operation("FullLike", hands_on=False, of_sizes=True)

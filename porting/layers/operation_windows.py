@@ -8,19 +8,20 @@ from typing import Any
 from ..operations import Operations, Tensor, Weight
 from .convolutions import as_configured, channels_last, padding, spatial_axes, steps
 from .operation_kinds import Apply, operation
-from .pooling import adaptive, max_of_windows, mean_of_windows, pool
+from .pooling import adaptive_pool, pool
 from .rule import LayerView
 
 
-def pooling(name: str) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        return pool(layer, x, ops, name)
+@operation("MaxPool", "AveragePool")
+def pooled(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    made: Tensor = pool(layer, x, ops)
+    return made
 
-    return apply
 
-
-operation("MaxPool")(pooling("max"))
-operation("AveragePool")(pooling("mean"))
+@operation("AdaptiveAveragePool", "AdaptiveMaxPool")
+def pooled_to_size(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    made: Tensor = adaptive_pool(layer, x, ops)
+    return made
 
 
 def convolution(kind: Callable[[Operations], Callable[..., Tensor]]) -> Apply:
@@ -58,7 +59,5 @@ def batch_norm(
     return ops.batch_normalization(x, mean, variance, scale, offset, epsilon=config["epsilon"], axis=config["axis"])
 
 
-operation("AdaptiveAveragePool")(lambda layer, x, ops: adaptive(layer, x, ops, mean_of_windows))
-operation("AdaptiveMaxPool")(lambda layer, x, ops: adaptive(layer, x, ops, max_of_windows))
 operation("Conv")(convolution(lambda ops: ops.convolution))
 operation("DepthwiseConv")(convolution(lambda ops: ops.depthwise_convolution))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ..network import Array
@@ -13,48 +11,34 @@ from .rule import LayerView, Refusal, rule
 from .windows import adaptive_windows, per_axis
 
 
-def pool(layer: LayerView, x: Tensor, ops: Operations, name: str) -> Tensor:
+@rule("MaxPooling1D", "MaxPooling2D", "MaxPooling3D", mask="stop", hands_on=True)
+@rule("AveragePooling1D", "AveragePooling2D", "AveragePooling3D", mask="stop")
+def pool(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axes = len(x.shape) - 2
     config = layer.config
     window = per_axis(config["pool_size"], axes)
     strides = window if config["strides"] is None else per_axis(config["strides"], axes)
-    y = ops.pool(channels_last(layer, x, ops), name, window, strides, str(config["padding"]).lower())
+    y = ops.pool(channels_last(layer, x, ops), kind_of(layer), window, strides, str(config["padding"]).lower())
     return as_configured(layer, y, ops)
 
 
-@rule("MaxPooling1D", "MaxPooling2D", "MaxPooling3D", mask="stop", hands_on=True)
-def max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return pool(layer, x, ops, "max")
-
-
-@rule("AveragePooling1D", "AveragePooling2D", "AveragePooling3D", mask="stop")
-def average_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return pool(layer, x, ops, "mean")
-
-
-def over_sizes(layer: LayerView, x: Tensor, ops: Operations, name: str) -> Tensor:
-    first = 2 if layer.config["data_format"] == "channels_first" else 1
-    axes = tuple(range(first, first + len(x.shape) - 2))
-    return ops.reduce(x, name, axes, layer.config["keepdims"])
+def kind_of(layer: LayerView) -> str:
+    return "max" if "Max" in layer.class_name else "mean"
 
 
 @rule("GlobalMaxPooling2D", "GlobalMaxPooling3D", mask="stop", hands_on=True)
-def global_max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return over_sizes(layer, x, ops, "max")
-
-
 @rule("GlobalAveragePooling2D", "GlobalAveragePooling3D", mask="stop")
-def global_average_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return over_sizes(layer, x, ops, "mean")
+def global_pool(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    first = 2 if layer.config["data_format"] == "channels_first" else 1
+    axes = tuple(range(first, first + len(x.shape) - 2))
+    return ops.reduce(x, kind_of(layer), axes, layer.config["keepdims"])
 
 
-def adaptive(
-    layer: LayerView,
-    x: Tensor,
-    ops: Operations,
-    along: Callable[[Tensor, int, list[tuple[int, int]], Operations], Tensor],
-) -> Tensor:
+@rule("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D", mask="stop")
+@rule("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", mask="stop")
+def adaptive_pool(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """Pool every size in its turn to the number of windows asked for."""
+    along = max_of_windows if kind_of(layer) == "max" else mean_of_windows
     y = channels_last(layer, x, ops)
     counts = per_axis(layer.config["output_size"], len(x.shape) - 2)
     for axis, count in enumerate(counts, 1):
@@ -79,13 +63,3 @@ def max_of_windows(x: Tensor, axis: int, windows: list[tuple[int, int]], ops: Op
         window = [end - start if at == axis else 1 for at in range(1, len(x.shape) - 1)]
         cuts.append(ops.pool(ops.slice(x, axis, start, end), "max", window, window, "valid"))
     return ops.concatenate(cuts, axis)
-
-
-@rule("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D", mask="stop")
-def adaptive_average_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return adaptive(layer, x, ops, mean_of_windows)
-
-
-@rule("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", mask="stop")
-def adaptive_max_pooling(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return adaptive(layer, x, ops, max_of_windows)

@@ -54,8 +54,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.asarray(value))
 
     def cast(self, x: Operand, dtype: str) -> Value:
-        with np.errstate(invalid="ignore"):
-            return Value(array_in(x, dtype))
+        return Value(array_in(x, dtype))
 
     def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Value:
         def arrays(given: Any) -> Any:
@@ -108,14 +107,12 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
 
     def divide(self, a: Operand, b: Operand) -> Value:
         dtype = promoted_type(a, b)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            left, right = (array_in(x, dtype if is_float(dtype) else "float32") for x in (a, b))
-            return Value(np.divide(left, right))
+        left, right = (array_in(x, dtype if is_float(dtype) else "float32") for x in (a, b))
+        return Value(np.divide(left, right))
 
     def whole_division(self, a: Operand, b: Operand, name: str) -> Value:
         try:
-            with np.errstate(over="ignore"):
-                return Value(whole_division(name, *alike(a, b)))
+            return Value(whole_division(name, *alike(a, b)))
         except ZeroDivisionError as error:
             raise Mismatch(Problem(name, str(error), "give other divisors")) from error
 
@@ -126,12 +123,10 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return self._binary(np.minimum, a, b)
 
     def unary(self, x: Value, name: str) -> Value:
-        with np.errstate(all="ignore"):
-            return Value((UNARY.get(name) or getattr(np, name))(x.value))
+        return Value((UNARY.get(name) or getattr(np, name))(x.value))
 
     def power(self, x: Value, exponent: float) -> Value:
-        with np.errstate(all="ignore"):
-            return Value(np.power(floating(x), np.float32(exponent)))
+        return Value(np.power(floating(x), np.float32(exponent)))
 
     def compare(self, a: Operand, b: Operand, name: str) -> Value:
         return Value(np.asarray(getattr(np, name)(*alike(a, b, numbers="typed"))))

@@ -67,9 +67,8 @@ class PositionOperations(OverRows):
         axes = arguments.get("axis", ())
         if isinstance(operands[0], Value):
             self.over(operands[0], *(axes if isinstance(axes, (tuple, list)) else [axes]))
-        with np.errstate(all="ignore"):
-            arrays = [_argument(x, promoted_type(*operands)) for x in operands]
-            result = attrgetter(name)(np)(*arrays, **arguments)
+        arrays = [_argument(x, promoted_type(*operands)) for x in operands]
+        result = attrgetter(name)(np)(*arrays, **arguments)
         made = np.asarray(result if part is None else result[part])
         return Value(made.astype(np.float32) if made.dtype == np.float64 else made)
 

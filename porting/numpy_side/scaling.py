@@ -57,8 +57,7 @@ class ScalingOperations(OverRows):
         order = np.argsort(over)
         shape = [size if axis in over else 1 for axis, size in enumerate(values.shape)]
         given = [None if one is None else one.value.transpose(order).reshape(shape) for one in (gamma, beta)]
-        with np.errstate(all="ignore"):
-            return Value(normalize(values, over, epsilon, *given))
+        return Value(normalize(values, over, epsilon, *given))
 
     def softmax(self, x: Value, axes: Sequence[int], log: bool = False) -> Value:
         return Value((log_softmax if log else softmax)(self.over(x, *axes).value, tuple(axes)))

@@ -138,8 +138,7 @@ class _Reading:
 
     def _applied(self, call: Call, layer: Layer, context: Context) -> list[Fact]:
         try:
-            with np.errstate(all="ignore"):
-                return apply_call(call, layer, self.facts, self.reader, context)
+            return apply_call(call, layer, self.facts, self.reader, context)
         except PortingError:
             return self._unknown(call)
 

@@ -73,5 +73,4 @@ CASES = [
     ),
     of("empty_like", lambda ops, x: x + ops.empty_like(x)),
     of("fliplr", one("fliplr")),
-    of("ravel", lambda ops, x: ops.ravel(x), (4,), refused="the rows of a batch", both=True),
 ]

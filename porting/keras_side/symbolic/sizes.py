@@ -11,13 +11,12 @@ import sys
 from typing import Any, Optional
 
 import keras
-from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
 from ...layers import RULES
 from ..tracing import Untraceable
-from .nodes import history, is_library, node_of, record, tensors_in, user_line
+from .nodes import history, is_library, node_of, record, tensors_in
 
 __all__ = ["OpenSize", "SizeOf", "Sizes", "said_of_sizes", "same_size", "shape_for"]
 
@@ -261,13 +260,3 @@ def _read(tensor: Any, axis: int) -> OpenSize:
     size = OpenSize((), "int32")
     record(SizeOf(axis), (tensor,), {}, size)
     return size
-
-
-def check_rank(tensor: Any, least: int) -> None:
-    """Raises Untraceable for a tensor of too few axes."""
-    if len(tensor._shape) < least:
-        raise Untraceable(f"makes a tensor of {len(tensor._shape)} axes, {least} are needed ({user_line()})")
-
-
-def standard_dtype(value: Any, default: str) -> str:
-    return str(default if value is None else backend.standardize_dtype(value))
