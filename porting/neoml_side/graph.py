@@ -111,6 +111,9 @@ class Guard:
     below: int
 
 
+WITH_FREE_TERM = {"FullyConnected", "Conv", "Conv3D", "ChannelwiseConv", "TransposedConv", "TransposedConv3D"}
+
+
 class Graph:
     """Nodes in building order, and the ports to be read under a name.
 
@@ -152,6 +155,8 @@ class Graph:
 
         `label` tells it from others of its scope (``forward``), `name` fixes its name.
         """
+        if kind in WITH_FREE_TERM:
+            settings["is_zero_free_term"] = "free_term" not in (parameters or {})
         node = Node(kind, inputs, settings, dict(parameters or {}), self.scope, name, label, outputs, body, shares)
         self.nodes.append(node)
         return Port(node)

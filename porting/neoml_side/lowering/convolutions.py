@@ -83,9 +83,11 @@ def placed(group: Group) -> Any:
     return ... if group is None else (..., slice(*group))
 
 
-def bias_parameter(bias: Weight, group: Group = None) -> Parameter:
+def bias_parameter(bias: Optional[Weight], group: Group = None) -> dict[str, Parameter]:
     """A bias, or a part of one, in the free term."""
-    return Parameter.whole(bias) if group is None else Parameter.laid_out(bias, "C", placed(group))
+    if bias is None:
+        return {}
+    return {"free_term": Parameter.whole(bias) if group is None else Parameter.laid_out(bias, "C", placed(group))}
 
 
 def plane(values: Sizes, rest: int) -> tuple[int, ...]:
@@ -109,7 +111,7 @@ class ConvolutionOperations(base.Part):
     ) -> Wire:
         learns_zeros = self.in_training and any(step > 1 for step in dilation)
         if groups > 1 and kernel.shape[-2] == 1 and len(strides) <= PLANE and not learns_zeros:
-            return self._channelwise(x, kernel, bias, strides, padding, dilation)
+            return self.depthwise_convolution(x, kernel, bias, strides=strides, padding=padding, dilation=dilation)
         image, native, shape = self._prepared(x, kernel.shape[:-2], strides, padding, dilation)
         if set(kernel.shape[:-2]) == {1} and max(strides) > 1 and len(strides) <= PLANE and not self.in_training:
             image, strides = self._thinned(image, strides), (1,) * len(strides)
@@ -154,7 +156,7 @@ class ConvolutionOperations(base.Part):
         axes = len(kernel.shape) - 2
         layout = WINDOW[:axes] + "CB"
         filters = kernel.shape[-1] if part is None else part[1] - part[0]
-        biased = {} if bias is None else {"free_term": bias_parameter(bias, part)}
+        biased = bias_parameter(bias, part)
         if axes <= PLANE:
             return self.graph.add(
                 "Conv",
@@ -164,7 +166,6 @@ class ConvolutionOperations(base.Part):
                 stride_size=plane(strides, 1),
                 padding_size=plane(padding, 0),
                 dilation_size=plane(dilation, 1),
-                is_zero_free_term=bias is None,
                 parameters={"filter": KernelLayout(layout, part).of(kernel), **biased},
             )
         slot = KernelLayout(layout, part, tuple(dilation))
@@ -176,7 +177,6 @@ class ConvolutionOperations(base.Part):
             filter_size=slot._window(kernel.shape[:-2]),
             stride_size=tuple(strides),
             padding_size=tuple(padding),
-            is_zero_free_term=bias is None,
             parameters={"filter": slot.of(kernel), **biased},
         )
 
@@ -218,25 +218,11 @@ class ConvolutionOperations(base.Part):
         padding: str,
         dilation: Sizes,
     ) -> Wire:
-        return self._channelwise(x, kernel, bias, strides, padding, dilation)
-
-    def _channelwise(
-        self,
-        x: Wire,
-        kernel: Weight,
-        bias: Optional[Weight],
-        strides: Sizes,
-        padding: str,
-        dilation: Sizes,
-    ) -> Wire:
         """Each channel with filters of its own, one after another in the kernel's last two axes together."""
         window, filters = kernel.shape[:-2], int(np.prod(kernel.shape[-2:]))
         image, native, shape = self._prepared(x, window, strides, padding, dilation)
         slot = KernelLayout(WINDOW[: len(window)] + "C", spread=tuple(dilation), merged=True)
         self._refuse_zeros(slot, "a dilated depthwise convolution")
-        parameters = {"filter": slot.of(kernel)}
-        if bias is not None:
-            parameters["free_term"] = bias_parameter(bias)
         port = self.graph.add(
             "ChannelwiseConv",
             self._repeated_channels(image, filters),
@@ -244,8 +230,7 @@ class ConvolutionOperations(base.Part):
             filter_size=plane(slot._window(window), 1),
             stride_size=plane(strides, 1),
             padding_size=plane(native, 0),
-            is_zero_free_term=bias is None,
-            parameters=parameters,
+            parameters={"filter": slot.of(kernel), **bias_parameter(bias)},
         )
         return image.made(port, (*shape, filters))
 
@@ -260,7 +245,6 @@ class ConvolutionOperations(base.Part):
             image.port,
             filter_count=filters,
             filter_size=(1, 1),
-            is_zero_free_term=True,
             parameters={"filter": Parameter.fixed(copies, "CB")},
         )
 
@@ -301,19 +285,13 @@ class ConvolutionOperations(base.Part):
         )
         self._refuse_zeros(slot, "a transposed convolution of this window, stride and dilation")
         size = slot._window(kernel.shape[:-2])
-        settings: dict[str, Any] = {}
-        if natively_dilated:
-            settings = {"dilation_size": plane(dilation, 1)}
-        parameters = {"filter": slot.of(kernel)}
-        if bias is not None:
-            parameters["free_term"] = bias_parameter(bias)
+        settings: dict[str, Any] = {"dilation_size": plane(dilation, 1)} if natively_dilated else {}
         return self.graph.add(
             "TransposedConv" if flat else "TransposedConv3D",
             image.port,
             filter_count=filters,
             filter_size=plane(size, 1) if flat else size,
             stride_size=plane(strides, 1) if flat else tuple(strides),
-            is_zero_free_term=bias is None,
-            parameters=parameters,
+            parameters={"filter": slot.of(kernel), **bias_parameter(bias)},
             **settings,
         )

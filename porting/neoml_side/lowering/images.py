@@ -151,7 +151,6 @@ class ImageOperations(Part):
             x.port,
             filter_count=target,
             filter_size=(1, 1),
-            is_zero_free_term=True,
             parameters={"filter": Parameter.fixed(np.ascontiguousarray(matrix.T), "CB")},
         )
         return x.made(port, (*x.shape[:at], target, *x.shape[at + 1 :]), dtype="float32")
@@ -178,7 +177,6 @@ class ImageOperations(Part):
                 port,
                 filter_count=x.size(axis),
                 filter_size=(1, 1),
-                is_zero_free_term="free_term" not in parameters,
                 parameters=parameters,
             )
 

@@ -24,7 +24,7 @@ from .activations import activate, linear
 from .array_functions import ArrayOperations
 from .base import BatchMoments, Compaction
 from .categories import CategoryOperations
-from .convolutions import ConvolutionOperations
+from .convolutions import ConvolutionOperations, bias_parameter
 from .images import ImageOperations
 from .learned_tensors import learnt_tensor, safe_product
 from .lookups import Gathering
@@ -50,10 +50,7 @@ KEEP_WHOLE = frozenset({"linear", "relu", "relu6", "threshold"})
 
 def dense_parameters(kernel: Weight, bias: Optional[Weight], convolution: bool = False) -> dict[str, Parameter]:
     """Kernel and bias of a fully connected layer, or of a 1x1 convolution that does the same."""
-    parameters = {"filter" if convolution else "weights": Parameter.laid_out(kernel, "CB")}
-    if bias is not None:
-        parameters["free_term"] = Parameter.whole(bias)
-    return parameters
+    return {"filter" if convolution else "weights": Parameter.laid_out(kernel, "CB"), **bias_parameter(bias)}
 
 
 class NeomlOperations(
@@ -190,7 +187,6 @@ class NeomlOperations(
                 "FullyConnected",
                 x.port,
                 element_count=units,
-                is_zero_free_term=bias is None,
                 parameters=dense_parameters(kernel, bias),
             )
             return x.made(port, shape, layout=x.layout[:-1] + "C")
@@ -200,7 +196,6 @@ class NeomlOperations(
             x.port,
             filter_count=units,
             filter_size=(1, 1),
-            is_zero_free_term=bias is None,
             parameters=dense_parameters(kernel, bias, convolution=True),
         )
         return x.made(port, shape)

@@ -113,9 +113,7 @@ def by_gates(
 def widen(graph: Graph, mask: Port, units: int) -> Port:
     """The mask in every channel; unlike a Broadcast it lets gradients pass by."""
     ones = Parameter.fixed(np.ones((units, 1), np.float32), "BC")
-    return graph.add(
-        "FullyConnected", mask, label="mask", element_count=units, is_zero_free_term=True, parameters={"weights": ones}
-    )
+    return graph.add("FullyConnected", mask, label="mask", element_count=units, parameters={"weights": ones})
 
 
 def dense(
@@ -136,7 +134,6 @@ def dense(
         x,
         label=label,
         element_count=kernel.value[:, columns].shape[1],
-        is_zero_free_term=bias is None,
         parameters=parameters,
     )
 
