@@ -7,8 +7,6 @@ from html import escape
 
 from .network import Array, Call, Layer, Network, TensorRef
 
-__all__ = ["network_html", "opened", "summary"]
-
 STYLE = (
     ".porting-network{border-collapse:collapse;font:14px/1.5 system-ui,sans-serif;font-variant-numeric:tabular-nums}"
     ".porting-network th,.porting-network td{text-align:left;padding:.1rem .9rem .1rem 0;overflow-wrap:anywhere}"

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["INT32", "holds", "is_float", "is_whole", "limits", "result_type", "sum_type"]
-
 INT32 = (-(2**31), 2**31 - 1)
 # Of two floats; float16 and bfloat16 meet in float32.
 FLOATS = ("float16", "bfloat16", "float32", "float64")

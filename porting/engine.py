@@ -16,8 +16,6 @@ from .network import Array, Call, Network, Shape, TensorRef
 from .padded import REBUILT, Padding
 from .training.learner import Learner
 
-__all__ = ["Engine", "EngineName"]
-
 EngineName = Literal["neoml", "numpy"]
 
 # Of a batch: numbers in its largest tensor, so that it stays in the cache; rows at the least and at the most; and the

@@ -17,8 +17,6 @@ from .padding import padding_of
 from .preprocessing.engine import FrontedEngine
 from .text.functions import functions_in
 
-__all__ = ["make_engine"]
-
 ENGINES = ("neoml", "numpy")
 
 

@@ -14,8 +14,6 @@ from .text import TextVectorization
 from .text.rows import RowsOfTokens
 from .text.strings import to_text
 
-__all__ = ["Explanation", "Token", "explain_row"]
-
 LONGEST_TEXT = 200
 
 

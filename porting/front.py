@@ -18,8 +18,6 @@ from .network import Array, Call, Case, Input, Layer, Network, Shape, TensorRef,
 from .text import LAYERS
 from .text.functions import TEXT_FUNCTIONS, Functions
 
-__all__ = ["Front", "Step", "split_front"]
-
 # Keras' predict hands the vectorizer so many texts at a time; where rows are padded to the longest, it shows.
 KERAS_BATCH_SIZE = 32
 

@@ -12,17 +12,6 @@ from .dtypes import is_whole, limits
 from .errors import Mismatch, Problem, Unsupported
 from .network import Array, Input
 
-__all__ = [
-    "batch_size_of",
-    "by_name",
-    "check_inputs",
-    "inputs_in",
-    "is_batches",
-    "is_numbered",
-    "way_to_an_id",
-    "whole_number",
-]
-
 
 def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
     """Inputs by name, from an array (one input), a list or tuple in model order, or a dict.

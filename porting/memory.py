@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["keep_memory"]
-
 # A little less than the largest block from which glibc's malloc learns.
 BLOCK = 2**25 - 2**14
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from .network import Array, TensorRef
 
-__all__ = ["LARGEST", "REBUILT", "Filled", "Padding", "Sequences"]
-
 # Nothing is left out of rows that hold a larger number, or one that is not finite: what is masked may then matter.
 LARGEST = 100.0
 # Why padding is run although outputs do not hang on it.

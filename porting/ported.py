@@ -29,8 +29,6 @@ from .training.arguments import file_path
 from .training.trainer import Trainer
 from .tuning import Tunable
 
-__all__ = ["PortedNetwork"]
-
 BY_NAME = "take weights() by name; porting.restore puts them into a Keras model"
 LAZY_PROGRESS = "leave progress and verbose out, and use dask.diagnostics.ProgressBar"
 

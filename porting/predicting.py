@@ -17,8 +17,6 @@ from .inputs import batch_size_of
 from .network import Array, Network, TensorRef
 from .padded import Padding
 
-__all__ = ["Predictor", "Progress", "cores", "run_batches", "run_stream"]
-
 Progress = Callable[[int, int, str], None]
 Inputs = Mapping[str, Array]
 Outputs = Mapping[TensorRef, Array]

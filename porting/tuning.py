@@ -39,8 +39,6 @@ from .training.trainer import Given, Settings, Trainer
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Tunable"]
-
 BATCH_SIZE = 32
 SETTINGS = tuple(field.name for field in fields(Settings))
 

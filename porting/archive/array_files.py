@@ -15,8 +15,6 @@ from .limits import Limits
 from .sketch import ArrayPlace
 from .zips import expected_bytes, place, read_member, read_tail, write_member, write_tail
 
-__all__ = ["read_arrays", "sync", "write_arrays"]
-
 _COPY_AGAIN = "copy it again from where it was saved"
 
 

@@ -11,8 +11,6 @@ import numpy as np
 from ..network import Array
 from .limits import Limits
 
-__all__ = ["DTYPES", "STRINGS", "Record", "from_stored", "npy_header", "record_of", "stored_header", "to_stored"]
-
 STRINGS = "str"
 # numpy's own spelling of each dtype in an npy header; little-endian wherever that makes a difference.
 DTYPES = {

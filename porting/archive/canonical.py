@@ -22,8 +22,6 @@ from typing import Any
 from ..errors import BadArchive, Problem
 from .limits import Limits
 
-__all__ = ["FORMAT", "NETWORK", "VERSION", "Kind", "encode", "parse"]
-
 FORMAT = "porting saved network"
 VERSION = 5
 WIDTH = 200

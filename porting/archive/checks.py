@@ -15,8 +15,6 @@ from .limits import Limits, bad_archive
 from .metadata import metadata_problems
 from .sketch import fill, records_of
 
-__all__ = ["check_numbers", "check_sketch", "sound_network"]
-
 FEWEST_CASES = 2
 CHUNK = 1 << 18
 _SAVE_AGAIN = "save the network again"

@@ -12,8 +12,6 @@ from ..network import Argument, Array, Call, Case, Constant, Input, Layer, Netwo
 from .arrays import DTYPES, STRINGS, Record
 from .limits import Limits, bad_archive
 
-__all__ = ["Decoder", "decode", "is_float"]
-
 T = TypeVar("T")
 _PART = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.@-]+"
 NAME = re.compile(rf"{_PART}(?:/{_PART})*\Z")

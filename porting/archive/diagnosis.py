@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 
 from .zips import Member
 
-__all__ = ["explain"]
-
 MOST_BYTES = 1 << 20
 MOST_NAMES = 5
 _END = struct.Struct("<4s4H2IH")

@@ -17,17 +17,6 @@ from typing import Optional, Union
 from ..errors import BadArchive, MissingFile, PortingError, Problem
 from .strangers import file_for_folder, told_apart
 
-__all__ = [
-    "FILES",
-    "StrPath",
-    "as_bad_archive",
-    "check_target",
-    "new_folder",
-    "open_files",
-    "open_plain",
-    "sync_folder",
-]
-
 StrPath = Union[str, "os.PathLike[str]"]
 FILES = ("network.json", "weights.npz", "references.npz")
 _MOST_EXTRA = 5

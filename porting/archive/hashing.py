@@ -7,8 +7,6 @@ from typing import BinaryIO
 
 from ..network import Array
 
-__all__ = ["sha256_of_array", "sha256_of_file"]
-
 CHUNK = 1 << 20
 
 

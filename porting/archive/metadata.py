@@ -7,8 +7,6 @@ from typing import Any
 
 from ..errors import Problem
 
-__all__ = ["metadata_problems"]
-
 TEXTS = ("title", "version", "license", "notes")
 FORM = "see docs/format.md: title, version, license and notes are strings, authors is a list of them"
 

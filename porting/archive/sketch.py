@@ -17,19 +17,6 @@ from .canonical import FORMAT, LARGEST, SMALLEST, VERSION
 from .decode import is_float
 from .limits import Limits, bad_archive
 
-__all__ = [
-    "Plain",
-    "ArrayPlace",
-    "describe_sketch",
-    "fill",
-    "in_order",
-    "records_of",
-    "sketch_of",
-    "array_places",
-    "with_digests",
-    "with_member_names",
-]
-
 
 @dataclass(frozen=True)
 class ArrayPlace:

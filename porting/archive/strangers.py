@@ -9,8 +9,6 @@ from typing import Optional
 
 from ..errors import Problem
 
-__all__ = ["file_for_folder", "file_told_apart", "told_apart"]
-
 DESCRIPTION = "network.json"
 BESIDE_A_NET = (".network.npz", ".json")
 H5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\3\4"

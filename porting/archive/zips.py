@@ -21,8 +21,6 @@ import numpy as np
 from ..network import Array
 from .arrays import Record, stored_header
 
-__all__ = ["Member", "expected_bytes", "place", "read_member", "read_tail", "write_member", "write_tail"]
-
 CHUNK = 1 << 20
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")

@@ -24,8 +24,6 @@ from .shown import of_one_value, unshown, whole_tensors
 from .tolerance import difference, equal_bits
 from .verdicts import Evidence, LayerVerdict, RunVerdict, is_open, some_names
 
-__all__ = ["check_network"]
-
 Progress = Callable[[int, int, str], None]
 
 

@@ -14,8 +14,6 @@ from .noise import Moves, larger
 from .tolerance import TOLERANCE, Allowance, Outcome, allowance_alone, allowance_in_chain, compare
 from .witness import Witness
 
-__all__ = ["Judge", "comparable"]
-
 
 class Judge:
     """Compares tensors with their references.

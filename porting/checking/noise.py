@@ -15,8 +15,6 @@ import numpy as np
 
 from ..network import Array, Noise
 
-__all__ = ["PATTERNS", "UNBOUNDED", "Moves", "generator", "larger", "moves", "nudged", "size_of", "united", "unit_of"]
-
 # Patterns of ups and downs that are tried.
 PATTERNS = 3
 # How far a tensor moves: at the most, and in relation to the number that moved.

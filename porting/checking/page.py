@@ -12,8 +12,6 @@ from ..network import Array
 from .pictures import as_grid, data_url, diverging, png, window
 from .verdicts import Evidence, Findings, LayerVerdict
 
-__all__ = ["fragment", "page"]
-
 MARKS = {
     "exact": ("✓", "good"),
     "insensitive": ("○", "weak"),

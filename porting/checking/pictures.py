@@ -10,8 +10,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["as_grid", "data_url", "diverging", "png", "window"]
-
 # The most squares along each side of a picture.
 MOST = 64
 MIDDLE, LOW, HIGH = (247, 247, 247), (33, 102, 172), (178, 24, 43)

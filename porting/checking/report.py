@@ -5,8 +5,6 @@ from __future__ import annotations
 from .page import fragment, page
 from .verdicts import Findings
 
-__all__ = ["Report"]
-
 
 class Report(Findings):
     """Findings that show themselves as HTML too."""

@@ -16,8 +16,6 @@ from .judging import Judge
 from .tolerance import difference, equal_bits
 from .verdicts import RunVerdict
 
-__all__ = ["check_runs", "check_stored_weights", "compare_engines"]
-
 WAYS = ("in one batch", "a second time", "in several batches in two threads", "row by row in two threads")
 # Rows of a case that are also run one by one; where padding is left out, more of them, each with padding of its own.
 MOST_ROWS, MOST_PADDED = 2, 5

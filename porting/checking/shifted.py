@@ -15,8 +15,6 @@ from ..network import Array, Case, Layer, Network, TensorRef
 from .noise import size_of
 from .tolerance import same_dtype
 
-__all__ = ["agrees", "has_few_values", "shift", "shifted_layer", "shifted_network"]
-
 # Larger weights stay as they are, since to shift them takes twice their memory.
 LARGEST = 64 << 20
 # Shifts go from LEAST to LEAST + MOST: what is left out is missed by far more than ALLOWED of the largest number.

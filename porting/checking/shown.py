@@ -17,8 +17,6 @@ from .judging import comparable
 from .shifted import has_few_values
 from .tolerance import TOLERANCE, Allowance, allowance_alone, compare
 
-__all__ = ["of_one_value", "unshown", "whole_tensors"]
-
 
 def of_one_value(network: Network, but: Collection[str] = ()) -> Iterator[str]:
     """Weights whose numbers are all the same, as in a fresh model: another order of them would not show.

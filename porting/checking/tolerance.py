@@ -11,19 +11,6 @@ from ..layers import RULES
 from ..network import Array, Layer
 from .noise import UNBOUNDED, size_of, unit_of
 
-__all__ = [
-    "SENSITIVE",
-    "TOLERANCE",
-    "Allowance",
-    "Outcome",
-    "allowance_alone",
-    "allowance_in_chain",
-    "compare",
-    "difference",
-    "equal_bits",
-    "needed_tolerance",
-]
-
 # What is allowed where noise was not measured, and at the least in the chain. float32 noise of one layer is about 3e-7
 # of its values; a chain of layers adds some.
 TOLERANCE = 1e-5

@@ -12,8 +12,6 @@ from ..errors import Mismatch, Problem
 from ..network import Array
 from .tolerance import SENSITIVE, Outcome
 
-__all__ = ["Evidence", "Findings", "LayerVerdict", "RunVerdict", "is_open", "some_names"]
-
 # Names in a remark; the others are counted.
 MOST_NAMES = 8
 STATUSES = (

@@ -18,8 +18,6 @@ from ..layers import Rule
 from ..network import Array, Call, Case, Network, TensorRef
 from .noise import PATTERNS, Moves, generator, larger, moves, nudged
 
-__all__ = ["Witness"]
-
 NOTHING: Moves = (0.0, 0.0)
 
 

@@ -32,8 +32,6 @@ from .wrong_calls import suggestion
 if TYPE_CHECKING:
     from ..engine import EngineName
 
-__all__ = ["porting"]
-
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(api.__version__, prog_name="porting")

@@ -15,8 +15,6 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["is_terminal", "note", "progress_bar", "say", "show_table", "speak_any_encoding"]
-
 # What stands in messages and not in every encoding.
 PLAIN = {"→": "->", "≤": "<=", "≥": ">=", "−": "-", "–": "-", "—": "-", "…": "...", "×": "x", "²": "^2", "·": "*"}
 

@@ -20,8 +20,6 @@ from .options import FiniteRange
 if TYPE_CHECKING:
     from ..corpus.run import Progress, Summary
 
-__all__ = ["corpus_options", "score_corpus"]
-
 SHOWN_ERRORS = 20
 OPTIONS = (
     click.option(

@@ -10,8 +10,6 @@ import click
 from .console import say
 from .options import FOLDER, NEW_FOLDER, overwrite_option, rules_option
 
-__all__ = ["cpp"]
-
 
 @click.command()
 @click.argument("net", type=FOLDER)

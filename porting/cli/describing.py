@@ -12,8 +12,6 @@ from ..archive import read_network
 from ..network import Array, Input, Network
 from .console import say
 
-__all__ = ["show_info"]
-
 Line = tuple[str, str]
 
 

@@ -14,8 +14,6 @@ from ..errors import PortingError
 from .console import note
 from .wrong_calls import STOPPED, as_options, suggestion
 
-__all__ = ["Commands"]
-
 # The system refuses a file.
 NOT_READ_OR_WRITTEN = 3
 

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Run the command line; the commands need the extra ``cli``."""

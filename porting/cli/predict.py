@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..engine import EngineName
     from ..layers.rule_files import Rules
 
-__all__ = ["predict"]
-
 # What --out of texts may end in.
 SUFFIXES = (".csv", ".jsonl")
 

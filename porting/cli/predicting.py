@@ -19,8 +19,6 @@ from . import text_files
 from .console import note, progress_bar, say
 from .options import written_whole
 
-__all__ = ["predict_arrays", "predict_texts"]
-
 WRITERS = {".csv": text_files.write_csv, ".jsonl": text_files.write_jsonl}
 
 

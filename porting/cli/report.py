@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ..checking import Report
     from ..ported import PortedNetwork
 
-__all__ = ["STDOUT", "check_and_show", "report_options"]
-
 STYLES = {"exact": "green", "insensitive": "yellow", "ill-conditioned": "yellow", "not checked": "yellow"}
 # Of `--strict`: nothing departs, and not everything is proved.
 NOT_PROVED = 4

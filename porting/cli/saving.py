@@ -31,8 +31,6 @@ from .wrong_calls import WrongCall
 if TYPE_CHECKING:
     from ..network import Network
 
-__all__ = ["port", "restore", "save"]
-
 MODEL = click.Path(exists=True, path_type=Path)
 KERAS_HERE = "run it where Keras is; in a checkout of porting: pip install '.[keras,cli]'"
 NEOML_HERE = "pip install '.[neoml,cli]' (Python 3.8 to 3.11; no wheel for arm64 Macs)"

@@ -15,8 +15,6 @@ from ..checking import Report
 from ..layers import Rule
 from ..network import Network
 
-__all__ = ["progress_bar", "show_moved", "show_plan", "show_report", "show_support"]
-
 WIDTH_IN_FILES = 140
 STYLES = {
     "exact": "green",

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from ..layers import RULES, Rule
 
-__all__ = ["as_markdown", "families_as_markdown", "support_page", "support_rows"]
-
 HEAD = """# What is supported
 
 By family; [what is refused, and why](refusals.md) is a page of its own. `porting layers NAME` shows single rows.

@@ -9,8 +9,6 @@ import click
 
 from .options import FOLDER, NEW_FILE, NEW_FOLDER, FiniteRange, as_one_dict, device_option, rules_option
 
-__all__ = ["tune"]
-
 DATA = click.Path(exists=True, dir_okay=False, path_type=Path)
 # What `compile` is told; a parameter has its argument's name.
 setting_options = as_one_dict(

@@ -21,8 +21,6 @@ from ..training.trainer import outputs_of
 from .console import say, show_table
 from .wrong_calls import STOPPED, WrongCall, as_wrong_call
 
-__all__ = ["tune_network"]
-
 T = TypeVar("T")
 
 

@@ -10,8 +10,6 @@ import click
 
 from ..errors import Mismatch, PortingError, Problem, did_you_mean
 
-__all__ = ["STOPPED", "WrongCall", "as_options", "as_wrong_call", "suggestion"]
-
 # The exit code after Ctrl-C, as shells have it.
 STOPPED = 130
 

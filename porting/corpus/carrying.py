@@ -13,8 +13,6 @@ from typing import Any, Protocol
 from ..errors import BadArchive, Problem, Unsupported
 from ..predicting import Predictor
 
-__all__ = ["Carried", "CarriedBytes", "CarriedPath", "carry", "digest_of", "pickled"]
-
 # Nets that a process keeps; those used last stay.
 MOST_NETS = 4
 _nets: dict[str, Predictor] = {}

@@ -26,8 +26,6 @@ from .ledger import Done
 from .parts import Part
 from .scored_parts import Failed, PartScorer
 
-__all__ = ["on_cluster"]
-
 # Parts that are with the cluster at a time, for each of its threads.
 IN_FLIGHT = 3
 # How often a part is given to the cluster again whose workers died; dask itself has tried four by then.

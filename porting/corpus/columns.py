@@ -19,8 +19,6 @@ from ..network import Array, Input
 from .columns_chosen import WAY_OUT
 from .outputs import Output
 
-__all__ = ["Column", "as_column", "check_type", "column_type", "read_column"]
-
 Cells = Union[Array, list[Any]]
 
 

@@ -8,8 +8,6 @@ from typing import Optional
 from ..errors import Mismatch, Problem
 from ..network import Input
 
-__all__ = ["WAY_OUT", "check_names", "choose_columns"]
-
 WAY_OUT = "name one of them: column='NAME'"
 
 

@@ -9,8 +9,6 @@ from typing import BinaryIO, Optional, Union
 
 from ..errors import Mismatch, Problem
 
-__all__ = ["BadRow", "Record", "csv_records", "decoded_lines", "what_is_wrong"]
-
 # csv's own limit of 131072 characters a field is below what texts may have; without one, an open quote takes all.
 LONGEST_FIELD = 2**24
 # A line is read as far as a field may go. What stands at the end of the part that was read is in no decoded text.

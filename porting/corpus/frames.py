@@ -15,8 +15,6 @@ from ..predicting import Predictor
 from .outputs import Output
 from .scoring import Scoring
 
-__all__ = ["as_batch", "score_frame"]
-
 
 def score_frame(
     frame: Any,

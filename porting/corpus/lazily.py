@@ -17,8 +17,6 @@ from .carrying import CarriedBytes, carry
 from .outputs import Output, arrays_in, output_names, outputs_of
 from .rows import predict_each
 
-__all__ = ["is_dask", "predict_lazily"]
-
 
 def is_dask(inputs: Any, count: int = 1) -> bool:
     """Whether inputs are one of dask's collections, or as many in a list or dict, one of which is. Imports nothing."""

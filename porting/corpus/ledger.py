@@ -21,8 +21,6 @@ from ..errors import BadArchive, Mismatch, Problem
 from .part_files import WRITING, new_file, write_json
 from .parts import Part
 
-__all__ = ["Done", "Ledger"]
-
 FORMAT = {"format": "porting run over a corpus", "version": 1}
 
 

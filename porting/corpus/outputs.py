@@ -12,8 +12,6 @@ from ..errors import Mismatch
 from ..network import Array, Case, Input, Shape, TensorRef
 from ..predicting import Predictor
 
-__all__ = ["Output", "arrays_in", "output_names", "outputs_of"]
-
 # Sizes of open axes that are tried, two at a time, where no references show which axes of outputs are open.
 SIZES_TRIED = ((16, 24), (4, 6), (2, 3), (1, 1))
 

@@ -20,8 +20,6 @@ from ..errors import PortingError, Problem
 from .csv_rows import BadRow, Record, csv_records, decoded_lines, what_is_wrong
 from .parts import Part
 
-__all__ = ["Batch", "Unreadable", "batches", "new_file", "schema_of", "write_json"]
-
 # What is read at a time: so many rows, or fewer where they are large.
 ROWS_AT_A_TIME = 1024
 BYTES_AT_A_TIME = 4 << 20

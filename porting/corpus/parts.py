@@ -13,8 +13,6 @@ from typing import Any, Optional
 
 from ..errors import Mismatch, MissingFile, Problem
 
-__all__ = ["Part", "cut", "files_in", "fingerprint"]
-
 # A parquet file is cut where a part has so many rows or bytes: what a worker that dies has done in vain.
 PART_ROWS = 1 << 17
 PART_BYTES = 128 << 20

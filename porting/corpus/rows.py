@@ -7,8 +7,6 @@ from typing import Any, Optional
 
 from ..predicting import Predictor
 
-__all__ = ["predict_each"]
-
 
 def predict_each(
     net: Predictor, rows: Sequence[Any], batch_size: Optional[int] = None, threads: Optional[int] = 1

@@ -21,8 +21,6 @@ from .part_files import Batch, Unreadable, batches, new_file, schema_of
 from .parts import Part, fingerprint
 from .scoring import Scoring, beside, joined_schema
 
-__all__ = ["Failed", "PartScorer"]
-
 # Rows are gathered into row groups of this size before they are written.
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 16 << 20

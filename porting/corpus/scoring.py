@@ -15,8 +15,6 @@ from .columns import Column, as_column, column_type, read_column
 from .columns_chosen import check_names
 from .outputs import Output, arrays_in, output_names
 
-__all__ = ["Scored", "Scoring", "beside", "joined_schema"]
-
 
 @dataclass(frozen=True)
 class Scored:

@@ -41,8 +41,6 @@ from .connection import (
 )
 from .shards import Outputs, Recipe, Seen, advance, forget, look
 
-__all__ = ["trained_on"]
-
 # Seconds that a scheduler or workers may stay away within a step.
 PATIENCE = 60.0
 

@@ -25,8 +25,6 @@ from ..training.gradients import Gradient, Slices
 from ..training.learner import Learner
 from .carrying import pickled
 
-__all__ = ["Outputs", "Recipe", "Seen", "advance", "forget", "look"]
-
 # Nets that a process keeps; those used last stay.
 MOST_SHARDS = 16
 

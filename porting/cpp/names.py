@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from ..network import Shape
 
-__all__ = ["TYPES", "Names", "identifier", "literal", "number", "sizes", "spelt_shape"]
-
 # Keras' dtypes that C++ has a type for.
 TYPES = {
     "float32": "float",

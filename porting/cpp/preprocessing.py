@@ -28,8 +28,6 @@ from ..text.encoding import DROPPED
 from ..text.strings import to_bytes
 from .names import TYPES, literal, number
 
-__all__ = ["CppTensor", "Preprocessing"]
-
 TEMPLATES = ("encoding", "lookup", "text", "hashes")
 WIDTH = 110
 

@@ -18,8 +18,6 @@ from ..neoml_side.values import Terminal
 from ..network import Array, Case, Input, TensorRef
 from ..text.strings import to_bytes
 
-__all__ = ["encode_references", "fitting"]
-
 FORMAT = "porting references 1"
 
 

@@ -24,8 +24,6 @@ from .names import TYPES, Names, identifier, literal, sizes, spelt_shape
 from .preprocessing import CppTensor, Preprocessing
 from .references import encode_references, fitting
 
-__all__ = ["write_program"]
-
 TEMPLATES = Path(__file__).parent / "templates"
 NEOML = "2.0.210"
 # The first version of descriptions that names greatest sizes and Keras' outputs.

@@ -25,8 +25,6 @@ from .samples import GENTLENESS, PADDINGS, make_inputs, make_texts, stretched
 from .shifted import with_shifted
 from .thinning import PLACES, numbers_of, thinned, to_sample
 
-__all__ = ["Probe", "Recorder", "open_axes", "warn_of_insensitive"]
-
 log = logging.getLogger(__name__)
 
 

@@ -13,8 +13,6 @@ from .functions import OwnFunction, OwnFunctions, describe_function, stand_ins
 from .keras_api import BY_OPERATIONS, KerasApi
 from .layers import parts_of
 
-__all__ = ["describe_config"]
-
 # Keys that say how Keras finds a class or builds a layer again, not what it does.
 BUILDING_KEYS = frozenset({"build_config", "compile_config", "build_input_shape"})
 # Settings of Keras' own layers that declare the input in front of them.

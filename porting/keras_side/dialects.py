@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-__all__ = ["in_keras_3"]
-
 # Keys of Keras 2 that say nothing about outputs at inference.
 SILENT = frozenset(
     {

@@ -19,8 +19,6 @@ from .layers import check_layer, parts_of
 from .tracing import Untraceable, trace
 from .walking import walk
 
-__all__ = ["OwnFunction", "OwnFunctions", "describe_function", "stand_ins"]
-
 # A function of a user's own, and the layer that holds it.
 OwnFunction = tuple[Callable[..., Any], Any]
 Describe = Callable[[Any, str, KerasApi, list[Problem]], dict[str, Any]]

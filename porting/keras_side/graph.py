@@ -9,8 +9,6 @@ from typing import Any
 from ..errors import Problem
 from ..network import Argument, Call, Input, Shape, TensorRef
 
-__all__ = ["CallGraph", "Step", "refs_of"]
-
 
 @dataclass(frozen=True)
 class Step:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 
-__all__ = ["FOR_TOKENIZERS", "STRANGE_WORDS", "hard_texts"]
-
 # What no vocabulary holds.
 STRANGE_WORDS = ("Zyzzyva!", "STRASSE", "über", "Ёлка", "don't", "...", "a\u00a0b", "\U0001f600", "e\u0301", "\u200b")
 NUMBERS = ("0", "7", "2024", "3.14", "-1", "1st", "\u0663", "\uff11")

@@ -7,8 +7,6 @@ from typing import Any
 
 from .keras_api import KerasApi
 
-__all__ = ["held_layers"]
-
 # Keras' bookkeeping, which also refers to layers.
 BOOKKEEPING = frozenset(
     {"_layers", "_tracker", "_inbound_nodes", "_outbound_nodes", "_metrics", "_functional", "_modules"}

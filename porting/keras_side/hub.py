@@ -18,8 +18,6 @@ from .hub_texts import HubTexts
 if TYPE_CHECKING:
     from .hub_layers import Packer, Tokenizer
 
-__all__ = ["find_texts", "put_in_front"]
-
 FEED_IDS = "feed ids: porting.save(…, preprocessing=False), and give predict what the preprocessor makes"
 # What a tokenizer of its own kind overrides.
 TOKENIZES = ("_bpe_merge_and_update_cache_tf", "_tokenize_tf", "_tokenize_tokenizers", "call", "tokenize")

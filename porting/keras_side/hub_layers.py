@@ -16,8 +16,6 @@ from ..text.rows import rows_of
 from .hub_texts import HubTexts
 from .text import Described
 
-__all__ = ["Packer", "Tokenizer", "packer_for", "tokenizer_for"]
-
 LINE = "\n"
 HANGUL = frozenset(map(chr, range(0xAC00, 0xD7A4)))
 

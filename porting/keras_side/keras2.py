@@ -13,8 +13,6 @@ from .dialects import in_keras_3
 from .keras_api import History, KerasApi, ModelGraph, NodeView, registered_name, to_strings
 from .tensorflow_functions import TensorFlowFunction, translate
 
-__all__ = ["Keras2"]
-
 
 class Keras2(KerasApi):
     """Keras 2 (``keras`` up to 2.15) and its continuation ``tf_keras``."""

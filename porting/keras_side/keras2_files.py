@@ -9,8 +9,6 @@ from ..errors import Problem
 from ..layers.rule import makes_mask
 from ..text import LOOKUPS
 
-__all__ = ["OLD_KERAS", "other_meanings", "settings_of_keras_1", "with_input_layers"]
-
 OLD_KERAS = (
     "install tf_keras beside Keras 3 (pip install tf_keras), or run `porting save` in an environment with Keras 2 "
     "(TensorFlow 2.15 or older)"

@@ -11,8 +11,6 @@ import numpy as np
 from ..network import Array
 from .keras_api import History, KerasApi, ModelGraph, NodeView, registered_name, to_strings
 
-__all__ = ["Keras3"]
-
 
 class Keras3(KerasApi):
     """Keras 3 of any backend."""

@@ -17,8 +17,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["BY_OPERATIONS", "KerasApi", "ModelGraph", "NodeView"]
-
 # A way out for functions that are given to operations.
 BY_OPERATIONS = "say the same by operations on whole tensors, or leave it to a layer of your own, with a rule"
 

@@ -12,8 +12,6 @@ from ..network import TensorRef, tensors_in
 from .graph import Step
 from .keras_api import KerasApi
 
-__all__ = ["KerasFaultError", "check_answer", "check_question"]
-
 # A sum of products in float32 is nearer to numpy's than this part of the largest product.
 EINSUM_TOLERANCE = 1e-2
 

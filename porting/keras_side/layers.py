@@ -9,8 +9,6 @@ from ..errors import Problem
 from .held import held_layers
 from .keras_api import KerasApi
 
-__all__ = ["check_layer", "check_numbers_of", "id_limit", "is_code", "parts_of"]
-
 OTHER_FLOATS = frozenset({"float16", "bfloat16", "float64"})
 # How Keras 2 keeps TensorFlow's functions and properties in a graph.
 TENSORFLOW_CODE = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})

@@ -23,8 +23,6 @@ from .keras2_files import OLD_KERAS, other_meanings, settings_of_keras_1, with_i
 from .other_files import checkpoint_of, other_file, other_folder
 from .tensorflow_functions import FUNCTIONS
 
-__all__ = ["load_model_file"]
-
 
 def load_model_file(
     path: str | os.PathLike[str], *, custom: Sequence[str | os.PathLike[str]] = (), trust_lambda: bool = False

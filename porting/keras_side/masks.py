@@ -15,8 +15,6 @@ import numpy as np
 
 from .keras_api import KerasApi, NodeView
 
-__all__ = ["bind", "without_implicit_masks"]
-
 
 def bind(node: NodeView, api: KerasApi) -> tuple[dict[str, Any], list[Any]]:
     """The arguments of an application by parameter name, without masks of None; no mask is taken as implied."""

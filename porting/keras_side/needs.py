@@ -13,8 +13,6 @@ from ..text import TOKENIZERS
 from ..text.byte_pairs import byte_letters
 from .hard_texts import FOR_TOKENIZERS
 
-__all__ = ["Need", "find_needs"]
-
 # So many words of a vocabulary, half of them its last.
 MOST_CHOICES = 50
 WHOLE_TEXTS = (None, "None")

@@ -20,8 +20,6 @@ from .graph import CallGraph, Step
 from .keras_api import KerasApi
 from .run import run_step
 
-__all__ = ["Variables", "changed_weights", "with_noise"]
-
 Variables = Mapping[str, Sequence[Any]]
 # Larger weights stay: to move them takes twice their memory, and what a call reads moves all the same.
 LARGEST = 64 << 20

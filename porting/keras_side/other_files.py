@@ -9,8 +9,6 @@ from pathlib import Path
 
 from ..errors import Problem
 
-__all__ = ["checkpoint_of", "other_file", "other_folder"]
-
 
 def other_file(path: Path) -> Problem:
     """What a file is that is neither a ``.keras`` nor an ``.h5`` file, by its first bytes or else by its name."""

@@ -10,8 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["import_keras", "stderr_kept_back"]
-
 # TensorFlow's C++ reads them as it is loaded: errors are raised in Python, too.
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 STDERR = 2

@@ -22,8 +22,6 @@ from .walking import walk
 from .weights import Weights, collect_weights
 from .which_keras import keras_api_of
 
-__all__ = ["restore"]
-
 log = logging.getLogger(__name__)
 
 SAME_NAMES = "name the model's layers as the saved ones"

@@ -16,19 +16,6 @@ from .graph import CallGraph, Step, refs_of
 from .keras_api import KerasApi
 from .keras_faults import check_answer, check_question
 
-__all__ = [
-    "MaskLostError",
-    "Progress",
-    "UnsteadyError",
-    "Unmasked",
-    "check_outputs",
-    "record",
-    "run_model",
-    "run_step",
-    "unfolded_classes",
-    "with_lines",
-]
-
 Progress = Callable[[int, int, str], None]
 # By call, the tensors that reach it without the mask that they were made with.
 Unmasked = Mapping[str, tuple[TensorRef, ...]]

@@ -21,8 +21,6 @@ from ..network import Array
 from .hard_texts import STRANGE_WORDS, hard_texts
 from .needs import Need
 
-__all__ = ["GENTLENESS", "PADDINGS", "make_inputs", "make_texts", "name_samples", "stretched"]
-
 # A folder holds references, not a data set.
 MOST_ROWS = 16
 TEXT_WORDS = 9

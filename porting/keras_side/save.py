@@ -30,8 +30,6 @@ from .walking import walk
 from .weights import Weights, collect_weights, full_names
 from .which_keras import keras_api_of
 
-__all__ = ["describe", "save"]
-
 
 def save(
     model: Any,

@@ -17,8 +17,6 @@ from .noise import Variables, changed_weights
 from .run import Unmasked, run_step
 from .thinning import LARGE, PLACES
 
-__all__ = ["with_shifted"]
-
 # Of what moves by more of its size when numbers move by a last bit, a shift shows little.
 STEADY = 1e-4
 

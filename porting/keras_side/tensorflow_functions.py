@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TensorFlowFunction", "translate", "understand"]
-
 
 @dataclass(frozen=True)
 class _Meaning:

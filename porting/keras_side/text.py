@@ -17,8 +17,6 @@ from ..errors import Problem, Unsupported
 from ..network import Array
 from ..text import LOOKUPS
 
-__all__ = ["Described", "preprocessing_config", "preprocessing_weights"]
-
 # What the weights hold, or what only tells Keras how to build the layer again.
 NOT_IN_CONFIG = frozenset({"build_config", "idf_weights", "input_mean", "input_variance", "vocabulary"})
 

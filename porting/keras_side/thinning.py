@@ -12,8 +12,6 @@ from itertools import groupby
 
 from ..network import Array, Case, Sampled, TensorRef
 
-__all__ = ["PLACES", "REFERENCES", "numbers_of", "thinned", "to_sample"]
-
 # What a folder may keep: what fits beside its weights, everything, the network's outputs alone, or no tensor.
 REFERENCES = ("sampled", "all", "outputs", "none")
 # So many places of each row; rows that are not much larger are kept whole.

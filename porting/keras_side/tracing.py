@@ -15,8 +15,6 @@ from typing import Any
 from .keras_api import KerasApi
 from .tensorflow_functions import understand
 
-__all__ = ["Untraceable", "trace"]
-
 
 class Untraceable(Exception):
     """Code does what no graph holds.

@@ -21,8 +21,6 @@ from .held import held_layers
 from .keras_api import History, KerasApi, NodeView
 from .tracing import Untraceable
 
-__all__ = ["LONGEST", "Unfolder", "holds_own_code", "is_own", "training_settings"]
-
 # How many steps a table has that is made of sizes alone.
 LONGEST = 512
 OWN = "porting>"

@@ -20,8 +20,6 @@ from .keras_api import BY_OPERATIONS, History, KerasApi, ModelGraph, NodeView
 from .masks import bind, without_implicit_masks
 from .unfolding import LONGEST, Unfolder
 
-__all__ = ["Walk", "walk"]
-
 
 def walk(
     model: Any, api: KerasApi, keep_masks: bool = False, whole: Collection[str] = (), longest: int = LONGEST

@@ -15,8 +15,6 @@ from .graph import CallGraph
 from .held import held_layers
 from .keras_api import KerasApi
 
-__all__ = ["Weights", "collect_weights", "full_names", "name_weights"]
-
 UNNAMED = re.compile(r"[Vv]ariable(_\d+)?")
 
 

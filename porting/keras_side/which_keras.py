@@ -8,8 +8,6 @@ from ..errors import Problem, Unsupported
 from .keras3 import Keras3
 from .keras_api import KerasApi
 
-__all__ = ["keras_api_of"]
-
 
 def keras_api_of(model: Any) -> KerasApi:
     """The API of the Keras that a model is of.

@@ -8,8 +8,6 @@ from ..network import Shape
 from ..operations import Operations, Tensor
 from .rule import Config, LayerView, WeightShapes, rule
 
-__all__ = ["masked_softmax"]
-
 MASKED = -1e9
 
 

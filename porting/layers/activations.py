@@ -11,8 +11,6 @@ from .apply import rule_for
 from .rule import LayerView, Refusal, only_tensor, rule
 from .wrappers import apply_held
 
-__all__ = ["ELEMENTWISE", "activation", "activation_named", "apply_activation"]
-
 # Names that Operations.activation knows, with the arguments of keras.activations.
 ELEMENTWISE = frozenset(
     [

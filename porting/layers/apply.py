@@ -20,8 +20,6 @@ from ..text import LAYERS
 from .rule import RULES, Context, LayerView, Refusal, Rule
 from .weight_shapes import check_weight_shapes
 
-__all__ = ["apply_call", "context_of", "find_rule", "rule_for", "with_masks"]
-
 
 def context_of(network: Network, rules: Mapping[str, Rule] = RULES) -> Context:
     """What the layers of a network are applied within."""

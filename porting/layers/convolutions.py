@@ -12,8 +12,6 @@ from .rule import Config, LayerView, WeightShapes, rule
 from .weight_shapes import features_of, times
 from .windows import per_axis
 
-__all__ = ["as_configured", "channels_last"]
-
 
 def channels_last(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """The tensor with its features behind, wherever the layer's ``data_format`` has them."""

@@ -10,8 +10,6 @@ from ..network import Call, Network, TensorRef
 from ..operations import EngineOperations, T
 from . import RULES, Rule, apply_call, context_of
 
-__all__ = ["last_uses", "walk"]
-
 
 def last_uses(network: Network, wanted: Iterable[TensorRef]) -> dict[str, list[TensorRef]]:
     """By call name, the tensors that nobody reads after it."""

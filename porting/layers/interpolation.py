@@ -14,8 +14,6 @@ import numpy as np
 from ..network import Array
 from .rule import Refusal
 
-__all__ = ["interpolation_matrix"]
-
 CUBIC_STEPS = 1024
 
 

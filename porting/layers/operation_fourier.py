@@ -13,8 +13,6 @@ from .operation_kinds import as_float, known, operation
 from .operation_shapes import mirrored
 from .rule import LayerView, Refusal
 
-__all__ = ["short_time_transform"]
-
 Complex = list[Tensor]
 
 

@@ -10,27 +10,6 @@ from ..network import Call, Constant, Layer, TensorRef
 from ..operations import Operations, Tensor, Weight, dtype_of, promoted_type
 from .rule import LayerView, MaskOf, Refusal, rule
 
-__all__ = [
-    "COMPOSED",
-    "Apply",
-    "as_bool",
-    "as_float",
-    "as_list",
-    "as_number",
-    "axes_of",
-    "function_of",
-    "in_dtype",
-    "kind_of",
-    "known",
-    "only_arrays",
-    "operation",
-    "promoted",
-    "snake",
-    "squeezed",
-    "swapped",
-    "whole_numbers",
-]
-
 Apply = Callable[..., Any]
 
 # What NeoML compares or multiplies one by one.

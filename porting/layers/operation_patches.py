@@ -14,8 +14,6 @@ from .operation_kinds import as_float, known, operation
 from .rule import LayerView
 from .windows import margins, output_size, per_axis
 
-__all__ = ["filtered", "patches", "windows_along"]
-
 Margin = tuple[int, int]
 
 

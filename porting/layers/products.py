@@ -12,8 +12,6 @@ from .reshaped import kept
 from .rule import Config, LayerView, WeightShapes, rule
 from .scaling import unit_norm
 
-__all__ = ["project"]
-
 LETTERS = "abcdefghijkl"
 
 

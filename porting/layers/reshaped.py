@@ -7,8 +7,6 @@ from typing import Optional
 from ..network import Shape
 from .rule import Refusal
 
-__all__ = ["kept", "with_one_open"]
-
 
 def with_one_open(shape: Shape) -> list[int]:
     """A shape to reshape to, its open axis as -1.

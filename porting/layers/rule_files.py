@@ -13,8 +13,6 @@ from ..text.functions import TEXT_FILES, TEXT_FUNCTIONS
 from . import RULES, Rule
 from .rule import RULE_FILES
 
-__all__ = ["Rules", "RulesGiven", "check_rules_are_asked", "gather_rules", "portable", "rules_in"]
-
 RulesGiven = Optional[Union[Mapping[str, Rule], str, Path, Iterable[Union[str, Path]]]]
 
 

@@ -12,8 +12,6 @@ from .rule import Config, LayerView, Refusal, WeightShapes, only_tensor, rule
 from .weight_shapes import held_weights, listed
 from .wrappers import apply_held
 
-__all__ = ["centered", "group_normalize", "layer_normalize", "rms_normalize", "unit_norm", "variance_of"]
-
 
 def axes_of(axis: Any, x: Tensor) -> list[int]:
     """Axes counted from the front, in rising order."""

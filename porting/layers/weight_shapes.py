@@ -14,8 +14,6 @@ from typing import Any, Optional
 from ..network import Shape
 from .rule import RULES, Config, Rule, WeightShapes
 
-__all__ = ["check_weight_shapes", "features_of", "held_weights", "listed", "times"]
-
 
 def check_weight_shapes(
     rule: Rule, config: Config, inputs: list[Shape], found: Mapping[str, tuple[int, ...]]

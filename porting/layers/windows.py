@@ -7,17 +7,6 @@ from typing import Any, Optional
 
 from .rule import Refusal
 
-__all__ = [
-    "adaptive_windows",
-    "effective",
-    "fitting",
-    "margins",
-    "output_size",
-    "per_axis",
-    "transposed_margins",
-    "transposed_size",
-]
-
 Margin = tuple[int, int]
 
 

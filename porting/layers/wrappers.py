@@ -12,8 +12,6 @@ from .normalization import by_each_batch
 from .rule import RULES, Config, Context, LayerView, Refusal, Rule, WeightShapes, makes_mask, only_tensor, rule
 from .weight_shapes import held_weights
 
-__all__ = ["apply_held", "apply_to"]
-
 MODELS = frozenset({"Functional", "Sequential", "Model"})
 # Operations by which Keras writes the masks that it passes on by itself into a model's graph.
 MASK_OPERATIONS = frozenset({"NotEqual", "Any", "ops.NotEqual", "ops.Any"})

@@ -37,8 +37,6 @@ from .sizes import (
 )
 from .values import Terminal, Wire, canonical
 
-__all__ = ["NeomlEngine"]
-
 
 class NeomlEngine(Engine):
     """`porting.engine.Engine` over live NeoML nets.

@@ -14,8 +14,6 @@ from ..network import Shape
 from ..operations import Weight
 from .slots import Parameter
 
-__all__ = ["CellBody", "Graph", "Guard", "Node", "Port"]
-
 
 @dataclass(frozen=True)
 class Port:

@@ -14,8 +14,6 @@ from .graph import Graph, Node
 from .lowering.operations import NeomlOperations
 from .values import Wire, canonical
 
-__all__ = ["Plan", "observed_shape", "plan_network"]
-
 
 @dataclass(frozen=True, eq=False)
 class Plan:

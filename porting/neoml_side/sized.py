@@ -16,18 +16,6 @@ from typing import Any, Generic, Optional, TypeVar
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, Network, Shape
 
-__all__ = [
-    "BySize",
-    "Sizes",
-    "at_sizes",
-    "bytes_of",
-    "given_sizes",
-    "has_open_sizes",
-    "planned",
-    "planned_at",
-    "sizes_of",
-]
-
 # The sizes behind the batch, of each input in model order.
 Sizes = tuple[tuple[int, ...], ...]
 T = TypeVar("T")

@@ -18,20 +18,6 @@ from ..inputs import way_to_an_id
 from ..network import Array, Input, Network
 from .graph import Graph, Node
 
-__all__ = [
-    "MANY",
-    "LeastSizes",
-    "check_guards",
-    "check_ids",
-    "check_inputs_of_net",
-    "check_small_numbers",
-    "check_most_sizes",
-    "least_sizes",
-    "most_sizes",
-    "needs_least_sizes",
-    "sizes_seen",
-]
-
 # By input, the least size of each axis; 1 for the batch and for axes that are fixed.
 LeastSizes = Mapping[str, Sequence[int]]
 # No input has as many steps.

@@ -12,8 +12,6 @@ from ..layers.rule import Refusal
 from ..network import Array
 from ..operations import Weight
 
-__all__ = ["AXES", "DIMENSIONS", "Parameter", "Piece", "blob_array", "blob_shape", "blob_view"]
-
 # The letters of a blob's seven dimensions, in memory order.
 AXES = "LBSHWDC"
 DIMENSIONS = dict(zip(AXES, ("batch_length", "batch_width", "list_size", "height", "width", "depth", "channels")))

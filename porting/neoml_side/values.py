@@ -21,8 +21,6 @@ from ..network import Shape
 from .graph import Graph, Guard, Port
 from .slots import AXES, DIMENSIONS
 
-__all__ = ["EXACT", "Range", "Terminal", "Wire", "canonical", "free_letter", "holds_exactly", "is_ascending", "swaps"]
-
 CANONICAL = {1: "B", 2: "BC", 3: "BHC", 4: "BHWC", 5: "BHWDC", 6: "BSHWDC"}
 IDS = {1: "B", 2: "BH", 3: "BHW", 4: "BHWD", 5: "BSHWD"}
 MOST_AXES = 6

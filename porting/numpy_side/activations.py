@@ -10,8 +10,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["ACTIVATIONS", "KEEP_WHOLE", "activate", "erf", "sigmoid"]
-
 # Of whole numbers they make whole numbers.
 KEEP_WHOLE = frozenset({"linear", "relu", "relu6", "threshold"})
 

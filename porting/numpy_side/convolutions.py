@@ -14,8 +14,6 @@ from ..network import Array
 from ..operations import Weight
 from .values import Value, floating
 
-__all__ = ["ConvolutionOperations", "by_rows", "padded", "shifts"]
-
 # Numbers that stay in the cache, and what is made of them.
 PART = 2**18
 # How much a product adds up at once: OpenBLAS was found to take twice the time beyond that on AMD's Zen.

@@ -14,8 +14,6 @@ from ..memory import keep_memory
 from ..network import Array, Call, Case, Network, TensorRef
 from .operations import NumpyOperations, Value
 
-__all__ = ["NumpyEngine"]
-
 
 class NumpyEngine(Engine):
     """`porting.engine.Engine` on arrays.

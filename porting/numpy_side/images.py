@@ -13,8 +13,6 @@ from ..operations import Weight
 from .convolutions import by_rows, padded, shifts
 from .values import Value, floating
 
-__all__ = ["ImageOperations"]
-
 
 def max_pool(x: Array, window: Sequence[int], strides: Sequence[int], padding: str = "valid") -> Array:
     """The largest value of every window over the axes behind the batch; padding never counts."""

@@ -15,8 +15,6 @@ from ..operations import Weight, promoted_type
 from .transforms import fourier
 from .values import Operand, OverRows, Value, array_in
 
-__all__ = ["STABLE", "PositionOperations"]
-
 # Equal values keep their order, as TensorFlow has it.
 STABLE = {name: {"kind": "stable"} for name in ("sort", "argsort")}
 

@@ -12,8 +12,6 @@ from ..network import Array
 from ..operations import Cell
 from .activations import ACTIVATIONS, sigmoid
 
-__all__ = ["run_cell"]
-
 Function = Callable[[Array], Array]
 
 # So many rows, with all gates of a step, stay in the cache.

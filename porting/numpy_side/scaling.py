@@ -13,8 +13,6 @@ from ..operations import Weight
 from .convolutions import pieces
 from .values import OverRows, Value, floating
 
-__all__ = ["ScalingOperations"]
-
 
 def softmax(x: Array, axis: Union[int, tuple[int, ...]] = -1) -> Array:
     """exp(x), of which the sum is 1 over some axes; over rows that fit the cache, where they are apart."""

@@ -8,8 +8,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["fourier"]
-
 
 def fourier(real: Array, imaginary: Any, axis: int, inverse: bool = False, kept: Any = None) -> tuple[Array, Array]:
     """The transform along an axis, computed in float64; of the first `kept` places."""

@@ -11,8 +11,6 @@ import numpy as np
 from ..network import Array, Shape
 from ..operations import Weight, promoted_type
 
-__all__ = ["Operand", "OverRows", "Value", "alike", "array_in", "floating"]
-
 
 @cache
 def name_of(dtype: np.dtype[Any]) -> str:

@@ -17,8 +17,6 @@ from ..padded import Filled, Padding, Sequences
 from .facts import Fact
 from .reader import Reader
 
-__all__ = ["padding_of"]
-
 # Inputs that are padded are found, and joined with those that they meet, one reading after the other.
 MOST_READINGS = 8
 

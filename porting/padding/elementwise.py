@@ -13,8 +13,6 @@ from ..numpy_side.values import Value
 from .base import Operand, ReaderBase, are_bounded, as_fact, number_in
 from .facts import Entry, Fact, Place
 
-__all__ = ["ElementwiseReader"]
-
 Compute = Callable[[list[Any]], Value]
 
 # What the results of functions stay within: 1, or what goes in.

@@ -15,8 +15,6 @@ from typing import Optional
 from ..network import Shape
 from ..numpy_side.values import Value
 
-__all__ = ["Ask", "Entry", "Fact", "Place", "Steps"]
-
 # An axis, and an input: wherever along the axis the input's step is no padding.
 Entry = tuple[int, str]
 # What a cut must heed: ("step", sequences) one padded step stays, ("first", input) its step at the other end is none.

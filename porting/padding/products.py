@@ -12,8 +12,6 @@ from ..operations import Weight
 from .base import MANY, Operand, ReaderBase, are_bounded, as_fact, largest
 from .facts import Entry, Fact, Steps
 
-__all__ = ["ProductReader"]
-
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 

@@ -19,8 +19,6 @@ from .facts import Fact, Steps
 from .products import ProductReader
 from .shapes import ShapeReader
 
-__all__ = ["Reader"]
-
 # Cells whose outputs stay within 1.
 BOUNDED_BY = frozenset({"tanh", "sigmoid", "hard_sigmoid", "softsign", "hard_tanh"})
 MIXES = "mixes padded steps with others"

@@ -15,8 +15,6 @@ from ..operations import Weight
 from .base import MANY, ReaderBase, as_fact, largest, without
 from .facts import Entry, Fact, Place, Steps
 
-__all__ = ["ShapeReader"]
-
 
 class ShapeReader(ReaderBase):
     """Facts of values whose axes change."""

@@ -14,8 +14,6 @@ from ..text.functions import functions_in
 from ..training.learner import Learner
 from .learner import FrontedLearner
 
-__all__ = ["FrontedEngine", "fronted"]
-
 
 def fronted(
     calls: Iterable[tuple[Call, Layer]], core_inputs: Sequence[Input], core: Engine, network: Network

@@ -9,8 +9,6 @@ from ..inputs import check_inputs
 from ..network import Array
 from ..training.learner import Learner, OuterLearner
 
-__all__ = ["FrontedLearner"]
-
 
 class FrontedLearner(OuterLearner):
     """A learner of the core behind a front, as a learner of the whole network. Nothing in a front learns."""

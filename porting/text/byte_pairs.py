@@ -21,8 +21,6 @@ from .rows import RowsOfTokens
 from .settings import Setting, at_least, is_flag, is_whole, one_of, read_settings, weight_of
 from .wordpiece import in_class
 
-__all__ = ["BytePairTokenizer", "BytePairs", "RegexWords", "WholeText", "byte_letters", "merged"]
-
 # The blanks of RE2, and those that keras-hub adds to them.
 BLANKS = "\t\n\f\r "
 FURTHER_BLANKS = "\xa0\u2009\u202f\u3000"

@@ -28,8 +28,6 @@ from .settings import (
 )
 from .strings import Texts, holds_text, read_integers, read_texts, to_bytes
 
-__all__ = ["CategoryEncoding", "Discretization", "HashedCrossing", "Hashing"]
-
 # The key that tf.sparse.cross_hashed begins with.
 CROSSING_KEY = 0xDECAFCAFFE
 

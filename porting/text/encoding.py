@@ -10,8 +10,6 @@ import numpy as np
 from ..errors import Mismatch, Problem
 from ..network import Array
 
-__all__ = ["DROPPED", "count_rows", "encode"]
-
 # The index that Keras gives to what shall appear in no count: beyond every depth.
 DROPPED = int(np.iinfo(np.int64).max)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["TEXT_FILES", "TEXT_FUNCTIONS", "Functions", "functions_in", "text_function"]
-
 # A user's own functions in place of a TextVectorization's custom `standardize` and `split`, by their names in Keras.
 TEXT_FUNCTIONS: dict[str, Callable[..., Any]] = {}
 # Those of a user's file that is being run for one network only, by the module name that it runs under.

@@ -17,8 +17,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["combine_fingerprints", "fingerprint64", "siphash64"]
-
 WORD = (1 << 64) - 1
 # FarmHash: k0, k1, k2 are primes between 2⁶³ and 2⁶⁴.
 K0 = np.uint64(0xC3A5C85C97CB3127)

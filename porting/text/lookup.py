@@ -17,8 +17,6 @@ from .hashes import fingerprint64, siphash64
 from .settings import NO_SPARSE, SALT, Setting, at_least, is_flag, is_whole, one_of, optional, read_settings, weight_of
 from .strings import Text, Texts, read_integers, read_texts, to_bytes, to_text
 
-__all__ = ["IntegerLookup", "StringLookup", "hash_bins"]
-
 LOOKUP_SETTINGS = {
     "max_tokens": Setting(None, optional(at_least(2))),
     "num_oov_indices": Setting(1, at_least(0)),

@@ -12,8 +12,6 @@ from ..errors import Problem, Unsupported
 from ..network import Array
 from .settings import Setting, at_least, is_flag, is_whole, one_of, read_settings
 
-__all__ = ["NO_TOKEN", "MultiSegmentPacker", "StartEndPacker", "pack_between", "pack_segments", "place_row"]
-
 # Fills up a row of tokens in front of a packer; no token has it.
 NO_TOKEN = -2
 

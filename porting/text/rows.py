@@ -12,8 +12,6 @@ from ..errors import Mismatch, Problem
 from ..network import Array
 from .strings import read_texts
 
-__all__ = ["RowsOfTokens", "rows_of"]
-
 
 def rows_of(found: list[list[int]], length: int, fill: int) -> Array:
     """int32 (rows, length): ids, cut or filled up."""

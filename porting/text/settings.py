@@ -11,21 +11,6 @@ import numpy as np
 from ..errors import Problem, Unsupported
 from ..network import Array
 
-__all__ = [
-    "NO_SPARSE",
-    "SALT",
-    "LayerOfSettings",
-    "Setting",
-    "at_least",
-    "is_flag",
-    "is_whole",
-    "one_of",
-    "optional",
-    "output_dtype",
-    "read_settings",
-    "weight_of",
-]
-
 # Keys that change no output here: how Keras names, trains and rebuilds a layer, and what the weights say better.
 # `encoding` names how TensorFlow's other backends and get_vocabulary() decode; the ids do not depend on it.
 IRRELEVANT = frozenset(

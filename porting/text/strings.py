@@ -11,8 +11,6 @@ import numpy as np
 from ..errors import Mismatch, Problem
 from ..network import Array
 
-__all__ = ["Texts", "holds_text", "read_integers", "read_texts", "to_bytes", "to_text"]
-
 Text = Union[str, bytes]
 
 

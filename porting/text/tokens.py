@@ -25,8 +25,6 @@ from ..network import Array
 from .strings import to_bytes, to_text
 from .words import PADDING, Words
 
-__all__ = ["PUNCTUATION", "Split", "Standardize", "Tokenizer", "located"]
-
 PUNCTUATION = b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 WHITESPACE = b"\t\n\v\f\r "
 CAPITALS = bytes(range(ord("A"), ord("Z") + 1))

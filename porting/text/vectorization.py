@@ -19,8 +19,6 @@ from .strings import Text, Texts, read_texts, to_text
 from .tokens import Split, Standardize, Tokenizer, located
 from .words import Words, WordTable
 
-__all__ = ["TextVectorization"]
-
 # The whole text is read only when this many bytes a token, from its beginning, do not give the tokens asked for.
 BYTES_PER_TOKEN = 16
 # So many texts at a time: their words stay in the processor's cache, and memory stays bounded.

@@ -18,8 +18,6 @@ from ..network import Array
 from .rows import RowsOfTokens
 from .settings import Setting, at_least, is_flag, is_whole, one_of, read_settings, weight_of
 
-__all__ = ["WordPieceTokenizer", "WordPieces", "in_class"]
-
 # What keras-hub sets blanks around.
 CJK = (
     "\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f\U0002b820-\U0002ceaf"

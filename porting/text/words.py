@@ -15,8 +15,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["PADDING", "WordTable", "Words"]
-
 # A word may be read up to eight bytes past its last byte.
 PADDING = bytes(8)
 MASKS = np.array([(1 << (8 * count)) - 1 for count in range(9)], np.uint64)

@@ -14,23 +14,6 @@ import numpy as np
 from ..errors import Problem, Unsupported
 from ..inputs import whole_number
 
-__all__ = [
-    "Check",
-    "check_settings",
-    "class_weights",
-    "file_path",
-    "maybe",
-    "one_of",
-    "patterns",
-    "positive",
-    "rate",
-    "rates_by_pattern",
-    "real_number",
-    "takes",
-    "truth_value",
-    "within",
-]
-
 
 def refusal(name: str, value: Any, way_out: str) -> Unsupported:
     return Unsupported(Problem(name, f"is {value!r:.80}", way_out))

@@ -29,8 +29,6 @@ from ..archive.folder import sync_folder
 from ..errors import BadArchive, MissingFile, Problem
 from ..network import Array
 
-__all__ = ["State", "read_state", "write_state"]
-
 FORMAT = 2
 
 

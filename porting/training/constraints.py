@@ -12,8 +12,6 @@ import numpy as np
 from ..errors import Problem, Unsupported
 from ..network import Array
 
-__all__ = ["Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "constraint_of"]
-
 Axes = Union[int, Sequence[int]]
 # Keras' `backend.epsilon()`, which it adds to norms before it divides by them.
 EPSILON = np.float32(1e-7)

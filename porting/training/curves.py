@@ -7,8 +7,6 @@ import io
 from collections.abc import Mapping, Sequence
 from html import escape
 
-__all__ = ["history_html"]
-
 VALIDATION = "val_"
 
 

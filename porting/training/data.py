@@ -13,8 +13,6 @@ from ..inputs import check_inputs, is_numbered
 from ..network import Array, Input
 from .arguments import takes
 
-__all__ = ["Arrays", "Batch", "Batches", "Outputs", "as_batches"]
-
 
 @dataclass(frozen=True, eq=False)
 class Batch:

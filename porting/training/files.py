@@ -13,8 +13,6 @@ from ..errors import Mismatch, Problem
 from ..network import Array
 from .arguments import real_number
 
-__all__ = ["Examples", "read_examples"]
-
 WEIGHT = "sample_weight"
 
 

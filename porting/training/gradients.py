@@ -16,9 +16,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["Gradient", "Slices", "absolutes", "clipped", "norm_squared", "scaled", "squares", "total"]
-
-
 # Up to so many slices of one row are added place by place: np.add.reduceat is slow where its runs are short.
 FEW = 6
 

@@ -10,8 +10,6 @@ from .gradients import Gradient
 from .optimizers import Optimizer
 from .parameters import Theta
 
-__all__ = ["Learner", "OuterLearner"]
-
 
 class Learner(Protocol):
     """A net that gives gradients and takes steps.

@@ -21,8 +21,6 @@ from .recording import Checkpoint
 from .tally import Tally
 from .trainer import Trainer
 
-__all__ = ["History", "Run", "class_weighted", "evaluate", "whole_step"]
-
 
 @contextmanager
 def whole_step(trainer: Trainer) -> Iterator[None]:

@@ -13,8 +13,6 @@ from ..errors import Mismatch, Problem
 from ..network import Array
 from .arguments import Check, check_settings, maybe, one_of, refusal, truth_value, within
 
-__all__ = ["LAST", "Loss", "Reduced", "back_through", "reduced", "same_shape", "sigmoid", "softmax"]
-
 f32 = np.float32
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight")
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["followed", "moments"]
-
 
 def moments(x: Array, axis: int, mask: Optional[Array] = None, unbiased: bool = False) -> tuple[Array, Array]:
     """The mean and variance of a batch for each place along an axis.

@@ -9,8 +9,6 @@ import numpy as np
 
 from ..network import Array
 
-__all__ = ["Theta"]
-
 
 class Theta:
     """All weights that learn, then the statistics that follow the batches, one behind the other in one vector.

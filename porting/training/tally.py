@@ -17,18 +17,6 @@ from .data import Outputs
 from .loss import Loss
 from .metrics import Function, LossValue, MeanMetric, Metric, Shown, accuracy_by_shape
 
-__all__ = [
-    "MEAN",
-    "METRICS",
-    "Measured",
-    "Tally",
-    "chosen_metrics",
-    "direction_of",
-    "in_keras_order",
-    "mean_of",
-    "metric_named",
-]
-
 MEAN = MeanMetric("mean", lambda truth, output: output, "down")
 SHORT = {
     "bce": "binary_crossentropy",

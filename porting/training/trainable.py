@@ -15,8 +15,6 @@ from ..layers import RULES, Rule
 from ..network import Array, Constant, Layer, Network, TensorRef
 from .constraints import Constraint, constraint_of
 
-__all__ = ["Choice", "Penalty", "choose", "draws_random", "matching"]
-
 Setting = TypeVar("Setting")
 # What BatchNormalization keeps of the batches that it has seen.
 MOVING = ("moving_mean", "moving_variance")

@@ -23,8 +23,6 @@ from .optimizers import Optimizer, optimizer_named
 from .tally import MEAN, Measured, Tally, chosen_metrics, mean_of
 from .trainable import Choice, choose
 
-__all__ = ["Given", "Settings", "Trainer", "outputs_of"]
-
 
 def keeps_slices(network: Network) -> bool:
     """Whether optimizers of the Keras that saved a network see one slice for each id that was looked up.

@@ -14,8 +14,6 @@ from ..numpy_side.operations import NumpyOperations
 from ..operations import Weight, promoted_type
 from .trace import ATOM, Term, Trace, Traced
 
-__all__ = ["Code", "Operand", "StatementBase", "axis_code", "escape", "literal", "number"]
-
 Operand = Union[Traced, Weight, float]
 Code = Union[Term, str]
 

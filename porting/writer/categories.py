@@ -26,8 +26,6 @@ from .text import write_vectorization
 from .tokenizers import write_packing, write_tokenizer
 from .trace import ATOM, PRODUCT, Term, Trace, Traced
 
-__all__ = ["write_preprocessing"]
-
 
 def write_preprocessing(trace: Trace, function: Callable[..., Any], inputs: Sequence[Any]) -> Term:
     """The function in the trace's code, and the expression that calls it.

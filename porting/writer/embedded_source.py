@@ -14,8 +14,6 @@ from typing import Any
 from .functions import new_name, refused
 from .trace import Trace
 
-__all__ = ["write_own"]
-
 # What a machine with Python and numpy has.
 MODULES = ("collections", "functools", "html", "itertools", "json", "math", "numpy", "re", "string", "unicodedata")
 

@@ -13,8 +13,6 @@ from ..network import Array
 from ..text.strings import to_text
 from .trace import Term, Trace, Traced
 
-__all__ = ["as_bytes", "function_node", "new_name", "refused"]
-
 WAY_OUT = "use the saved folder with porting itself; its numpy engine needs numpy alone"
 
 

@@ -21,8 +21,6 @@ from ..network import Array
 from ..numpy_side import activations, convolutions, images, operations, positions, recurrence, scaling, transforms
 from ..text import byte_pairs, categories, hashes, lookup, packing, rows, strings, wordpiece
 
-__all__ = ["HELPERS", "joined", "sources_of"]
-
 
 def one_hot(ids: Array, depth: int) -> Array:
     """Ones where the indices point; a last axis of 1 gives way to the new one."""

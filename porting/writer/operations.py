@@ -19,8 +19,6 @@ from .categories import write_preprocessing
 from .trace import ATOM, COMPARISON, LOGIC, NEGATION, POWER, PRODUCT, SUM, Term, Traced
 from .windows import WindowStatements
 
-__all__ = ["StatementOperations"]
-
 Compute = Callable[[Any, Any], Value]
 COMPARISONS = {
     "equal": "==",

@@ -12,8 +12,6 @@ from typing import Optional, Union
 from .helpers import HELPERS
 from .trace import Term
 
-__all__ = ["Names", "Statements", "identifier"]
-
 # What the file itself calls by these names.
 TAKEN = frozenset(
     {

@@ -10,8 +10,6 @@ from .embedded_source import write_own
 from .functions import as_bytes, function_node, new_name, refused
 from .trace import Term, Trace, Traced
 
-__all__ = ["write_vectorization"]
-
 STANDARDIZED: dict[Any, tuple[str, str]] = {
     None: ("as they stand", ""),
     "lower": ("with A–Z lowered", ".translate(LOWER)"),

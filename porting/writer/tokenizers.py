@@ -11,8 +11,6 @@ from ..text import BytePairTokenizer, MultiSegmentPacker, StartEndPacker, WordPi
 from .functions import as_bytes, function_node, new_name, refused
 from .trace import Term, Trace, Traced
 
-__all__ = ["write_packing", "write_tokenizer"]
-
 Tokenizer = Union[BytePairTokenizer, WordPieceTokenizer]
 
 

@@ -13,8 +13,6 @@ from ..operations import Weight
 from .base import Code, StatementBase, number
 from .trace import ATOM, PRODUCT, SUM, Term, Traced
 
-__all__ = ["WindowStatements"]
-
 
 class WindowStatements(StatementBase):
     """`porting.operations.ConvolutionOperations` and `ImageOperations` whose tensors are expressions."""

@@ -29,8 +29,6 @@ from .operations import StatementOperations
 from .statements import TAKEN, Names, Statements, identifier
 from .trace import Trace, Traced
 
-__all__ = ["Written", "write_standalone"]
-
 WIDTH = 112
 References = Literal["all", "outputs", "none"]
 

@@ -11,8 +11,6 @@ from keras.src import tree
 from ..tracing import Untraceable
 from .nodes import is_symbolic
 
-__all__ = ["chosen", "for_every_row", "looped", "repeated", "scanned", "switched"]
-
 MOST_TURNS = 1000
 ON_ALL_ROWS = "write it on the whole batch"
 

@@ -9,8 +9,6 @@ import keras
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
-__all__ = ["RowsAsSteps", "Shaped", "StepsAsRows", "Table", "WithMask"]
-
 own = keras.saving.register_keras_serializable(package="porting")
 
 

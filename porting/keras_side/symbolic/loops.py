@@ -13,8 +13,6 @@ from .layers import RowsAsSteps, StepsAsRows
 from .nodes import is_symbolic
 from .running import Running
 
-__all__ = ["time_distributed", "unrolled"]
-
 
 def time_distributed(
     tracer: Running, layer: Any, inputs: Any, training: Optional[bool] = None, mask: Any = None

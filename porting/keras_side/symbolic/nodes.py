@@ -12,17 +12,6 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.node import Node
 from keras.src.ops.operation import Operation
 
-__all__ = [
-    "OF_TRAINING",
-    "FunctionOperation",
-    "history",
-    "is_symbolic",
-    "node_of",
-    "record",
-    "tensors_in",
-    "user_line",
-]
-
 # Whose code is nobody's layer.
 LIBRARIES = frozenset(
     {"keras", "tensorflow", "numpy", "jax", "torch", "porting", "contextlib", "functools", "optree", "tree", "inspect"}

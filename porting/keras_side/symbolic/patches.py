@@ -21,8 +21,6 @@ from .nodes import OF_TRAINING, is_library, tensors_in
 from .running import Running
 from .sizes import shape_for
 
-__all__ = ["patched"]
-
 Put = Callable[[Any, str, Any], None]
 # Python's operators of a weight and a tensor, which Keras' variables do not know.
 OPERATORS = {

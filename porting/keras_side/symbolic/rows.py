@@ -15,8 +15,6 @@ from .nodes import is_symbolic, user_line
 from .running import Running
 from .sizes import same_size
 
-__all__ = ["reshaped"]
-
 # At this batch a number of rows shows how many each row of the batch has become; `Tables.number` takes it too.
 BATCH = 7
 

@@ -16,8 +16,6 @@ from .nodes import FunctionOperation, node_of, record
 from .sizes import Sizes, said_of_sizes
 from .tables import Meeting, Tables, variables_in
 
-__all__ = ["Call", "Running"]
-
 Call = Callable[..., Any]
 
 

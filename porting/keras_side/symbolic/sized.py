@@ -20,8 +20,6 @@ from .nodes import FunctionOperation, node_of, record, tensors_in
 from .running import Running
 from .sizes import same_size
 
-__all__ = ["MAKERS", "SPECIAL", "get_item", "item_of_weight", "made"]
-
 Sizes = Sequence[Any]
 FIX_IT = "declare the size in keras.Input"
 MIXES = "reshapes the batch together with other axes", "keep the batch in front: (batch, …)"

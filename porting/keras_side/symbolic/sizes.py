@@ -18,8 +18,6 @@ from ...layers import RULES
 from ..tracing import Untraceable
 from .nodes import history, is_library, node_of, record, tensors_in
 
-__all__ = ["OpenSize", "SizeOf", "Sizes", "said_of_sizes", "same_size", "shape_for"]
-
 
 class SizeOf(Operation):  # type: ignore[misc]
     """The size of one axis of a tensor."""

@@ -18,8 +18,6 @@ from .layers import Table
 from .nodes import history, is_symbolic, node_of, tensors_in
 from .sizes import SizeOf, Sizes
 
-__all__ = ["TensorOfSizes", "Meeting", "Tables"]
-
 # The lengths at which a table is compared with what the layer computes there, up to its own.
 PROBES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 127, 128, 129, 200, 255, 256, 257)
 ROUNDING = 2e-6

@@ -21,8 +21,6 @@ from .nodes import OF_TRAINING, FunctionOperation, record, tensors_in
 from .running import Running
 from .tensorflow_composed import COMPOSED, TopK
 
-__all__ = ["dispatched"]
-
 Function = Callable[..., Any]
 
 

@@ -15,8 +15,6 @@ from keras.src import ops as kops
 from ..tracing import Untraceable
 from .nodes import OF_TRAINING, is_symbolic
 
-__all__ = ["COMPOSED", "Complex", "TopK", "cast"]
-
 Function = Callable[..., Any]
 
 

@@ -19,8 +19,6 @@ from .nodes import history, is_symbolic, node_of, tensors_in, user_line
 from .patches import patched
 from .running import Call, Running
 
-__all__ = ["Tracer"]
-
 # Layers that do nothing at inference.
 ONLY_IN_TRAINING = frozenset(name for name, rule in RULES.items() if rule.only_in_training)
 

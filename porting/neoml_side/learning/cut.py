@@ -9,8 +9,6 @@ from ...padded import Padding
 from ...training.learner import Learner, OuterLearner
 from .net import LearningNet
 
-__all__ = ["CutLearner"]
-
 
 class CutLearner(OuterLearner):
     """`porting.engine.Learner` of a net whose losses, statistics and gradients do not see padding.

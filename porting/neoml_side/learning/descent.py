@@ -6,8 +6,6 @@ import numpy as np
 
 from ...network import Array
 
-__all__ = ["RATE", "gradient_of"]
-
 RATE = 2.0**30
 
 

@@ -13,8 +13,6 @@ from ..runtime.blobs import as_blob, run_checked
 from ..runtime.runner import Runner
 from .loss_bridge import head_sinks, learning_heads, outputs_at
 
-__all__ = ["EvaluatingNet"]
-
 
 class EvaluatingNet:
     """A network up to where its losses meet it, built for inference. It belongs to one thread.

@@ -20,8 +20,6 @@ from ..runtime.blobs import axes_of
 from ..slots import blob_array
 from ..values import Wire, canonical
 
-__all__ = ["Derivative", "Head", "HeadLoss", "head_sinks", "learning_heads", "no_derivative", "outputs_at"]
-
 # Told an output and its mask in the middle of a step; gives the derivative by that output, or None for zero.
 Derivative = Callable[[Array, Optional[Array]], Optional[Array]]
 # A loss takes a batch of objects, each in height, width, depth and channels.

@@ -45,8 +45,6 @@ from .parameter_layout import Filling, Place, find_fillings, held, slots_of, wit
 from .refusals import check_statistics, tables_of_computed_ids, without_gradient
 from .solvers import LARGEST, Method, SolverState, method_of, put_in
 
-__all__ = ["LearningNet"]
-
 # So many weights and their momenta stay within 2 GiB, beyond which NeoML's archives were not tried.
 MOST_BY_ITSELF = 1 << 26
 

@@ -21,9 +21,6 @@ from ...training.parameters import Theta
 from ..graph import Graph, Node
 from ..slots import Parameter, Piece
 
-__all__ = ["Filling", "Place", "Slot", "find_fillings", "held", "slots_of", "with_turned"]
-
-
 MATRIX = 2
 
 

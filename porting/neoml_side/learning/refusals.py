@@ -9,8 +9,6 @@ from ..graph import Node
 from ..plan import Plan
 from .loss_bridge import Head, head_sinks
 
-__all__ = ["check_statistics", "tables_of_computed_ids", "without_gradient"]
-
 # What NeoML raises for, or computes wrongly, when it is to go back through it.
 NO_GRADIENT = frozenset({"Argmax", "Broadcast", "EltwiseDiv", "EltwiseMax", "Equal", "Erf", "Less", "Not", "Where"})
 

@@ -11,8 +11,6 @@ from ...training.parameters import Theta
 from ..sized import BySize, Sizes, bytes_of, planned, planned_at, sizes_of
 from .net import LearningNet
 
-__all__ = ["SizedLearner", "learner_of"]
-
 
 class Make(Protocol):
     """Makes a net that learns, over weights of another where they are given; a seed of its own where one is."""

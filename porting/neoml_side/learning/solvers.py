@@ -34,8 +34,6 @@ from ..graph import Node
 from ..runtime.archive_format import ArchiveReader, blob_record, counted, find_once, short, text
 from .parameter_layout import Filling
 
-__all__ = ["LARGEST", "Method", "SolverState", "method_of", "put_in"]
-
 SIMPLE = "NeoMLDnnSimpleGradientSolver"
 ADAPTIVE = "NeoMLDnnAdaptiveGradientSolver"
 VERSIONS = {SIMPLE: short(0) + short(1), ADAPTIVE: short(1) + short(1)}

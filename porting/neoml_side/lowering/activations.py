@@ -14,8 +14,6 @@ from typing import Any, Optional
 
 from ..graph import Graph, Port
 
-__all__ = ["ACTIVATIONS", "activate", "keep", "linear"]
-
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 GELU_TANH = 0.7978845608028654  # sqrt(2 / pi)

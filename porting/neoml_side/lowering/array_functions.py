@@ -14,8 +14,6 @@ from ..values import Wire
 from .base import Operand, Part
 from .reshaping import through_floats
 
-__all__ = ["ArrayOperations"]
-
 WAY_OUT = "the numpy engine runs this network as it is"
 # Every value is compared with every other of its axis.
 MOST_SORTED = 1024

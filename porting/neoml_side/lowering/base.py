@@ -12,8 +12,6 @@ from ...operations import EngineOperations, MovingStatistics, TrainingOperations
 from ..graph import Graph, Port
 from ..values import Wire
 
-__all__ = ["BatchMoments", "Compaction", "Operand", "Part"]
-
 Operand = Union[Wire, Weight, float]
 
 

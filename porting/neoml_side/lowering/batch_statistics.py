@@ -16,8 +16,6 @@ from ..slots import AXES, Parameter
 from ..values import Wire
 from .base import Part
 
-__all__ = ["in_rows", "normalized", "normalized_where"]
-
 # keras.backend.epsilon(), which Keras adds to the number of values that a mask leaves; one more is seen where none is.
 COUNT_EPSILON = 1e-7
 

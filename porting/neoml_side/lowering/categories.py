@@ -14,8 +14,6 @@ from ...text.categories import Discretization
 from ..values import Wire
 from .base import Part
 
-__all__ = ["CategoryOperations"]
-
 
 class CategoryOperations(Part):
     """Functions of arrays that can be had of layers."""

@@ -23,8 +23,6 @@ from ..values import Wire
 from . import base
 from .images import pad, spatial
 
-__all__ = ["ConvolutionOperations", "KernelLayout"]
-
 Sizes = Sequence[int]
 Group = Optional[tuple[int, int]]
 WINDOW = "HWD"

@@ -18,8 +18,6 @@ from ...operations import Weight
 from ..graph import Graph, Node, Port
 from ..slots import AXES, Parameter
 
-__all__ = ["folded"]
-
 # By kind of layer: the slot of its weights, and the dimension of that slot that holds its outputs.
 OUTPUTS = {
     "Conv": ("filter", "B"),

@@ -21,8 +21,6 @@ from .base import BatchMoments, Part
 from .batch_statistics import in_rows, normalized, normalized_where
 from .reshaping import as_float, as_whole, moved, repeat, through_floats
 
-__all__ = ["ImageOperations", "pad", "spatial"]
-
 Sizes = Sequence[int]
 WINDOW = "HWD"
 # Below every number that a network computes, and still finite.

@@ -10,8 +10,6 @@ from ...operations import Weight
 from ..graph import Graph, Port
 from ..slots import AXES, Parameter, Piece, blob_shape, blob_view
 
-__all__ = ["learnt_tensor", "safe_product"]
-
 
 def learnt_tensor(graph: Graph, weight: Weight, layout: str) -> Port:
     """A weight as a tensor that learns, its axes lying as `layout` says: a table of one row, looked up.

@@ -17,8 +17,6 @@ from .base import Part
 from .reshaping import as_whole, filled_whole
 from .spreading import learns
 
-__all__ = ["Gathering", "LookupOperations"]
-
 # Layers that copy: of two slices they would make one.
 REPEATING = frozenset({"Upsampling2D"})
 # Float32 holds every whole number up to it.

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from ..values import Wire
 from .base import Part
 
-__all__ = ["larger", "largest"]
-
 # The slope of a step so steep that it is over before the number next to 0; and not so steep that a gradient divided by
 # it falls out of float32. Maxima are told from numbers 1e-22 below them, gradients down to 1e-16 go back.
 STEEP = 2.0**72

@@ -37,8 +37,6 @@ from .tables import TableOperations
 from .unary import LOGARITHMS, ROUNDING, UNARY, learning_log
 from .whole_numbers import WholeNumbers
 
-__all__ = ["NeomlOperations"]
-
 Operand = Union[Wire, Weight, float]
 # Composed with whole turns, which have no gradient.
 WAVES = frozenset({"cos", "sin", "tan"})

@@ -12,8 +12,6 @@ from ..slots import DIMENSIONS
 from ..values import Wire
 from .base import Part
 
-__all__ = ["PositionOperations"]
-
 # No axis is as long.
 BEYOND = 2**24
 

@@ -17,8 +17,6 @@ from ..graph import Node
 from ..values import EXACT, Range, Wire, canonical
 from .base import Operand, Part
 
-__all__ = ["ProductOperations"]
-
 # NeoML's tied layer knows no height, width or depth.
 TIED = {2: "BC", 3: "BLC", 4: "BLSC"}
 # Where the axes before the last two lie: NeoML multiplies the height x channels matrices of every other dimension.

@@ -9,8 +9,6 @@ from typing import Any, Optional
 from ..values import Wire
 from .base import Part
 
-__all__ = ["fits", "one_window", "reduce_in_rows"]
-
 # NeoML pools over height, width and depth; batch, list, length and channels stay.
 MOST_POOLED = 3
 MOST_KEPT = 4

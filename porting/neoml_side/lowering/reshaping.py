@@ -14,8 +14,6 @@ from ..graph import Graph, Port
 from ..slots import AXES
 from ..values import EXACT, Wire, canonical, free_letter, holds_exactly, is_ascending
 
-__all__ = ["cut", "expand_dims", "flip", "repeat", "reshape", "squeeze"]
-
 # The layers that join along each blob dimension.
 CONCAT = {
     "L": "ConcatBatchLength",

@@ -13,8 +13,6 @@ from ..slots import Parameter
 from ..values import Wire
 from .base import Part
 
-__all__ = ["ScalingOperations"]
-
 MOST_KEPT = 2
 
 

@@ -13,8 +13,6 @@ from ...layers.rule import Refusal
 from ..values import Wire
 from .base import Part
 
-__all__ = ["SpreadingOperations", "in_product_order"]
-
 
 def in_product_order(left: Wire, right: Wire) -> tuple[Wire, Wire]:
     """The operands of a product, the one that learns first."""

@@ -18,8 +18,6 @@ from ..slots import AXES
 from ..values import Wire, canonical, is_ascending
 from .base import Part
 
-__all__ = ["fold", "unfold"]
-
 Rule = tuple[str, int]
 INSIDE = "HWD"
 

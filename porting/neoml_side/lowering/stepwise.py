@@ -17,8 +17,6 @@ from ..graph import CellBody, Graph, Port
 from ..slots import Parameter
 from .activations import activate, keep
 
-__all__ = ["input_name", "run_stepwise"]
-
 # Layers over whose output no product writes before their own gradient is computed from it.
 KEPT = frozenset({"Sigmoid", "Tanh"})
 

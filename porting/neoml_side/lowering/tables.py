@@ -16,8 +16,6 @@ from .lookups import LookupOperations
 from .positions import PositionOperations
 from .reshaping import flip
 
-__all__ = ["TableOperations"]
-
 
 class TableOperations(LookupOperations, PositionOperations):
     """`porting.operations.PositionOperations.table` over a graph.

@@ -10,8 +10,6 @@ from ..graph import Graph, Port
 from .activations import difference, greater, keep, linear, product
 from .waves import cos, sin, tan
 
-__all__ = ["LOGARITHMS", "ROUNDING", "UNARY", "learning_log"]
-
 Function = Callable[[Graph, Port], Port]
 # From here on every float32 is a whole number.
 ALL_WHOLE = float(2**23)

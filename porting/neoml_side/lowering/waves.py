@@ -12,8 +12,6 @@ import math
 from ..graph import Graph, Port
 from .activations import greater, linear, product
 
-__all__ = ["cos", "sin", "tan"]
-
 # 1.5 · 2²³: adding it leaves float32 no room for a fraction, on either side of 0.
 ROUNDER = 1.5 * 2**23
 LARGEST = 6.5e6

@@ -23,8 +23,6 @@ from ..values import Range, Wire, holds_exactly
 from .base import Operand, Part
 from .reshaping import as_float, filled_whole, halves, joined, times_plus
 
-__all__ = ["WholeNumbers", "corners"]
-
 # No axis is as long.
 LONGEST = 2**24
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import neoml
 
-__all__ = ["check_file_limit", "copy_of", "loaded", "opened", "stored", "teach_wrappers"]
-
 
 def stored(dnn: Any, with_solver: bool = False) -> bytes:
     """A net as NeoML stores it; `with_solver`: as a checkpoint.

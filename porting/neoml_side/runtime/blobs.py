@@ -14,8 +14,6 @@ from ..sizes import DoesNotRun
 from ..slots import AXES, blob_array
 from ..values import Terminal, Wire
 
-__all__ = ["as_array", "as_blob", "axes_of", "run_checked"]
-
 
 def axes_of(array: Array, layout: str) -> Array:
     """A blob's array with its axes in the order that a layout names."""

@@ -12,8 +12,6 @@ from ...network import Array
 from ..graph import Graph, Node
 from ..slots import Parameter
 
-__all__ = ["blob_of", "from_blob", "make_layers", "place_cell", "read_slot", "write_slot"]
-
 
 def blob_of(math_engine: Any, array: Array, copy: bool = True) -> Any:
     """A NeoML blob holding a copy of a seven-dimensional float32 or int32 array, or the array itself."""

@@ -49,8 +49,6 @@ from .archive_format import (
 from .archives import loaded, stored, teach_wrappers
 from .build import make_layers
 
-__all__ = ["cell_parameters", "splice", "with_cell_parameters"]
-
 
 def splice(dnn: Any, nodes: Iterable[Node], math_engine: Any, random: Any = None) -> Any:
     """The net with its placeholders replaced by the cells of the ``Recurrent`` nodes.

@@ -12,8 +12,6 @@ from typing import Any
 from ...errors import Problem, Unsupported
 from ...memory import keep_memory
 
-__all__ = ["gpus", "math_engine_for", "math_engine_of_fork", "preload_cuda"]
-
 CUDA_LIBRARIES = ("libcublasLt.so.11", "libcublas.so.11", "libcusparse.so.11")
 HOW_TO_HAVE_IT = (
     "in a checkout of porting: pip install '.[neoml]' (Python 3.8 to 3.11, no arm64 Macs); or use engine='numpy'"

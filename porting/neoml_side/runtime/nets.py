@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..plan import Plan
     from ..values import Wire
 
-__all__ = ["Nets"]
-
 # Numbers in one layer's output. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four.
 CACHED = 2**21
 FEWEST_ROWS, MOST_ROWS = 2, 2**31

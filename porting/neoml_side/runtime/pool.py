@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
-__all__ = ["LARGE_WEIGHTS", "NetPool"]
-
 # Bytes of weights from which on a net is not made a second time.
 LARGE_WEIGHTS = 256 << 20
 

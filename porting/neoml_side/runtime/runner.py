@@ -14,8 +14,6 @@ from .archives import copy_of
 from .build import blob_of, from_blob, make_layers
 from .cells import splice
 
-__all__ = ["Runner"]
-
 
 class Runner:
     """One live net: its Dnn, what it reads and what it gives.

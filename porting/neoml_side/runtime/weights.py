@@ -15,8 +15,6 @@ from .archives import stored
 from .build import read_slot
 from .cells import cell_parameters
 
-__all__ = ["read_weights"]
-
 
 def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str, Array]:
     """All weights by ``layer/weight``, in Keras' orientation.

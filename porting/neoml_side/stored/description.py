@@ -31,8 +31,6 @@ from ..slots import DIMENSIONS
 from ..values import Terminal
 from .network import PARTS, check_stored_network, describe_network
 
-__all__ = ["StoredDescription", "description_path", "read_description"]
-
 FORMAT = "porting stored net"
 VERSION = 6
 STRINGS = "str"

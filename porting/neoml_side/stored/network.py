@@ -29,15 +29,6 @@ from ...archive.sketch import (
 from ...errors import Problem
 from ...network import Network, TensorRef
 
-__all__ = [
-    "PARTS",
-    "check_stored_network",
-    "describe_network",
-    "network_path",
-    "read_stored",
-    "write_stored",
-]
-
 # What a description says of the network beside what it says of the net.
 PARTS = ("origin", "calls", "layers", "cases")
 
