@@ -37,16 +37,27 @@ class Slices:
     def summed(self, values: Array) -> Array:
         """Values given for each slice, added up by row: (rows, width)."""
         made = np.zeros(self.shape, np.float32)
-        order, starts, counts = self._runs
-        few = counts <= FEW
-        for at in range(FEW):
-            places = order[starts[few & (counts > at)] + at]
-            made[self.rows[places]] += values[places]
-        if not few.all():
-            places = order[np.repeat(~few, counts)]
-            begins = np.cumsum(counts[~few]) - counts[~few]
-            made[self.rows[places[begins]]] = np.add.reduceat(values[places], begins, axis=0)
+        made[self.picked] = self.sums(values)
         return made
+
+    def sums(self, values: Array) -> Array:
+        """The same of the rows that were picked, as `picked` names them."""
+        order, starts, counts = self._runs
+        made = values[order[starts]]
+        few = counts <= FEW
+        for at in range(1, FEW):
+            places = np.flatnonzero(few & (counts > at))
+            made[places] += values[order[starts[places] + at]]
+        if not few.all():
+            begins = np.cumsum(counts[~few]) - counts[~few]
+            made[~few] = np.add.reduceat(values[order[np.repeat(~few, counts)]], begins, axis=0)
+        return made
+
+    @cached_property
+    def picked(self) -> Array:
+        """The rows that slices belong to, each once."""
+        order, starts, _ = self._runs
+        return self.rows[order[starts]]
 
     @cached_property
     def _runs(self) -> tuple[Array, Array, Array]:

@@ -311,6 +311,15 @@ def toward(average: Array, value: Array, share: Union[float, np.float32], spare:
     average += difference
 
 
+def toward_slices(average: Array, slices: Slices, values: Array, share: float, spare: Array) -> None:
+    """The same, the value being what slices add up to: 0 in most rows of a large table."""
+    rows, factor = slices.picked, f32(share)
+    moved = average[rows]
+    moved += (slices.sums(values) - moved) * factor
+    average -= np.multiply(average, factor, out=spare)
+    average[rows] = moved
+
+
 class SGD(Optimizer):
     """Gradient descent, with momentum or Nesterov's. See ``keras.optimizers.SGD``."""
 
@@ -356,9 +365,12 @@ class Adam(Optimizer):
         alpha = self.step_rate(rate)
         momentum, velocity = state["momentum"], state["velocity"]
         spare, change = self.spare("first", weight), self.spare("second", weight)
-        toward(momentum, total(gradient), 1 - self.beta_1, spare)
-        squared = squares(gradient) if isinstance(gradient, Slices) else np.square(gradient, out=change)
-        toward(velocity, squared, 1 - self.beta_2, spare)
+        if isinstance(gradient, Slices):
+            toward_slices(momentum, gradient, gradient.values, 1 - self.beta_1, spare)
+            toward_slices(velocity, gradient, np.square(gradient.values), 1 - self.beta_2, spare)
+        else:
+            toward(momentum, gradient, 1 - self.beta_1, spare)
+            toward(velocity, np.square(gradient, out=change), 1 - self.beta_2, spare)
         if self.amsgrad:
             velocity = np.maximum(state["velocity_hat"], velocity, out=state["velocity_hat"])
         root = np.sqrt(velocity, out=spare)

@@ -26,7 +26,7 @@ from ...layers import RULES, Rule
 from ...network import Array, Network, TensorRef
 from ...operations import MovingStatistics
 from ...training.gradients import Gradient, Slices, total
-from ...training.moving_statistics import followed, moments
+from ...training.moving_statistics import followed, moments, moments_of_rows
 from ...training.optimizers import Optimizer, State
 from ...training.parameters import Theta
 from ..graph import Graph, Node
@@ -36,7 +36,7 @@ from ..runtime.blobs import as_blob, axes_of
 from ..runtime.build import blob_of, from_blob, make_layers, read_slot, write_slot
 from ..runtime.cells import cell_parameters, splice, with_cell_parameters
 from ..sizes import LeastSizes, check_guards, check_ids, check_most_sizes, most_sizes
-from ..slots import Parameter
+from ..slots import AXES, Parameter
 from ..values import Wire, canonical
 from .descent import RATE, gradient_of
 from .evaluating import EvaluatingNet
@@ -193,7 +193,7 @@ class LearningNet:
         """The net up to the heads and their masks, and the tensors that statistics follow."""
         sinks = head_sinks(self.heads)
         for number, one in enumerate(self.plan.ops.moments):
-            sinks[f"batch {number}"] = one.x.port
+            sinks[f"batch {number}"] = one.objects or one.x.port
             if one.mask is not None:
                 sinks[f"mask of batch {number}"] = one.mask.port
         graph = self.plan.graph.with_sinks(sinks)
@@ -384,6 +384,11 @@ class LearningNet:
     def _move_statistics(self) -> None:
         """Let the stored statistics follow the batch that the step has seen."""
         for number, one in enumerate(self.plan.ops.moments):
+            if one.objects is not None:
+                objects = self.layers[f"batch {number}"].get_blob().asarray(copy=False, keep_dims=True)
+                rows = objects.reshape(objects.shape[AXES.index("B")], -1)
+                self._follow(one.statistics, moments_of_rows(rows, one.statistics.unbiased))
+                continue
             x, mask = self._seen(f"batch {number}", one.x), None
             if one.mask is not None:
                 mask = self._seen(f"mask of batch {number}", one.mask) != 0

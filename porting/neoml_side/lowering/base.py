@@ -22,6 +22,7 @@ class BatchMoments:
     Attributes:
         x, axis, mask, by_steps: see `porting.operations.ImageOperations.normalize_batch`.
         statistics: what moves.
+        objects: the tensor with each place along the axis as an object; None with a mask or by steps.
     """
 
     x: Wire
@@ -29,6 +30,7 @@ class BatchMoments:
     mask: Optional[Wire]
     statistics: MovingStatistics
     by_steps: bool = False
+    objects: Optional[Port] = None
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,24 @@ def in_channels(x: Wire, axis: int, by_steps: bool = False) -> Wire:
     return x.require({axis: "C", **({1: "S"} if by_steps else {})}, others="HWD")
 
 
-def normalized(x: Wire, axis: int, epsilon: float, by_steps: bool = False) -> Wire:
-    """(x − mean) / sqrt(variance + epsilon) over all axes but one, of five axes at most; or for every step alone."""
+def normalized(x: Wire, axis: int, epsilon: float, by_steps: bool = False) -> tuple[Wire, Port]:
+    """(x − mean) / sqrt(variance + epsilon) over all axes but one, of five axes at most; or for every step alone.
+
+    Behind it x with its features as objects.
+    """
     turned = in_channels(x, axis, by_steps)
     # NeoML puts ones and zeros of the right number in the place of these.
     affine = {"scale": Parameter.fixed(np.ones(1), "C"), "bias": Parameter.fixed(np.zeros(1), "C")}
 
     def by_features(port: Port) -> Port:
-        objects = _exchanged(x.graph, port)
-        made = x.graph.add("ObjectNormalization", objects, epsilon=float(epsilon), parameters=affine)
+        objects.append(_exchanged(x.graph, port))
+        made = x.graph.add("ObjectNormalization", *objects, epsilon=float(epsilon), parameters=affine)
         return _exchanged(x.graph, made)
 
+    objects: list[Port] = []
     as_rows = not by_steps and None not in x.shape[1:]
-    return turned.made(in_rows(turned, "B", by_features) if as_rows else by_features(turned.port))
+    made = turned.made(in_rows(turned, "B", by_features) if as_rows else by_features(turned.port))
+    return made, objects[0]
 
 
 def _exchanged(graph: Graph, port: Port) -> Port:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from math import isinf
 from typing import Optional
 
@@ -19,6 +20,7 @@ from ..values import Wire, canonical, holds_exactly
 from . import steps_as_rows as time_as_batch
 from .base import BatchMoments, Part
 from .batch_statistics import in_rows, normalized, normalized_where
+from .learned_tensors import added_to_channels, times_channels
 from .reshaping import as_float, as_whole, moved, repeat, through_floats
 
 Sizes = Sequence[int]
@@ -26,6 +28,8 @@ WINDOW = "HWD"
 # Below every number that a network computes, and still finite.
 LOWEST = -3.0e38
 LOWEST_FINITE = float(np.finfo(np.float32).min)
+# So many channels learn more quickly apart from a layer of NeoML's that knows them.
+FEW_CHANNELS = 128
 # Axes of a tensor that fits a batch of images with its channels.
 IMAGE_RANK = 4
 
@@ -234,6 +238,11 @@ class ImageOperations(Part):
         """x · gamma + beta along an axis."""
         if gamma is None and beta is None:
             return x
+        if x.rank == IMAGE_RANK and None not in x.shape[1:] and x.size(axis) <= FEW_CHANNELS:
+            image = x.require({axis: "C"}, others="HW")
+            if gamma is not None:
+                image = image.made(in_rows(image, "H", partial(times_channels, image.graph, factors=gamma)))
+            return image if beta is None else added_to_channels(image, beta)
         ones = np.ones(x.size(axis), np.float32)
         learnt = {"filter": Parameter.whole(gamma) if gamma is not None else Parameter.fixed(ones, "C")}
         if beta is not None:
@@ -253,15 +262,16 @@ class ImageOperations(Part):
         by_steps: bool = False,
     ) -> Wire:
         x, at = as_float(x), x.axis(axis)
-        self.moments.append(BatchMoments(x, at, mask, statistics, by_steps))
+        objects = None
         if mask is not None:
             y = normalized_where(self, x, at, epsilon, mask)
         elif by_steps:
-            y = normalized(x, at, epsilon, by_steps=True)
+            y, _ = normalized(x, at, epsilon, by_steps=True)
         elif x.rank > IMAGE_RANK + 1:
-            y = self._with_places_as_one(x, at, lambda flat: normalized(flat, 2, epsilon))
+            y = self._with_places_as_one(x, at, lambda flat: normalized(flat, 2, epsilon)[0])
         else:
-            y = normalized(x, at, epsilon)
+            y, objects = normalized(x, at, epsilon)
+        self.moments.append(BatchMoments(x, at, mask, statistics, by_steps, objects))
         return self._by_learnt(y, gamma, beta, at)
 
     # ---- time as batch
