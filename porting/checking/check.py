@@ -17,6 +17,7 @@ from ..engine import Engine
 from ..errors import PortingError
 from ..network import Array, Call, Case, Network, TensorRef
 from .judging import Judge, comparable
+from .lookups import wrong_rows
 from .report import Report
 from .runs import check_runs
 from .shifted import agrees, shifted_layer, shifted_network
@@ -94,6 +95,7 @@ class _Check:
             for case in self.network.cases:
                 self.check_alone(call, case, verdict)
                 self.forget(call, case)
+            self.check_lookups(call, verdict)
             verdict.varies = spread(_kept(case, ref) for case in self.network.cases for ref in call.refs())
             noises = [
                 case.noise[ref].alone[1] for case in self.network.cases for ref in call.refs() if ref in case.noise
@@ -202,6 +204,17 @@ class _Check:
                 if not outcome.agrees:
                     accuse(verdict, case, ref, got)
             compare_masks(verdict, mask, case.masks.get(ref), f"{case.name}, {ref}")
+
+    def check_lookups(self, call: Call, verdict: LayerVerdict) -> None:
+        """Look up every id of a table, where references show no fault."""
+        if verdict.why:
+            return
+        try:
+            wrong = wrong_rows(self.network, self.engine, call)
+        except PortingError as error:
+            wrong = f"looking up its ids: {error.problems[0]}"
+        if wrong is not None:
+            verdict.fail_alone(wrong)
 
     def check_shifted(self) -> None:
         """Run each layer that has weights of one value or two with these shifted, as it was in Keras."""

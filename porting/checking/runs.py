@@ -17,8 +17,8 @@ from .tolerance import difference, equal_bits
 from .verdicts import RunVerdict
 
 WAYS = ("in one batch", "a second time", "in several batches in two threads", "row by row in two threads")
-# Rows of a case that are also run one by one; where padding is left out, more of them, each with padding of its own.
-MOST_ROWS, MOST_PADDED = 2, 5
+# Rows of a case that are also run one by one: several in each thread, so that runs that share anything meet.
+MOST_ROWS = 6
 # Rows of several batches, at the least and at the most: the last is a smaller one.
 FEWEST_IN_BATCHES, MOST_IN_BATCHES = 3, 9
 
@@ -81,9 +81,8 @@ def _run_by_rows(
     if not several:
         verdict.why = "not tried: no reference has several rows"
         return
-    chosen = [(several[-1], MOST_ROWS), *([(several[0], MOST_PADDED)] if engine.padding else [])]
-    for whole, rows in chosen:
-        case = _picked(whole, np.arange(min(rows, batch_size_of(whole.inputs))))
+    for whole in [several[-1], *([several[0]] if engine.padding else [])]:
+        case = _picked(whole, np.arange(min(MOST_ROWS, batch_size_of(whole.inputs))))
         _judge(_run(case, engine, refs, 1, 2, verdict), case, judge, verdict)
 
 

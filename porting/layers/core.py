@@ -50,13 +50,14 @@ def tables(config: Config, inputs: list[Shape]) -> WeightShapes:
     learns="not of ids that are repeated or computed in the network",
     linear=True,
     sizes="kept",
+    picks="embeddings",
 )
 def embedding(layer: LayerView, ids: Tensor, ops: Operations) -> Tensor:
     layer.irrelevant("input_dim", "output_dim", "input_length", "sparse", "mask_zero")
     return ops.embedding(ids, layer.weight("embeddings"))
 
 
-@rule("ReversibleEmbedding", mask="own", weights=tables)
+@rule("ReversibleEmbedding", mask="own", weights=tables, picks="embeddings")
 def reversible_embedding(layer: LayerView, x: Tensor, ops: Operations, reverse: bool = False) -> Tensor:
     layer.irrelevant("input_dim", "output_dim")
     mask_zero, tied, soft_cap = (layer.config[key] for key in ("mask_zero", "tie_weights", "logit_soft_cap"))

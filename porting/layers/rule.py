@@ -90,6 +90,7 @@ class Rule:
             operation whose numbers are others: truths, places, counts; None where nothing is said.
         only_in_training: at inference the layer does nothing.
         linear: without an activation it computes sums and products alone.
+        picks: the weight whose rows its ids pick, as they are, where it has no call arguments.
         of_sizes: its numbers go by the sizes of what it reads, not by the values.
         sizes: whose sizes the output's open axes have: ``kept`` are those of the first input, or ``kept but the last``;
             ``steps kept`` where only the time of sequences is; ``spread`` are those of inputs that spread over each
@@ -119,6 +120,7 @@ class Rule:
     expects: Optional[Expects] = None
     numpy: str = "exact"
     of_sizes: bool = False
+    picks: str = ""
     inputs: tuple[str, ...] = field(init=False)
     variadic: bool = field(init=False)
     arguments: frozenset[str] = field(init=False)
@@ -182,6 +184,7 @@ def rule(
     expects: Optional[Expects] = None,
     numpy: str = "exact",
     of_sizes: bool = False,
+    picks: str = "",
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Register a function as the rule for one or more Keras classes.
 
@@ -215,6 +218,7 @@ def rule(
                 expects,
                 numpy,
                 of_sizes,
+                picks,
             )
             if made.is_builtin and class_name in registry:
                 raise ValueError(f"two rules for {class_name}")

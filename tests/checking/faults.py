@@ -145,6 +145,26 @@ class LosesMasks(Tampered):
         return {}
 
 
+class LooksUpAnotherRow(Tampered):
+    """The weights are those that were saved, and a row that no reference reaches is looked up otherwise."""
+
+    def __init__(self, engine: Engine, network: Network) -> None:
+        other = with_weight(network, "embedding", "embeddings", unread_row)
+        super().__init__(make_engine(other, engine.name, None), network)
+        self.saved = network.weights()
+
+    def weights(self) -> dict[str, Array]:
+        return self.saved
+
+
+class HoldsAnotherRow(Tampered):
+    """A row that no reference reaches is not what was saved."""
+
+    def weights(self) -> dict[str, Array]:
+        weights = self.engine.weights()
+        return {**weights, "embedding/embeddings": unread_row(weights["embedding/embeddings"])}
+
+
 class ForgetsAType(Tampered):
     def predicted(self, made: Outputs, rows: int) -> Outputs:
         return {ref: array.astype(np.int32) for ref, array in made.items()}
@@ -203,7 +223,13 @@ FAULTS: dict[str, Fault] = {
     "two filters exchanged": Fault("digits", weight("conv_1", "kernel", lambda kernel: kernel[..., ::-1]), "conv_1"),
     "a transposed convolution rounded to float16": Fault("digits", weight("grow_1", "kernel", to_float16), "grow_1"),
     "a row that no sample looks up": Fault(
-        "sentiment", weight("embedding", "embeddings", unread_row), "embedding", why="read back"
+        "sentiment", weight("embedding", "embeddings", unread_row), "embedding", why="looking up"
+    ),
+    "a row that no sample looks up, behind sound weights": Fault(
+        "sentiment", tampered(LooksUpAnotherRow), "embedding", why="looking up"
+    ),
+    "a row that no sample looks up, which is not what was saved": Fault(
+        "sentiment", tampered(HoldsAnotherRow), "embedding", why="read back"
     ),
     # gates
     "input and forget gates swapped": Fault(

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -77,6 +78,15 @@ class Forgets(Tampered):
         if wanted is None or not self.when(self.runs, threaded, batch_size_of(inputs) > 1):
             return made
         return {ref: _spoilt(array, np.ones(len(array), bool)) for ref, array in made.items()}
+
+
+class ReadsBack(Tampered):
+    """Its weights read back as they were saved, whatever it computes with."""
+
+    saved: dict[str, Array]
+
+    def weights(self) -> dict[str, Array]:
+        return self.saved
 
 
 def flat(array: Array) -> Array:
@@ -240,12 +250,14 @@ def planted(network: Network) -> Iterator[Planted]:
             yield Planted(kind, what, other)
     inputs = {one.dtype for one in network.inputs}
     rows = {"sizes": SIZES, **({"numbers": NUMBERS} if inputs == {"float32"} else {})}
-    if inputs == {"int32"}:
-        rows.update(ids=_ids(network), **({"padding": PADDING} if any(case.masks for case in network.cases) else {}))
+    if inputs == {"int32"} and any(case.masks for case in network.cases):
+        rows.update(padding=PADDING)
     for kind, wheres in rows.items():
         for what, where in wheres.items():
             if kind != "sizes" or _can_be(what, network):
                 yield Planted(kind, what, network, WrongRows, {"where": where})
+    for what, other in _lookup_faults(network):
+        yield Planted("ids", what, other, ReadsBack, {"saved": network.weights()})
     for what, change in TEXTS.items() if inputs == {"string"} else ():
         yield Planted("texts", what, network, Rewrites, {"change": change})
     for what, when in RUNS.items():
@@ -258,11 +270,17 @@ def _can_be(what: str, network: Network) -> bool:
     return not is_length or any(None in one.shape[1:] for one in network.inputs)
 
 
-def _ids(network: Network) -> dict[str, Where]:
-    """Of a large table some ids."""
-    rows = min(len(array) for _, name, array in weights_of(network) if name.endswith("embeddings"))
-    some = range(0, rows, 1 + rows // MOST_IDS)
-    return {f"rows with id {at}": lambda array, at=at: (flat(array) == at).any(1) for at in some}
+def _lookup_faults(network: Network) -> Iterator[tuple[str, Network]]:
+    """Some ids, of which a table is said to hold another row than it does."""
+    for layer, name, table in weights_of(network):
+        for at in range(0, len(table), 1 + len(table) // MOST_IDS) if name == "embeddings" else ():
+            yield f"{layer}: the row of {at}", with_weight(network, layer, name, partial(_with_another_row, at))
+
+
+def _with_another_row(at: int, table: Array) -> Array:
+    changed = table.copy()
+    changed[at] += 0.1
+    return changed
 
 
 def is_harmful(network: Network, fault: Planted) -> bool:
