@@ -230,10 +230,10 @@ class Unfolder:
         of_sizes = [one for one in found if sizes.made_of_sizes(one)]
         if not of_sizes:
             return view
-        turned = self._with_turned_weight(view)
-        if turned is not None:
-            return turned
         beside = next((one for one in found if not sizes.made_of_sizes(one)), None)
+        product = self._with_turned_weight(view) or self._with_tables_in_subscripts(view, beside)
+        if product is not None:
+            return product
         meets = self.tracer.meeting(view.operation, max(len(one.shape) for one in found), beside)
 
         def put(part: Any) -> Any:
@@ -259,11 +259,28 @@ class Unfolder:
         product = self.tracer.turned_product(view.operation, len(x.shape))
         return NodeView(product, (x, made.value), {}, view.outputs)
 
+    def _with_tables_in_subscripts(self, view: NodeView, beside: Any) -> NodeView | None:
+        """An einsum whose tables have an axis for the batch, as the tensor beside them."""
+        assert self.tracer is not None
+        if self.api.class_name(view.operation) != "ops.Einsum" or beside is None or "." in view.operation.subscripts:
+            return None
+        left, arrow, output = view.operation.subscripts.replace(" ", "").partition("->")
+        terms = left.split(",")
+        batch = next(term[0] for term, one in zip(terms, view.args) if one is beside)
+        args = list(view.args)
+        for at, one in enumerate(args):
+            if self.api.is_symbolic(one) and self.tracer.sizes.made_of_sizes(one):
+                own = terms[at].startswith(batch)
+                args[at] = self._stands_for(one, self.tracer.beside(beside, len(one.shape) + (not own)))
+                terms[at] = terms[at] if own or not self.api.is_symbolic(args[at]) else batch + terms[at]
+        made = self.tracer.einsum_instead(view.operation, f"{','.join(terms)}{arrow}{output}")
+        return NodeView(made, tuple(args), {}, view.outputs)
+
     def _stands_for(self, tensor: Any, meets: Any) -> Any:
         """What stands for a tensor of sizes: a table's output, an array or a weight."""
         assert self.tracer is not None
         beside = None if meets.beside is None else self.api.history(meets.beside)[:2]
-        key = self.api.history(tensor), meets.rank, meets.spreads, beside
+        key = self.api.history(tensor), meets.rank, meets.spreads, meets.given, beside
         if key not in self._tables:
             made = self.tracer.tables.make(tensor, meets)
             held = self.shared(made.table.held if made.table is not None else made.value)

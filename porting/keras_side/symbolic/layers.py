@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Optional
 
 import keras
@@ -151,6 +152,15 @@ class Shaped(_Own):
         own_shape = keras.ops.shape(x)
         kept = [own_shape[at + 1] if size is None else size for at, size in enumerate(self.target)]
         return keras.ops.reshape(x, (own_shape[0], *kept))
+
+    def compute_output_spec(self, x: Any) -> Any:
+        given = x._shape[1:]
+        kept = [given[at] if size is None else size for at, size in enumerate(self.target)]
+        if -1 in kept:
+            others = [size for size in kept if size != -1]
+            rest = None if None in (*given, *others) else prod(given) // prod(others)
+            kept = [rest if size == -1 else size for size in kept]
+        return KerasTensor((x._shape[0], *kept), x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "target": self.target}

@@ -17,6 +17,7 @@ from keras.src.ops.operation import Operation
 from ..tracing import Untraceable
 from . import sized
 from .loops import unrolled
+from .moved import applied_in_front, called_in_front
 from .nodes import OF_TRAINING, is_library, tensors_in
 from .running import Running
 from .sizes import shape_for
@@ -113,8 +114,10 @@ def _put_calls(put: Put, tracer: Running) -> None:
     def applied(operation: Any, *args: Any, **kwargs: Any) -> Any:
         if not tracer.active:
             return symbolic_call(operation, *args, **kwargs)
+        made = applied_in_front(tracer, operation, args, kwargs)
         special = sized.SPECIAL.get(type(operation).__name__)
-        made = NotImplemented if special is None else special(tracer, operation, *args, **kwargs)
+        if made is NotImplemented and special is not None:
+            made = special(tracer, operation, *args, **kwargs)
         if made is NotImplemented:
             with tracer.resting(), _sizes_named(operation):
                 made = symbolic_call(operation, *args, **kwargs)
@@ -126,7 +129,8 @@ def _put_calls(put: Put, tracer: Running) -> None:
             return call(layer, *args, **kwargs)
         if not tensors_in((args, kwargs)):
             return tracer.call_on_constants(layer, args, kwargs, call)
-        return tracer.call(layer, args, kwargs, call)
+        made = called_in_front(layer, args, kwargs, called)
+        return tracer.call(layer, args, kwargs, call) if made is NotImplemented else made
 
     def noted(layer: Any, loss: Any) -> None:
         if tracer.active:

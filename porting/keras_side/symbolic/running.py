@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from keras.src import backend, tree
+from keras.src.layers import Layer
 from keras.src.ops.numpy import Einsum
 
 from .nodes import FunctionOperation, node_of, record
@@ -74,8 +75,14 @@ class Running(ABC):
     alone = Meeting()
 
     def meeting(self, operation: Any, rank: int, beside: Any) -> Meeting:
-        """How a tensor of sizes meets others in an operation."""
-        return Meeting(rank, beside, spreads=said_of_sizes(type(operation).__name__) == "spread")
+        """How a tensor of sizes meets others in an operation, or beside which it is given to a layer."""
+        spreads = said_of_sizes(type(operation).__name__) == "spread"
+        if isinstance(operation, Layer) and not spreads:
+            return Meeting(None, beside, given=True)
+        return Meeting(rank, beside, spreads=spreads)
+
+    def beside(self, tensor: Any, rank: int) -> Meeting:
+        return Meeting(rank, tensor)
 
     def product(self, beside: Any) -> Meeting:
         return Meeting(len(beside._shape), None, product=True)
@@ -83,7 +90,11 @@ class Running(ABC):
     def turned_product(self, product: Any, rank: int) -> Any:
         """An operation for x · weightᵀ, x of this rank, in place of another product, as its owner's."""
         axes = ascii_lowercase[:rank]  # TensorFlow 2.19 computes "...i,ji->...j" wrongly for two axes
-        made = Einsum(f"{axes},z{axes[-1]}->{axes[:-1]}z")
+        return self.einsum_instead(product, f"{axes},z{axes[-1]}->{axes[:-1]}z")
+
+    def einsum_instead(self, product: Any, subscripts: str) -> Any:
+        """A product by subscripts in place of another, as its owner's."""
+        made = Einsum(subscripts)
         self.kept.append(made)
         if id(product) in self.owners:
             self.owners[id(made)] = made, self.owners[id(product)][1]

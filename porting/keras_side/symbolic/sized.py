@@ -16,7 +16,7 @@ from ..tracing import Untraceable
 from . import rows
 from .branches import chosen, for_every_row, looped, repeated, scanned, switched
 from .layers import Shaped
-from .nodes import FunctionOperation, node_of, record, tensors_in
+from .nodes import FunctionOperation, record, tensors_in
 from .running import Running
 from .sizes import same_size
 
@@ -286,12 +286,28 @@ def _einsum(tracer: Running, operation: Any, *tensors: Any) -> Any:
     return keras.ops.einsum("".join(capitals.get(letter, letter) for letter in used), *tensors)
 
 
-def _unstack(tracer: Running, operation: Any, x: Any) -> Any:
-    """Parts of a tensor whose batch was moved off the front, one by one; see `_picked`."""
-    node, axis = node_of(x), operation.axis
-    if axis != 0 or node is None or type(node.operation).__name__ != "Transpose" or x._shape[0] is None:
+def _tensordot(tracer: Running, operation: Any, x: Any, y: Any) -> Any:
+    """By lists of places from the front, as Keras wants them in a graph; by subscripts where one is made of sizes."""
+    ranks, axes = (len(x.shape), len(y.shape)), operation.axes
+    if isinstance(axes, int):
+        axes = range(ranks[0] - axes, ranks[0]), range(axes)
+    lists = [[one % rank for one in ([part] if isinstance(part, int) else part)] for part, rank in zip(axes, ranks)]
+    if not any(tracer.sizes.made_of_sizes(one) for one in tensors_in((x, y))):
+        fits = isinstance(operation.axes, int) or operation.axes == lists
+        return NotImplemented if fits else keras.ops.tensordot(x, y, lists)
+    left, right = list(ascii_lowercase[: ranks[0]]), list(ascii_lowercase[ranks[0] : sum(ranks)])
+    for one, other in zip(*lists):
+        right[other] = left[one]
+    kept = [one for at, one in enumerate(left) if at not in lists[0]]
+    kept += [one for at, one in enumerate(right) if at not in lists[1]]
+    return keras.ops.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", x, y)
+
+
+def _fourier(tracer: Running, operation: Any, x: Any) -> Any:
+    """A transform of known sizes is Keras' own; of open ones Keras cannot say the shape."""
+    if None not in x[0]._shape[-2:]:
         return NotImplemented
-    return [x[at] for at in range(x._shape[0])]
+    return record(operation, (x,), {}, tuple(KerasTensor(part._shape, part.dtype) for part in x))
 
 
 def _conv_transpose(tracer: Running, operation: Any, *tensors: Any) -> Any:
@@ -312,12 +328,14 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "Cast": _cast,
     "ConvTranspose": _conv_transpose,
     "Einsum": _einsum,
+    "FFT": _fourier,
+    "FFT2": _fourier,
     "Full": _made_if_of_sizes("Full"),
     "Repeat": _made_if_of_sizes("Repeat"),
     "Reshape": _reshape,
     "Slice": _slice,
+    "Tensordot": _tensordot,
     "Tile": _made_if_of_sizes("Tile"),
-    "Unstack": _unstack,
 }
 
 
@@ -365,29 +383,13 @@ def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
     sizes = iter(range(len(x._shape)))
     fixed = [part if part is None else _fixed(tracer, x, next(sizes), part) for part in parts]
     taken = tuple(part for part in fixed if part is not None)
-    made_of = x if all(part == slice(None) for part in taken) else _picked(x, taken, plain)
+    made_of = x if all(part == slice(None) for part in taken) else plain(x, taken)
     axis = 0
     for part in fixed:
         if part is None:
             made_of = keras.ops.expand_dims(made_of, axis)
         axis += not isinstance(part, int)
     return made_of
-
-
-def _picked(x: Any, key: tuple[Any, ...], plain: Any) -> Any:
-    """A subscript; of a tensor whose batch was moved off the front, that of the tensor before it was moved.
-
-    ``qkv.transpose(2, 0, 3, 1, 4)[0]`` is how queries, keys and values are often told apart.
-    """
-    node = node_of(x)
-    axes = node.operation.axes if node is not None and type(node.operation).__name__ == "Transpose" else None
-    left = [] if axes is None else [axis for axis, part in zip(axes, key) if not isinstance(part, int)]
-    if axes is None or axes[0] == 0 or not left or left[0] != 0:
-        return plain(x, key)
-    by_axis = dict(zip(axes, key))
-    made = plain(node.arguments.args[0], tuple(by_axis[axis] for axis in range(len(axes))))
-    order = [sorted(left).index(axis) for axis in left]
-    return made if order == sorted(order) else keras.ops.transpose(made, order)
 
 
 def _fixed(tracer: Running, x: Any, axis: int, part: Any) -> Any:

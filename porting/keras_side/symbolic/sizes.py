@@ -11,12 +11,16 @@ import sys
 from typing import Any, Optional
 
 import keras
+from keras.src import tree
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
 from ...layers import RULES
 from ..tracing import Untraceable
 from .nodes import history, is_library, node_of, record, tensors_in
+
+# Open axes are given these sizes and those behind, to see which of them an operation hands on.
+TRIED = (100_003, 60_013)
 
 
 class SizeOf(Operation):  # type: ignore[misc]
@@ -102,6 +106,7 @@ class Sizes:
         self.batches: dict[Any, OpenSize] = {}
         self._sources: dict[Any, tuple[Any, Any]] = {}
         self._of_sizes: dict[tuple[int, int, int], tuple[Any, bool]] = {}
+        self._origins: dict[tuple[Any, int], tuple[tuple[Any, int], Any]] = {}
 
     def of(self, tensor: Any, axis: int) -> OpenSize:
         """The size of an open axis; that of axis 0 of the data is the batch everywhere, but for steps as rows."""
@@ -123,11 +128,30 @@ class Sizes:
 
     def origin(self, tensor: Any, axis: int) -> tuple[Any, int]:
         """Where an axis' size was first met: at the model's input, or behind whatever changes sizes."""
-        while True:
-            before = self._before(tensor, axis)
-            if before is None:
-                return tensor, axis
-            tensor, axis = before
+        waiting = [(tensor, axis)]
+        while waiting:
+            one, at = waiting[-1]
+            needed = [] if self._has_origin((one, at)) else self._given_open(one)
+            needed = [place for place in needed if not self._has_origin(place)]
+            if needed:
+                waiting += needed
+                continue
+            place = waiting.pop()
+            if not self._has_origin(place):
+                before = self._before(one, at)
+                found = place if before is None else self._origins[history(before[0]), before[1]][0]
+                self._origins[history(one), at] = found, one
+        return self._origins[history(tensor), axis][0]
+
+    def _has_origin(self, place: tuple[Any, int]) -> bool:
+        return (history(place[0]), place[1]) in self._origins
+
+    def _given_open(self, tensor: Any) -> list[tuple[Any, int]]:
+        """The open axes of the data that a tensor was made of."""
+        node = node_of(tensor)
+        given = [] if node is None else tensors_in((node.arguments.args, node.arguments.kwargs))
+        data = [one for one in given if not self.made_of_sizes(one)]
+        return [(one, at) for one in data for at, size in enumerate(one._shape) if size is None]
 
     def _before(self, tensor: Any, axis: int) -> Optional[tuple[Any, int]]:
         node = node_of(tensor)
@@ -144,12 +168,29 @@ class Sizes:
         if name == "Transpose":
             axes = node.operation.axes
             return first, (axes[axis] % rank if axes is not None else rank - 1 - axis)
+        if not kept:
+            return None if axis == 0 else self._found(node, given, tensor, axis)
         keeps = {
             "kept": True,
             "kept but the last": axis < rank - 1,
             "steps kept": axis == 1 and rank == 3,
         }.get(kept, False)
         return (first, axis) if keeps and axis < len(first._shape) and first._shape[axis] is None else None
+
+    def _found(self, node: Any, given: list[Any], tensor: Any, axis: int) -> Optional[tuple[Any, int]]:
+        """The open axis whose size an operation's result has along another, whatever that size is."""
+        operation = node.operation
+        if isinstance(operation, keras.layers.Layer) and not type(operation).__module__.startswith("porting"):
+            return None
+        places = [(one, at) for one, at in self._given_open(tensor) if at]
+        origins = [self._origins[history(one), at][0] for one, at in places]
+        keys = [(history(one), at) for one, at in origins]
+        found = []
+        for first in TRIED:
+            sizes = {(id(one), at): first + 2 * keys.index(key) for (one, at), key in zip(places, keys)}
+            made = _size_of(node, tensor, axis, sizes)
+            found.append([which for which, (one, at) in enumerate(places) if sizes[id(one), at] == made])
+        return places[found[0][0]] if found[0] and found[0] == found[1] else None
 
     def _beside(self, given: list[Any], rank: int, axis: int) -> Optional[tuple[Any, int]]:
         """Of several tensors that spread over each other, one whose axis is open: it has the size of the result."""
@@ -252,6 +293,23 @@ def said_of_sizes(name: str) -> str:
     """What the rule of a layer or an operation says of sizes; see `Rule.sizes`."""
     found = next((RULES[one] for one in (name, f"ops.{name}", f"porting>{name}") if one in RULES), None)
     return "" if found is None else found.sizes
+
+
+def _size_of(node: Any, tensor: Any, axis: int, sizes: dict[tuple[int, int], int]) -> Optional[int]:
+    """The size of an axis that an operation makes of tensors of these sizes; None where it takes none such."""
+
+    def sized(part: Any) -> Any:
+        if not isinstance(part, KerasTensor):
+            return part
+        return KerasTensor([sizes.get((id(part), at), size) for at, size in enumerate(part._shape)], part.dtype)
+
+    try:
+        args, kwargs = tree.map_structure(sized, (tuple(node.arguments.args), dict(node.arguments.kwargs)))
+        made = tree.flatten(node.operation.compute_output_spec(*args, **kwargs))
+    except Exception:  # whatever Keras says to sizes that do not fit
+        return None
+    size: Optional[int] = made[history(tensor)[2]]._shape[axis]
+    return size
 
 
 def _read(tensor: Any, axis: int) -> OpenSize:

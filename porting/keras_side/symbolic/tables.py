@@ -52,12 +52,14 @@ class Meeting:
         beside: one of these tensors.
         spreads: they are spread over each other, as numpy does.
         product: it is the right side of a matrix product.
+        given: it is given to a layer, which takes tensors alone.
     """
 
     rank: Optional[int] = None
     beside: Any = None
     spreads: bool = False
     product: bool = False
+    given: bool = False
 
     def spreads_to(self, variable: Any, array: Array) -> bool:
         """Whether a weight does as well as itself with axes of 1 in front."""
@@ -157,6 +159,9 @@ class Tables:
                 own = array[0] if batched else array
                 if own.ndim < meets.rank:
                     return self._table(tensor, own, [], batched, meets, variables)
+        if meets.given:
+            batched = array.ndim > 0 and array.shape[0] == 1
+            return self._table(tensor, array[0] if batched else array, [], batched, meets, variables)
         return TensorOfSizes(array)
 
     # ---- how a tensor goes by its sizes

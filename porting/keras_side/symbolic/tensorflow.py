@@ -239,6 +239,15 @@ def _with_sizes(tracer: Running, plain: Function, function: Function) -> Functio
     return called
 
 
+# Functions that take lists of tensors; others take them for one tensor.
+TAKING_LISTS = ("concat", "einsum", "math.add_n", "meshgrid", "stack")
+
+
+def _packed(value: Any) -> Any:
+    listed = type(value) in (list, tuple) and any(len(getattr(one, "shape", ())) for one in value)
+    return kops.stack(list(value)) if listed and tensors_in(value) else value
+
+
 class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
     def __init__(self, tracer: Running) -> None:
         self.tracer = tracer
@@ -250,6 +259,8 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
         name = str(found or getattr(op, "__name__", op))
         if name.startswith("random."):
             raise Untraceable(f"draws random numbers (tf.{name})", OF_TRAINING)
+        if name not in TAKING_LISTS:
+            args, kwargs = tuple(map(_packed, args)), {key: _packed(value) for key, value in kwargs.items()}
         if name in OWN:
             return OWN[name](*args, **kwargs)
         if name not in FUNCTIONS and all(map(self.tracer.sizes.made_of_sizes, tensors_in((args, kwargs)))):
