@@ -131,14 +131,4 @@ def read_inputs(path: Path) -> Any:
 def name_outputs(net: PortedNetwork, outputs: Any) -> dict[str, Array]:
     """A network's outputs by tensor (``dense:0``), in order."""
     refs = [str(ref) for ref in net.network.output_refs()]
-    return dict(zip(refs, flatten(outputs)))
-
-
-def flatten(outputs: Any) -> Iterator[Array]:
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, list):
-        for part in outputs:
-            yield from flatten(part)
-    else:
-        yield outputs
+    return dict(zip(refs, text_files.flatten(outputs)))

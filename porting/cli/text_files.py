@@ -16,7 +16,7 @@ import numpy as np
 
 from ..corpus.csv_rows import BadRow, csv_records, decoded_lines, what_is_wrong
 from ..errors import Mismatch, Problem, Unsupported
-from ..network import Array, Input, map_tensors, tensors_in
+from ..network import Array, Input, map_tensors
 from ..ported import PortedNetwork
 
 __all__ = ["BadRow", "Row", "predict_rows", "read_rows", "text_input", "write_csv", "write_jsonl"]
@@ -133,9 +133,10 @@ def predict_rows(
     names = [str(ref) if ref.output else ref.call for ref in net.network.output_refs()]
 
     def run(texts: Sequence[str]) -> list[Array]:
-        outputs = net.predict(_shaped(texts, one), batch_size, threads)
         # The same structure as the network's, read in the order of its tensors.
-        return _in_order(net.network.outputs, outputs)
+        arrays = list(flatten(net.predict(_shaped(texts, one), batch_size, threads)))
+        assert len(arrays) == len(names), map_tensors(net.network.outputs, str)
+        return arrays
 
     def scored(given: Sequence[Row]) -> Iterator[Scored | BadRow]:
         try:
@@ -163,23 +164,14 @@ def _shaped(texts: Sequence[str], one: Input) -> Array:
     return array.reshape(-1, 1) if len(one.shape) == 2 else array
 
 
-def _in_order(structure: Any, outputs: Any) -> list[Array]:
-    """The arrays of Keras' structure of outputs, in the order of `Network.output_refs`."""
-    count = len(list(tensors_in(structure)))
-    found: list[Array] = []
-
-    def visit(value: Any) -> None:
-        if isinstance(value, dict):
-            value = list(value.values())
-        if isinstance(value, (list, tuple)):
-            for part in value:
-                visit(part)
-        else:
-            found.append(value)
-
-    visit(outputs)
-    assert len(found) == count, map_tensors(structure, str)
-    return found
+def flatten(outputs: Any) -> Iterator[Array]:
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, list):
+        for part in outputs:
+            yield from flatten(part)
+    else:
+        yield outputs
 
 
 def write_csv(rows: Iterable[Scored | BadRow], stream: TextIO, report: Callable[[BadRow], None]) -> int:

@@ -46,12 +46,6 @@ class Keras2(KerasApi):
     def is_eager(self, value: Any) -> bool:
         return isinstance(value, np.ndarray) or (self.tf.is_tensor(value) and not self.is_symbolic(value))
 
-    def is_layer(self, value: Any) -> bool:
-        return isinstance(value, self.keras.layers.Layer)
-
-    def is_sequential(self, value: Any) -> bool:
-        return isinstance(value, self.keras.Sequential)
-
     def is_model(self, value: Any) -> bool:
         if self.is_sequential(value):
             return bool(type(value).call is self.keras.Sequential.call)
@@ -137,9 +131,6 @@ class Keras2(KerasApi):
 
     def is_builtin(self, operation: Any) -> bool:
         return type(operation).__module__.partition(".")[0] in {"keras", "tf_keras", "porting"}
-
-    def is_keras_name(self, class_name: str) -> bool:
-        return hasattr(self.keras.layers, class_name)
 
     def registered_function(self, function: Any) -> str | None:
         return registered_name(function, self.keras.utils.get_registered_name)

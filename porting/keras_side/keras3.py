@@ -56,12 +56,6 @@ class Keras3(KerasApi):
     def is_eager(self, value: Any) -> bool:
         return hasattr(value, "__array__") or self.keras.ops.is_tensor(value)
 
-    def is_layer(self, value: Any) -> bool:
-        return isinstance(value, self.keras.layers.Layer)
-
-    def is_sequential(self, value: Any) -> bool:
-        return isinstance(value, self.keras.Sequential)
-
     def is_model(self, value: Any) -> bool:
         if isinstance(value, self.keras.Sequential):
             return bool(type(value).call is self.keras.Sequential.call)
@@ -147,9 +141,6 @@ class Keras3(KerasApi):
             return super().shape_made(layer, tensor)
         given = self.keras.KerasTensor(tuple(tensor.shape), self.keras.backend.standardize_dtype(tensor.dtype))
         return tuple(layer.compute_output_spec(given).shape)
-
-    def is_keras_name(self, class_name: str) -> bool:
-        return hasattr(self.keras.layers, class_name)
 
     def registered_function(self, function: Any) -> str | None:
         return registered_name(function, self.keras.saving.get_registered_name)

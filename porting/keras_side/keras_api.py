@@ -76,16 +76,16 @@ class KerasApi(ABC):
     def is_eager(self, value: Any) -> bool:
         """Whether the value is an array or an eager tensor."""
 
-    @abstractmethod
     def is_layer(self, value: Any) -> bool:
         """Whether the value is a layer or a model (and no bare operation)."""
+        return isinstance(value, self.keras.layers.Layer)
 
     @abstractmethod
     def is_model(self, value: Any) -> bool:
         """Whether the value is a model with a graph of its own, Sequential or functional, not overridden by a user."""
 
-    @abstractmethod
-    def is_sequential(self, value: Any) -> bool: ...
+    def is_sequential(self, value: Any) -> bool:
+        return isinstance(value, self.keras.Sequential)
 
     def input_name(self, tensor: Any) -> str:
         """The name of the layer that declares an input."""
@@ -168,9 +168,9 @@ class KerasApi(ABC):
         """Whether the operation is Python code without a description."""
         return any(kind.__name__ == "Lambda" for kind in type(operation).__mro__) and self.is_layer(operation)
 
-    @abstractmethod
     def is_keras_name(self, class_name: str) -> bool:
         """Whether Keras has a layer of that name."""
+        return hasattr(self.keras.layers, class_name)
 
     def call(self, operation: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         return operation(*args, **kwargs)

@@ -79,7 +79,7 @@ def walk(
         for ref in drops.get(call.name, ()):
             tensors.pop(ref, None)
     if problems:
-        raise Unsupported(_without_repeats(problems)) from first
+        raise Unsupported(list(dict.fromkeys(problems))) from first
     return tensors
 
 
@@ -100,7 +100,3 @@ def check_dtypes(network: Network, call: Call, outputs: Iterable[T]) -> None:
     ]
     if problems:
         raise Unsupported(problems)
-
-
-def _without_repeats(problems: list[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(problems))

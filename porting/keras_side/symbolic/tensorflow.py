@@ -24,15 +24,13 @@ from .tensorflow_composed import COMPOSED, TopK
 Function = Callable[..., Any]
 
 
-def _split(value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None, name: Any = None) -> Any:
+def _split(value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None) -> Any:
     if isinstance(num_or_size_splits, int):
         return kops.split(value, num_or_size_splits, axis)
     return kops.split(value, np.cumsum(num_or_size_splits)[:-1].tolist(), axis)
 
 
-def _gather(
-    params: Any, indices: Any, validate_indices: Any = None, name: Any = None, axis: Any = None, batch_dims: int = 0
-) -> Any:
+def _gather(params: Any, indices: Any, axis: Any = None, batch_dims: int = 0) -> Any:
     if batch_dims:
         if axis not in (None, batch_dims) or len(indices.shape) != batch_dims + 1:
             raise Untraceable(f"calls tf.gather with batch_dims={batch_dims}", "use keras.ops.take_along_axis")
@@ -42,16 +40,12 @@ def _gather(
     return kops.take(params, indices, axis or 0)
 
 
-def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", name: Any = None, constant_values: Any = 0) -> Any:
+def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0) -> Any:
     if not tensors_in(paddings):
         paddings = np.asarray(paddings).tolist()
     if mode.lower() == "constant":
         return kops.pad(tensor, paddings, "constant", constant_values or None)
     return kops.pad(tensor, paddings, mode.lower())
-
-
-def _reshape(tensor: Any, shape: Any, name: Any = None) -> Any:
-    return kops.reshape(tensor, shape)
 
 
 def _dot(x: Any, y: Any) -> Any:
@@ -61,57 +55,45 @@ def _dot(x: Any, y: Any) -> Any:
     return kops.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
 
 
-def _top_k(input: Any, k: int = 1, sorted: bool = True, index_type: Any = None, name: Any = None) -> Any:
-    return TopK(*kops.top_k(input, k, sorted))
-
-
 # TensorFlow's functions whose arguments are not those of one Keras operation, by their canonical names.
 OWN: dict[str, Function] = {
     **COMPOSED,
-    "shape": lambda input, out_type=None, name=None: kops.shape(input),
-    "compat.v1.shape": lambda input, name=None, out_type=None: kops.shape(input),
-    "rank": lambda input, name=None: len(input.shape),
-    "einsum": lambda equation, *inputs, **settings: kops.einsum(equation, *inputs),
-    "math.add_n": lambda inputs, name=None: sum(inputs[1:], inputs[0]),
+    **dict.fromkeys(("shape", "compat.v1.shape"), lambda input: kops.shape(input)),
+    "rank": lambda input: len(input.shape),
+    "einsum": lambda equation, inputs, **settings: kops.einsum(equation, *inputs),
+    "math.add_n": lambda inputs: sum(inputs[1:], inputs[0]),
     "split": _split,
-    "gather": lambda params, indices, validate_indices=None, axis=None, batch_dims=0, name=None: _gather(
-        params, indices, None, None, axis, batch_dims
-    ),
-    "compat.v1.gather": _gather,
-    "nn.embedding_lookup": lambda params, ids, max_norm=None, name=None: kops.take(params, ids, 0),
-    "where": lambda condition, x=None, y=None, name=None: kops.where(condition, x, y),
-    "compat.v1.where": lambda condition, x=None, y=None, name=None: kops.where(condition, x, y),
-    "zeros_like": lambda input, dtype=None, name=None, layout=None: kops.zeros_like(input, dtype=dtype),
-    "ones_like": lambda input, dtype=None, name=None, layout=None: kops.ones_like(input, dtype=dtype),
-    "compat.v1.zeros_like": lambda tensor, dtype=None, name=None, optimize=True: kops.zeros_like(tensor, dtype=dtype),
-    "compat.v1.ones_like": lambda tensor, dtype=None, name=None, optimize=True: kops.ones_like(tensor, dtype=dtype),
-    "pad": lambda tensor, paddings, mode="CONSTANT", constant_values=0, name=None: _pad(
-        tensor, paddings, mode, None, constant_values
-    ),
-    "compat.v1.pad": _pad,
-    "nn.moments": lambda x, axes, shift=None, keepdims=False, name=None: kops.moments(x, axes, keepdims),
-    "tensordot": lambda a, b, axes, name=None: kops.tensordot(a, b, axes),
-    "broadcast_to": lambda input, shape, name=None: kops.broadcast_to(input, shape),
-    "tile": lambda input, multiples, name=None: kops.tile(input, multiples),
-    "reverse": lambda tensor, axis, name=None: kops.flip(tensor, axis),
-    "reshape": _reshape,
-    "identity": lambda input, name=None: input,
-    "convert_to_tensor": lambda value, dtype=None, **settings: value,
-    "stop_gradient": lambda input, name=None: kops.stop_gradient(input),
-    "math.top_k": _top_k,
-    "slice": lambda input_, begin, size, name=None: kops.slice(input_, begin, size),
-    "math.segment_sum": lambda data, segment_ids, name=None: kops.segment_sum(data, segment_ids),
-    "math.unsorted_segment_sum": lambda data, segment_ids, num_segments, name=None: kops.segment_sum(
+    **dict.fromkeys(("gather", "compat.v1.gather"), _gather),
+    "nn.embedding_lookup": lambda params, ids: kops.take(params, ids, 0),
+    **dict.fromkeys(("where", "compat.v1.where"), lambda condition, x=None, y=None: kops.where(condition, x, y)),
+    "zeros_like": lambda input, dtype=None: kops.zeros_like(input, dtype=dtype),
+    "ones_like": lambda input, dtype=None: kops.ones_like(input, dtype=dtype),
+    "compat.v1.zeros_like": lambda tensor, dtype=None: kops.zeros_like(tensor, dtype=dtype),
+    "compat.v1.ones_like": lambda tensor, dtype=None: kops.ones_like(tensor, dtype=dtype),
+    **dict.fromkeys(("pad", "compat.v1.pad"), _pad),
+    "nn.moments": lambda x, axes, keepdims=False: kops.moments(x, axes, keepdims),
+    "tensordot": lambda a, b, axes: kops.tensordot(a, b, axes),
+    "broadcast_to": lambda input, shape: kops.broadcast_to(input, shape),
+    "tile": lambda input, multiples: kops.tile(input, multiples),
+    "reverse": lambda tensor, axis: kops.flip(tensor, axis),
+    "reshape": lambda tensor, shape: kops.reshape(tensor, shape),
+    "identity": lambda input: input,
+    "convert_to_tensor": lambda value, **settings: value,
+    "stop_gradient": lambda input: kops.stop_gradient(input),
+    "math.top_k": lambda input, k=1, sorted=True: TopK(*kops.top_k(input, k, sorted)),
+    "slice": lambda input_, begin, size: kops.slice(input_, begin, size),
+    "math.segment_sum": lambda data, segment_ids: kops.segment_sum(data, segment_ids),
+    "math.unsorted_segment_sum": lambda data, segment_ids, num_segments: kops.segment_sum(
         data, segment_ids, num_segments
     ),
-    "math.argmax": lambda input, axis=None, output_type="int64", name=None: kops.cast(
+    "math.argmax": lambda input, axis=None, output_type="int64": kops.cast(
         kops.argmax(input, axis or 0), getattr(output_type, "name", output_type)
     ),
-    "math.reduce_logsumexp": lambda input_tensor, axis=None, keepdims=False, name=None: kops.logsumexp(
+    "math.reduce_logsumexp": lambda input_tensor, axis=None, keepdims=False: kops.logsumexp(
         input_tensor, axis, keepdims
     ),
-    "math.squared_difference": lambda x, y, name=None: kops.square(x - y),
-    "norm": lambda tensor, ord="euclidean", axis=None, keepdims=None, name=None: kops.norm(
+    "math.squared_difference": lambda x, y: kops.square(x - y),
+    "norm": lambda tensor, ord="euclidean", axis=None, keepdims=None: kops.norm(
         tensor, None if ord == "euclidean" else ord, axis, bool(keepdims)
     ),
 }  # fmt: skip
@@ -262,10 +244,24 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
         if name not in TAKING_LISTS:
             args, kwargs = tuple(map(_packed, args)), {key: _packed(value) for key, value in kwargs.items()}
         if name in OWN:
-            return OWN[name](*args, **kwargs)
+            return _own(OWN[name], op, args, kwargs)
         if name not in FUNCTIONS and all(map(self.tracer.sizes.made_of_sizes, tensors_in((args, kwargs)))):
             return _of_sizes(self.tracer, op, args, kwargs)
         return _translated(name, op, args, kwargs)
+
+
+# What TensorFlow's functions are told and that changes no number here.
+UNHEEDED = {
+    *("name", "validate_indices", "use_cudnn_on_gpu", "layout", "optimize", "max_norm", "shift", "conjugate"),
+    *("index_type", "out_type"),
+}
+
+
+def _own(function: Function, op: Any, args: Any, kwargs: Any) -> Any:
+    """A function of `OWN`, told by their names what TensorFlow's is called with."""
+    given = dict(inspect.signature(op).bind_partial(*args, **kwargs).arguments)
+    given.update(given.pop("kwargs", {}))
+    return function(**{key: value for key, value in given.items() if key not in UNHEEDED})
 
 
 def _of_sizes(tracer: Running, function: Function, args: Any, kwargs: Any) -> Any:

@@ -58,25 +58,21 @@ def convolution(
     padding: Any = "VALID",
     data_format: Any = None,
     dilations: Any = None,
-    name: Any = None,
 ) -> Any:
     _check_layout(data_format, padding)
     strides, dilated = (1 if sizes is None else of_places(sizes) for sizes in (strides, dilations))
     return kops.conv(input, filters, strides, padding.lower(), "channels_last", dilated)
 
 
+def _convolution_v1(input: Any, filter: Any = None, padding: Any = None, dilation_rate: Any = None, **told: Any) -> Any:
+    told.setdefault("dilations", dilation_rate)
+    return convolution(input, told.pop("filters", filter), padding=padding, **told)
+
+
 def _convolution_1d(
-    value: Any = None,
-    filters: Any = None,
-    stride: Any = None,
-    padding: Any = None,
-    use_cudnn_on_gpu: Any = None,
-    data_format: Any = None,
-    name: Any = None,
-    input: Any = None,
-    dilations: Any = None,
+    value: Any = None, filters: Any = None, stride: Any = None, padding: Any = None, input: Any = None, **told: Any
 ) -> Any:
-    return convolution(value if input is None else input, filters, stride, padding, data_format, dilations)
+    return convolution(value if input is None else input, filters, stride, padding, **told)
 
 
 def _depthwise(
@@ -85,7 +81,6 @@ def _depthwise(
     strides: Any,
     padding: Any,
     rate: Any = None,
-    name: Any = None,
     data_format: Any = None,
     dilations: Any = None,
 ) -> Any:
@@ -94,10 +89,8 @@ def _depthwise(
     return kops.depthwise_conv(input, filter, of_places(strides), padding.lower(), "channels_last", dilated)
 
 
-def _separable(
-    input: Any, depthwise_filter: Any, pointwise_filter: Any, strides: Any, padding: Any, *rest: Any, **settings: Any
-) -> Any:
-    made = _depthwise(input, depthwise_filter, strides, padding, *rest, **settings)
+def _separable(input: Any, depthwise_filter: Any, pointwise_filter: Any, **settings: Any) -> Any:
+    made = _depthwise(input, depthwise_filter, **settings)
     return kops.conv(made, pointwise_filter, 1, "valid", "channels_last")
 
 
@@ -109,7 +102,6 @@ def _transposed(
     padding: Any = "SAME",
     data_format: Any = None,
     dilations: Any = None,
-    name: Any = None,
 ) -> Any:
     _check_layout(data_format, padding)
     dilated = 1 if dilations is None else of_places(dilations)
@@ -122,7 +114,7 @@ def _transposed(
     return made
 
 
-def _with_bias(value: Any, bias: Any, data_format: Any = None, name: Any = None) -> Any:
+def _with_bias(value: Any, bias: Any, data_format: Any = None) -> Any:
     _check_layout(data_format, "VALID")
     return kops.add(value, bias)
 
@@ -130,26 +122,12 @@ def _with_bias(value: Any, bias: Any, data_format: Any = None, name: Any = None)
 def _pooling(pool: str) -> Function:
     function = {"max": kops.max_pool, "avg": kops.average_pool}[pool]
 
-    def pooled(input: Any, ksize: Any, strides: Any, padding: Any, data_format: Any = None, name: Any = None) -> Any:
-        _check_layout(data_format, padding)
-        return function(input, of_places(ksize), of_places(strides), padding.lower(), "channels_last")
-
-    return pooled
-
-
-def _pooling_v1(pool: str) -> Function:
-    function = _pooling(pool)
-
     def pooled(
-        value: Any = None,
-        ksize: Any = None,
-        strides: Any = None,
-        padding: Any = None,
-        data_format: Any = "NHWC",
-        name: Any = None,
-        input: Any = None,
+        ksize: Any, strides: Any, padding: Any, input: Any = None, value: Any = None, data_format: Any = None
     ) -> Any:
-        return function(value if input is None else input, ksize, strides, padding, data_format)
+        _check_layout(data_format, padding)
+        given = value if input is None else input
+        return function(given, of_places(ksize), of_places(strides), padding.lower(), "channels_last")
 
     return pooled
 
@@ -208,7 +186,7 @@ def _contrast(images: Any, contrast_factor: Any) -> Any:
     return (images - mean) * contrast_factor + mean
 
 
-def _variation(images: Any, name: Any = None) -> Any:
+def _variation(images: Any) -> Any:
     down = kops.abs(images[..., 1:, :, :] - images[..., :-1, :, :])
     across = kops.abs(images[..., 1:, :] - images[..., :-1, :])
     return kops.sum(down, [-3, -2, -1]) + kops.sum(across, [-3, -2, -1])
@@ -226,7 +204,7 @@ def _matmul(a: Any, b: Any, transpose_a: Any = False, transpose_b: Any = False, 
     return kops.einsum("...ij,...kj->...ik", a, b) if turned[1] else kops.matmul(a, b)
 
 
-def _band(input: Any, num_lower: int, num_upper: int, name: Any = None) -> Any:
+def _band(input: Any, num_lower: int, num_upper: int) -> Any:
     kept = input if num_upper < 0 else kops.tril(input, num_upper)
     return kept if num_lower < 0 else kops.triu(kept, -num_lower)
 
@@ -258,12 +236,12 @@ def _with_diagonal(input: Any, diagonal: Any, **settings: Any) -> Any:
     return kops.where(_eye(input._shape[-1]) > 0, kops.expand_dims(diagonal, -1), input)
 
 
-def _normalized(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: Any = None) -> Any:
+def _normalized(tensor: Any, ord: Any = "euclidean", axis: Any = None) -> Any:
     size = kops.norm(tensor, None if ord == "euclidean" else ord, axis, keepdims=True)
     return tensor / size, size
 
 
-def _cut_to_norm(t: Any, clip_norm: Any, axes: Any = None, name: Any = None) -> Any:
+def _cut_to_norm(t: Any, clip_norm: Any, axes: Any = None) -> Any:
     squares = kops.sum(kops.square(t), axes, keepdims=True)
     size = kops.sqrt(kops.where(squares > 0, squares, kops.ones_like(squares)))
     size = kops.where(squares > 0, size, squares)
@@ -277,7 +255,7 @@ def _by_segment(reduce: str, power: float = 0.0) -> Function:
     """Of unsorted segments: ``sum`` divided by this power of how many there are, at least one."""
     function = {"sum": kops.segment_sum, "max": kops.segment_max}[reduce]
 
-    def parts(data: Any, segment_ids: Any, num_segments: Any, name: Any = None) -> Any:
+    def parts(data: Any, segment_ids: Any, num_segments: Any) -> Any:
         segment_ids = segment_ids if is_symbolic(segment_ids) else np.asarray(segment_ids)
         made = function(data, segment_ids, num_segments)
         if not power:
@@ -292,7 +270,7 @@ def _by_segment(reduce: str, power: float = 0.0) -> Function:
 def _sorted_segments(reduce: str, power: float = 0.0) -> Function:
     function = _by_segment(reduce, power)
 
-    def parts(data: Any, segment_ids: Any, name: Any = None) -> Any:
+    def parts(data: Any, segment_ids: Any) -> Any:
         if is_symbolic(segment_ids):
             raise Untraceable("makes as many segments as its ids say", "use the unsorted segments, with their number")
         return function(data, segment_ids, int(np.max(segment_ids)) + 1)
@@ -300,26 +278,26 @@ def _sorted_segments(reduce: str, power: float = 0.0) -> Function:
     return parts
 
 
-def _masked(tensor: Any, mask: Any, axis: Any = None, name: Any = None) -> Any:
+def _masked(tensor: Any, mask: Any, axis: Any = None) -> Any:
     if is_symbolic(mask) or len(np.shape(mask)) != 1:
         raise Untraceable("keeps as many entries as a mask says (tf.boolean_mask)", "multiply with the mask")
     return kops.take(tensor, np.flatnonzero(mask), axis=axis or 0)
 
 
-def _repeated(input: Any, repeats: Any, axis: Any = None, name: Any = None) -> Any:
+def _repeated(input: Any, repeats: Any, axis: Any = None) -> Any:
     if is_symbolic(repeats) or np.ndim(repeats) == 0 or axis is None:
         return kops.repeat(input, repeats, axis)
     return kops.take(input, np.repeat(np.arange(len(repeats)), repeats), axis)
 
 
-def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = tf.bool, name: Any = None) -> Any:
+def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = tf.bool) -> Any:
     if maxlen is None:
         raise Untraceable("makes a mask as long as the longest row (tf.sequence_mask)", "give it maxlen")
     places = kops.arange(maxlen, dtype="int32")
     return cast(kops.less(places, kops.expand_dims(lengths, -1)), dtype)
 
 
-def _summed_up(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False, name: Any = None) -> Any:
+def _summed_up(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Any:
     if reverse:
         return kops.flip(_summed_up(kops.flip(x, axis), axis, exclusive), axis)
     if not exclusive:
@@ -329,9 +307,7 @@ def _summed_up(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = F
     return kops.cumsum(kops.pad(x, margins)[tuple(but_the_last)], axis)
 
 
-def _number_of_nonzero(
-    input: Any, axis: Any = None, keepdims: Any = None, dtype: Any = tf.int64, name: Any = None
-) -> Any:
+def _number_of_nonzero(input: Any, axis: Any = None, keepdims: Any = None, dtype: Any = tf.int64) -> Any:
     return cast(kops.sum(kops.cast(kops.not_equal(input, 0), "int32"), axis, bool(keepdims)), dtype)
 
 
@@ -351,7 +327,7 @@ def _sizes(value: Any) -> Optional[tuple[Any, ...]]:
     return tuple(np.asarray(value).tolist())
 
 
-def _joined(values: Any, axis: Any = 0, name: Any = None) -> Any:
+def _joined(values: Any, axis: Any = 0) -> Any:
     parts = [_sizes(value) for value in values]
     known = [part for part in parts if part is not None]
     if len(known) == len(parts):
@@ -359,15 +335,15 @@ def _joined(values: Any, axis: Any = 0, name: Any = None) -> Any:
     return kops.concatenate(values, axis)
 
 
-def _stacked(values: Any, axis: int = 0, name: Any = None) -> Any:
+def _stacked(values: Any, axis: int = 0) -> Any:
     return tuple(values) if all(map(_is_size, values)) else kops.stack(values, axis)
 
 
-def _unstacked(value: Any, num: Any = None, axis: int = 0, name: Any = None) -> Any:
+def _unstacked(value: Any, num: Any = None, axis: int = 0) -> Any:
     return list(value) if isinstance(value, tuple) else kops.unstack(value, num, axis)
 
 
-def _product(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: Any = None) -> Any:
+def _product(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if not isinstance(input_tensor, tuple):
         return kops.prod(input_tensor, axis, keepdims)
     made: Any = 1
@@ -379,7 +355,7 @@ def _product(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: 
 # ---- complex numbers and sound
 
 
-def cast(x: Any, dtype: Any, name: Any = None) -> Any:
+def cast(x: Any, dtype: Any) -> Any:
     wanted = str(getattr(dtype, "name", dtype))
     if isinstance(x, Complex):
         return x if wanted.startswith("complex") else kops.cast(x.real, wanted)
@@ -393,7 +369,7 @@ def _pair(x: Any) -> Complex:
 
 
 def _fourier(function: str) -> Function:
-    def transformed(input: Any, name: Any = None) -> Any:
+    def transformed(input: Any) -> Any:
         return Complex(*getattr(kops, function)(tuple(_pair(input))))
 
     return transformed
@@ -404,13 +380,7 @@ def _spectrum(input_tensor: Any, fft_length: Any = None, name: Any = None) -> An
 
 
 def _frames(
-    signal: Any,
-    frame_length: int,
-    frame_step: int,
-    pad_end: bool = False,
-    pad_value: Any = 0,
-    axis: int = -1,
-    name: Any = None,
+    signal: Any, frame_length: int, frame_step: int, pad_end: bool = False, pad_value: Any = 0, axis: int = -1
 ) -> Any:
     if pad_end or axis not in (-1, len(signal.shape) - 1):
         raise Untraceable("cuts frames of another axis than the last, or pads the end", "use keras.ops.pad")
@@ -424,7 +394,6 @@ def _short_time_spectrum(
     fft_length: Optional[int] = None,
     window_fn: Any = tf.signal.hann_window,
     pad_end: bool = False,
-    name: Any = None,
 ) -> Any:
     frames = _frames(signals, frame_length, frame_step, pad_end)
     if window_fn is not None:
@@ -432,7 +401,7 @@ def _short_time_spectrum(
     return _spectrum(frames, fft_length or 1 << (frame_length - 1).bit_length())
 
 
-def _absolute(x: Any, name: Any = None) -> Any:
+def _absolute(x: Any) -> Any:
     return kops.sqrt(kops.square(x.real) + kops.square(x.imag)) if isinstance(x, Complex) else kops.absolute(x)
 
 
@@ -445,32 +414,21 @@ def _at_random(name: str) -> Function:
 
 COMPOSED: dict[str, Function] = {
     "nn.convolution": convolution,
-    "compat.v1.nn.convolution": lambda input, filter=None, padding=None, strides=None, dilation_rate=None, **settings: (
-        convolution(
-            input,
-            settings.pop("filters", filter),
-            strides,
-            padding,
-            dilations=settings.pop("dilations", dilation_rate),
-            **settings,
-        )
-    ),
+    "compat.v1.nn.convolution": _convolution_v1,
+    "compat.v1.nn.conv2d": _convolution_v1,
     "nn.conv2d": convolution,
     "nn.conv3d": convolution,
     "compat.v1.nn.conv1d": _convolution_1d,
-    "compat.v1.nn.conv2d": lambda input, filter=None, strides=None, padding=None, use_cudnn_on_gpu=True, **settings: (
-        convolution(input, settings.pop("filters", filter), strides, padding, **settings)
-    ),
     "compat.v1.nn.depthwise_conv2d": _depthwise,
     "compat.v1.nn.separable_conv2d": _separable,
     "nn.conv1d_transpose": _transposed,
     "nn.conv2d_transpose": _transposed,
     **{f"nn.{pool}_pool{rank}": _pooling(pool) for pool in ("max", "avg") for rank in ("", "1d", "2d", "3d")},
-    **{f"compat.v1.nn.{pool}_pool": _pooling_v1(pool) for pool in ("max", "avg")},
+    **{f"compat.v1.nn.{pool}_pool": _pooling(pool) for pool in ("max", "avg")},
     "nn.dropout": _at_random("nn.dropout"),
-    "nn.l2_loss": lambda t, name=None: kops.sum(kops.square(t)) / 2,
-    "compat.v1.nn.embedding_lookup": lambda params, ids, *rest, name=None, **settings: kops.take(params, ids, 0),
-    "compat.v1.nn.crelu": lambda features, name=None, axis=-1: kops.relu(kops.concatenate([features, -features], axis)),
+    "nn.l2_loss": lambda t: kops.sum(kops.square(t)) / 2,
+    "compat.v1.nn.embedding_lookup": lambda params, ids, **settings: kops.take(params, ids, 0),
+    "compat.v1.nn.crelu": lambda features, axis=-1: kops.relu(kops.concatenate([features, -features], axis)),
     "image.central_crop": _central_crop,
     "image.crop_to_bounding_box": lambda image, offset_height, offset_width, target_height, target_width: _cropped(
         image, offset_height, offset_width, target_height, target_width
@@ -482,53 +440,52 @@ COMPOSED: dict[str, Function] = {
     "image.adjust_brightness": lambda image, delta: _floats(image) + delta,
     "image.adjust_contrast": _contrast,
     "image.per_image_standardization": _standardized,
-    "image.grayscale_to_rgb": lambda images, name=None: kops.repeat(images, 3, -1),
+    "image.grayscale_to_rgb": lambda images: kops.repeat(images, 3, -1),
     "image.total_variation": _variation,
-    "image.transpose": lambda image, name=None: kops.swapaxes(image, -3, -2),
+    "image.transpose": lambda image: kops.swapaxes(image, -3, -2),
     "linalg.matmul": _matmul,
     "linalg.band_part": _band,
     "linalg.diag_part": _diagonal_of,
     "linalg.diag": _diagonal,
     "linalg.set_diag": _with_diagonal,
     "linalg.normalize": _normalized,
-    "linalg.matrix_transpose": lambda a, name=None, conjugate=False: kops.swapaxes(a, -2, -1),
+    "linalg.matrix_transpose": lambda a: kops.swapaxes(a, -2, -1),
     "clip_by_norm": _cut_to_norm,
     "math.unsorted_segment_mean": _by_segment("sum", 1.0),
     "math.unsorted_segment_sqrt_n": _by_segment("sum", 0.5),
     "math.unsorted_segment_max": _by_segment("max"),
     "math.segment_mean": _sorted_segments("sum", 1.0),
     "math.segment_max": _sorted_segments("max"),
-    "compat.v1.boolean_mask": lambda tensor, mask, name=None, axis=None: _masked(tensor, mask, axis),
+    "compat.v1.boolean_mask": _masked,
     "boolean_mask": _masked,
     "repeat": _repeated,
     "sequence_mask": _sequence_mask,
     "math.cumsum": _summed_up,
-    "compat.v1.size": lambda input, name=None, out_type=None: _product(tuple(kops.shape(input))),
+    "compat.v1.size": lambda input: _product(tuple(kops.shape(input))),
     "concat": _joined,
     "stack": _stacked,
     "unstack": _unstacked,
     "math.reduce_prod": _product,
-    "sort": lambda values, axis=-1, direction="ASCENDING", name=None: (
+    "sort": lambda values, axis=-1, direction="ASCENDING": (
         kops.sort(values, axis) if direction == "ASCENDING" else kops.flip(kops.sort(values, axis), axis)
     ),
     "nn.bias_add": _with_bias,
     "math.count_nonzero": _number_of_nonzero,
-    "math.xlogy": lambda x, y, name=None: kops.where(kops.equal(x, 0), kops.zeros_like(x), x * kops.log(y)),
-    "debugging.check_numerics": lambda tensor, message, name=None: tensor,
+    "math.xlogy": lambda x, y: kops.where(kops.equal(x, 0), kops.zeros_like(x), x * kops.log(y)),
+    "debugging.check_numerics": lambda tensor, message: tensor,
     **{
         f"compat.v1.debugging.assert_{what}": lambda *given, **settings: None
         for what in ("rank", "rank_at_least", "equal", "less", "greater", "non_negative", "positive", "shapes")
     },
-    "ensure_shape": lambda x, shape, name=None: x,
-    "compat.v1.math.scalar_mul": lambda scalar, x, name=None: x * scalar,
-    "math.scalar_mul": lambda scalar, x, name=None: x * scalar,
-    "math.multiply_no_nan": lambda x, y, name=None: kops.where(kops.equal(y, 0), kops.zeros_like(x), x * y),
+    "ensure_shape": lambda x, shape: x,
+    **dict.fromkeys(("math.scalar_mul", "compat.v1.math.scalar_mul"), lambda scalar, x: x * scalar),
+    "math.multiply_no_nan": lambda x, y: kops.where(kops.equal(y, 0), kops.zeros_like(x), x * y),
     "cast": cast,
-    "dtypes.complex": lambda real, imag, name=None: Complex(real, imag),
-    "math.real": lambda input, name=None: _pair(input).real,
-    "math.imag": lambda input, name=None: _pair(input).imag,
-    "math.conj": lambda x, name=None: Complex(x.real, -x.imag) if isinstance(x, Complex) else x,
-    "math.angle": lambda input, name=None: kops.arctan2(_pair(input).imag, _pair(input).real),
+    "dtypes.complex": lambda real, imag: Complex(real, imag),
+    "math.real": lambda input: _pair(input).real,
+    "math.imag": lambda input: _pair(input).imag,
+    "math.conj": lambda x: Complex(x.real, -x.imag) if isinstance(x, Complex) else x,
+    "math.angle": lambda input: kops.arctan2(_pair(input).imag, _pair(input).real),
     "math.abs": _absolute,
     "signal.fft": _fourier("fft"),
     "signal.fft2d": _fourier("fft2"),

@@ -14,7 +14,6 @@ from functools import reduce
 import numpy as np
 
 from ...network import Array
-from ...operations import Weight
 from ..graph import Graph, Node, Port
 from ..slots import AXES, Parameter
 
@@ -103,14 +102,10 @@ def join(before: Node, scaling: Node) -> Node:
         own = 0.0 if bias is None else bias.pack().reshape(-1)
         return np.asarray(own * factors + shift, np.float32).reshape([1] * (len(AXES) - 1) + [-1])
 
-    weights = held_by(scaling)
+    weights = tuple({weight.name: weight for weight in scaling.weights()}.values())
     parameters = {
         **before.parameters,
         slot: Parameter.computed_from(scaled_kernel, (*kernel.weights, *weights)),
         FREE: Parameter.computed_from(scaled_bias, (*(bias.weights if bias is not None else ()), *weights)),
     }
     return replace(before, parameters=parameters, settings={**before.settings, "is_zero_free_term": False})
-
-
-def held_by(node: Node) -> tuple[Weight, ...]:
-    return tuple({weight.name: weight for weight in node.weights()}.values())
