@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .corpus.run import Summary
     from .engine import EngineName
     from .errors import BadArchive, Mismatch, MissingFile, PortingError, Problem, Unsupported
+    from .keras_side.restore import restore
+    from .keras_side.save import save
     from .layers import Refusal, rule
     from .layers.rule_files import RulesGiven
     from .network import Case, Network
@@ -65,6 +67,8 @@ LATER = {
     **dict.fromkeys(("Case", "Network"), "network"),
     "PortedNetwork": "ported",
     "Report": "checking",
+    "restore": "keras_side.restore",
+    "save": "keras_side.save",
     "text_function": "text.functions",
 }
 ROOMS = ("optimizers", "schedules", "training")
@@ -81,69 +85,6 @@ if not TYPE_CHECKING:
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__, *ROOMS})
-
-
-def save(
-    model: Any,
-    folder: Optional[Folder],
-    samples: Any = None,
-    *,
-    overwrite: bool = False,
-    name: Optional[str] = None,
-    progress: Optional[Progress] = None,
-    whole: Collection[str] = (),
-    longest: Optional[int] = None,
-    noise: bool = True,
-    metadata: Optional[Mapping[str, Any]] = None,
-    references: Literal["sampled", "all", "outputs", "none"] = "sampled",
-    preprocessing: Any = None,
-    segments: int = 1,
-) -> Network:
-    """Save a Keras model, its weights and reference outputs of every layer to a folder. Needs Keras.
-
-    Args:
-        model: a built Sequential or Functional model of Keras 3, or of Keras 2.
-        folder: where to; must not exist unless ``overwrite=True``. None writes nothing.
-        samples: inputs of the user's own to record references for, as `predict` takes them; or the path of an npz.
-        overwrite: replace a saved network that is there.
-        name: the network's; by default the model's.
-        progress: called with what is done, what there is to do, and a text, as references are recorded.
-        whole: classes of your own, with or without their package, that are kept as they are, for rules of your own;
-            the code of the others is run on symbolic tensors, and what it does is saved in their place.
-        longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
-        noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time. Without,
-            `check` allows what the numpy engine's own noise says.
-        metadata: what people should know of the network, as JSON values: ``title``, ``version``, ``authors``,
-            ``license``, ``labels`` (the names of its classes), ``notes``, and whatever else.
-        references: what is kept of what Keras computed: of large tensors some numbers, so that the folder has about
-            three times the bytes of the weights and 8 MB; all; the network's outputs alone, which prove no layer; or
-            nothing.
-        preprocessing: a tokenizer or preprocessor of keras-hub, so that the saved network takes texts; its ids are
-            those that calling it gives. None: a task model's own, with the ids of the model's `predict`. False: none.
-        segments: how many texts a sample has that the preprocessor packs into one row.
-
-    Raises:
-        Unsupported: listing everything in the model that cannot be described.
-        Mismatch: samples that do not fit the inputs, or a model whose layers do not give its outputs.
-        BadArchive: the folder exists or cannot be written.
-    """
-    from .keras_side.save import save as save_model
-
-    return save_model(
-        model,
-        folder,
-        samples,
-        overwrite=overwrite,
-        name=name,
-        progress=progress,
-        whole=whole,
-        noise=noise,
-        metadata=metadata,
-        references=references,
-        preprocessing=preprocessing,
-        segments=segments,
-        **({} if longest is None else {"longest": longest}),
-    )
 
 
 def load(
@@ -267,26 +208,6 @@ def predict_files(
         overwrite=overwrite,
         report=progress,
     )
-
-
-def restore(folder: Union[Folder, Network], model: Any) -> int:
-    """Put the weights of a saved network into a Keras model of the same layers, bit by bit. Needs Keras.
-
-    Args:
-        folder: a saved network's folder, for instance one that `PortedNetwork.save` wrote after training; or a network.
-        model: a built Keras model whose layers have the names and shapes of the saved ones.
-
-    Returns:
-        How many weights were set.
-
-    Raises:
-        Mismatch: layers, weights, shapes, dtypes or ties that differ, all of them listed; the model is unchanged.
-        Unsupported: the model is none that `save` takes.
-        BadArchive: the folder is not a sound saved network.
-    """
-    from .keras_side.restore import restore as restore_weights
-
-    return restore_weights(folder, model)
 
 
 def check(

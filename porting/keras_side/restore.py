@@ -27,9 +27,22 @@ log = logging.getLogger(__name__)
 SAME_NAMES = "name the model's layers as the saved ones"
 
 
-def restore(source: Network | str | os.PathLike[str], model: Any) -> int:
-    """Put the weights of a saved network, or of its folder, into a Keras model; see `porting.restore`."""
-    network = source if isinstance(source, Network) else _read(source)
+def restore(folder: Network | str | os.PathLike[str], model: Any) -> int:
+    """Put the weights of a saved network into a Keras model of the same layers, bit by bit. Needs Keras.
+
+    Args:
+        folder: a saved network's folder, for instance one that `PortedNetwork.save` wrote after training; or a network.
+        model: a built Keras model whose layers have the names and shapes of the saved ones.
+
+    Returns:
+        How many weights were set.
+
+    Raises:
+        Mismatch: layers, weights, shapes, dtypes or ties that differ, all of them listed; the model is unchanged.
+        Unsupported: the model is none that `save` takes.
+        BadArchive: the folder is not a sound saved network.
+    """
+    network = folder if isinstance(folder, Network) else _read(folder)
     api = keras_api_of(model)
     check_is_graph(model, api)
     graph = walk(model, api, whole=_kept_whole(network))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from ..archive.folder import check_target
 from ..archive.metadata import metadata_problems
@@ -15,7 +15,7 @@ from ..network import Layer, Network
 from ..text import LAYERS as PREPROCESSING
 from .cases import Recorder, warn_of_insensitive
 from .config import describe_config
-from .graph import CallGraph, Step
+from .graph import CallGraph
 from .held import held_layers
 from .hub import find_texts, put_in_front
 from .keras_api import KerasApi
@@ -37,12 +37,43 @@ def save(
     samples: Any = None,
     *,
     overwrite: bool = False,
+    name: str | None = None,
+    progress: Progress | None = None,
+    whole: Collection[str] = (),
+    longest: int | None = None,
+    noise: bool = True,
     metadata: Mapping[str, Any] | None = None,
-    **options: Any,
+    references: Literal["sampled", "all", "outputs", "none"] = "sampled",
+    preprocessing: Any = None,
+    segments: int = 1,
 ) -> Network:
-    """Save a Keras model as a folder that the other environments read; see `porting.save`.
+    """Save a Keras model, its weights and reference outputs of every layer to a folder. Needs Keras.
 
-    `options` are those of `describe`.
+    Args:
+        model: a built Sequential or Functional model of Keras 3, or of Keras 2.
+        folder: where to; must not exist unless ``overwrite=True``. None writes nothing.
+        samples: inputs of the user's own to record references for, as `predict` takes them; or the path of an npz.
+        overwrite: replace a saved network that is there.
+        name: the network's; by default the model's.
+        progress: called with what is done, what there is to do, and a text, as references are recorded.
+        whole: classes of your own, with or without their package, that are kept as they are, for rules of your own;
+            the code of the others is run on symbolic tensors, and what it does is saved in their place.
+        longest: how many steps tables have that are made of sizes alone, such as positions, where no weight says it.
+        noise: measure how far each tensor moves when numbers move by a last bit, which takes most of the time. Without,
+            `check` allows what the numpy engine's own noise says.
+        metadata: what people should know of the network, as JSON values: ``title``, ``version``, ``authors``,
+            ``license``, ``labels`` (the names of its classes), ``notes``, and whatever else.
+        references: what is kept of what Keras computed: of large tensors some numbers, so that the folder has about
+            three times the bytes of the weights and 8 MB; all; the network's outputs alone, which prove no layer; or
+            nothing.
+        preprocessing: a tokenizer or preprocessor of keras-hub, so that the saved network takes texts; its ids are
+            those that calling it gives. None: a task model's own, with the ids of the model's `predict`. False: none.
+        segments: how many texts a sample has that the preprocessor packs into one row.
+
+    Raises:
+        Unsupported: listing everything in the model that cannot be described.
+        Mismatch: samples that do not fit the inputs, or a model whose layers do not give its outputs.
+        BadArchive: the folder exists or cannot be written.
     """
     if folder is not None:
         check_target(folder, overwrite)
@@ -50,7 +81,19 @@ def save(
     wrong = metadata_problems(told)
     if wrong:
         raise Unsupported(wrong)
-    network = replace(describe(model, samples, **options), metadata=told)
+    described = describe(
+        model,
+        samples,
+        name=name,
+        progress=progress,
+        whole=whole,
+        longest=LONGEST if longest is None else longest,
+        noise=noise,
+        references=references,
+        preprocessing=preprocessing,
+        segments=segments,
+    )
+    network = replace(described, metadata=told)
     if folder is not None:
         from ..archive import write_network
 
@@ -102,7 +145,8 @@ def _describe(
     references: str,
 ) -> Network:
     # Keras 3 builds a layer that is another's activation as it first runs.
-    unbuilt = [part for layer in graph.layers.values() for part in parts_of(layer, api) if not _is_built(part, api)]
+    parts = (part for layer in graph.layers.values() for part in parts_of(layer, api))
+    unbuilt = [part for part in parts if api.is_layer(part) and not part.built]
     weights = collect_weights(graph, api)
     layers = _describe_layers(graph, api, weights)
     if graph.problems:
@@ -115,7 +159,9 @@ def _describe(
         name: [one for key, one in named.items() if key not in weights.ties.get(name, {})]
         for name, named in weights.variables.items()
     }
-    steps = frozenset(ref for step in graph.steps if _makes_texts(step, layers) for ref in step.call.refs())
+    steps = frozenset(
+        ref for step in graph.steps if layers[step.call.layer].class_name in PREPROCESSING for ref in step.call.refs()
+    )
     recorder = Recorder(model, graph, api, needs, progress, variables, own, noise, references, steps)
     cases = recorder.record_all(given)
     warn_of_insensitive(cases, graph)
@@ -141,16 +187,8 @@ def _order(model: Any, layers: Mapping[str, Layer], names: Mapping[int, str]) ->
     return tuple(name if name in saved else None for name in listed)
 
 
-def _makes_texts(step: Step, layers: Mapping[str, Layer]) -> bool:
-    return layers[step.call.layer].class_name in PREPROCESSING
-
-
 def _silent(done: int, total: int, text: str) -> None:
     pass
-
-
-def _is_built(part: Any, api: KerasApi) -> bool:
-    return not api.is_layer(part) or bool(part.built)
 
 
 def check_is_graph(model: Any, api: KerasApi) -> None:
