@@ -57,8 +57,7 @@ def walk(
     tensors: dict[TensorRef, T] = dict(inputs)
     drops = {} if wanted is None else last_uses(network, wanted)
     context = context_of(network, rules)
-    problems: list[Problem] = []
-    first: Optional[Unsupported] = None
+    errors: list[Unsupported] = []
     for call in network.calls:
         if before is not None:
             before(call)
@@ -67,10 +66,9 @@ def walk(
             if stand_in is not None:
                 check_dtypes(network, call, outputs)
         except Unsupported as error:
-            problems += error.problems
-            first = first or error
             if stand_in is None:
                 raise
+            errors.append(error)
             try:
                 outputs = [stand_in(ref) for ref in call.refs()]
             except KeyError:
@@ -78,8 +76,8 @@ def walk(
         tensors.update(zip(call.refs(), outputs))
         for ref in drops.get(call.name, ()):
             tensors.pop(ref, None)
-    if problems:
-        raise Unsupported(list(dict.fromkeys(problems))) from first
+    if errors:
+        raise Unsupported(dict.fromkeys(problem for error in errors for problem in error.problems)) from errors[0]
     return tensors
 
 

@@ -6,7 +6,9 @@ import math
 import os
 import sys
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, fields
 from typing import Any, Optional, TextIO, Union
 
 import numpy as np
@@ -53,36 +55,46 @@ SETTINGS: dict[str, Check] = {
 }
 
 
-class EarlyStopping(Callback):
+class Watching(Callback):
+    """Watches whether a number gets better; settings are checked, and what is kept begins anew with each run."""
+
+    monitor: str
+    mode: str
+    min_delta: float
+    verbose: int
+
+    def __post_init__(self) -> None:
+        given = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        check_settings(type(self).__name__, SETTINGS, {**given, "verbose": int(self.verbose)})
+        self.watch = Watch(self, self.monitor, self.mode, self.min_delta)
+        self._reset()
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Forget what was seen."""
+
+    def on_train_begin(self, logs: Optional[Logs] = None) -> None:
+        if not self.run.resumed:
+            self._reset()
+
+
+@dataclass(eq=False, repr=False)
+class EarlyStopping(Watching):
     """Stop when a number has not got better for `patience` epochs. See ``keras.callbacks.EarlyStopping``."""
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        min_delta: float = 0.0,
-        patience: int = 0,
-        verbose: int = 0,
-        mode: str = "auto",
-        baseline: Optional[float] = None,
-        restore_best_weights: bool = False,
-        start_from_epoch: int = 0,
-    ) -> None:
-        numbers = {"min_delta": min_delta, "patience": patience, "baseline": baseline, "verbose": int(verbose)}
-        others = {"restore_best_weights": restore_best_weights, "start_from_epoch": start_from_epoch}
-        check_settings("EarlyStopping", SETTINGS, {"monitor": monitor, "mode": mode, **numbers, **others})
-        self.watch = Watch(self, monitor, mode, min_delta)
-        self.patience, self.baseline, self.verbose = patience, baseline, verbose
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
-        self._reset()
+    monitor: str = "val_loss"
+    min_delta: float = 0.0
+    patience: int = 0
+    verbose: int = 0
+    mode: str = "auto"
+    baseline: Optional[float] = None
+    restore_best_weights: bool = False
+    start_from_epoch: int = 0
 
     def _reset(self) -> None:
         self.best: Optional[float] = None
         self.best_epoch = self.waited = self.stopped_epoch = 0
         self.best_weights: Optional[Array] = None
-
-    def on_train_begin(self, logs: Optional[Logs] = None) -> None:
-        if not self.run.resumed:
-            self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Optional[Logs] = None) -> None:
         value = self.watch.value(logs)
@@ -173,38 +185,25 @@ def note_rate(callback: Callback, logs: Optional[Logs]) -> None:
         logs["learning_rate"] = plain_rate(callback.run.trainer.optimizer)
 
 
-class ReduceLROnPlateau(Callback):
+@dataclass(eq=False, repr=False)
+class ReduceLROnPlateau(Watching):
     """Multiply the rate when a number has not got better. See ``keras.callbacks.ReduceLROnPlateau``.
 
     The rate of each epoch stands in the history as ``learning_rate``.
     """
 
-    def __init__(
-        self,
-        monitor: str = "val_loss",
-        factor: float = 0.1,
-        patience: int = 10,
-        verbose: int = 0,
-        mode: str = "auto",
-        min_delta: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-    ) -> None:
-        numbers = {"factor": factor, "patience": patience, "min_delta": min_delta, "verbose": int(verbose)}
-        others = {"cooldown": cooldown, "min_lr": min_lr}
-        check_settings("ReduceLROnPlateau", SETTINGS, {"monitor": monitor, "mode": mode, **numbers, **others})
-        self.watch = Watch(self, monitor, mode, min_delta)
-        self.factor, self.patience, self.cooldown, self.min_lr = factor, patience, cooldown, min_lr
-        self.verbose = verbose
-        self._reset()
+    monitor: str = "val_loss"
+    factor: float = 0.1
+    patience: int = 10
+    verbose: int = 0
+    mode: str = "auto"
+    min_delta: float = 1e-4
+    cooldown: int = 0
+    min_lr: float = 0.0
 
     def _reset(self) -> None:
         self.best: Optional[float] = None
         self.waited = self.cooling = 0
-
-    def on_train_begin(self, logs: Optional[Logs] = None) -> None:
-        if not self.run.resumed:
-            self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Optional[Logs] = None) -> None:
         note_rate(self, logs)

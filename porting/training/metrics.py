@@ -254,6 +254,9 @@ class LossMetric(MeanMetric):
     loss: type[Loss]
     direction: Optional[str] = "down"
 
+    def __init_subclass__(cls, loss: type[Loss]) -> None:
+        cls.loss = loss
+
     def __init__(self, name: Optional[str] = None, **settings: Any) -> None:
         made = self.loss(**settings)
         super().__init__(name or made.name, lambda truth, output: output, self.direction)
@@ -267,79 +270,55 @@ class LossMetric(MeanMetric):
         return mean_sums(np.asarray(self.made.values(truth, output, absorbed)[0], np.float64), masked(shown))
 
 
-class MeanSquaredError(LossMetric):
+class MeanSquaredError(LossMetric, loss=losses.MeanSquaredError):
     """See ``keras.metrics.MeanSquaredError``."""
 
-    loss = losses.MeanSquaredError
 
-
-class MeanAbsoluteError(LossMetric):
+class MeanAbsoluteError(LossMetric, loss=losses.MeanAbsoluteError):
     """See ``keras.metrics.MeanAbsoluteError``."""
 
-    loss = losses.MeanAbsoluteError
 
-
-class MeanAbsolutePercentageError(LossMetric):
+class MeanAbsolutePercentageError(LossMetric, loss=losses.MeanAbsolutePercentageError):
     """See ``keras.metrics.MeanAbsolutePercentageError``."""
 
-    loss = losses.MeanAbsolutePercentageError
 
-
-class MeanSquaredLogarithmicError(LossMetric):
+class MeanSquaredLogarithmicError(LossMetric, loss=losses.MeanSquaredLogarithmicError):
     """See ``keras.metrics.MeanSquaredLogarithmicError``."""
 
-    loss = losses.MeanSquaredLogarithmicError
 
-
-class LogCoshError(LossMetric):
+class LogCoshError(LossMetric, loss=losses.LogCosh):
     """See ``keras.metrics.LogCoshError``."""
-
-    loss = losses.LogCosh
 
     def __init__(self, name: str = "logcosh") -> None:
         super().__init__(name)
 
 
-class Hinge(LossMetric):
+class Hinge(LossMetric, loss=losses.Hinge):
     """See ``keras.metrics.Hinge``."""
 
-    loss = losses.Hinge
 
-
-class SquaredHinge(LossMetric):
+class SquaredHinge(LossMetric, loss=losses.SquaredHinge):
     """See ``keras.metrics.SquaredHinge``."""
 
-    loss = losses.SquaredHinge
 
-
-class Poisson(LossMetric):
+class Poisson(LossMetric, loss=losses.Poisson):
     """See ``keras.metrics.Poisson``."""
 
-    loss = losses.Poisson
 
-
-class KLDivergence(LossMetric):
+class KLDivergence(LossMetric, loss=losses.KLDivergence):
     """See ``keras.metrics.KLDivergence``."""
 
-    loss = losses.KLDivergence
 
-
-class BinaryCrossentropy(LossMetric):
+class BinaryCrossentropy(LossMetric, loss=losses.BinaryCrossentropy):
     """See ``keras.metrics.BinaryCrossentropy``; takes ``from_logits`` and ``label_smoothing``."""
 
-    loss = losses.BinaryCrossentropy
 
-
-class CategoricalCrossentropy(LossMetric):
+class CategoricalCrossentropy(LossMetric, loss=losses.CategoricalCrossentropy):
     """See ``keras.metrics.CategoricalCrossentropy``; takes ``from_logits`` and ``label_smoothing``."""
 
-    loss = losses.CategoricalCrossentropy
 
-
-class SparseCategoricalCrossentropy(LossMetric):
+class SparseCategoricalCrossentropy(LossMetric, loss=losses.SparseCategoricalCrossentropy):
     """See ``keras.metrics.SparseCategoricalCrossentropy``; takes ``from_logits``."""
-
-    loss = losses.SparseCategoricalCrossentropy
 
 
 class RootMeanSquaredError(MeanMetric):

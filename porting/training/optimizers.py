@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Optional, Protocol, Union
+from typing import Any, ClassVar, Optional, Protocol, Union
 
 import numpy as np
 
@@ -84,6 +84,7 @@ class Optimizer(ABC):
     """
 
     slots: tuple[str, ...] = ()
+    first_numbers: ClassVar[Mapping[str, float]] = {}
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class Optimizer(ABC):
         self.iterations = 0
         self.keeper: Optional[Keeper] = None
         self._state: State = {}
-        self.numbers: dict[str, float] = {}
+        self.numbers: dict[str, float] = dict(self.first_numbers)
         self._spares: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -345,7 +346,24 @@ class SGD(Optimizer):
         weight += momentum * f32(self.momentum) - step if self.nesterov else momentum
 
 
-class Adam(Optimizer):
+class Moments(Optimizer):
+    """An optimizer that keeps two averages of gradients, each with a decay of its own."""
+
+    slots: tuple[str, ...] = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **others: Any,
+    ) -> None:
+        super().__init__(learning_rate, **others)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+
+class Adam(Moments):
     """See ``keras.optimizers.Adam``."""
 
     def __init__(
@@ -357,8 +375,8 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         **others: Any,
     ) -> None:
-        super().__init__(learning_rate, **others)
-        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **others)
+        self.amsgrad = amsgrad
         self.slots = ("momentum", "velocity", "velocity_hat") if amsgrad else ("momentum", "velocity")
 
     def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
@@ -478,21 +496,10 @@ class Adadelta(Optimizer):
         weight += rate * change
 
 
-class Adamax(Optimizer):
+class Adamax(Moments):
     """See ``keras.optimizers.Adamax``."""
 
     slots = ("momentum", "norm")
-
-    def __init__(
-        self,
-        learning_rate: Rate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **others: Any,
-    ) -> None:
-        super().__init__(learning_rate, **others)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def update(self, weight: Array, gradient: Gradient, state: dict[str, Array], rate: np.float32) -> None:
         momentum, norm = state["momentum"], state["norm"]
@@ -502,23 +509,11 @@ class Adamax(Optimizer):
         weight -= rate * momentum / (rest * (norm + f32(self.epsilon)))
 
 
-class Nadam(Optimizer):
+class Nadam(Moments):
     """See ``keras.optimizers.Nadam``."""
 
-    slots = ("momentum", "velocity")
     decay = 0.96
-
-    def __init__(
-        self,
-        learning_rate: Rate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **others: Any,
-    ) -> None:
-        super().__init__(learning_rate, **others)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.numbers["u_product"] = 1.0
+    first_numbers: ClassVar[Mapping[str, float]] = {"u_product": 1.0}
 
     def schedule(self, step: int) -> np.float32:
         return f32(self.beta_1) * (f32(1) - f32(0.5) * power(self.decay, step))

@@ -41,7 +41,7 @@ from ..values import Wire, canonical
 from .descent import RATE, gradient_of
 from .evaluating import EvaluatingNet
 from .loss_bridge import Derivative, Head, HeadLoss, head_sinks, learning_heads, no_derivative, outputs_at
-from .parameter_layout import Filling, Place, find_fillings, held, slots_of, with_turned
+from .parameter_layout import Filling, find_fillings, held, slots_of, with_turned
 from .refusals import check_statistics, tables_of_computed_ids, without_gradient
 from .solvers import LARGEST, Method, SolverState, method_of, put_in
 
@@ -114,14 +114,8 @@ class LearningNet:
         check_statistics(self.plan, self.heads, moving)
         self.graph = self._graph()
         self.nodes = self.graph.needed()
-        here = {id(node) for node in self.nodes}
-        self.gathered = [one for one in self.plan.ops.gathered if id(one.node) in here]
-        picked = {at for at, node in enumerate(self.plan.graph.nodes) if _is_gathered(node, self.plan)}
-        fillings = find_fillings(network, self.plan.graph, self.theta, picked)
-        if theta is None:
-            self.theta, fillings = with_turned(self.theta, fillings, moving)
+        self.live = self._live_slots(moving, theta is not None)
         self._flat = np.zeros_like(self.theta.vector)
-        self.live = self._live_slots(fillings, picked)
         self._wake_dropout()
         self.nodes = self.graph.needed()
         self._check_gradients()
@@ -136,14 +130,21 @@ class LearningNet:
         self._picked: dict[str, tuple[Array, Array]] = {}
         self._evaluating: Optional[tuple[Array, EvaluatingNet]] = None
 
-    def _live_slots(self, found: Mapping[Place, Filling], picked: Collection[int]) -> list[_Live]:
-        """All slots of the layers that hold weights that learn."""
+    def _live_slots(self, moving: Sequence[str], is_shared: bool) -> list[_Live]:
+        """All slots of the layers that hold weights that learn; weights that no other net has lie as in the slots."""
         here = {id(node) for node in self.nodes}
-        learning = {at for at, _, _ in found} - set(picked)
+        nodes = self.plan.graph.nodes
+        self.gathered = [one for one in self.plan.ops.gathered if id(one.node) in here]
+        looked_up = {id(one.node) for one in self.plan.ops.gathered}
+        picked = {at for at, node in enumerate(nodes) if id(node) in looked_up}
+        found = find_fillings(self.network, self.plan.graph, self.theta, picked)
+        if not is_shared:
+            self.theta, found = with_turned(self.theta, found, moving)
+        learning = {at for at, _, _ in found} - picked
         return [
-            _Live(self.plan.graph.nodes[slot.node], node if slot.inner is not None else None, slot.name, packing, fixed)
+            _Live(nodes[slot.node], node if slot.inner is not None else None, slot.name, packing, fixed)
             for slot, node, parameter in slots_of(self.plan.graph)
-            if slot.node in learning and id(self.plan.graph.nodes[slot.node]) in here
+            if slot.node in learning and id(nodes[slot.node]) in here
             for packing in [found.get((slot.node, slot.inner, slot.name))]
             for fixed in [parameter.pack()]
         ]
@@ -596,7 +597,3 @@ class LearningNet:
             # A table that is also used as a whole has a whole gradient, as in TensorFlow.
             arrays[name] = total(slices) + arrays[name] if name in whole else slices
         return {name: gradient for name, gradient in arrays.items() if name in self.reached}
-
-
-def _is_gathered(node: Node, plan: Plan) -> bool:
-    return any(one.node is node for one in plan.ops.gathered)
