@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Optional
 
@@ -13,6 +13,8 @@ from ..network import Array, Call, Case, Network, TensorRef
 from .noise import Moves, larger
 from .tolerance import TOLERANCE, Allowance, Outcome, allowance_alone, allowance_in_chain, compare
 from .witness import Witness
+
+Compare = Callable[[Array, Array, Allowance], Outcome]
 
 
 class Judge:
@@ -29,6 +31,7 @@ class Judge:
         self.witness = Witness(network, rules)
         self._rules = rules
         self._calls = {call.name: call for call in network.calls}
+        self._moves: dict[str, dict[TensorRef, Optional[Moves]]] = {}  # by case
 
     def alone(self, call: Call, case: Case, ref: TensorRef, got: Array) -> Outcome:
         """An output of a call on Keras' own inputs."""
@@ -38,8 +41,8 @@ class Judge:
         outcome = self._plainly(got, want)
         return outcome if self._is_final(outcome) else self._forgiven(got, want, self.witness.alone(call, case, ref))
 
-    def chain(self, case: Case, ref: TensorRef, got: Array) -> Outcome:
-        """A tensor that the network made of the case's inputs."""
+    def chain(self, case: Case, ref: TensorRef, got: Array, compare: Compare = compare) -> Outcome:
+        """A tensor that the network made of the case's inputs; `measure` it where it is known how much that tells."""
         (got, want), noise = comparable(case, ref, got), self._recorded(case, ref)
         if noise is not None and self.tolerance is None:
             return compare(got, want, allowance_in_chain(noise))
@@ -54,22 +57,17 @@ class Judge:
         measured = allowance_in_chain(self.witness.chain(case, ref)).of(want)
         return np.maximum(Allowance(TOLERANCE).of(want), measured) if want.dtype.kind == "f" else measured
 
-    def _recorded(
-        self, case: Case, ref: TensorRef, found: Optional[dict[TensorRef, Optional[Moves]]] = None
-    ) -> Optional[Moves]:
-        """How far a tensor moves in Keras' chain; one that holds others' values, as far as those do.
-
-        `found` keeps what was found on the way: what is cut in parts and joined again is met by many ways.
-        """
-        found = {} if found is None else found
-        if ref not in found:
+    def _recorded(self, case: Case, ref: TensorRef) -> Optional[Moves]:
+        """How far a tensor moves in Keras' chain; one that holds others' values, as far as those do."""
+        found = self._moves.setdefault(case.name, {})
+        if ref not in found:  # what is cut in parts and joined again is met by many ways
             noise, call = case.noise.get(ref), self._calls.get(ref.call)
             if noise is None or call is None:
                 found[ref] = None
             else:
                 rule = self._rules.get(self.network.layers[call.layer].class_name)
                 read = call.reads() if rule is not None and rule.hands_on else ()
-                behind = [moves for one in read if (moves := self._recorded(case, one, found)) is not None]
+                behind = [moves for one in read if (moves := self._recorded(case, one)) is not None]
                 found[ref] = reduce(larger, behind, larger(noise.chain, noise.alone))
         return found[ref]
 

@@ -10,6 +10,7 @@ engines differ from Keras by 1.5 times that, at the most.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Optional
 
 import numpy as np
 
@@ -60,12 +61,12 @@ def size_of(array: Array) -> float:
     return largest if np.isfinite(largest) else float(numbers[np.isfinite(numbers)].max(initial=0.0))
 
 
-def unit_of(array: Array) -> Array:
+def unit_of(array: Array, size: Optional[float] = None) -> Array:
     """What a move of each number is related to: its size and the tensor's, of which no more than 1 counts.
 
     Where a tensor's numbers are about 1 this is the ``1 + |b|`` of ``|a − b| ≤ t + t·|b|``.
     """
-    unit: Array = np.abs(array.astype(np.float64)) + min(1.0, size_of(array))
+    unit: Array = np.abs(array.astype(np.float64)) + min(1.0, size_of(array) if size is None else size)
     return unit
 
 

@@ -13,12 +13,12 @@ from ..inputs import batch_size_of
 from ..network import Array, Case, Network, Sampled, TensorRef
 from ..predicting import run_batches
 from .judging import Judge
-from .tolerance import difference, equal_bits
+from .tolerance import difference, equal_bits, measure
 from .verdicts import RunVerdict
 
 WAYS = ("in one batch", "a second time", "in several batches in two threads", "row by row in two threads")
-# Rows of a case that are also run one by one: several in each thread, so that runs that share anything meet.
-MOST_ROWS = 6
+# Rows of a case that are also run one by one, several in each thread, so that runs that share anything meet.
+MOST_ROWS = 5
 # Rows of several batches, at the least and at the most: the last is a smaller one.
 FEWEST_IN_BATCHES, MOST_IN_BATCHES = 3, 9
 
@@ -193,7 +193,7 @@ def _run(
 
 def _judge(made: dict[TensorRef, Array], case: Case, judge: Judge, verdict: RunVerdict) -> None:
     for ref, got in made.items():
-        outcome = judge.chain(case, ref, got)
+        outcome = judge.chain(case, ref, got, measure)
         verdict.outcome = outcome.or_worse(verdict.outcome)
         if not outcome.agrees:
             verdict.accuse(f"{case.name}, {ref}: {difference(got, case.outputs[ref])}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional
+from functools import cache
+from typing import Any, Optional
 
 import numpy as np
 
@@ -78,12 +79,19 @@ def difference(got: Array, want: Array) -> str:
     return f"{got[place]!s} instead of {want[place]!s} at {list(place)}"
 
 
+@cache
+def last_bit_of(dtype: np.dtype[Any]) -> float:
+    """That of a float dtype in relation to its number; of float64 float32's, in which networks compute."""
+    return float(max(np.finfo(dtype).eps, np.finfo(np.float32).eps))
+
+
 def allowed_by_noise(want: Array, least: float, noise: tuple[float, float], floor: float) -> Array:
     """The allowed difference of each number, bounded from two sides by how far it moves; see `Allowance`."""
-    last_bit = float(max(np.finfo(want.dtype).eps, np.finfo(np.float32).eps))
+    last_bit = last_bit_of(want.dtype)
     largest, relative = noise
-    unit = unit_of(want)
-    held = np.minimum(MARGIN * (largest + last_bit * size_of(want)), (MARGIN * (relative + last_bit)) * unit)
+    size = size_of(want)
+    unit = unit_of(want, size)
+    held = np.minimum(MARGIN * (largest + last_bit * size), (MARGIN * (relative + last_bit)) * unit)
     return np.asarray(np.maximum(least * unit, held + floor) if least else held + floor)
 
 
@@ -187,14 +195,39 @@ class Outcome:
 
 
 def compare(got: Array, want: Array, allowance: Allowance) -> Outcome:
-    """A tensor against its reference."""
-    allowed = allowance.of(want)
+    """A tensor against its reference, and how much that tells."""
+    outcome, allowed = _measured(got, want, allowance)
     tells = unmoved = spreads(want, allowed)
-    if allowance.noise is not None and tells < SENSITIVE:
+    if allowance.noise is not None and 0 < tells < SENSITIVE:  # rows that are the same vary by no allowance
         unmoved = spreads(want, replace(allowance, noise=(0.0, 0.0)).of(want))
+    return Outcome(outcome.needed, outcome.allowed, tells, unmoved)
+
+
+def measure(got: Array, want: Array, allowance: Allowance) -> Outcome:
+    """A tensor against its reference, where it is known how much that tells."""
+    return _measured(got, want, allowance)[0]
+
+
+def _measured(got: Array, want: Array, allowance: Allowance) -> tuple[Outcome, Array]:
+    """What came of a comparison, and the allowed difference of each value."""
+    allowed = allowance.of(want)
+    if want.dtype.kind == "f" and got.shape == want.shape and got.dtype == want.dtype:
+        with np.errstate(all="ignore"):
+            wanted = want.astype(np.float64)
+            apart = np.abs(got - wanted)
+            needed = float((apart / (1.0 + np.abs(wanted))).max(initial=0.0))
+            if 0.0 < needed < np.inf:  # neither equal, nor NaN and infinity on either side
+                share = float(np.where(apart > 0, apart / allowed, 0.0).max())
+                return Outcome(needed, needed / share), allowed
+    return _with_special_numbers(got, want, allowed), allowed
+
+
+def _with_special_numbers(got: Array, want: Array, allowed: Array) -> Outcome:
+    """Of what is equal, of texts and whole numbers, and of what is not finite somewhere."""
+    needed = needed_tolerance(got, want)
     if want.dtype.kind in "OUS":
-        return Outcome(needed_tolerance(got, want), 0.0, tells, unmoved)
-    needed, wanted = needed_tolerance(got, want), want.astype(np.float64)
+        return Outcome(needed, 0.0)
+    wanted = want.astype(np.float64)
     if np.isinf(needed) and want.dtype.kind != "f" and got.shape == want.shape and same_dtype(got, want):
         needed = float(np.abs(got.astype(np.float64) - wanted).max(initial=0.0))
     finite = np.isfinite(wanted)
@@ -202,18 +235,18 @@ def compare(got: Array, want: Array, allowance: Allowance) -> Outcome:
         wanted, allowed = wanted[finite], allowed[finite]
     if needed == 0 or np.isinf(needed):
         unit = 1.0 + np.abs(wanted) if want.dtype.kind == "f" else np.ones(want.shape)
-        return Outcome(needed, float((allowed / unit).min(initial=UNBOUNDED)), tells, unmoved)
+        return Outcome(needed, float((allowed / unit).min(initial=UNBOUNDED)))
     apart = np.abs((got if finite.all() else got[finite]).astype(np.float64) - wanted)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = float(np.where(apart > 0, apart / allowed, 0.0).max(initial=0.0))
-    return Outcome(needed, needed / share, tells, unmoved)
+    return Outcome(needed, needed / share)
 
 
 def spreads(want: Array, allowed: Array) -> float:
     """How far values of a place differ between the rows of a batch, in allowances; whole numbers: any or none."""
     if want.dtype.kind != "f":
         return float("inf") if want.size > 1 and bool((want != want.flat[0]).any()) else 0.0
-    if not want.size:
+    if len(want) < 2 or not want.size:
         return 0.0
     if not np.isfinite(want).all():
         want, allowed = np.where(np.isfinite(want), want, 0.0), np.where(np.isfinite(allowed), allowed, 0.0)

@@ -11,15 +11,13 @@ import numpy as np
 
 from ..engine import Engine
 from ..errors import Problem, Unsupported
-from ..layers import RULES, Rule, apply_call, context_of
+from ..layers import RULES, Rule, context_of
 from ..layers.rule_files import portable
-from ..network import Array, Call, Input, Network, TensorRef
+from ..network import Array, Call, Network, TensorRef
 from ..padded import Padding
 from ..training.learner import Learner
-from .graph import Graph
-from .lowering.operations import NeomlOperations
+from .alone import AllFed, AloneNet, fed_as_planned, fed_as_they_are
 from .plan import Plan, plan_network
-from .runtime.blobs import as_array, as_blob, run_checked
 from .runtime.devices import math_engine_for, math_engine_of_fork
 from .runtime.nets import Nets
 from .runtime.pool import LARGE_WEIGHTS, NetPool
@@ -35,7 +33,7 @@ from .sizes import (
     needs_least_sizes,
     sizes_seen,
 )
-from .values import Terminal, Wire, canonical
+from .values import Terminal
 
 
 class NeomlEngine(Engine):
@@ -67,6 +65,7 @@ class NeomlEngine(Engine):
         if self.hangs_on_sizes is None and network.cases and needs_least_sizes(self.plan.graph, network.inputs):
             self._check_windows()
         self._large = self.weight_bytes > LARGE_WEIGHTS
+        self._alone: dict[Any, AloneNet] = {}  # the one that ran last
         self._nets = self._nets_of(self.plan)
         self._by_size = BySize(self._nets_at, Nets.bytes)
         self._by_hand = network
@@ -97,6 +96,7 @@ class NeomlEngine(Engine):
 
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)
+        self._alone.clear()
 
     # ---- nets
 
@@ -214,32 +214,34 @@ class NeomlEngine(Engine):
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
     ) -> tuple[list[Array], list[Optional[Array]]]:
-        """One call as a net of its own, on given tensors; its outputs and their masks."""
-        from .runtime.runner import Runner
+        """One call as a net of its own, on given tensors; its outputs and their masks.
 
+        For every size that the plan leaves open, as the call stands in the network; failing that for these sizes.
+        """
         self._make_room(None)
-        graph = Graph()
-        graph.infinite = self.plan.graph.infinite
-        ops = NeomlOperations(graph)
-        feeds: dict[str, tuple[Array, Wire]] = {}
-        wires: dict[TensorRef, Wire] = {}
-        for ref in dict.fromkeys(call.reads()):
-            fed = _fed(ops, str(ref), tensors[ref], feeds)
-            wires[ref] = replace(fed, bounds=self.plan.tensors[ref].bounds)
-            if ref in masks:
-                wires[ref] = wires[ref].with_mask(_fed(ops, f"{ref} mask", masks[ref], feeds))
-        graph.scope = call.name
-        layer = self.network.layers[call.layer]
-        outputs: list[Any] = apply_call(call, layer, wires, ops, context_of(self.network, self.rules))
-        sinks = {f"output {at}": wire.port for at, wire in enumerate(outputs)}
-        sinks.update({f"mask {at}": wire.mask.port for at, wire in enumerate(outputs) if wire.mask is not None})
-        runner = Runner(graph.with_sinks(sinks), self.math_engine)
-        results = run_checked(runner, {name: as_blob(*feeds[name]) for name in runner.reads})
-        arrays = [as_array(results[f"output {at}"], wire) for at, wire in enumerate(outputs)]
-        kept = [
-            None if wire.mask is None else as_array(results[f"mask {at}"], wire.mask) for at, wire in enumerate(outputs)
-        ]
-        return arrays, kept
+        tensors = {ref: tensors[ref] for ref in call.reads()}
+        masks = {ref: mask for ref, mask in masks.items() if ref in tensors}
+        fed = fed_as_they_are(tensors, masks)
+        if self.hangs_on_sizes is None:
+            try:
+                return self._run_alone(call, tensors, masks, fed_as_planned(fed, self.plan))
+            except (Unsupported, DoesNotRun):
+                pass
+        return self._run_alone(call, tensors, masks, fed)
+
+    def _run_alone(
+        self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array], fed: AllFed
+    ) -> tuple[list[Array], list[Optional[Array]]]:
+        key = (call.name, *fed.items())
+        net = self._alone.pop(key, None)  # a net runs in one thread; one that was refused is not run again
+        if net is None:
+            layer, context = self.network.layers[call.layer], context_of(self.network, self.rules)
+            net = AloneNet(call, layer, context, fed, self.plan, self.math_engine)
+        made = net.run(tensors, masks)
+        self._alone.clear()
+        if not self._large:
+            self._alone[key] = net
+        return made
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read back from the live net."""
@@ -304,14 +306,3 @@ class NeomlEngine(Engine):
             return made
         padding = self._where_open(self.prove(network, self.rules, moving, absorbed))
         return CutLearner(made, padding, self.least_sizes) if padding else made
-
-
-def _fed(ops: NeomlOperations, name: str, array: Array, feeds: dict[str, tuple[Array, Wire]]) -> Wire:
-    dtype = "float32" if array.dtype.kind not in "biu" else array.dtype.name
-    shape = (None, *array.shape[1:])
-    if dtype == "bool":
-        wire = Wire(shape, dtype, canonical(array.ndim), ops.graph.add("Source", name=name), ops.graph)
-    else:
-        wire = ops.source(Input(name, shape, dtype))
-    feeds[name] = (array, wire)
-    return wire

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Optional
 
 from ..engine import Engine
 from ..errors import Mismatch, Problem, Unsupported
-from ..layers import RULES, Rule, apply_call, context_of
+from ..layers import RULES, Context, Rule, apply_call, context_of
 from ..layers.execution import walk
 from ..layers.rule_files import portable
 from ..memory import keep_memory
@@ -97,9 +98,13 @@ class NumpyEngine(Engine):
         """One call on given tensors; its outputs and their masks."""
         values = {ref: _value(array, masks.get(ref)) for ref, array in tensors.items()}
         layer = self.network.layers[call.layer]
-        outputs = apply_call(call, layer, values, self.ops, context_of(self.network, self.rules))
+        outputs = apply_call(call, layer, values, self.ops, self._context)
         kept = [None if output.mask is None else output.mask.value for output in outputs]
         return [output.value for output in outputs], kept
+
+    @cached_property
+    def _context(self) -> Context:
+        return context_of(self.network, self.rules)
 
     def renewed(self, network: Network) -> NumpyEngine:
         """The engine for the same network with other weights."""
