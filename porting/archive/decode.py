@@ -78,6 +78,18 @@ class Decoder:
             return []
         return value
 
+    def each(self, value: Any, where: str, cap: str, part: Callable[[Any, str], T]) -> list[T]:
+        return [part(one, f"{where}[{index}]") for index, one in enumerate(self.items(value, where, cap))]
+
+    def sizes(self, value: Any, where: str, least: int, may_be_open: bool = False) -> tuple[Optional[int], ...]:
+        return tuple(
+            None if size is None and may_be_open else self.integer(size, where, least, self.limits.dimension)
+            for size in self.items(value, where, "rank")
+        )
+
+    def shape(self, value: Any, where: str, least: int) -> tuple[int, ...]:
+        return tuple(size or 0 for size in self.sizes(value, where, least))
+
     def matching(self, value: Any, where: str, pattern: re.Pattern[str], rule: str, most: int = 0) -> str:
         most = most or self.limits.name_length
         if not isinstance(value, str):
@@ -158,20 +170,10 @@ class Decoder:
             *(("order",) if value["version"] > 4 and "order" in value else ()),
         )
         self.version = parts["version"]
-        inputs = [
-            self.input(one, f"inputs[{index}]")
-            for index, one in enumerate(self.items(parts["inputs"], "inputs", "inputs"))
-        ]
-        calls = [
-            self.call(one, f"calls[{index}]") for index, one in enumerate(self.items(parts["calls"], "calls", "calls"))
-        ]
-        layers = [
-            self.layer(one, f"layers[{index}]")
-            for index, one in enumerate(self.items(parts["layers"], "layers", "layers"))
-        ]
-        cases = [
-            self.case(one, f"cases[{index}]") for index, one in enumerate(self.items(parts["cases"], "cases", "cases"))
-        ]
+        inputs = self.each(parts["inputs"], "inputs", "inputs", self.input)
+        calls = self.each(parts["calls"], "calls", "calls", self.call)
+        layers = self.each(parts["layers"], "layers", "layers", self.layer)
+        cases = self.each(parts["cases"], "cases", "cases", self.case)
         self.unique([one.name for one in inputs] + [call.name for call in calls], self.file, "inputs or calls")
         self.unique([layer.name for layer in layers], self.file, "layers")
         self.unique([case.name for case in cases], self.file, "cases")
@@ -195,10 +197,7 @@ class Decoder:
         parts = self.record(value, where, "name", "shape", "dtype")
         name = self.name(parts["name"], f"{where} name")
         where = f"input {name!r}"
-        shape = tuple(
-            None if size is None else self.integer(size, f"{where} shape", 1, self.limits.dimension)
-            for size in self.items(parts["shape"], f"{where} shape", "rank")
-        )
+        shape = self.sizes(parts["shape"], f"{where} shape", 1, may_be_open=True)
         dtype = parts["dtype"]
         if not isinstance(dtype, str) or dtype not in (*DTYPES, "string", "object"):
             self.refuse(f"{where} dtype", f"{_shown(dtype)} is none of {', '.join(DTYPES)}, string")
@@ -214,10 +213,7 @@ class Decoder:
         return Call(
             name=name,
             layer=self.name(parts["layer"], f"{where} layer"),
-            inputs=tuple(
-                self.argument(one, f"{where} inputs[{index}]")
-                for index, one in enumerate(self.items(parts["inputs"], f"{where} inputs", "values"))
-            ),
+            inputs=tuple(self.each(parts["inputs"], f"{where} inputs", "values", self.argument)),
             arguments=arguments,
             outputs=self.integer(parts["outputs"], f"{where} outputs", 1, self.limits.call_outputs),
             unmasked=tuple(
@@ -273,10 +269,7 @@ class Decoder:
         """Some numbers of a tensor, whose shape is the key ``of``."""
         given = value if isinstance(value, dict) else {}
         ref, record = self.array({key: part for key, part in given.items() if key != "of"}, where, self.ref)
-        shape = tuple(
-            self.integer(size, f"{where} of", 1, self.limits.dimension)
-            for size in self.items(given.get("of"), f"{where} of", "rank")
-        )
+        shape = self.shape(given.get("of"), f"{where} of", 1)
         whole = Record("", "", shape, "", 0).size
         row = whole // shape[0] if shape else 0
         if len(record.shape) != 2 or record.shape[:1] != shape[:1] or record.shape[1] > row:
@@ -316,10 +309,7 @@ class Decoder:
         if not isinstance(parts["dtype"], str) or parts["dtype"] not in (*DTYPES, STRINGS):
             self.refuse(f"{where} dtype", f"{_shown(parts['dtype'])} is none of {', '.join(DTYPES)}, {STRINGS}")
             return name, Record(member, "bool", (), "", 1)
-        shape = tuple(
-            self.integer(size, f"{where} shape", 0, self.limits.dimension)
-            for size in self.items(parts["shape"], f"{where} shape", "rank")
-        )
+        shape = self.shape(parts["shape"], f"{where} shape", 0)
         record = Record(member, parts["dtype"], shape, str(parts["sha256"]), 0)
         size = self.bytes_of(record, parts, where)
         return name, Record(member, record.dtype, shape, record.sha256, size)

@@ -12,35 +12,11 @@ from .rule import LayerView, Refusal, only_tensor, rule
 from .wrappers import apply_held
 
 # Names that Operations.activation knows, with the arguments of keras.activations.
-ELEMENTWISE = frozenset(
-    [
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "celu",
-        "selu",
-        "softplus",
-        "softsign",
-        "tanh",
-        "sigmoid",
-        "hard_sigmoid",
-        "silu",
-        "hard_silu",
-        "gelu",
-        "exponential",
-        "mish",
-        "log_sigmoid",
-        "hard_tanh",
-        "tanh_shrink",
-        "hard_shrink",
-        "soft_shrink",
-        "squareplus",
-        "sparse_plus",
-        "sparse_sigmoid",
-        "threshold",
-    ]
-)
+ELEMENTWISE = {
+    *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "softplus", "softsign", "tanh", "sigmoid"),
+    *("hard_sigmoid", "silu", "hard_silu", "gelu", "exponential", "mish", "log_sigmoid", "hard_tanh"),
+    *("tanh_shrink", "hard_shrink", "soft_shrink", "squareplus", "sparse_plus", "sparse_sigmoid", "threshold"),
+}
 SYNONYMS = {"swish": "silu", "hard_swish": "hard_silu", "exp": "exponential"}
 # Keras 2 defines hard_sigmoid as clip(0.2 x + 0.5), Keras 3 as relu6(x + 3) / 6.
 OTHER_DEFINITIONS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -144,6 +144,10 @@ class Fact:
         wide = Value(self.made.value.reshape((1,) * missing + self.made.value.shape))
         return self.at(wide, {axis: axis + missing for axis in range(self.rank)})
 
+    def one_wide(self, axis: int) -> Fact:
+        """As it is, but that an axis spreads over one of another size."""
+        return self.at(Value(self.made.value.take([0], axis=axis)), {at: at for at in range(self.rank)})
+
     def padding_at(self, axis: int, is_number: bool = False) -> Optional[float]:
         """The one number that it holds at the steps of an axis that are cut off."""
         if axis in self.steps:

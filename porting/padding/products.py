@@ -22,7 +22,7 @@ class ProductReader(ReaderBase):
         made = self.numpy.dense(x.made, kernel, bias)
         if x.why or x.rank - 1 in x.steps:
             return self._spoilt(made, "multiplies padded steps by weights of their own", [x])
-        met = self._meet(made, [_without_last_size(x)])
+        met = self._meet(made, [x.one_wide(-1)])
         most = x.most * largest(kernel) * kernel.shape[0] + largest(bias)
 
         def padding(axis: int) -> Optional[float]:
@@ -108,11 +108,6 @@ class ProductReader(ReaderBase):
             return 0.0 if 0 in (a.padding_at(axis), b.padding_at(axis)) and are_bounded(a, b) else None
 
         return self._with_padding(met, padding, only=a.only | b.only if are_bounded(a, b) else frozenset())
-
-
-def _without_last_size(x: Fact) -> Fact:
-    """As it is, but that its last axis spreads over one of another size."""
-    return x.at(Value(x.made.value[..., :1]), {axis: axis for axis in range(x.rank)})
 
 
 def _unknown(steps: Mapping[int, Steps]) -> Mapping[int, Steps]:

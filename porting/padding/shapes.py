@@ -59,7 +59,7 @@ class ShapeReader(ReaderBase):
         xs = [self._by_rows(x, [joined]) for x in xs]
         if any(joined in x.steps for x in xs):
             return self._spoilt(made, "puts others behind padded steps", xs)
-        met = self._meet(made, [_one_wide(x, joined) for x in xs])
+        met = self._meet(made, [x.one_wide(joined) for x in xs])
         if any(at not in x.steps for x in xs for at in met.steps):
             return self._spoilt(made, "puts steps of which padding is left out beside others", xs)
 
@@ -219,11 +219,6 @@ class ShapeReader(ReaderBase):
                 self.limits[of.of] = min(self.limits.get(of.of, rows - start), rows - start)
             axis += which != "at"
         return Fact(made, steps, most=largest(values), asks=like.asks)
-
-
-def _one_wide(x: Fact, axis: int) -> Fact:
-    """As it is, but that an axis spreads over one of another size."""
-    return x.at(Value(x.made.value.take([0], axis=axis)), {at: at for at in range(x.rank)})
 
 
 def _kept_axes(x: Fact, sizes: Sequence[int], shape: Sequence[Optional[int]]) -> Optional[dict[int, int]]:

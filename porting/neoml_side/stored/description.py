@@ -239,7 +239,7 @@ class _StoredDecoder(Decoder):
         parts = self.record(value, kind, *keys, *(("at_most",) if version > 3 else ()))
         name = self.text(parts["name"], f"{kind} name")
         where = f"{kind} {name!r}"
-        shape = self.sizes(parts["shape"], f"{where} shape", True)
+        shape = self.sizes(parts["shape"], f"{where} shape", 1, may_be_open=True)
         layout = self.matching(parts["layout"], f"{where} layout", _LAYOUT, "is not of the letters LBSHWDC, each once")
         if len(layout) != len(shape):
             self.refuse(f"{where} layout", f"has {len(layout)} letters, its shape {len(shape)} axes")
@@ -252,21 +252,14 @@ class _StoredDecoder(Decoder):
         ids_below = parts["ids_below"]
         if ids_below is not None:
             ids_below = self.integer(ids_below, f"{where} ids_below", 1, LARGEST_ID)
-        at_least = self.sizes(parts["at_least"], f"{where} at_least", False)
+        at_least = self.sizes(parts["at_least"], f"{where} at_least", 0)
         if len(at_least) not in (0, len(shape)):
             self.refuse(f"{where} at_least", f"has {len(at_least)} sizes, its shape {len(shape)}")
-        at_most = self.sizes(parts["at_most"], f"{where} at_most", True) if version > 3 else ()
+        at_most = self.sizes(parts["at_most"], f"{where} at_most", 1, may_be_open=True) if version > 3 else ()
         if len(at_most) not in (0, len(shape)):
             self.refuse(f"{where} at_most", f"has {len(at_most)} sizes, its shape {len(shape)}")
         least = tuple(size or 1 for size in at_least)
         return Terminal(name, shape, dtype, layout, keras_dtype, ids_below, least, at_most)
-
-    def sizes(self, value: Any, where: str, may_be_open: bool) -> tuple[Optional[int], ...]:
-        least = 1 if may_be_open else 0
-        return tuple(
-            None if size is None and may_be_open else self.integer(size, where, least, self.limits.dimension)
-            for size in self.items(value, where, "rank")
-        )
 
     def step(self, value: Any) -> tuple[Call, Layer]:
         parts = self.record(value, "step", "call", "inputs", "arguments", "layer", "class", "config", "weights")
@@ -291,10 +284,10 @@ class _StoredDecoder(Decoder):
     def weight(self, value: Any, where: str) -> tuple[str, Array]:
         parts = self.record(value, where, "name", "dtype", "shape", "values")
         name = self.name(parts["name"], f"{where} weight")
-        shape = self.sizes(parts["shape"], f"{where} weight {name!r} shape", False)
+        shape = self.shape(parts["shape"], f"{where} weight {name!r} shape", 0)
         values = self.items(parts["values"], f"{where} weight {name!r}", "values")
         try:
-            return name, _array(values, parts["dtype"], tuple(size or 0 for size in shape))
+            return name, _array(values, parts["dtype"], shape)
         except (ValueError, TypeError, OverflowError) as error:
             self.refuse(f"{where} weight {name!r}", f"is not an array of {str(parts['dtype'])[:20]!r}: {error}"[:200])
             return name, np.zeros(0, np.float32)
