@@ -10,8 +10,6 @@ from ..engine import Engine
 from ..network import Array, Call, Network
 from .tolerance import difference, equal_bits
 
-__all__ = ["wrong_rows"]
-
 # Numbers that are looked up: of larger tables as many rows as they are, from the first to the last.
 MOST = 1 << 22
 

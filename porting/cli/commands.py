@@ -129,7 +129,8 @@ def build(
     rules: Any,
 ) -> None:
     """Build FOLDER in NeoML and store it as a native archive that any NeoML program loads."""
-    from .storing import check_free_net, say_stored
+    from ..neoml_side.stored.store import check_free_net
+    from .describing import say_stored
 
     check_free_net(out, overwrite)
     net = api.load(folder, engine="neoml", device=device, rules=rules)

@@ -106,3 +106,12 @@ def _bytes(count: float) -> str:
             return f"{count:.4g} {unit}"
         count /= 1000
     return f"{count:.4g} GB"
+
+
+def say_stored(stored: Path) -> str:
+    """A sentence that names what was written."""
+    from ..neoml_side.stored.description import description_path
+    from ..neoml_side.stored.network import network_path
+
+    beside = [one.name for one in (description_path(stored), network_path(stored)) if one.exists()]
+    return f"stored in {stored}; beside it: {', '.join(beside)}"

@@ -22,22 +22,6 @@ from .wrong_calls import WrongCall
 if TYPE_CHECKING:
     from ..layers.rule_files import Rules
 
-__all__ = [
-    "FOLDER",
-    "FiniteRange",
-    "NEW_FILE",
-    "NEW_FOLDER",
-    "as_one_dict",
-    "check_free",
-    "device_option",
-    "engine_option",
-    "overwrite_option",
-    "read_shapes",
-    "rules_option",
-    "shape_option",
-    "written_whole",
-]
-
 F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(exists=True, path_type=Path)
 

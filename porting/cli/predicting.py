@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Optional
 import click
 import numpy as np
 
+from ..corpus.csv_rows import BadRow
 from ..errors import Mismatch, Problem
 from ..network import Array
 from ..ported import PortedNetwork
@@ -65,7 +66,7 @@ def predict_texts(
 
 def read_texts(
     net: PortedNetwork, stream: BinaryIO, column: Optional[str], field: Optional[str]
-) -> Iterator[text_files.Row | text_files.BadRow]:
+) -> Iterator[text_files.Row | BadRow]:
     """The rows of a file, with a bar of the bytes read; the network must take one text."""
     text_files.text_input(net)
     name = getattr(stream, "name", "-")
@@ -80,13 +81,13 @@ def read_texts(
         note(f"{name}: holds no text")
 
 
-def report_row(row: text_files.BadRow) -> None:
+def report_row(row: BadRow) -> None:
     click.echo(str(row), err=True)
 
 
 def score_texts(
     net: PortedNetwork,
-    rows: Iterator[text_files.Row | text_files.BadRow],
+    rows: Iterator[text_files.Row | BadRow],
     out: Optional[Path],
     batch_size: Optional[int],
     threads: Optional[int],
@@ -99,10 +100,10 @@ def score_texts(
         return WRITERS[out.suffix](scored, stream, report_row)
 
 
-def explain_texts(net: PortedNetwork, rows: Iterator[text_files.Row | text_files.BadRow]) -> int:
+def explain_texts(net: PortedNetwork, rows: Iterator[text_files.Row | BadRow]) -> int:
     bad = 0
     for row in rows:
-        if isinstance(row, text_files.BadRow):
+        if isinstance(row, BadRow):
             bad += 1
             report_row(row)
         else:

@@ -122,7 +122,8 @@ def port(
     one, `porting check` and `porting build` in the other.
     """
     from ..archive.folder import check_target
-    from .storing import check_free_net, say_stored
+    from ..neoml_side.stored.store import check_free_net
+    from .describing import say_stored
 
     if reporting["json_file"] == STDOUT:
         raise click.UsageError("--json - is of porting check, since porting port prints its steps; name a file")

@@ -19,8 +19,6 @@ from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, map_tensors
 from ..ported import PortedNetwork
 
-__all__ = ["BadRow", "Row", "predict_rows", "read_rows", "text_input", "write_csv", "write_jsonl"]
-
 ROWS_AT_A_TIME = 1024
 
 

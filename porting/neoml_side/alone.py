@@ -14,8 +14,6 @@ from .plan import Plan
 from .runtime.blobs import as_array, as_blob, run_checked
 from .values import Wire, canonical
 
-__all__ = ["AllFed", "AloneNet", "Fed", "fed_as_planned", "fed_as_they_are"]
-
 
 @dataclass(frozen=True)
 class Fed:

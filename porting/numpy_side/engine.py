@@ -13,7 +13,8 @@ from ..layers.execution import walk
 from ..layers.rule_files import portable
 from ..memory import keep_memory
 from ..network import Array, Call, Case, Network, TensorRef
-from .operations import NumpyOperations, Value
+from .operations import NumpyOperations
+from .values import Value
 
 
 class NumpyEngine(Engine):

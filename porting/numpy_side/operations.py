@@ -20,9 +20,6 @@ from .recurrence import run_cell
 from .scaling import ScalingOperations
 from .values import Operand, OverRows, Value, alike, array_in, floating
 
-__all__ = ["NumpyOperations", "Value"]
-
-
 UNARY: dict[str, Callable[[Array], Array]] = {
     "erf": lambda x: erf(x).astype(x.dtype),
     "reciprocal": lambda x: 1 / x,

@@ -14,8 +14,6 @@ from ..numpy_side.values import Value
 from ..operations import Weight
 from .facts import Ask, Entry, Fact, Steps
 
-__all__ = ["MANY", "Operand", "ReaderBase", "are_bounded", "as_fact", "largest", "number_in", "without"]
-
 Operand = Union[Fact, Weight, float]
 # More steps than an input has, and numbers whose product with 0 is 0 and whose sums are finite.
 MANY, BOUNDED = 1 << 20, 1e30

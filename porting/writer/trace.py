@@ -13,8 +13,6 @@ from typing import Optional, Union
 from ..network import Array, Shape
 from ..numpy_side.values import Value
 
-__all__ = ["ATOM", "COMPARISON", "POWER", "PRODUCT", "SUM", "Term", "Traced", "Trace", "atom"]
-
 # How tightly Python binds: an operand that binds less tightly than its place asks for goes into brackets.
 COMPARISON, LOGIC, SUM, PRODUCT, NEGATION, POWER, ATOM = range(7)
 

@@ -24,8 +24,6 @@ from .base import Compaction, Part
 from .reshaping import cut, flip
 from .stepwise import run_stepwise
 
-__all__ = ["Compaction", "recurrent"]
-
 # Keras' gates i, f, c, o in the order that NeoML's Lstm keeps them: c, f, i, o.
 LSTM_GATES = (2, 1, 0, 3)
 # NeoML's own hard sigmoid is clip(x/2 + 1/2): other slopes go into the weights.

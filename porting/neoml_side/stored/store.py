@@ -35,9 +35,6 @@ from ..values import Terminal
 from .description import StoredDescription, description_path, read_description
 from .network import network_path, read_stored, write_stored
 
-__all__ = ["StoredEngine", "check_free_net", "description_path", "load_net", "store_net"]
-
-
 Prove = Callable[[Engine, Engine], None]
 MakeEngine = Callable[[Network, Optional[str], Any, Mapping[str, Rule]], Engine]
 # NeoML counts an archive's bytes in 31 bits; its layers' own records need little.
