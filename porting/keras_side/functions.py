@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import Problem
+from ..layers.operation_kinds import snake
 from ..network import Constant, TensorRef
 from .graph import CallGraph
 from .keras_api import KerasApi
@@ -26,22 +27,15 @@ Describe = Callable[[Any, str, KerasApi, list[Problem]], dict[str, Any]]
 OwnFunctions = Mapping[str, OwnFunction]
 
 # Operations that are activations under other names, with the settings that these have.
-SAME_AS = {
+SAME_AS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (snake(name), {}) for name in ("HardSigmoid", "Relu", "Relu6", "Selu", "Sigmoid", "Silu")},
+    **{name: (snake(name), {}) for name in ("Softplus", "Softsign", "Tanh")},
     "Elu": ("elu", {"alpha": 1.0}),
     "Exp": ("exponential", {}),
     "Gelu": ("gelu", {"approximate": False}),
-    "HardSigmoid": ("hard_sigmoid", {}),
     "LeakyRelu": ("leaky_relu", {"negative_slope": 0.2}),
     "LogSoftmax": ("log_softmax", {"axis": -1}),
-    "Relu": ("relu", {}),
-    "Relu6": ("relu6", {}),
-    "Selu": ("selu", {}),
-    "Sigmoid": ("sigmoid", {}),
-    "Silu": ("silu", {}),
     "Softmax": ("softmax", {"axis": -1}),
-    "Softplus": ("softplus", {}),
-    "Softsign": ("softsign", {}),
-    "Tanh": ("tanh", {}),
 }
 # Shapes of different ranks and sizes: what is traced alike at both hangs on neither.
 ANY_SHAPES = ((7,), (5, 9))

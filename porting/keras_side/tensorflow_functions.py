@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..layers.operation_kinds import snake
+
 
 @dataclass(frozen=True)
 class _Meaning:
@@ -71,6 +73,19 @@ def _of_window(sizes: Any) -> Any:
 
 EINSUM = "einsum"
 _PAIR = ("x", "y")
+OF_TWO = (
+    *("Add", "Subtract", "Multiply", "Divide", "DivideNoNan", "Maximum", "Minimum", "Equal", "NotEqual", "Greater"),
+    *("GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalOr", "LogicalXor"),
+)
+OF_ONE = (
+    *("Negative", "Exp", "Expm1", "Log", "Log1p", "Sqrt", "Rsqrt", "Square", "Reciprocal", "Tanh", "Sigmoid"),
+    *("LogSigmoid", "Sin", "Cos", "Tan", "Sinh", "Cosh", "Floor", "Ceil", "Round", "Sign", "Erf", "Erfc", "Erfinv"),
+    "LogicalNot",
+)
+REDUCTIONS = {
+    **{name.lower(): name for name in ("Mean", "Sum", "Max", "Min", "Std", "Any", "All", "Logsumexp")},
+    "variance": "Var",
+}
 # In place of a parameter's name: what the function cannot be told.
 _FIXED = ""
 _REDUCED = {"axis": ("axis", None), "keepdims": ("keepdims", False)}
@@ -86,37 +101,14 @@ _WRITTEN_WINDOW = {"pool_size": _of_window, "strides": _of_window, "padding": st
 _TIMES_TRANSPOSED = _Meaning("Einsum", ("a", "b"), {"subscripts": (_FIXED, "...ij,...kj->...ik")})
 FUNCTIONS = {
     "__operators__.add": _Meaning("Add", _PAIR),
-    "math.add": _Meaning("Add", _PAIR),
-    "math.subtract": _Meaning("Subtract", _PAIR),
-    "math.multiply": _Meaning("Multiply", _PAIR),
-    "math.divide": _Meaning("Divide", _PAIR),
+    **{f"math.{snake(name)}": _Meaning(name, _PAIR) for name in OF_TWO},
+    **{f"math.{snake(name)}": _Meaning(name) for name in OF_ONE},
     "math.truediv": _Meaning("Divide", _PAIR),
     "math.pow": _Meaning("Power", _PAIR),
-    "math.maximum": _Meaning("Maximum", _PAIR),
-    "math.minimum": _Meaning("Minimum", _PAIR),
-    "math.equal": _Meaning("Equal", _PAIR),
-    "math.not_equal": _Meaning("NotEqual", _PAIR),
-    "math.greater": _Meaning("Greater", _PAIR),
-    "math.greater_equal": _Meaning("GreaterEqual", _PAIR),
-    "math.less": _Meaning("Less", _PAIR),
-    "math.less_equal": _Meaning("LessEqual", _PAIR),
-    "math.logical_and": _Meaning("LogicalAnd", _PAIR),
-    "math.logical_or": _Meaning("LogicalOr", _PAIR),
-    "math.logical_not": _Meaning("LogicalNot"),
-    "math.negative": _Meaning("Negative"),
     "math.abs": _Meaning("Absolute"),
-    "math.exp": _Meaning("Exp"),
-    "math.log": _Meaning("Log"),
-    "math.sqrt": _Meaning("Sqrt"),
-    "math.square": _Meaning("Square"),
-    "math.tanh": _Meaning("Tanh"),
-    "math.sigmoid": _Meaning("Sigmoid"),
     "nn.relu": _Meaning("Relu", ("features",)),
     "nn.softmax": _Meaning("Softmax", ("logits",), {"axis": ("axis", -1)}),
-    "math.reduce_mean": _Meaning("Mean", ("input_tensor",), _REDUCED),
-    "math.reduce_sum": _Meaning("Sum", ("input_tensor",), _REDUCED),
-    "math.reduce_max": _Meaning("Max", ("input_tensor",), _REDUCED),
-    "math.reduce_min": _Meaning("Min", ("input_tensor",), _REDUCED),
+    **{f"math.reduce_{what}": _Meaning(name, ("input_tensor",), _REDUCED) for what, name in REDUCTIONS.items()},
     "linalg.matmul": _Meaning("Matmul", ("a", "b"), instead={"transpose_b": _TIMES_TRANSPOSED}),
     "concat": _Meaning("Concatenate", ("values",), {"axis": ("axis", None)}),
     "stack": _Meaning("Stack", ("values",), {"axis": ("axis", 0)}),
@@ -126,8 +118,6 @@ FUNCTIONS = {
     "reshape": _Meaning("Reshape", ("tensor",), {"newshape": ("shape", None)}),
     "cast": _Meaning("Cast", ("x",), {"dtype": ("dtype", None)}),
     "identity": _Meaning("Identity", ("input",)),
-    **{f"math.{name.lower()}": _Meaning(name) for name in ("Rsqrt", "Sin", "Cos", "Floor", "Ceil", "Sign", "Log1p")},
-    **{f"math.{name.lower()}": _Meaning(name) for name in ("Expm1", "Erf", "Reciprocal", "Sinh", "Cosh", "Round")},
     **{f"nn.{name.lower()}": _Meaning(name, ("features",)) for name in ("Relu6", "Elu", "Selu", "Softsign")},
     "math.softplus": _Meaning("Softplus", ("features",)),
     "nn.silu": _Meaning("Silu", ("features",)),
@@ -136,10 +126,6 @@ FUNCTIONS = {
     "nn.bias_add": _Meaning("Add", ("value", "bias")),
     "math.floordiv": _Meaning("FloorDivide", _PAIR),
     "math.floormod": _Meaning("Mod", _PAIR),
-    "math.reduce_std": _Meaning("Std", ("input_tensor",), _REDUCED),
-    "math.reduce_variance": _Meaning("Var", ("input_tensor",), _REDUCED),
-    "math.reduce_any": _Meaning("Any", ("input_tensor",), _REDUCED),
-    "math.reduce_all": _Meaning("All", ("input_tensor",), _REDUCED),
     "math.cumsum": _Meaning("Cumsum", ("x",), {"axis": ("axis", 0)}),
     # TensorFlow's epsilon, 1e-12, is for the squares.
     "math.l2_normalize": _Meaning(
@@ -185,14 +171,9 @@ FUNCTIONS = {
         {"ord": ("ord", "euclidean"), **_REDUCED},
         written={"ord": lambda order: None if order == "euclidean" else order, "keepdims": bool},
     ),
-    "math.reduce_logsumexp": _Meaning("Logsumexp", ("input_tensor",), _REDUCED),
     "math.reduce_prod": _Meaning("Prod", ("input_tensor",), {**_REDUCED, "dtype": (_FIXED, None)}),
-    "math.divide_no_nan": _Meaning("DivideNoNan", _PAIR),
-    "math.logical_xor": _Meaning("LogicalXor", _PAIR),
-    "math.log_sigmoid": _Meaning("LogSigmoid"),
     "math.atan2": _Meaning("Arctan2", ("y", "x")),
     **{f"math.{short}": _Meaning(f"Arc{short[1:]}") for short in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
-    **{f"math.{name.lower()}": _Meaning(name) for name in ("Tan", "Erfc", "Erfinv")},
     **{f"math.is_{kind}": _Meaning(f"Is{kind}") for kind in ("nan", "inf", "finite")},
     "nn.log_softmax": _Meaning("LogSoftmax", ("logits",), {"axis": ("axis", -1)}),
     "image.extract_patches": _Meaning(
