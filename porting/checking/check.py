@@ -64,6 +64,8 @@ class _Check:
         for call in self.calls_of_sizes():
             self.verdicts[call].of_sizes = True
         report.layers = list(self.verdicts.values())
+        called = {call.layer for call in network.calls}
+        report.groups = {name: class_shown(vars(one)) for name, one in network.layers.items() if name not in called}
         # By case, outputs of calls alone that stand for tensors which were not kept whole.
         self.made: dict[str, dict[TensorRef, Array]] = {case.name: {} for case in network.cases}
         # By case, outputs of the network that Keras' own float32 leaves open.
@@ -203,7 +205,7 @@ class _Check:
                     self.made[case.name][ref] = got
                 if not outcome.agrees:
                     accuse(verdict, case, ref, got)
-            compare_masks(verdict, mask, case.masks.get(ref), f"{case.name}, {ref}")
+            compare_masks(verdict, mask, case, ref)
 
     def check_lookups(self, call: Call, verdict: LayerVerdict) -> None:
         """Look up every id of a table, where references show no fault."""
@@ -277,7 +279,7 @@ class _Check:
                     if not outcome.agrees:
                         accuse(verdict, case, ref, made[ref], ", in the chain")
                 if masks is not None:
-                    compare_masks(verdict, masks.get(ref), case.masks.get(ref), f"{case.name}, {ref}, in the chain")
+                    compare_masks(verdict, masks.get(ref), case, ref, ", in the chain")
 
 
 def accuse(verdict: LayerVerdict, case: Case, ref: TensorRef, got: Array, how: str = "") -> None:
@@ -302,13 +304,15 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
-def compare_masks(verdict: LayerVerdict, got: Optional[Array], want: Optional[Array], where: str) -> None:
+def compare_masks(verdict: LayerVerdict, got: Optional[Array], case: Case, ref: TensorRef, how: str = "") -> None:
     """Note whether a mask is Keras'."""
+    want = case.masks.get(ref)
     if got is None and want is None:
         return
     same = got is not None and want is not None and np.array_equal(got, want)
-    verdict.masks = same and verdict.masks is not False
+    verdict.note_mask(same, bool(how))
     if not same:
+        where = f"{case.name}, {ref}{how}"
         what = "no mask" if got is None else "a mask" if want is None else "another mask"
         verdict.accuse(f"{where}: {what}", None if got is None or want is None else Evidence(where, got, want))
 

@@ -75,8 +75,8 @@ class Judge:
         """What is to be said of the noise."""
         if not self.witness.asked:
             return []
-        what = f"where more than {TOLERANCE:.0e} was needed, it was measured in numpy ({self.witness.asked} tensors)"
-        return [f"the references hold no noise: {what}"]
+        what = f"where more than {TOLERANCE:.0e} was needed, it was measured in numpy"
+        return [f"references that hold no noise ({self.witness.asked} tensors): {what}"]
 
     def _plainly(self, got: Array, want: Array) -> Outcome:
         return compare(got, want, Allowance(TOLERANCE if self.tolerance is None else self.tolerance))

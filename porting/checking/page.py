@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Optional
 
 import numpy as np
 
 from ..network import Array
-from .pictures import as_grid, data_url, diverging, png, window
+from .pictures import data_url, diverging, png, view_of_worst
 from .verdicts import Evidence, Findings, LayerVerdict
 
 MARKS = {
@@ -30,16 +30,17 @@ MEANINGS = {
     "departs in the chain": "right on Keras' own inputs, wrong after the layers before it",
     "departs": "wrong on Keras' own inputs: the fault is in this layer",
 }
+SUBJECT = "A network that was trained in Keras and rebuilt in {engine}, compared with Keras layer by layer."
 SHIFTED = {True: "shifted in Keras and here: the same", False: "shifted in Keras and here: not the same"}
 INTRODUCTION = (
-    "The network was trained in Keras and rebuilt here. Keras recorded what every layer makes of some inputs. Each "
-    "layer is run on Keras' own inputs (alone), and the whole network from its inputs on (the chain). A needed "
-    "tolerance t means |a − b| ≤ t + t·|b|; allowed is what float32 can hold: how far Keras' own numbers move when "
-    "inputs and weights move by a last bit, and a margin."
+    "Keras recorded what every layer makes of some inputs. Each layer is run here on what Keras gave it (alone), and "
+    "the whole network from its inputs on (the chain). A number a that should be b is off by t where "
+    "|a − b| = t + t·|b|. What is allowed is what float32 can hold: how far Keras' own numbers move when inputs and "
+    "weights move by a last bit, and a margin."
 )
 STYLE = """
 .porting{--ink:#1c1e21;--soft:#5c6470;--line:#d9dde3;--good:#1a7f4b;--weak:#8a6100;--follows:#b3541e;--bad:#b42318;
-font:15px/1.5 system-ui,sans-serif;color:var(--ink);max-width:62rem;margin:0 auto;padding:1rem}
+font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:#fff;max-width:62rem;margin:0 auto;padding:1rem}
 .porting *{box-sizing:border-box}
 .porting h1{font-size:1.35rem;margin:.2rem 0}
 .porting h2{font-size:1.05rem;margin:1.6rem 0 .5rem}
@@ -65,14 +66,17 @@ font:15px/1.5 system-ui,sans-serif;color:var(--ink);max-width:62rem;margin:0 aut
 .porting summary b{font-weight:600;overflow-wrap:anywhere}
 .porting summary .mark{width:1.1rem;font-weight:700}
 .porting summary .end{margin-left:auto}
+.porting .turn::before{content:"▸"}
+.porting details[open]>summary .turn::before{content:"▾"}
+.porting summary::-webkit-details-marker{display:none}
 .porting .body{padding:.1rem .9rem .8rem}
 .porting table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 .porting td,.porting th{padding:.15rem .9rem .15rem 0;text-align:left;vertical-align:top;font-weight:400}
 .porting th{color:var(--soft)}
 .porting td,.porting li,.porting .why{overflow-wrap:anywhere}
 .porting .why{background:#fdf3f2;border-radius:.3rem;padding:.4rem .6rem}
-.porting .pictures{display:flex;flex-wrap:wrap;gap:1rem;margin:.7rem 0}
-.porting figure{margin:0;flex:1 1 12rem;min-width:0}
+.porting .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));gap:1rem;margin:.7rem 0}
+.porting figure{margin:0;min-width:0}
 .porting img{width:100%;image-rendering:pixelated;border:1px solid var(--line);display:block;max-height:18rem}
 .porting figcaption{font-size:.85rem;color:var(--soft)}
 @media(max-width:34rem){
@@ -118,9 +122,33 @@ def _verdict(report: Findings) -> str:
         if (count := len(report.having(status)))
     )
     return (
-        f'<h1>{escape(report.name)}</h1><div class="verdict {kind}"><p><b>{escape(report.verdict())}</b></p>{told}'
+        f"<h1>{escape(report.name)}</h1><p class=soft>{SUBJECT.format(engine=escape(report.engine))}</p>"
+        f'<div class="verdict {kind}"><p><b>{escape(report.verdict())}</b></p><p>{_in_words(report)}</p>{told}'
         f"<div class=bar>{bar}</div><p class=soft>{escape(where)}</p></div>"
     )
+
+
+def _in_words(report: Findings) -> str:
+    """What the verdict means, for whoever sees one for the first time."""
+    if not report.compared:
+        return "Nothing is known of this port."
+    if report.proved:
+        return "The port gives Keras' numbers, and a fault in any of its layers would have shown."
+    if report.ok:
+        return "The port gives Keras' numbers wherever they were compared, but not all is proved."
+    alone, behind = len(report.having("departs")), len(report.having("departs in the chain"))
+    said = ["The port does not give Keras' numbers."]
+    if alone:
+        said.append(f"{_layers_are(alone)} wrong on Keras' own inputs: look there.")
+    if behind:
+        said.append(f"{_layers_are(behind)} right alone, and wrong behind others.")
+    if not alone and not behind:
+        said.append("Its layers do, but not all that predict runs.")
+    return " ".join(said)
+
+
+def _layers_are(count: int) -> str:
+    return "One layer is" if count == 1 else f"{count} layers are"
 
 
 def _runs(report: Findings) -> str:
@@ -132,15 +160,16 @@ def _runs(report: Findings) -> str:
         needed = "" if run.outcome is None else _of(run.outcome.needed, run.outcome.allowed)
         cells = f"<td>{escape(run.name)}</td><td>{needed}</td><td>{escape(run.why)}</td>"
         rows.append(f"<tr><td class={kind}>{mark}</td>{cells}</tr>")
-    return f"<h2>What predict runs</h2><table class=runs>{''.join(rows)}</table>"
+    told = "<p class=soft>The network's outputs, when it predicts as its users let it.</p>"
+    return f"<h2>What predict runs</h2>{told}<table class=runs>{''.join(rows)}</table>"
 
 
 def _layers(report: Findings) -> str:
     first = report.first_departure
-    return f"<h2>Layers</h2>{_tree(report.layers, '', first)}"
+    return f"<h2>Layers</h2>{_tree(report.layers, '', first, report.groups)}"
 
 
-def _tree(layers: Sequence[LayerVerdict], prefix: str, first: Optional[LayerVerdict]) -> str:
+def _tree(layers: Sequence[LayerVerdict], prefix: str, first: Optional[LayerVerdict], groups: Mapping[str, str]) -> str:
     """Layers in running order; those of a nested model, whose names begin with the model's, below one heading."""
     parts, at = [], 0
     while at < len(layers):
@@ -156,8 +185,10 @@ def _tree(layers: Sequence[LayerVerdict], prefix: str, first: Optional[LayerVerd
             opened = " open" if any(one is first for one in inner) else ""
             proved = f"{sum(one.proved for one in inner)} of {len(inner)} proved"
             kind = "good" if all(one.ok for one in inner) else "bad"
-            head = f"<span class=mark>▸</span><b>{escape(group)}</b><span class='end {kind}'>{proved}</span>"
-            below = _tree(inner, f"{prefix}{group}/", first)
+            kind_of = escape(groups.get(f"{prefix}{group}", "model"))
+            named = f"<b>{escape(group)}</b><span class='soft kind'>{kind_of}</span>"
+            head = f"<span class='mark turn'></span>{named}<span class='end {kind}'>{proved}</span>"
+            below = _tree(inner, f"{prefix}{group}/", first, groups)
             parts.append(f"<details{opened}><summary>{head}</summary>{below}</details>")
         at = end
     return "".join(parts)
@@ -171,15 +202,15 @@ def _layer(layer: LayerVerdict, name: str, is_first: bool) -> str:
         ("on Keras' own inputs", _of(layer.alone, layer.allowed)),
         ("in the chain", _of(layer.chain, layer.allowed_in_chain)),
         ("float32 noise", "not measured" if layer.noise is None else f"{layer.noise:.1e}"),
-        ("references vary by", f"{layer.varies:.1e}"),
-        ("masks", {None: "none", True: "Keras'", False: "differ"}[layer.masks]),
+        ("references vary by", "nothing: it goes by sizes alone" if layer.of_sizes else f"{layer.varies:.1e}"),
+        ("masks", {None: "none", True: "Keras'", False: "differ"}[layer.all_masks]),
         ("weights, read back", {None: "none", True: "as saved, to the bit", False: "differ"}[layer.weights]),
         *([("weights of one value or two", SHIFTED[layer.shifted])] if layer.shifted is not None else []),
         *([("weights nothing shows", ", ".join(layer.unshown) or "none")] if layer.unshown is not None else []),
     ]
     table = "".join(f"<tr><th>{escape(what)}</th><td>{escape(value)}</td></tr>" for what, value in rows)
     why = f"<p class=why>{escape(layer.why)}</p>" if layer.why else ""
-    why += f"<p>{_blame(layer)}</p>" if layer.status == "departs" else ""
+    why += f"<p>{_blame(layer)}</p>" if layer.status.startswith("departs") else ""
     seen = _pictures(layer.evidence) if is_first and layer.evidence is not None else ""
     opened = " open" if is_first else ""
     body = f"<p class=soft>{MEANINGS[layer.status]}</p>{why}{seen}<table>{table}</table>"
@@ -188,6 +219,9 @@ def _layer(layer: LayerVerdict, name: str, is_first: bool) -> str:
 
 def _blame(layer: LayerVerdict) -> str:
     """What to look at."""
+    if layer.status == "departs in the chain":
+        lost = layer.masks_in_chain is False and layer.chain_outcome is not None and layer.chain_outcome.agrees
+        return "Its mask is Keras' alone, and is lost between the layers." if lost else "Look at the layers before it."
     if layer.weights is False:
         return "What runs does not hold the weights that were saved: look at how this layer's weights are placed."
     if layer.shifted is False:
@@ -202,17 +236,28 @@ def _blame(layer: LayerVerdict) -> str:
 
 
 def _of(needed: Optional[float], allowed: Optional[float]) -> str:
-    return "not compared" if needed is None or allowed is None else f"needs {needed:.1e}, {allowed:.1e} is allowed"
+    if needed is None or allowed is None:
+        return "not compared"
+    if not np.isfinite(needed):
+        return "no tolerance would do"
+    if 0 < allowed < needed:
+        return f"off by {needed:.1e}, {_times(needed / allowed)} the {allowed:.1e} that is allowed"
+    return f"off by {needed:.1e}, {allowed:.1e} is allowed"
+
+
+def _times(factor: float) -> str:
+    return f"{factor:,.0f} times" if factor >= 10 else f"{factor:.1f} times"
 
 
 def _pictures(evidence: Evidence) -> str:
     """Both arrays and their difference, in the same places."""
+    if not all(array.dtype.kind in "fiub" for array in (evidence.got, evidence.want)):
+        return ""
     if evidence.got.shape != evidence.want.shape or not evidence.want.size:
         return f"<p>shape {evidence.got.shape} instead of {evidence.want.shape}</p>"
-    got, want = as_grid(evidence.got), as_grid(evidence.want)
     with np.errstate(invalid="ignore"):
-        rows, columns = window(got - want)
-        got, want = got[rows, columns], want[rows, columns]
+        view = view_of_worst(evidence.got.astype(np.float64) - evidence.want)
+        got, want = view.of(evidence.got), view.of(evidence.want)
         apart = got - want
     both = max(_largest(got), _largest(want))
     shown = (("Keras", want, both), ("the port", got, both), ("the difference", apart, _largest(apart)))
@@ -222,12 +267,8 @@ def _pictures(evidence: Evidence) -> str:
         for what, grid, largest in shown
     )
     shape = " x ".join(map(str, evidence.want.shape))
-    size = f"of {shape} values rows {_span(rows)}, places {_span(columns)} of the last axis, which goes across"
-    return f"<div class=pictures>{figures}</div><p class=soft>{escape(evidence.where)}; {size}</p>"
-
-
-def _span(part: slice) -> str:
-    return f"{part.start}–{part.stop - 1}"
+    told = f"{evidence.where}; of {shape} values those about the worst: {view.words}"
+    return f"<div class=pictures>{figures}</div><p class=soft>{escape(told)}</p>"
 
 
 def _largest(grid: Array) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 from base64 import b64encode
+from dataclasses import dataclass
+from typing import Union
 
 import numpy as np
 
@@ -16,19 +18,57 @@ MIDDLE, LOW, HIGH = (247, 247, 247), (33, 102, 172), (178, 24, 43)
 NOTHING = (120, 120, 120)
 
 
-def as_grid(array: Array) -> Array:
-    """The numbers of an array as a matrix: last axis across, the others down."""
-    numbers = array.astype(np.float64) if array.dtype.kind in "fiub" else np.zeros(array.shape)
-    return numbers.reshape(-1, numbers.shape[-1]) if numbers.ndim > 1 else numbers.reshape(1, -1)
+@dataclass(frozen=True)
+class View:
+    """What is shown of an array: two of its axes, at most 64 places of each.
+
+    Attributes:
+        index: picks them out of the array.
+        words: which they are.
+    """
+
+    index: tuple[Union[int, slice], ...]
+    words: str
+
+    def of(self, array: Array) -> Array:
+        """The numbers that are shown, as a matrix."""
+        numbers = array.astype(np.float64) if array.dtype.kind in "fiub" else np.zeros(array.shape)
+        return np.atleast_2d(numbers[self.index])
 
 
-def window(grid: Array) -> tuple[slice, slice]:
-    """At most 64 x 64 places of a matrix, with its largest number among them; NaN and infinity count most."""
-    sizes = np.where(np.isfinite(grid), np.abs(grid), np.inf)
-    centre = np.unravel_index(int(sizes.argmax()), sizes.shape)
-    starts = [min(max(0, int(at) - MOST // 2), max(0, size - MOST)) for at, size in zip(centre, sizes.shape)]
-    rows, columns = (slice(start, min(start + MOST, size)) for start, size in zip(starts, sizes.shape))
-    return rows, columns
+def view_of_worst(apart: Array) -> View:
+    """The part of an array with its largest number; NaN and infinity count most.
+
+    Of sequences one row of the batch is shown, steps downwards; of pictures one channel of one row.
+    """
+    sizes = np.where(np.isfinite(apart), np.abs(apart), np.inf)
+    at = [int(place) for place in np.unravel_index(int(sizes.argmax()), sizes.shape)]
+    rank = apart.ndim
+    down, across = (rank - 2, rank - 1) if rank < 4 else (rank - 3, rank - 2)
+    index: list[Union[int, slice]] = list(at)
+    for axis in {max(down, 0), across}:
+        index[axis] = window(at[axis], apart.shape[axis])
+    fixed = [f"{_name(axis, rank)} {place}" for axis, place in enumerate(index) if not isinstance(place, slice)]
+    shown = [
+        f"{_name(axis, rank)}s {part.start}–{part.stop - 1} of {apart.shape[axis]} {way}"
+        for axis, way in ((down, "downwards"), (across, "across"))
+        if axis >= 0 and isinstance(part := index[axis], slice)
+    ]
+    return View(tuple(index), ", ".join([*fixed, *shown]))
+
+
+def _name(axis: int, rank: int) -> str:
+    if axis == 0:
+        return "row"
+    if axis == rank - 1:
+        return "feature" if rank < 4 else "channel"
+    return "step" if rank == 3 else f"axis {axis}: place"
+
+
+def window(centre: int, size: int) -> slice:
+    """At most 64 places of an axis, one of them among them."""
+    start = min(max(0, centre - MOST // 2), max(0, size - MOST))
+    return slice(start, min(start + MOST, size))
 
 
 def diverging(grid: Array, largest: float) -> Array:

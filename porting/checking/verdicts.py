@@ -42,7 +42,8 @@ class LayerVerdict:
         call, class_name: the call and its layer's class, a wrapper's with what it wraps: ``TimeDistributed(Dense)``.
         alone_outcome, chain_outcome: of its outputs on Keras' own inputs, and in the chain; None where nothing was
             compared.
-        masks: whether its masks equal Keras'; None where neither side has any.
+        masks, masks_in_chain: whether its masks equal Keras', on Keras' own inputs and in the chain; None where neither
+            side has any.
         weights: whether its weights, read back from what runs, are those saved; None where they were not read.
         shifted: whether it is Keras' too with its weights of one value or two shifted; None where it has none, or it
             was not tried (`porting.checking.shifted`).
@@ -61,6 +62,7 @@ class LayerVerdict:
     alone_outcome: Optional[Outcome] = None
     chain_outcome: Optional[Outcome] = None
     masks: Optional[bool] = None
+    masks_in_chain: Optional[bool] = None
     weights: Optional[bool] = None
     shifted: Optional[bool] = None
     noise: Optional[float] = None
@@ -96,6 +98,12 @@ class LayerVerdict:
         return None if self.chain_outcome is None else self.chain_outcome.allowed
 
     @property
+    def all_masks(self) -> Optional[bool]:
+        """Whether its masks equal Keras', wherever they were compared; None where there are none."""
+        found = {self.masks, self.masks_in_chain} - {None}
+        return all(found) if found else None
+
+    @property
     def status(self) -> str:
         """One of `STATUSES`.
 
@@ -106,7 +114,7 @@ class LayerVerdict:
         alone, chain = self.alone_outcome, self.chain_outcome
         if (alone is not None and not alone.agrees) or False in (self.masks, self.weights, self.shifted):
             return "departs"
-        if chain is not None and not chain.agrees:
+        if (chain is not None and not chain.agrees) or self.masks_in_chain is False:
             return "departs in the chain"
         if not self.recorded:
             return "not recorded"
@@ -136,6 +144,12 @@ class LayerVerdict:
         self.compared += 1
         self.alone_outcome = outcome.or_worse(self.alone_outcome)
 
+    def note_mask(self, same: bool, in_chain: bool) -> None:
+        if in_chain:
+            self.masks_in_chain = same and self.masks_in_chain is not False
+        else:
+            self.masks = same and self.masks is not False
+
     def note_chain(self, outcome: Outcome) -> None:
         self.compared += 1
         self.chain_outcome = outcome.or_worse(self.chain_outcome)
@@ -164,7 +178,7 @@ class LayerVerdict:
             "chain": _number(self.chain),
             "chain_allowed": _number(self.allowed_in_chain),
             "noise": _number(self.noise),
-            "masks": self.masks,
+            "masks": self.all_masks,
             "weights": self.weights,
             "shifted": self.shifted,
             "varies": _number(self.varies),
@@ -222,6 +236,8 @@ class Findings:
         layers: a verdict for every call, in running order.
         runs: a verdict for every way in which `predict` runs the net.
         notes: what could not be proved, and why.
+        groups: the classes of what holds layers, by the name that stands before theirs: a nested model, a layer that
+            was unfolded.
     """
 
     name: str
@@ -233,6 +249,7 @@ class Findings:
     layers: list[LayerVerdict] = field(default_factory=list)
     runs: list[RunVerdict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    groups: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Report on {self.name!r} on {self.engine}: {self.verdict()}>"

@@ -28,6 +28,7 @@ class Fault:
         folder: the saved network that it is planted into.
         plant: from the sound network and the name of an engine to the engine with the fault.
         layer: where the check must find it: the first layer that departs; None where no layer is to blame.
+        status: how it departs.
         run: the way to predict that must be named, where no layer is to blame.
         why: a piece of the reason.
     """
@@ -35,6 +36,7 @@ class Fault:
     folder: str
     plant: Callable[[Network, str], Engine]
     layer: Optional[str] = None
+    status: str = "departs"
     run: Optional[str] = None
     why: str = ""
 
@@ -244,7 +246,10 @@ FAULTS: dict[str, Fault] = {
     "padding on the other side": Fault("digits", config("conv_1", padding="valid"), "conv_1"),
     "a bias that is not added": Fault("digits", config("up", use_bias=True, activation="linear"), "up"),
     # masks
-    "masks lost in the chain": Fault("sentiment", tampered(LosesMasks), "embedding", why="in the chain: no mask"),
+    "a table that makes no mask": Fault("sentiment", config("embedding", mask_zero=False), "embedding", why="no mask"),
+    "masks lost in the chain": Fault(
+        "sentiment", tampered(LosesMasks), "embedding", "departs in the chain", why="in the chain: no mask"
+    ),
     # the net that predicts
     "another net predicts": Fault("tutorial", tampered(PredictsAnother), run="in one batch"),
     "rows run otherwise than batches": Fault("tutorial", tampered(LeadsRowsAstray), run="in one batch"),

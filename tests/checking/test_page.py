@@ -15,7 +15,7 @@ import pytest
 
 from porting.archive import read_network
 from porting.checking import Report, check_network
-from porting.checking.pictures import as_grid, diverging, png, window
+from porting.checking.pictures import diverging, png, view_of_worst
 from porting.engine_factory import make_engine
 from tests.checking.faults import FAULTS
 
@@ -91,7 +91,25 @@ def test_a_notebook_shows_the_same() -> None:
 
 def test_a_nested_model_is_a_heading_over_its_layers() -> None:
     text = checked(None, "encoder").to_html()
-    assert re.search(r"<b>encoder</b>.*2 of 2 proved.*<b>words</b>.*<b>bilstm</b>", text)
+    assert re.search(r"<b>encoder</b>.*>model<.*2 of 2 proved.*<b>words</b>.*<b>bilstm</b>", text)
+
+
+def test_a_layer_that_was_unfolded_is_named_with_its_class() -> None:
+    named = "<b>position_embedding</b><span class='soft kind'>keras_hub&gt;PositionEmbedding<"
+    assert named in checked(None, "bert").to_html()
+
+
+SAID = {
+    None: "a fault in any of its layers would have shown",
+    "two filters exchanged": "One layer is wrong on Keras' own inputs",
+    "another net predicts": "Its layers do, but not all that predict runs",
+}
+
+
+@pytest.mark.parametrize("fault", SAID)
+def test_the_verdict_is_said_in_words(fault: str | None) -> None:
+    text = checked(fault, "digits" if fault is None else FAULTS[fault].folder).to_html()
+    assert SAID[fault] in text
 
 
 def test_pictures_are_png_files_of_the_numbers() -> None:
@@ -106,21 +124,37 @@ def test_pictures_are_png_files_of_the_numbers() -> None:
     assert lines == b"\0" + colours[0].tobytes() + b"\0" + colours[1].tobytes()
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 200), (5, 4, 4, 100), (2, 1)])
+@pytest.mark.parametrize("shape", [(3,), (2, 200), (4, 70, 3), (5, 4, 90, 100), (2, 3, 3, 3, 2), (2, 1)])
 @pytest.mark.parametrize("worst", [3.0, np.nan, -np.inf])
 def test_any_array_has_a_picture_of_modest_size_with_the_worst_in_it(shape: tuple[int, ...], worst: float) -> None:
     array = np.ones(shape, np.float32)
     array.flat[-1] = worst
-    grid = as_grid(array)
-    rows, columns = window(grid)
-    assert max(grid[rows, columns].shape) <= 64
-    assert np.array_equal(grid[rows, columns][-1, -1], worst, equal_nan=True)
+    shown = view_of_worst(array).of(array)
+    assert max(shown.shape) <= 64
+    assert np.array_equal(shown[-1, -1], worst, equal_nan=True)
+    assert (shown == 1).sum() == shown.size - 1
+
+
+VIEWS = {
+    (5, 8): "rows 0–4 of 5 downwards, features 0–7 of 8 across",
+    (3, 70, 4): "row 2, steps 6–69 of 70 downwards, features 0–3 of 4 across",
+    (2, 9, 10, 6): "row 1, channel 5, axis 1: places 0–8 of 9 downwards, axis 2: places 0–9 of 10 across",
+    (7,): "rows 0–6 of 7 across",
+}
+
+
+@pytest.mark.parametrize("shape", VIEWS)
+def test_it_says_which_part_of_an_array_is_shown(shape: tuple[int, ...]) -> None:
+    array = np.zeros(shape, np.float32)
+    array.flat[-1] = 1
+    assert view_of_worst(array).words == VIEWS[shape]
 
 
 TOLD = {
     "two filters exchanged": "does not hold the weights that were saved",
     "another activation": "What it computes with them is not what Keras computes",
-    "masks lost in the chain": "its mask is not",
+    "a table that makes no mask": "its mask is not",
+    "masks lost in the chain": "is lost between the layers",
 }
 
 
