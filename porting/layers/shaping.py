@@ -8,14 +8,6 @@ from ..operations import Operations, Tensor
 from .rule import LayerView, rule
 
 
-def channels_last(layer: LayerView) -> None:
-    """Refuse the other data format, by name."""
-    if layer.config["data_format"] not in (None, "channels_last"):
-        raise layer.refuse(
-            f"data_format {layer.config['data_format']!r} is not handled", "build the network with channels_last"
-        )
-
-
 @rule("Flatten", mask="stop", hands_on=True)
 def flatten(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if layer.config["data_format"] == "channels_first" and len(x.shape) > 2:

@@ -123,7 +123,3 @@ class Trace:
             chosen = f"{name} ({number})"
         self.arrays[chosen] = array
         return f"W[{chosen!r}]".replace("'", '"')
-
-
-def atom(code: str, trace: Trace, hint: str = "") -> Term:
-    return trace.add(code, hint=hint)
