@@ -118,6 +118,10 @@ class Wire:
     def __post_init__(self) -> None:
         self.forms.setdefault(self.layout, self.port)
 
+    def with_axes(self, shape: Shape, layout: str) -> Wire:
+        """The same numbers under other axes."""
+        return replace(self, shape=shape, layout=layout, forms={}, flipped=None, mask=None)
+
     def with_mask(self, mask: Optional[Wire]) -> Wire:
         return replace(self, mask=mask)
 

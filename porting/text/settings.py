@@ -13,21 +13,10 @@ from ..network import Array
 
 # Keys that change no output here: how Keras names, trains and rebuilds a layer, and what the weights say better.
 # `encoding` names how TensorFlow's other backends and get_vocabulary() decode; the ids do not depend on it.
-IRRELEVANT = frozenset(
-    {
-        "autocast",
-        "batch_input_shape",
-        "build_config",
-        "encoding",
-        "has_input_vocabulary",
-        "idf_weights",
-        "name",
-        "quantization_config",
-        "trainable",
-        "vocabulary",
-        "vocabulary_size",
-    }
-)
+IRRELEVANT = {
+    *("autocast", "batch_input_shape", "build_config", "encoding", "has_input_vocabulary", "idf_weights"),
+    *("name", "quantization_config", "trainable", "vocabulary", "vocabulary_size"),
+}
 
 Test = Callable[[Any], bool]
 

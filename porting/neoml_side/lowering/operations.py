@@ -485,15 +485,8 @@ class NeomlOperations(
         order = [x.axis(axis) for axis in axes]
         if order[0] != 0:
             raise Refusal("the batch axis cannot be moved")
-        return replace(
-            x,
-            shape=tuple(x.shape[axis] for axis in order),
-            layout="".join(x.layout[axis] for axis in order),
-            forms={},
-            flipped=None,
-            origin=None,
-            mask=None,
-        )
+        turned = x.with_axes(tuple(x.shape[axis] for axis in order), "".join(x.layout[axis] for axis in order))
+        return replace(turned, origin=None)
 
     def expand_dims(self, x: Wire, axis: int) -> Wire:
         return reshaping.expand_dims(x, axis)

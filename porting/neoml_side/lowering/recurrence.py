@@ -213,9 +213,7 @@ def lstm_parameters(cell: Cell, scale: float) -> dict[str, Parameter]:
     def gates(weight: Weight) -> Parameter:
         """(…, 4·units) in Keras' order as rows in NeoML's."""
         rows = [_gate(weight, units, row, 1.0 if row == 0 else scale) for row in range(len(LSTM_GATES))]
-        if len(weight.shape) == 1:
-            return Parameter.of(blob_shape(weight.shape, "C"), *rows)
-        return Parameter.of(blob_shape(weight.shape, "CB"), *rows)
+        return Parameter.of(blob_shape(weight.shape, "CB"[: len(weight.shape)]), *rows)
 
     zeros = np.zeros(len(LSTM_GATES) * units, np.float32)
     parameters = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Optional
 
 from ...layers.rule import Refusal
@@ -134,12 +135,8 @@ def _filled_target(x: Wire, shape: tuple[Optional[int], ...]) -> tuple[Optional[
         return (x.shape[0], *shape)
     rest: Optional[int] = None
     if None not in sizes:
-        known = 1
-        for size in shape:
-            known *= size if size not in (-1, None) else 1
-        total = 1
-        for whole in sizes:
-            total *= whole or 1
+        known = prod(size for size in shape if size not in (-1, None))
+        total = prod(size or 1 for size in sizes)
         if known == 0 or total % known:
             raise Refusal(f"shape {x.shape} does not fill {shape}")
         rest = total // known
@@ -172,28 +169,14 @@ def expand_dims(x: Wire, axis: int) -> Wire:
         raise Refusal("a new axis in front of the batch")
     last = at == x.rank
     letter = free_letter(x.layout, "CHWDSL" if last and not x.is_whole else "HWDSCL")
-    return replace(
-        x,
-        shape=(*x.shape[:at], 1, *x.shape[at:]),
-        layout=x.layout[:at] + letter + x.layout[at:],
-        forms={},
-        flipped=None,
-        mask=None,
-    )
+    return x.with_axes((*x.shape[:at], 1, *x.shape[at:]), x.layout[:at] + letter + x.layout[at:])
 
 
 def squeeze(x: Wire, axis: int) -> Wire:
     at = x.axis(axis)
     if x.shape[at] not in (1, None):
         raise Refusal(f"axis {axis} of shape {x.shape} is not 1")
-    return replace(
-        x,
-        shape=(*x.shape[:at], *x.shape[at + 1 :]),
-        layout=x.layout[:at] + x.layout[at + 1 :],
-        forms={},
-        flipped=None,
-        mask=None,
-    )
+    return x.with_axes((*x.shape[:at], *x.shape[at + 1 :]), x.layout[:at] + x.layout[at + 1 :])
 
 
 def repeat(x: Wire, times: int, axis: int) -> Wire:
