@@ -27,16 +27,15 @@ ERF_SERIES = [
     ERF_SLOPES * (3 * ERF_NODES - 2 * ERF_NODES**3) / 6,
     ERF_SLOPES * (4 * ERF_NODES**4 - 12 * ERF_NODES**2 + 3) / 30,
 ]
-# The same of the normal distribution around every 512th of -9 … 9, right to a float32's last bit.
+# The normal distribution at every 512th of -9 … 9, right to a float32's last bit, and its density.
 NORMAL_NODES = np.arange(-9 * 512, 9 * 512 + 1) / 512
-NORMAL_DENSITY = np.exp(-(NORMAL_NODES**2) / 2) / math.sqrt(2 * math.pi)
-NORMAL_SERIES = [
-    np.array([0.0, *(math.erfc(-node / math.sqrt(2)) / 2 for node in NORMAL_NODES[1:].tolist())]),
-    NORMAL_DENSITY,
-    NORMAL_DENSITY * -NORMAL_NODES / 2,
-]
+NORMAL = np.array([0.0, *(math.erfc(-node / math.sqrt(2)) / 2 for node in NORMAL_NODES[1:].tolist())])
+NORMAL_DENSITY = (np.exp(-(NORMAL_NODES**2) / 2) / math.sqrt(2 * math.pi)).astype(np.float32)
+# A float32 plus this is rounded to a 512th, the number of which stands in its bits; and the bits of the first node.
+TO_512THS = np.float32(3 * 2**13)
+FIRST_NODE = int((TO_512THS - np.float32(9)).view(np.int32))
 # So many values in float64, and what is made of them, stay in the cache.
-BLOCK = 2**14
+BLOCK = 2**15
 
 
 def relu(x: Array, negative_slope: float = 0.0, max_value: Optional[float] = None, threshold: float = 0.0) -> Array:
@@ -123,12 +122,24 @@ def gelu(x: Array, approximate: bool = False) -> Array:
 
 
 def exact_gelu(x: Array) -> Array:
-    """x times the share of the normal distribution that lies below it."""
-    size = np.minimum(np.maximum(x.astype(np.result_type(x, np.float32), copy=False), -9), 9)
-    nearest = np.rint(size * 512)
-    size -= nearest / 512
-    nearest += 9 * 512
-    return taylor(NORMAL_SERIES, nearest, size.astype(np.float64)).astype(size.dtype, copy=False) * x
+    """x times the share of the normal distribution that lies below it.
+
+    The share is a Taylor series around the nearest node n: the next coefficient after the density's is -n / 2 times it.
+    """
+    apart = np.clip(x, -9, 9).astype(np.result_type(x, np.float32), copy=False)
+    rounded = apart.astype(np.float32, copy=False) + TO_512THS
+    picked = rounded.view(np.int32).astype(np.intp)
+    picked -= FIRST_NODE
+    rounded -= TO_512THS
+    apart -= rounded
+    beyond = NORMAL_DENSITY.take(picked, mode="clip") * apart
+    apart *= rounded
+    apart *= np.float32(-0.5)
+    apart += np.float32(1)
+    beyond *= apart
+    share = NORMAL.take(picked, mode="clip")
+    share += beyond
+    return share.astype(apart.dtype, copy=False) * x
 
 
 def exponential(x: Array) -> Array:
