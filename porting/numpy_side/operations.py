@@ -60,11 +60,10 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         return Value(np.asarray(function(*map(arrays, inputs))))
 
     def dense(self, x: Value, kernel: Weight, bias: Optional[Weight] = None) -> Value:
-        rows = floating(x)
-        y = rows.reshape(-1, rows.shape[-1]) @ kernel.value
+        y = floating(x) @ kernel.value
         if bias is not None:
             y += bias.value
-        return Value(y.reshape(*rows.shape[:-1], kernel.shape[-1]))
+        return Value(y)
 
     def embedding(self, ids: Value, table: Weight) -> Value:
         for name, array in self.watched.items():

@@ -84,7 +84,10 @@ for defining, names in (
     (network, ["places"]),
     (
         tolerance,
-        ["MARGIN", "TINIEST", "TOLERANCE", "allowed_by_noise", "needed_tolerance", "same_dtype", "share_of_allowed"],
+        [
+            *("MARGIN", "TINIEST", "TOLERANCE"),
+            *("allowed_by_noise", "last_bit_of", "needed_tolerance", "same_dtype", "share_of_allowed"),
+        ],
     ),
 ):
     HELPERS.update((name, source_parts(defining)[name]) for name in names)
