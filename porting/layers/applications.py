@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ..network import Shape
 from ..operations import Operations, Tensor
 from .core import drop
-from .rule import Config, LayerView, WeightShapes, rule
+from .rule import LayerView, rule
 
 
-def scale(config: Config, inputs: list[Shape]) -> WeightShapes:
-    return {"gamma": (config["projection_dim"],)}
-
-
-@rule("LayerScale", mask="stop", weights=scale, irrelevant=("init_values", "projection_dim"), note="of ConvNeXt")
+@rule(
+    "LayerScale",
+    mask="stop",
+    weights=lambda config, inputs: {"gamma": (config["projection_dim"],)},
+    irrelevant=("init_values", "projection_dim"),
+    note="of ConvNeXt",
+)
 def layer_scale(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.multiply(x, layer.weight("gamma"))
 

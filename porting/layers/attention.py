@@ -87,19 +87,14 @@ def additive_scores(layer: LayerView, query: Tensor, key: Tensor, ops: Operation
     return ops.squeeze(ops.dense(pairs, scale.arranged(shape=(-1, 1))), -1)
 
 
-def scales(config: Config, inputs: list[Shape]) -> WeightShapes:
-    return {"scale": (), "concat_score_weight": ()}
-
-
-def additive_scales(config: Config, inputs: list[Shape]) -> WeightShapes:
-    return {"scale": (inputs[0][-1],)}
-
-
 @rule(
     "Attention",
     "AdditiveAttention",
     mask=query_mask_of,
-    weights={"Attention": scales, "AdditiveAttention": additive_scales},
+    weights={
+        "Attention": lambda config, inputs: {"scale": (), "concat_score_weight": ()},
+        "AdditiveAttention": lambda config, inputs: {"scale": (inputs[0][-1],)},
+    },
 )
 def attention(
     layer: LayerView,

@@ -27,16 +27,6 @@ def around_boundaries(layer: Layer, call: Call, given: Input) -> Mapping[str, An
     return {"choices": tuple(map(float, (*edges, *(edges[1:] + edges[:-1]) / 2, *beyond)))}
 
 
-@rule(
-    "Discretization",
-    mask="stop",
-    note="to ids anywhere; else before the engine, or in the numpy engine only",
-    expects=around_boundaries,
-)
-def discretization(layer: LayerView, inputs: Any, ops: Operations) -> Tensor:
-    return preprocessing(layer, inputs, ops)
-
-
 @rule(*PACKERS, mask="stop", note="of keras-hub; behind a tokenizer")
 def packing(layer: LayerView, inputs: Any, ops: Operations, returns: Any = "token_ids", dtype: Any = "int32") -> Tensor:
     layer.irrelevant(*layer.config)
@@ -44,11 +34,13 @@ def packing(layer: LayerView, inputs: Any, ops: Operations, returns: Any = "toke
     return ops.computed(partial(function, returns=returns, dtype=dtype), [inputs])
 
 
+@rule(
+    "Discretization",
+    mask="stop",
+    note="to ids anywhere; else before the engine, or in the numpy engine only",
+    expects=around_boundaries,
+)
 @rule(*TOKENIZERS, mask="stop", note="of keras-hub; straight after inputs")
-def tokenizing(layer: LayerView, inputs: Any, ops: Operations) -> Tensor:
-    return preprocessing(layer, inputs, ops)
-
-
 @rule(*(name for name in LAYERS if name not in OWN_RULES), mask="stop", note=NOTE)
 def preprocessing(layer: LayerView, inputs: Any, ops: Operations, count_weights: Any = None) -> Tensor:
     layer.irrelevant(*layer.config)

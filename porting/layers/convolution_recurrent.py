@@ -61,7 +61,8 @@ def run_conv_lstm(
     for at in order:
         states = step(layer, inputs[at], states, ops)
         outputs.append(as_configured(layer, states[0], ops))
-    result = in_time(outputs, ops) if config["return_sequences"] else outputs[-1]
+    steps = [ops.expand_dims(output, 1) for output in outputs]
+    result = ops.concatenate(steps, 1) if config["return_sequences"] else outputs[-1]
     return result, [as_configured(layer, state, ops) for state in states]
 
 
@@ -106,7 +107,3 @@ def step(layer: LayerView, inputs: Tensor, states: list[Tensor], ops: Operations
         carry = ops.add(ops.multiply(active(f, "recurrent_activation"), states[1]), carry)
     hidden = ops.multiply(active(o, "recurrent_activation"), active(carry, "activation"))
     return [hidden, carry]
-
-
-def in_time(outputs: list[Tensor], ops: Operations) -> Tensor:
-    return ops.concatenate([ops.expand_dims(output, 1) for output in outputs], 1)

@@ -5,22 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..operations import Operations, Tensor
-from .operation_kinds import Apply, as_float, known, only_arrays, swapped
+from .operation_kinds import as_float, function_of, known, only_arrays, swapped
 from .operation_shapes import triangular
 from .rule import LayerView
 
 EPSILON = 2.0**-23
 
 
-def of_matrices(name: str) -> Apply:
-    def apply(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-        return ops.array_function(f"linalg.{name}", [as_float(x, ops)])
-
-    return apply
-
-
-for class_name in ("Det", "Inv"):
-    only_arrays(class_name)(of_matrices(class_name.lower()))
+@only_arrays("Det", "Inv")
+def of_matrices(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    return ops.array_function(f"linalg.{function_of(layer)}", [as_float(x, ops)])
 
 
 @only_arrays("Cholesky")
@@ -62,19 +56,12 @@ def qr(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     return [ops.array_function("linalg.qr", [as_float(x, ops)], part=part, mode=mode) for part in (0, 1)]
 
 
-@only_arrays("Solve")
+@only_arrays("Solve", "SolveTriangular")
 def solve(layer: LayerView, a: Any, b: Any, ops: Operations) -> Tensor:
-    return solution(a, b, ops)
-
-
-@only_arrays("SolveTriangular")
-def solve_triangular(layer: LayerView, a: Any, b: Any, ops: Operations) -> Tensor:
-    return solution(triangular(as_float(a, ops), 0, layer.config["lower"], ops), b, ops)
-
-
-def solution(a: Any, b: Any, ops: Operations) -> Tensor:
     """Of a x = b, b a matrix or one column less."""
     a, b = as_float(a, ops), as_float(b, ops)
+    if layer.class_name == "ops.SolveTriangular":
+        a = triangular(a, 0, layer.config["lower"], ops)
     if len(b.shape) == len(a.shape):
         return ops.array_function("linalg.solve", [a, b])
     column = ops.array_function("linalg.solve", [a, ops.expand_dims(b, len(b.shape))])

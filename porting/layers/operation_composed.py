@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from math import inf, log
 from typing import Any, Optional
 
@@ -158,16 +159,14 @@ def digitize(layer: LayerView, x: Tensor, bins: Any, ops: Operations) -> Tensor:
     """How many bins begin at or below a value."""
     edges = as_numbers(layer, bins)
     reached = [ops.cast(ops.compare(x, edge, "greater_equal"), "float32") for edge in edges]
-    return ops.cast(sum_of(reached, ops), "int32")
+    return ops.cast(reduce(ops.add, reached), "int32")
 
 
 @operation("IsIn")
 def is_in(layer: LayerView, x1: Tensor, x2: Any, ops: Operations) -> Tensor:
     layer.irrelevant("assume_unique")
     same = [ops.compare(x1, number, "equal") for number in as_numbers(layer, x2)]
-    found = same[0]
-    for one in same[1:]:
-        found = ops.logical_or(found, one)
+    found: Tensor = reduce(ops.logical_or, same)
     return ops.logical_not(found) if layer.config["invert"] else found
 
 
@@ -178,7 +177,7 @@ def search_sorted(layer: LayerView, sorted_sequence: Any, values: Tensor, ops: O
         raise layer.refuse("a search in numbers that the network computes is not handled", "give a constant")
     before = "greater" if layer.config["side"] == "left" else "greater_equal"
     passed = [ops.cast(ops.compare(values, number, before), "float32") for number in as_numbers(layer, sorted_sequence)]
-    return ops.cast(sum_of(passed, ops), "int32")
+    return ops.cast(reduce(ops.add, passed), "int32")
 
 
 @operation("InTopK")
@@ -245,13 +244,6 @@ def as_numbers(layer: LayerView, x: Any) -> list[Any]:
     if not isinstance(values, (list, tuple)) or not 0 < len(values) <= MOST_COMPARED:
         raise layer.refuse(f"only constants of 1 … {MOST_COMPARED} numbers are compared with", "use fewer")
     return list(values)
-
-
-def sum_of(xs: Sequence[Tensor], ops: Operations) -> Tensor:
-    total = xs[0]
-    for x in xs[1:]:
-        total = ops.add(total, x)
-    return total
 
 
 @operation("MultiHot")

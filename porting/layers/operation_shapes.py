@@ -12,7 +12,7 @@ from ..dtypes import sum_type
 from ..network import Call, Constant, Input, Layer
 from ..operations import Operations, Tensor, Weight
 from .merging import same_rank
-from .operation_kinds import as_float, axes_of, in_dtype, known, operation, squeezed, swapped
+from .operation_kinds import as_float, as_list, axes_of, in_dtype, known, operation, squeezed, swapped
 from .rule import LayerView, Refusal
 
 # More places than this are picked by a matrix of zeros and ones.
@@ -21,8 +21,7 @@ MOST_PIECES = 64
 
 @operation("ExpandDims")
 def expand_dims(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    axis = layer.config["axis"]
-    axes = axis if isinstance(axis, (list, tuple)) else [axis]
+    axes = as_list(layer.config["axis"])
     for one in sorted(one % (len(x.shape) + len(axes)) for one in axes):
         x = ops.expand_dims(x, one)
     return x
@@ -63,10 +62,7 @@ def swapaxes(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 @operation("Moveaxis")
 def moveaxis(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rank = len(x.shape)
-    source, target = (
-        [one % rank for one in (axes if isinstance(axes, (list, tuple)) else [axes])]
-        for axes in (layer.config["source"], layer.config["destination"])
-    )
+    source, target = ([one % rank for one in as_list(layer.config[key])] for key in ("source", "destination"))
     order = [axis for axis in range(rank) if axis not in source]
     for to, axis in sorted(zip(target, source)):
         order.insert(to, axis)
@@ -223,16 +219,12 @@ def diff(layer: LayerView, a: Tensor, ops: Operations) -> Tensor:
 def roll(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if layer.config["axis"] is None:
         raise layer.refuse("a roll over all axes mixes the rows of a batch", "name the axes")
-    axes, shifts = as_many(layer.config["axis"]), as_many(layer.config["shift"])
+    axes, shifts = as_list(layer.config["axis"]), as_list(layer.config["shift"])
     for axis, shift in zip(axes, shifts * len(axes) if len(shifts) == 1 else shifts):
         by = shift % known(x, axis % len(x.shape))
         if by:
             x = ops.concatenate([ops.slice(x, axis, -by, None), ops.slice(x, axis, 0, -by)], axis)
     return x
-
-
-def as_many(value: Any) -> list[int]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 @operation("Pad")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
-from ..network import Call, Layer, Shape, TensorRef, tensors_in
+from ..network import Call, Layer, TensorRef, tensors_in
 from ..operations import Operations, Tensor
 from .apply import apply_call
 from .normalization import by_each_batch
-from .rule import RULES, Config, Context, LayerView, Refusal, Rule, WeightShapes, makes_mask, only_tensor, rule
+from .rule import RULES, Context, LayerView, Refusal, Rule, makes_mask, only_tensor, rule
 from .weight_shapes import held_weights
 
 MODELS = frozenset({"Functional", "Sequential", "Model"})
@@ -17,11 +17,11 @@ MODELS = frozenset({"Functional", "Sequential", "Model"})
 MASK_OPERATIONS = frozenset({"NotEqual", "Any", "ops.NotEqual", "ops.Any"})
 
 
-def weights_of_held(config: Config, inputs: list[Shape]) -> WeightShapes:
-    return held_weights("layer", config["layer"], [(inputs[0][0], *inputs[0][2:])])
-
-
-@rule("TimeDistributed", note="of any layer or model", weights=weights_of_held)
+@rule(
+    "TimeDistributed",
+    note="of any layer or model",
+    weights=lambda config, inputs: held_weights("layer", config["layer"], [(inputs[0][0], *inputs[0][2:])]),
+)
 def time_distributed(layer: LayerView, x: Tensor, ops: Operations, mask: Optional[Tensor] = None) -> Tensor:
     held = layer.held("layer")
     if layer.dialect == 2 and makes_mask(held.config):
