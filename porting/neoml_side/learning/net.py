@@ -34,7 +34,7 @@ from ..plan import Plan, plan_network
 from ..runtime.archives import loaded, stored
 from ..runtime.blobs import as_blob, axes_of
 from ..runtime.build import blob_of, from_blob, make_layers, read_slot, write_slot
-from ..runtime.cells import cell_parameters, splice, with_cell_parameters
+from ..runtime.cells import cell_parameters, cell_places, splice
 from ..sizes import LeastSizes, check_guards, check_ids, check_most_sizes, most_sizes
 from ..slots import AXES, Parameter
 from ..values import Wire, canonical
@@ -252,7 +252,8 @@ class LearningNet:
         self.cells = [node for node in self.nodes if node.kind == "Recurrent"]
         if self.cells:
             dnn = splice(dnn, self.nodes, self.math_engine, self._random)
-            self._archive = stored(dnn)
+            archive = stored(dnn)
+            self._archive, self._places = bytearray(archive), cell_places(archive, self.cells)
         self._start(dnn)
         self._write()
 
@@ -312,8 +313,9 @@ class LearningNet:
             if live.inner is not None
         }
         if cells:
-            archive = with_cell_parameters(self._archive, self.cells, cells)
-            self._start(loaded(archive, self.math_engine, self._random))
+            for key, packed in cells.items():
+                memoryview(self._archive)[self._places[key]] = packed.tobytes()
+            self._start(loaded(self._archive, self.math_engine, self._random))
         for live in self.live:
             if live.inner is None:
                 self._write_slot(live, live.pack(self.theta.vector))
@@ -346,13 +348,10 @@ class LearningNet:
         self._settle()
         self._dnn = self._method = None
 
-    def _stored(self) -> bytes:
-        """The net as an archive, without the losses: those are Python's."""
-        for number, head in enumerate(self.heads):
-            if self._dnn.has_layer(f"loss {number}"):
-                self._dnn.delete_layer(f"loss {number}")
-                if head.wire.mask is None:
-                    self._dnn.delete_layer(f"labels {number}")
+    def _stored_cells(self) -> bytes:
+        """The cells alone as an archive. The net is taken apart for it, and loaded again before its next step."""
+        for name in self.layers.keys() - {node.name for node in self.cells}:
+            self._dnn.delete_layer(name)
         return stored(self._dnn)
 
     # ---- a step
@@ -564,26 +563,36 @@ class LearningNet:
         return {name: blob_of(self.math_engine, blobs[name]) for name in self._sources}
 
     def _read_gradients(self) -> dict[str, Gradient]:
-        flat = self._flat
-        flat.fill(0)
+        self._flat.fill(0)
+        for live in self.live:
+            if live.inner is None:
+                self._add_gradient(live, read_slot(self.layers[live.node.name], live.name))
+        sliced = self._sliced_gradients()
         cells = [node for node in self.cells if any(live.node is node and live.inner is not None for live in self.live)]
-        # Storing takes the losses away; the net is loaded again before its next step, where a cell learns.
-        archive = self._stored() if cells else b""
+        archive = self._stored_cells() if cells else b""
         inside = {node.name: cell_parameters(archive, node) for node in cells}
         for live in self.live:
-            if live.packing is None:
-                continue
             if live.inner is not None:
-                after = inside[live.node.name][live.inner.name, live.name]
-            else:
-                after = read_slot(self.layers[live.node.name], live.name)
-            if live.packing.is_whole:
-                gradient_of(live.packed, after, live.packing.part_of(flat))
-            else:
-                live.packing.add_gradient(gradient_of(live.packed, after, after.reshape(-1)), flat)
-        arrays: dict[str, Gradient] = dict(self.theta.split(flat))
-        sliced: dict[str, Slices] = {}
+                self._add_gradient(live, inside[live.node.name][live.inner.name, live.name])
+        arrays: dict[str, Gradient] = dict(self.theta.split(self._flat))
         whole = {weight.name for live in self.live for weight in (live.inner or live.node).weights()}
+        for name, slices in sliced.items():
+            # A table that is also used as a whole has a whole gradient, as in TensorFlow.
+            arrays[name] = total(slices) + arrays[name] if name in whole else slices
+        return {name: gradient for name, gradient in arrays.items() if name in self.reached}
+
+    def _add_gradient(self, live: _Live, after: Array) -> None:
+        """Add what a slot tells after a step, of the weights in it, to their gradients."""
+        if live.packing is None:
+            return
+        if live.packing.is_whole:
+            gradient_of(live.packed, after, live.packing.part_of(self._flat))
+        else:
+            live.packing.add_gradient(gradient_of(live.packed, after, after.reshape(-1)), self._flat)
+
+    def _sliced_gradients(self) -> dict[str, Slices]:
+        """Those of the tables whose rows were picked outside."""
+        sliced: dict[str, Slices] = {}
         for one in self.gathered:
             name = one.table.name
             if name not in self.theta.starts:
@@ -593,7 +602,4 @@ class LearningNet:
             values = gradient_of(before, after, after.reshape(-1)).reshape(self.capacity, -1)[: ids.size]
             slices = Slices(ids, values, one.table.shape)
             sliced[name] = sliced[name].joined(slices) if name in sliced else slices
-        for name, slices in sliced.items():
-            # A table that is also used as a whole has a whole gradient, as in TensorFlow.
-            arrays[name] = total(slices) + arrays[name] if name in whole else slices
-        return {name: gradient for name, gradient in arrays.items() if name in self.reached}
+        return sliced

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Union
 
 import neoml
 
@@ -36,7 +36,7 @@ def check_file_limit(size: int) -> None:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
-def loaded(archive: bytes, math_engine: Any, random: Any = None, with_solver: bool = False) -> Any:
+def loaded(archive: Union[bytes, bytearray], math_engine: Any, random: Any = None, with_solver: bool = False) -> Any:
     """The net that an archive holds. The bytes must be our own: NeoML may crash on others.
 
     Random numbers are no part of an archive: without `random` every net begins with the same ones.

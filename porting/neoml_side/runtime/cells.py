@@ -23,11 +23,10 @@ layers find its inputs under the names ``CompositeSource.0``, ``CompositeSource.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import neoml
-import numpy as np
 
 from ...network import Array
 from ..graph import CellBody, Node
@@ -136,15 +135,13 @@ def cell_parameters(archive: bytes, node: Node) -> dict[tuple[str, str], Array]:
     return {key: blob for key, (blob, _) in _cell_blobs(archive, node).items()}
 
 
-def with_cell_parameters(archive: bytes, nodes: Iterable[Node], arrays: Mapping[tuple[str, str, str], Array]) -> bytes:
-    """The archive with other numbers in slots inside cells, by cell's name, inner layer's name and slot."""
-    changed = bytearray(archive)
-    for node in nodes:
-        for (inner, slot), (blob, end) in _cell_blobs(archive, node).items():
-            given = arrays.get((node.name, inner, slot))
-            if given is not None:
-                changed[end - blob.nbytes : end] = np.ascontiguousarray(given, blob.dtype).tobytes()
-    return bytes(changed)
+def cell_places(archive: bytes, nodes: Iterable[Node]) -> dict[tuple[str, str, str], slice]:
+    """Where the numbers of slots inside cells stand in an archive, by cell's name, inner layer's name and slot."""
+    return {
+        (node.name, inner, slot): slice(end - blob.nbytes, end)
+        for node in nodes
+        for (inner, slot), (blob, end) in _cell_blobs(archive, node).items()
+    }
 
 
 def _cell_blobs(archive: bytes, node: Node) -> dict[tuple[str, str], tuple[Array, int]]:
