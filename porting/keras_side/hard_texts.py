@@ -5,8 +5,11 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 
-# What no vocabulary holds.
-STRANGE_WORDS = ("Zyzzyva!", "STRASSE", "über", "Ёлка", "don't", "...", "a\u00a0b", "\U0001f600", "e\u0301", "\u200b")
+# What no vocabulary holds; the last two are small letters of ASCII to whoever takes all of Unicode to small letters.
+STRANGE_WORDS = (
+    *("Zyzzyva!", "STRASSE", "über", "Ёлка", "don't", "...", "a\u00a0b", "\U0001f600", "e\u0301", "\u200b"),
+    *("İ", "\u212a"),
+)
 NUMBERS = ("0", "7", "2024", "3.14", "-1", "1st", "\u0663", "\uff11")
 # What Python or TensorFlow, or only one of them, takes for space.
 SPACES = (
@@ -93,6 +96,7 @@ def _parts(known: Sequence[str]) -> Iterator[str]:
     for word in ends:
         yield from (word, word.title(), word.upper())
     yield from (word for word in known if word not in ends)
+    yield from [word.replace("k", "\u212a") for word in known if "k" in word][:1]
     yield from STRANGE_WORDS
     yield from NUMBERS
     yield "w" * LONG_WORD

@@ -18,6 +18,8 @@ MOST_CHOICES = 50
 WHOLE_TEXTS = (None, "None")
 # A word of a text may be some tokens; rows of hard texts hold no more words.
 TOKENS_A_WORD, MOST_KEPT = 4, 24
+# Of two words of texts that are split into letters, where words are letters and marks stand beside them.
+LETTERS = 5
 # Layers that find words in texts.
 SPLIT = {*TOKENIZERS, "TextVectorization"}
 
@@ -198,7 +200,9 @@ def _further(layer: Layer) -> tuple[str, ...]:
 def _words_kept(layer: Layer) -> int | None:
     """How many words of a text a layer keeps at least, where it keeps so many tokens; None: all."""
     if layer.class_name == "TextVectorization":
-        return layer.config.get("output_sequence_length")
+        kept = layer.config.get("output_sequence_length")
+        # Texts are made of words of a vocabulary, which are letters here, with marks beside them and a space.
+        return max(1, 2 * kept // LETTERS) if kept and layer.config.get("split") == "character" else kept
     return min(MOST_KEPT, max(1, layer.config["sequence_length"] // TOKENS_A_WORD))
 
 
