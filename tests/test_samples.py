@@ -278,6 +278,30 @@ def test_texts_are_longer_than_what_is_kept_of_them():
     assert len(texts) <= 60
 
 
+def test_texts_that_are_split_into_letters_are_not_cut_off():
+    config = {"split": "character", "output_sequence_length": 20}
+    layer = Layer("l", "TextVectorization", config, {"vocabulary": np.array([*"abck"], object)})
+    text = Input("x", (None,), "string")
+    texts = make_texts(needs_of([text], (layer, [text.ref])), 6)["x"]
+    seen = {text[:20] for text in texts}
+    assert all(any(mark in text for text in seen) for mark in (*string.punctuation, *SPACES))
+    assert any("\u212a" in text for text in seen)
+
+
+def test_a_text_holds_what_unicode_takes_to_small_letters_of_the_vocabulary():
+    together = " ".join(hard_texts(["dark", "red"], sentences=True, kept=None))
+    assert {"dark", "red"} <= set(together.split())
+    assert any(word != "dark" and word.lower() == "dark" for word in together.split() if not word.isascii())
+
+
+def test_batches_hold_every_id_before_any_comes_again():
+    wanted = need((None, 5), "int32", ids=60, pads=True)
+    batches = [made(wanted, batch=5, used=used) for used in (0, 17, 34, 51)]
+    assert [int((batch != 0).sum()) for batch in batches] == [17, 17, 17, 17]
+    assert {1, 59} <= set(batches[0].ravel())
+    assert set(np.concatenate(batches).ravel()) == set(range(60))
+
+
 def test_one_word_texts_fill_their_columns():
     need_of_words = need((None, 3), "string", choices=("red", "green"))
     texts = make_texts([need_of_words], 6)["x"]

@@ -97,6 +97,7 @@ class Recorder:
         growth: numbers in the references for each number of the inputs, as the first case has it.
         recorded: numbers in the references so far.
         count: how many cases there are so far.
+        used: how many ids they hold.
     """
 
     model: Any
@@ -120,6 +121,7 @@ class Recorder:
     growth: float = 0.0
     recorded: int = 0
     count: int = 0
+    used: int = 0
 
     def record_all(self, samples: Mapping[str, Array] | None = None) -> tuple[Case, ...]:
         """All cases, those of `samples` last.
@@ -307,7 +309,7 @@ class Recorder:
         """The case of that size with the hardest inputs that keep its numbers finite; None where it does not run."""
         spread = self.spread and probe.length > 1
         for gentleness in range(self.gentlest, len(GENTLENESS)):
-            settings = (gentleness, probe.seed, probe.paddings)
+            settings = (gentleness, probe.seed, probe.paddings, self.used)
             inputs = make_inputs(self.needs, probe.batch, probe.length, spread, *settings)
             failed = len(self.errors)
             case = self._tried(
@@ -319,6 +321,8 @@ class Recorder:
                 failed = len(self.errors)
                 name = self._name(probe, GENTLENESS[gentleness] if gentleness else "")
                 case = self._tried(name, inputs, noise=probe.noise)
+            if case is not None:
+                self.used += max((_ids_in(inputs[need.input.name], need) for need in self.needs), default=0)
             if case is not None or len(self.errors) > failed:
                 return case
         return None
@@ -467,6 +471,13 @@ def _has_infinity(argument: Any) -> bool:
 
 def _join(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
+
+
+def _ids_in(array: Array, need: Need) -> int:
+    """How many ids an input holds, without padding."""
+    if need.ids is None:
+        return 0
+    return int(np.sum(array != need.mask_value)) if need.pads else array.size
 
 
 def warn_of_insensitive(cases: Sequence[Case], graph: CallGraph) -> list[str]:

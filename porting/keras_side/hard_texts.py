@@ -99,7 +99,6 @@ def _parts(known: Sequence[str]) -> Iterator[str]:
     yield from [word.replace("k", "\u212a") for word in known if "k" in word][:1]
     yield from STRANGE_WORDS
     yield from NUMBERS
-    yield "w" * LONG_WORD
     beside = (*string.punctuation, *SPACES)
     for place, mark in enumerate(beside):
         word, next_word = known[place % len(known)], known[(place + 1) % len(known)]
@@ -107,3 +106,4 @@ def _parts(known: Sequence[str]) -> Iterator[str]:
         if mark in string.punctuation:  # left out, split at or kept: behind a single word only the last makes another
             yield f"{next_word}{mark}"
     yield from known[-3:]
+    yield "w" * LONG_WORD  # nothing behind it, where letters count

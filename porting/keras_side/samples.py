@@ -61,6 +61,7 @@ def make_inputs(
     gentleness: int = 0,
     seed: int = 0,
     paddings: Sequence[str] = PADDINGS,
+    used: int = 0,
 ) -> dict[str, Array]:
     """One batch of inputs.
 
@@ -72,6 +73,7 @@ def make_inputs(
         gentleness: index into `GENTLENESS`.
         seed: for other values of the same kind; other rows of `ROW_KINDS` come first.
         paddings: of the rows, one after the other; every input begins with another.
+        used: how many ids other batches hold; those of this one are the next.
     """
     generator = np.random.default_rng([2024, seed, batch, length])
     kinds = paddings if gentleness == 0 else [kind for kind in paddings if kind != "full"] or ["right"]
@@ -83,32 +85,37 @@ def make_inputs(
             shape.append(length + (open_axes if spread else 0) if size is None else size)
             open_axes += size is None
         kept = _kept((*shape, 1)[:2], [kinds[(row + place) % len(kinds)] for row in range(batch)], generator)
-        made[need.input.name] = _make(need, tuple(shape), kept, gentleness, seed, generator)
+        made[need.input.name] = _make(need, tuple(shape), kept, gentleness, seed, generator, (place, used))
     return made
 
 
 def _make(
-    need: Need, shape: tuple[int, ...], kept: Array, gentleness: int, seed: int, generator: np.random.Generator
+    need: Need,
+    shape: tuple[int, ...],
+    kept: Array,
+    gentleness: int,
+    seed: int,
+    generator: np.random.Generator,
+    ids: tuple[int, int],
 ) -> Array:
     if need.input.dtype == "string":
         return _texts(need, shape, gentleness, generator)
     dtype = np.dtype(need.input.dtype)
+    inside = np.broadcast_to(_fit(kept, len(shape)), shape)
     if dtype == np.bool_ or (need.is_mask and need.ids is None):
-        return np.broadcast_to(_fit(kept, len(shape)), shape).astype(dtype)
+        return inside.astype(dtype)
+    if need.ids is not None:
+        return _ids(need, inside, *ids).astype(dtype)
     values = _values(need, shape, dtype, gentleness, seed, generator)
     if need.pads:
-        inside = np.broadcast_to(_fit(kept, len(shape)), shape)
-        values = np.where(inside, _other_than_padding(need, values, dtype), need.mask_value)
-    if need.ids is not None:
-        values = _with_ends(need, values, generator)
+        other = need.mask_value + 1 if dtype.kind in "iu" else 0.5
+        values = np.where(inside, np.where(values == need.mask_value, other, values), need.mask_value)
     return values.astype(dtype)
 
 
 def _values(
     need: Need, shape: tuple[int, ...], dtype: Any, gentleness: int, seed: int, generator: np.random.Generator
 ) -> Array:
-    if need.ids is not None:
-        return _ids(min(need.least, need.ids - 1), need.ids, shape, generator)
     if need.choices:
         beyond = [] if need.closed or gentleness else [max(need.choices) + 1]
         return generator.choice(np.array([*need.choices, *beyond]), shape)
@@ -123,26 +130,15 @@ def _values(
     return _rows(ROW_KINDS, numbers, lambda row: row * need.deviation + need.mean, gentleness, seed)
 
 
-def _ids(least: int, end: int, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-    """Ids, none of them a second time before each has come once."""
-    count = min(int(np.prod(shape)), end - least)
-    return np.resize(least + generator.choice(end - least, count, replace=False), shape)
-
-
-def _other_than_padding(need: Need, values: Array, dtype: Any) -> Array:
-    """Padding stands nowhere but where it should: ids go one on, numbers are something else."""
-    if need.ids is not None:
-        return np.where(values == need.mask_value, (values + 1) % need.ids, values)
-    return np.where(values == need.mask_value, need.mask_value + 1 if dtype.kind in "iu" else 0.5, values)
-
-
-def _with_ends(need: Need, ids: Array, generator: np.random.Generator) -> Array:
-    """The largest id stands somewhere, and the least where padding says nothing else."""
+def _ids(need: Need, inside: Array, place: int, used: int) -> Array:
+    """Ids, least and largest first, none a second time before each has come once; padding where it should be."""
     assert need.ids is not None
-    places = generator.permutation(np.flatnonzero(ids != need.mask_value) if need.pads else np.arange(ids.size))
-    ids.flat[places[:1]] = need.ids - 1
-    if not need.pads:
-        ids.flat[places[1:2]] = min(need.least, need.ids - 1)
+    known = np.arange(min(need.least, need.ids - 1), need.ids)
+    others = known[known != need.mask_value] if need.pads and len(known) > 1 else known
+    order = np.array([*others[[0, -1]], *np.random.default_rng([2024, place]).permutation(others[1:-1])])
+    there = inside if need.pads else np.ones(inside.shape, bool)
+    ids = np.full(inside.shape, int(need.mask_value))
+    ids[there] = order[(used + np.arange(there.sum())) % len(others)]
     return ids
 
 

@@ -125,6 +125,7 @@ NUMBERS: dict[str, Where] = {
     "tiny rows": lambda array: (np.abs(flat(array)).max(1) < 0.01) & (flat(array) != 0).any(1),
 }
 TEXTS: dict[str, Callable[[str], str]] = {
+    "letters beyond ASCII are taken to small ones": str.lower,
     "title words are kept": lambda text: " ".join("zz" if word.istitle() else word for word in text.split(" ")),
     "upper case is kept": lambda text: " ".join("zz" if word.isupper() else word for word in text.split(" ")),
     "an exclamation mark is a letter": lambda text: text.replace("!", "x"),
