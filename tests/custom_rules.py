@@ -45,6 +45,12 @@ def mixer(layer, x, ops):
     return layer.apply("convolution", x, ops=ops)
 
 
+@porting.rule("tests>ScaledReversal")
+def scaled_reversal(layer, x, ops):
+    made = ops.flip(layer.base("LSTM", x, ops=ops, own=["factor", "scale"]), 1)
+    return ops.multiply(ops.multiply(made, layer.weight("scale")), layer.config["factor"])
+
+
 @porting.rule("PlainlyNamed")
 def plainly_named(layer, x, ops):
     return ops.matmul(x, layer.weight("kernel"))

@@ -59,6 +59,8 @@ TARGETS = (
 )
 # Lengths for networks that cannot take the ones above.
 FURTHER_LENGTHS = (*range(3, 25), 32, 33, 48, 64, 65, 96, 100, 128, 224, 256)
+# Inputs are made that outlast so many steps being cut off.
+LONGEST_CUT = 20_000
 FIXED = (Probe(5), Probe(1, paddings=("right",)), Probe(33, seed=5, smaller=3))
 # Layers that go through the steps one by one, beside those that return sequences.
 LOOPS = frozenset({"TimeDistributed"})
@@ -184,11 +186,11 @@ class Recorder:
         for done, probe in enumerate(targets):
             self.progress(done, len(targets), f"batch {probe.batch}, length {probe.length}")
             cases += [(probe, case) for case in self._sized(probe)]
-        for length in FURTHER_LENGTHS if further else ():
+        for length in self._further_lengths() if further else ():
             lengths = {probe.length for probe, _ in cases}
             if len(lengths) >= 2:
                 break
-            for batch in (2 if lengths else 5, 1):
+            for batch in (2 if lengths else 5, 1) if length <= FURTHER_LENGTHS[-1] else (2,):
                 cases += [(Probe(batch, length), case) for case in self._sized(Probe(batch, length))]
                 if not cases:
                     break
@@ -198,6 +200,13 @@ class Recorder:
         if further:
             self._tell_lengths(sorted({probe.length for probe, _ in cases}))
         return [case for _, case in cases]
+
+    def _further_lengths(self) -> tuple[int, ...]:
+        """Lengths for networks that cannot take the usual ones; of sequences also those that outlast what cuts them."""
+        cut = sum(_cut_off(part) for layer in self.graph.layers.values() for part in parts_of(layer, self.api))
+        if FURTHER_LENGTHS[-1] <= cut <= LONGEST_CUT and all(_is_sequence(need) for need in self.needs):
+            return (*FURTHER_LENGTHS, cut + 6, cut + 9)
+        return FURTHER_LENGTHS
 
     def _grows_with_length(self) -> bool:
         """Whether noise is cheap to measure on long inputs: no picture that grows both ways, no loop over steps."""
@@ -425,6 +434,20 @@ class Recorder:
             return Problem(f"model {self.model.name!r}", str(error), f"{way_out}{f', in {own}' if own else ''}")
         what = f"runs at {runs_at} of the sizes tried: {_reason(error)}"
         return Problem(f"model {self.model.name!r}", what, "declare the input shapes that it needs, or give samples=…")
+
+
+def _is_sequence(need: Need) -> bool:
+    return need.input.shape[1:].count(None) <= 1
+
+
+def _cut_off(layer: Any) -> int:
+    """How many steps a layer takes from a sequence, by cropping it or by a kernel without padding."""
+    cropping, kernel = getattr(layer, "cropping", None), getattr(layer, "kernel_size", None)
+    if isinstance(cropping, (tuple, list)) and all(isinstance(size, int) for size in cropping):
+        return sum(cropping)
+    if getattr(layer, "padding", None) == "valid" and isinstance(kernel, (tuple, list)) and len(kernel) == 1:
+        return int((kernel[0] - 1) * layer.dilation_rate[0])
+    return 0
 
 
 def _reason(error: Exception | None) -> str:

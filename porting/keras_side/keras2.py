@@ -28,6 +28,7 @@ class Keras2(KerasApi):
         except ImportError:  # Keras before 2.13
             self.functional = importlib.import_module(f"{package}.engine.functional").Functional
         self.translated: dict[int, TensorFlowFunction] = {}
+        self.followed: dict[int, Any] = {}
 
     def versions(self) -> dict[str, str]:
         return {
@@ -88,9 +89,32 @@ class Keras2(KerasApi):
             if function is not None:
                 self.translated[id(node)] = function
                 return NodeView(function, function.tensors, function.named, outputs)
+        if self.is_lambda(node.layer):
+            if id(node) not in self.followed:
+                self.followed[id(node)] = self._follow(node.layer, args, kwargs)
+            if self.followed[id(node)] is not None:
+                return NodeView(self.followed[id(node)], args, {}, outputs)
         if hasattr(node.layer, "cell") or hasattr(node.layer, "forward_layer"):
             args, kwargs = _with_initial_state(args, kwargs)
         return NodeView(node.layer, args, kwargs, outputs)
+
+    def _follow(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A Lambda as a model of what its code calls; None where that is not TensorFlow's functions of tensors alone.
+
+        A Lambda ends masks, which TensorFlow's functions hand on.
+        """
+        given = self.flatten(args)
+        takes_more = layer._fn_expects_mask_arg or layer._fn_expects_training_arg
+        masked = any(getattr(one, "_keras_mask", None) is not None for one in given)
+        if len(args) != 1 or kwargs or takes_more or layer.mask is not None or masked:
+            return None
+        make = self.keras.Input
+        inputs = self.tf.nest.map_structure(lambda one: make(batch_shape=one.shape, dtype=one.dtype), args[0])
+        try:
+            made = layer.function(inputs, **layer.arguments)
+            return self.keras.Model(inputs, made, name=layer.name)
+        except Exception:  # whatever a user's code makes of a tensor without numbers
+            return None
 
     def history(self, tensor: Any) -> History:
         layer, node_index, tensor_index = tensor._keras_history

@@ -15,6 +15,7 @@ OLD_KERAS = (
 )
 # Layers that give floats in Keras 2 where Keras 3 gives integers.
 COUNTING = {"CategoryEncoding", "Hashing", *LOOKUPS}
+RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN"}
 # Settings that Keras 1 alone has; an Embedding has the first to this day.
 KERAS_1 = ("output_dim", "nb_filter", "border_mode", "nb_row", "nb_col", "inner_init", "dropout_W", "concat_axis")
 
@@ -46,17 +47,20 @@ def other_meanings(where: str, described: Mapping[str, Any]) -> Iterator[Problem
         yield Problem(where, "gives floats in Keras 2 and integers in Keras 3", OLD_KERAS)
 
 
-def with_input_layers(described: Any) -> Any:
+def as_keras_3_reads(described: Any) -> Any:
     """A model's description with an InputLayer in front of each Sequential that declares its input in its first layer.
 
     Keras before 2.3 wrote none there, and Keras 3 then takes the declared batch for one more axis. Keras before 2.2.3
-    wrote the layers of a Sequential alone, without a name.
+    wrote the layers of a Sequential alone, without a name. ``time_major`` of recurrent layers is left out where it
+    says nothing, since Keras 3 has no such setting.
     """
     if isinstance(described, list):
-        return [with_input_layers(part) for part in described]
+        return [as_keras_3_reads(part) for part in described]
     if not isinstance(described, Mapping):
         return described
-    made = {key: with_input_layers(part) for key, part in described.items()}
+    made = {key: as_keras_3_reads(part) for key, part in described.items()}
+    if made.get("class_name") in RECURRENT and not made["config"].get("time_major", True):
+        del made["config"]["time_major"]
     if made.get("class_name") == "Sequential":
         if isinstance(made["config"], list):
             made["config"] = {"name": "sequential", "layers": made["config"]}

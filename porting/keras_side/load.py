@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import Problem, Unsupported, problem_in_code
 from ..text import LOOKUPS
-from .keras2_files import OLD_KERAS, other_meanings, settings_of_keras_1, with_input_layers
+from .keras2_files import OLD_KERAS, as_keras_3_reads, other_meanings, settings_of_keras_1
 from .other_files import checkpoint_of, other_file, other_folder
 from .tensorflow_functions import FUNCTIONS
 
@@ -96,6 +96,11 @@ def _is_old(path: Path) -> bool:
     return _generation(version) < 3
 
 
+def _needs_keras_2(path: Path) -> bool:
+    """Whether a file of Keras 2 was given to Keras 3."""
+    return _generation(_version(path) or "3") < 3 <= _generation(str(_keras_for(path).__version__))
+
+
 def _program(path: Path) -> Problem:
     what = "holds no Keras model: a SavedModel of an Estimator, of tf.saved_model.save or of model.export is a program"
     variables = str(path / "variables" / "variables")
@@ -111,7 +116,7 @@ def _readable(path: Path, keras: ModuleType) -> Iterator[Path]:
     """The file, or a copy of it with the suffix that Keras goes by, or with the inputs that Keras 3 does not see."""
     old = _generation(str(keras.__version__)) == 3 and path.is_file() and path.suffix != ".keras" and _is_old(path)
     described = _description(path) if old else None
-    complete = with_input_layers(described)
+    complete = as_keras_3_reads(described)
     suffixes = (".h5", ".hdf5") if path.is_file() and _is_h5(path) else (".keras",)
     if path.is_dir() or (complete == described and path.suffix in suffixes):
         yield path
@@ -229,15 +234,16 @@ def _code_problems(where: str, described: Mapping[str, Any], trust_lambda: bool)
     class_name, config = described["class_name"], described["config"]
     if class_name in CODE and not trust_lambda:
         way_out = (
-            "replace it by a layer class of your own or by Keras operations; it cannot be ported, and only loading "
-            "it needs trust_lambda=True, which runs the file's code"
+            "replace it by a layer class of your own or by Keras operations, or let the file's code run, which is then "
+            "ported by what it calls: trust_lambda=True, for files that you trust"
         )
         yield Problem(where, "is a Lambda: Python code in the file", way_out)
     if not isinstance(config, Mapping):
         return
     for key, value in config.items():
         if key.endswith("activation") and _is_lambda(value):
-            yield Problem(where, f"has a lambda as its {key}: Python code, which Keras does not read back", REBUILT)
+            way_out = GIVEN_BY_NAME if value == "<lambda>" else REBUILT
+            yield Problem(where, f"has a lambda as its {key}: Python code, which Keras does not read back", way_out)
     if class_name in READ_FILES:
         for key in ("vocabulary", "idf_weights"):
             if isinstance(config.get(key), str):
@@ -281,6 +287,10 @@ def _is_keras_own(keras: ModuleType, class_name: str, module: Any, name: Any, re
 
 
 DEFINED_IN = "name the Python file that defines it: custom=['my_layers.py']"
+GIVEN_BY_NAME = (
+    "load it with keras.models.load_model(…, compile=False, custom_objects={'<lambda>': that function}), then "
+    "porting.save(model, folder)"
+)
 REBUILT = (
     "build the model in Python with that function, model.load_weights of this file, then porting.save(model, folder)"
 )
@@ -352,7 +362,9 @@ def _not_loaded(path: Path, error: Exception) -> Problem:
     elif unknown:
         way_out = DEFINED_IN
     elif "Lambda" in str(error):
-        way_out = "replace Lambda layers; only loading them needs trust_lambda=True, which runs the file's code"
+        way_out = "replace Lambda layers, or let the file's code run: trust_lambda=True, for files that you trust"
+    elif _needs_keras_2(path):
+        way_out = OLD_KERAS
     else:
         way_out = "load it with keras.models.load_model in the environment that saved it, and save it as .keras"
     return Problem(str(path), f"is not loaded by Keras: {first[:300]}", way_out)

@@ -326,6 +326,22 @@ class LayerView:
         """
         return LayerView.apply_to(Layer(f"{self.name}/{class_name}", class_name, config), inputs, ops, self.context)
 
+    def base(self, class_name: str, *inputs: Any, ops: Operations, own: Sequence[str] = ()) -> Any:
+        """What the class of Keras that this layer's class derives from makes of tensors: ``super().call(…)``.
+
+        Args:
+            class_name: the class in Keras: ``LSTM``.
+            inputs: what it is called on: tensors, or lists of them.
+            ops: the operations.
+            own: settings and weights that Keras' class does not have.
+        """
+        config = {key: value for key, value in self.config._values.items() if key not in own}
+        weights = {name: array for name, array in self._weights._values.items() if name not in {*own, *self._tied}}
+        tied = {name: keeper for name, keeper in self._tied.items() if name not in own}
+        self.config.read.update(config)
+        self._weights.read.update((*weights, *tied))
+        return LayerView.apply_to(Layer(self.name, class_name, config, weights, tied=tied), inputs, ops, self.context)
+
     def held(self, key: str, weights: Optional[str] = None, at: Optional[int] = None) -> Layer:
         """The layer that this one holds, as `inner` finds it; whoever applies it sees that its settings are heeded."""
         if key not in self.config and key in self.config.get(HELD, {}):

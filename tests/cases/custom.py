@@ -164,7 +164,33 @@ def layers_in_attributes(keras: Any) -> Any:
     return keras.Model(given, Mixer()(given))
 
 
+def derived_from_keras_class(keras: Any) -> Any:
+    @keras.saving.register_keras_serializable(package="tests")
+    class ScaledReversal(keras.layers.LSTM):
+        """Steps from the last to the first, in the order of the inputs; a setting and a weight of its own."""
+
+        def __init__(self, units: int, factor: float = 2.0, **kwargs: Any) -> None:
+            super().__init__(units, **{**kwargs, "go_backwards": True, "return_sequences": True})
+            self.factor = factor
+
+        def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+            super().build(sequences_shape)
+            self.scale = self.add_weight(shape=(self.units,), name="scale")
+
+        def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+            made = super().call(sequences, initial_state, mask, training)
+            return keras.ops.flip(made, 1) * self.scale * self.factor
+
+        def get_config(self) -> Any:
+            return {**super().get_config(), "factor": self.factor}
+
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(9, 4, mask_zero=True)(ids)
+    return keras.Model(ids, keras.layers.Dense(2)(ScaledReversal(3, 0.5)(x)))
+
+
 CASES = [
+    Case("derived_from_keras_class", derived_from_keras_class, rules=RULES),
     Case("layers_in_attributes", layers_in_attributes, rules=RULES),
     *(
         Case(f"attention{'_masked' * masked}{'_both' * both}", attention(masked, both), rules=ATTENTION_RULES)

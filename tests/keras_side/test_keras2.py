@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import backend as K
 from keras import layers
 from keras_side_helpers import calls, describe_both, ref
 
@@ -318,13 +319,46 @@ def test_an_ellipsis_is_written_out():
 
 
 def test_tensorflow_code_without_counterpart_and_lambdas_are_listed():
+    def twice(x, training=None):
+        return x * 2
+
     x = keras.Input((4,), name="x")
-    y = tf.math.bessel_i0(layers.Lambda(lambda x: x * 2, name="twice")(x))
+    y = tf.math.bessel_i0(layers.Lambda(twice, name="twice")(x))
     with pytest.raises(Unsupported) as refusal:
         describe(keras.Model(x, tf.matmul(y, y, transpose_a=True)))
     assert len(refusal.value.problems) == 3
     assert "bessel_i0" in str(refusal.value)
     assert "twice" in str(refusal.value)
+
+
+SCALED = layers.Lambda(lambda x, by: K.l2_normalize(x * by, -1), arguments={"by": 3.0}, name="scaled")
+
+
+@pytest.mark.parametrize(
+    "apply",
+    [
+        lambda x, y: layers.Lambda(lambda x: K.reverse(x, axes=(1, 2)))(x),
+        lambda x, y: layers.Dense(2)(layers.Lambda(lambda x: x[:, -1, :])(x)),
+        lambda x, y: layers.Dense(2)(layers.Lambda(lambda x: x)(x)),
+        lambda x, y: layers.Lambda(lambda ab: [K.exp(-K.abs(ab[0] - ab[1])), K.sum(ab[1], 1)])([x, y]),
+        lambda x, y: [SCALED(x), SCALED(y)],
+        lambda x, y: layers.Lambda(lambda x: K.one_hot(K.cast(K.abs(x), "int32"), 5))(y),
+    ],
+)
+def test_lambdas_are_followed_by_what_they_call(apply):
+    x, y = keras.Input((None, 4), name="x"), keras.Input((6, 4), name="y")
+    network = describe(keras.Model([x, y], apply(x, y)))
+    assert not any(layer.class_name == "Lambda" for layer in network.layers.values())
+    assert_exact(network)
+
+
+@pytest.mark.parametrize("code", [lambda x: x * 2.0, lambda x, mask: x * tf.cast(mask, x.dtype)[..., None]])
+def test_a_lambda_that_is_given_a_mask_is_refused(code):
+    """It ends the mask, which the functions that it calls would hand on."""
+    given = ids()
+    x = layers.Lambda(code, name="code")(layers.Embedding(5, 4, mask_zero=True)(given))
+    with pytest.raises(Unsupported, match="Lambda 'code'"):
+        describe(keras.Model(given, layers.LSTM(2)(x)))
 
 
 def test_a_mask_given_on_purpose_is_kept(tmp_path):

@@ -207,3 +207,27 @@ def test_programs_are_named_and_the_way_out_works(tmp_path):
     np.testing.assert_allclose(
         porting.PortedNetwork(network, NumpyEngine(network)).predict(x), program.serve(x).numpy(), rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("around", [lambda layer: layer, lambda layer: layers.Bidirectional(layer)])
+@pytest.mark.parametrize("recurrent", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_recurrent_layers_of_keras_2_are_read_unless_time_comes_first(tmp_path, around, recurrent):
+    model, path = saved(tmp_path, keras.Input((5, 4)), around(recurrent(3)))
+
+    def with_time_major(value):
+        def change(config):
+            settings = config["layers"][1]["config"]
+            for held in ("layer", "backward_layer"):
+                if held in settings:
+                    settings[held]["config"]["time_major"] = value
+            if "layer" not in settings:
+                settings["time_major"] = value
+
+        return change
+
+    as_keras_2(path, with_time_major(False))
+    assert_same(load_model_file(path), model, np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32"))
+    as_keras_2(path, with_time_major(True))
+    with pytest.raises(Unsupported, match="time_major") as refusal:
+        load_model_file(path)
+    assert "tf_keras" in refusal.value.problems[0].way_out

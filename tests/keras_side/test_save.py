@@ -96,6 +96,13 @@ def test_lengths_that_the_network_cannot_take_are_told(caplog):
     assert "does not run at length" in caplog.text
 
 
+def test_sequences_outlast_what_is_cut_off():
+    given = keras.Input((None, 2), name="x")
+    x = layers.Conv1D(3, 200, dilation_rate=2)(given)
+    network = describe(keras.Model(given, layers.Cropping1D((150, 60))(x)))
+    assert sorted({case.inputs["x"].shape[1] for case in network.cases}) == [614, 617]
+
+
 def test_a_declared_batch_size_is_opened_where_it_may():
     given = keras.Input(batch_shape=(4, 3), name="x")
     network = describe(keras.Model(given, layers.Dense(2)(given)))
@@ -177,7 +184,7 @@ def test_a_probe_without_finite_numbers_is_left_out(caplog):
     assert "left out of the references" in caplog.text
 
 
-@pytest.mark.parametrize("build", [layers.Cropping1D(200), layers.Conv1D(2, 300)], ids=["crop", "kernel"])
+@pytest.mark.parametrize("build", [layers.AveragePooling1D(300), layers.MaxPooling1D(400)], ids=["mean", "max"])
 def test_samples_alone_are_enough(build):
     given = keras.Input((None, 2), name="x")
     model = keras.Model(given, build(given))
