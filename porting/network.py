@@ -9,7 +9,7 @@ that call's outputs: ``lstm:0``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Union
 
@@ -29,6 +29,7 @@ __all__ = [
     "Shape",
     "TensorRef",
     "map_tensors",
+    "only_tensors",
     "places",
     "tensors_in",
 ]
@@ -132,6 +133,10 @@ class Call:
     def reads(self) -> list[TensorRef]:
         """The tensors that it reads, those of its keyword arguments last."""
         return [*tensors_in(self.inputs), *tensors_in(self.arguments)]
+
+    def constants(self) -> list[str]:
+        """The weights of its layer that it is called with."""
+        return [leaf.weight for leaf in _leaves((self.inputs, self.arguments)) if isinstance(leaf, Constant)]
 
 
 @dataclass(frozen=True)
@@ -319,17 +324,31 @@ class Network:
 
 def tensors_in(argument: Any) -> Iterator[TensorRef]:
     """All tensors of an argument structure, left to right; a dict in its own order."""
-    if isinstance(argument, TensorRef):
-        yield argument
-    elif isinstance(argument, (tuple, list)):
-        for part in argument:
-            yield from tensors_in(part)
+    return (leaf for leaf in _leaves(argument) if isinstance(leaf, TensorRef))
+
+
+def _leaves(argument: Any) -> Iterator[Any]:
+    parts: Iterable[Any]
+    if isinstance(argument, (tuple, list)):
+        parts = argument
     elif isinstance(argument, Mapping):
-        for part in argument.values():
-            yield from tensors_in(part)
+        parts = argument.values()
     elif isinstance(argument, slice):
-        for part in (argument.start, argument.stop, argument.step):
-            yield from tensors_in(part)
+        parts = (argument.start, argument.stop, argument.step)
+    else:
+        yield argument
+        return
+    for part in parts:
+        yield from _leaves(part)
+
+
+def only_tensors(structure: Any) -> bool:
+    """Whether it is a tensor, or tuples and dicts of nothing but tensors."""
+    if isinstance(structure, Mapping):
+        return all(map(only_tensors, structure.values()))
+    if isinstance(structure, (tuple, list)):
+        return all(map(only_tensors, structure))
+    return isinstance(structure, TensorRef)
 
 
 def map_tensors(argument: Any, change: Callable[[TensorRef], Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Optional, cast
 import numpy as np
 
 from ..errors import Problem
-from ..network import Array, Call, Case, Constant, Input, Network, Shape, TensorRef, tensors_in
+from ..network import Array, Case, Input, Network, Shape, TensorRef, only_tensors
 from .arrays import STRINGS, Record
 from .limits import Limits, bad_archive
 from .metadata import metadata_problems
@@ -89,12 +89,12 @@ def _check_calls(sketch: Network) -> Iterator[Problem]:
             yield Problem(where, f"its layer {call.layer!r} is not among the layers", _SAVE_AGAIN)
         else:
             layer = sketch.layers[call.layer]
-            for constant in _constants((call.inputs, call.arguments)):
-                if constant.weight not in layer.weights and constant.weight not in layer.tied:
-                    yield Problem(where, f"its constant {constant.weight!r} is not a weight of its layer", _SAVE_AGAIN)
-        for ref in _read(call):
+            for name in call.constants():
+                if name not in layer.weights and name not in layer.tied:
+                    yield Problem(where, f"its constant {name!r} is not a weight of its layer", _SAVE_AGAIN)
+        read = call.reads()
+        for ref in read:
             yield from _check_ref(ref, known, where)
-        read = set(_read(call))
         for ref in call.unmasked:
             if ref not in read:
                 yield Problem(where, f"'{ref}' reaches it unmasked, but it does not read it", _SAVE_AGAIN)
@@ -110,27 +110,10 @@ def _check_ref(ref: TensorRef, known: Mapping[str, int], where: str) -> Iterator
         yield Problem(where, f"reads '{ref}', but {ref.call!r} makes {known[ref.call]} tensors", _SAVE_AGAIN)
 
 
-def _read(call: Call) -> Iterator[TensorRef]:
-    yield from tensors_in(call.inputs)
-    yield from tensors_in(call.arguments)
-
-
-def _constants(argument: Any) -> Iterator[Constant]:
-    if isinstance(argument, Constant):
-        yield argument
-    elif isinstance(argument, (tuple, list)):
-        for part in argument:
-            yield from _constants(part)
-    elif isinstance(argument, Mapping):
-        yield from _constants(tuple(argument.values()))
-    elif isinstance(argument, slice):
-        yield from _constants((argument.start, argument.stop, argument.step))
-
-
 def _check_outputs(sketch: Network) -> Iterator[Problem]:
     if not sketch.inputs:
         yield Problem("inputs", "the network has none", _SAVE_AGAIN)
-    if not sketch.output_refs() or not _only_tensors(sketch.outputs):
+    if not sketch.output_refs() or not only_tensors(sketch.outputs):
         yield Problem("outputs", "are not a tensor, a tuple or a dict of tensors", _SAVE_AGAIN)
     known = {given.name: 1 for given in sketch.inputs}
     known.update((call.name, call.outputs) for call in sketch.calls)
@@ -139,17 +122,9 @@ def _check_outputs(sketch: Network) -> Iterator[Problem]:
     needed = {ref.call for ref in sketch.output_refs()}
     for call in reversed(sketch.calls):
         if call.name in needed:
-            needed.update(ref.call for ref in _read(call))
+            needed.update(ref.call for ref in call.reads())
         else:
             yield Problem(f"call {call.name!r}", "contributes to no output of the network", "leave it out")
-
-
-def _only_tensors(structure: Any) -> bool:
-    if isinstance(structure, Mapping):
-        return all(_only_tensors(part) for part in structure.values())
-    if isinstance(structure, (tuple, list)):
-        return all(_only_tensors(part) for part in structure)
-    return isinstance(structure, TensorRef)
 
 
 def _check_members(sketch: Network, limits: Limits) -> Iterator[Problem]:

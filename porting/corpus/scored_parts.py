@@ -143,8 +143,6 @@ class _Gathered:
             self.write()
 
     def write(self) -> None:
-        import pyarrow as pa
-
         if self._waiting:
             self._writer.write_table(pa.Table.from_batches(self._batches))
         self.rows += self._waiting

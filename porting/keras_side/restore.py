@@ -103,9 +103,9 @@ def _in_saved_names(network: Network, found: Weights, graph: CallGraph, api: Ker
     if {layer.name for layer in saved} == set(here) or len(saved) != len(here):
         return found
     for layer, name in zip(saved, here):
-        variables, tied = found.variables[name], found.ties.get(name, {})
-        shapes = {key: tuple(variable.shape) for key, variable in variables.items() if key not in tied}
-        same = api.class_name(graph.operation(name)) == layer.class_name and set(tied) == set(layer.tied)
+        shapes = {key: tuple(variable.shape) for key, variable in found.kept(name).items()}
+        ties = set(found.ties.get(name, ()))
+        same = api.class_name(graph.operation(name)) == layer.class_name and ties == set(layer.tied)
         if not same or shapes != {key: array.shape for key, array in layer.weights.items()}:
             return found
     renamed = {name: layer.name for layer, name in zip(saved, here)}

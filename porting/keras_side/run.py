@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import Mismatch, Problem
 from ..layers import RULES
-from ..network import Array, Case, TensorRef, tensors_in
+from ..network import Array, Case, TensorRef, map_tensors, tensors_in
 from .graph import CallGraph, Step, refs_of
 from .keras_api import KerasApi
 from .keras_faults import check_answer, check_question
@@ -89,12 +89,12 @@ def run_step(step: Step, values: Mapping[TensorRef, Any], api: KerasApi) -> list
         Exception: whatever Keras raises.
     """
     check_question(step, values, api)
-    keywords = _fill(step.kwargs, values)
+    keywords = map_tensors(step.kwargs, values.__getitem__)
     if api.takes_training(step.operation):
         keywords["training"] = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras said it when the model was made
-        made = api.flatten(api.call(step.operation, _fill(step.args, values), keywords))
+        made = api.flatten(api.call(step.operation, map_tensors(step.args, values.__getitem__), keywords))
     check_answer(step, values, made[0], api)
     if len(made) != step.call.outputs:
         raise RuntimeError(f"{step.call.name} returned {len(made)} tensors, the graph says {step.call.outputs}")
@@ -116,16 +116,6 @@ def _check_broadcast(step: Step, values: Mapping[TensorRef, Any], api: KerasApi)
         )
         if by_chance and len(sizes) > 1:
             raise RuntimeError(f"{step.call.name} is given the sizes {sorted(sizes)}, of which 1 is broadcast")
-
-
-def _fill(structure: Any, values: Mapping[TensorRef, Any]) -> Any:
-    if isinstance(structure, TensorRef):
-        return values[structure]
-    if isinstance(structure, tuple):
-        return [_fill(part, values) for part in structure]
-    if isinstance(structure, Mapping):
-        return {key: _fill(part, values) for key, part in structure.items()}
-    return structure
 
 
 def run_model(model: Any, graph: CallGraph, api: KerasApi, inputs: Mapping[str, Array]) -> list[Array]:

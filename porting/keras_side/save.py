@@ -27,7 +27,7 @@ from .text import preprocessing_config, preprocessing_weights
 from .thinning import REFERENCES
 from .unfolding import LONGEST, is_own, training_settings
 from .walking import walk
-from .weights import Weights, collect_weights, full_names
+from .weights import Weights, collect_weights
 from .which_keras import keras_api_of
 
 
@@ -155,10 +155,7 @@ def _describe(
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
     given = None if samples is None else name_samples(samples, needs)
     variables = {name: list(named.values()) for name, named in weights.variables.items()}
-    own = {
-        name: [one for key, one in named.items() if key not in weights.ties.get(name, {})]
-        for name, named in weights.variables.items()
-    }
+    own = {name: list(weights.kept(name).values()) for name in weights.variables}
     steps = frozenset(
         ref for step in graph.steps if layers[step.call.layer].class_name in PREPROCESSING for ref in step.call.refs()
     )
@@ -176,7 +173,7 @@ def _describe(
         outputs=graph.outputs,
         cases=cases,
         origin=api.versions(),
-        order=_order(model, layers, full_names(weights.variables, weights.ties)),
+        order=_order(model, layers, weights.full_names()),
     )
 
 
@@ -211,16 +208,15 @@ def _describe_layers(graph: CallGraph, api: KerasApi, found: Weights) -> dict[st
         if api.class_name(operation) in PREPROCESSING:
             described[name] = _describe_preprocessing(name, operation, api, graph)
             continue
-        tied = found.ties.get(name, {})
         described[name] = Layer(
             name=name,
             class_name=api.class_name(operation),
             config={} if is_code(operation, api) else _described(operation, where, api, graph.problems),
-            weights={key: api.to_numpy(value) for key, value in found.variables[name].items() if key not in tied},
+            weights={key: api.to_numpy(value) for key, value in found.kept(name).items()},
             trainable=bool(getattr(operation, "trainable", True)),
-            tied=tied,
+            tied=found.ties.get(name, {}),
         )
-    names = full_names(found.variables, found.ties)
+    names = found.full_names()
     for name, layer in graph.holders.items():
         described[name] = _describe_holder(name, layer, found, api, graph, names)
     return described
@@ -245,8 +241,7 @@ def _describe_holder(
 ) -> Layer:
     """A layer that is not called itself: what its weights are, and what its code does in training."""
     check_numbers_of(layer, f"{api.class_name(layer)} {name!r}", graph.problems)
-    tied = found.ties.get(name, {})
-    own = {key: value for key, value in found.variables[name].items() if key not in tied}
+    own = found.kept(name)
     remarks = dict(graph.remarks.get(name, {}))
     computed = sorted({names[id(variable)] for variable in graph.computed.get(name, ()) if id(variable) in names})
     if computed:
@@ -257,7 +252,7 @@ def _describe_holder(
         config={**remarks, **training_settings(own)},
         weights={key: api.to_numpy(value) for key, value in own.items()},
         trainable=bool(layer.trainable),
-        tied=tied,
+        tied=found.ties.get(name, {}),
     )
 
 

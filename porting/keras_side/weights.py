@@ -83,6 +83,15 @@ class Weights:
     variables: Mapping[str, Mapping[str, Any]]
     ties: Mapping[str, Mapping[str, str]]
 
+    def kept(self, layer: str) -> dict[str, Any]:
+        """A layer's variables by weight name, but for those that are other layers'."""
+        tied = self.ties.get(layer, {})
+        return {name: one for name, one in self.variables[layer].items() if name not in tied}
+
+    def full_names(self) -> dict[int, str]:
+        """By id, the ``layer/weight`` where a variable is kept."""
+        return {id(one): f"{layer}/{name}" for layer in self.variables for name, one in self.kept(layer).items()}
+
 
 def collect_weights(graph: CallGraph, api: KerasApi) -> Weights:
     """All weights of a walked graph, constants among them."""
@@ -103,16 +112,6 @@ def collect_weights(graph: CallGraph, api: KerasApi) -> Weights:
         }
         owner.update((id(one), name) for one in variables[name].values())
     return Weights(variables, _find_ties(variables, owner))
-
-
-def full_names(variables: Mapping[str, Mapping[str, Any]], ties: Mapping[str, Mapping[str, str]]) -> dict[int, str]:
-    """By id, the ``layer/weight`` where a variable is kept."""
-    return {
-        id(variable): f"{layer}/{name}"
-        for layer, named in variables.items()
-        for name, variable in named.items()
-        if name not in ties.get(layer, {})
-    }
 
 
 def _find_ties(variables: Mapping[str, Mapping[str, Any]], owner: Mapping[int, str]) -> dict[str, dict[str, str]]:

@@ -160,16 +160,6 @@ def triangular(x: Tensor, k: int, lower: bool, ops: Operations) -> Tensor:
 
 @operation("Diagonal")
 def diagonal(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return diagonal_of(layer, x, ops)
-
-
-@operation("Trace")
-def trace(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    found = diagonal_of(layer, x, ops)
-    return ops.reduce(ops.cast(found, sum_type(x.dtype)), "sum", (len(found.shape) - 1,))
-
-
-def diagonal_of(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """The diagonal over two axes as the last axis: every (columns + 1)th value of the matrix in one row."""
     rank, offset = len(x.shape), layer.config["offset"]
     first, second = (layer.config[key] % rank for key in ("axis1", "axis2"))
@@ -182,6 +172,12 @@ def diagonal_of(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     start = offset if offset >= 0 else -offset * columns
     count = min(rows + min(offset, 0), columns - max(offset, 0))
     return ops.slice(x, rank - 2, start, start + (count - 1) * (columns + 1) + 1, columns + 1)
+
+
+@operation("Trace")
+def trace(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    found = diagonal(layer, x, ops)
+    return ops.reduce(ops.cast(found, sum_type(x.dtype)), "sum", (len(found.shape) - 1,))
 
 
 @operation("SliceUpdate")

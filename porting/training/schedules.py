@@ -68,18 +68,24 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class ExponentialDecay(Schedule):
-    """initial · decay_rate ^ (step / decay_steps). See ``keras.optimizers.schedules.ExponentialDecay``."""
+class DecayByRate(Schedule):
+    """A schedule of how often `decay_steps` have passed: as a fraction, or as the whole number below it."""
 
     initial_learning_rate: float
     decay_steps: int
     decay_rate: float
     staircase: bool = False
 
-    def __call__(self, step: int) -> float:
+    def _passed(self, step: int) -> np.float32:
         part = divided(step, self.decay_steps)
-        part = np.floor(part) if self.staircase else part
-        return float(f32(self.initial_learning_rate) * np.power(f32(self.decay_rate), part))
+        return f32(np.floor(part)) if self.staircase else part
+
+
+class ExponentialDecay(DecayByRate):
+    """initial · decay_rate ^ (step / decay_steps). See ``keras.optimizers.schedules.ExponentialDecay``."""
+
+    def __call__(self, step: int) -> float:
+        return float(f32(self.initial_learning_rate) * np.power(f32(self.decay_rate), self._passed(step)))
 
 
 @dataclass(frozen=True)
@@ -120,19 +126,11 @@ class PolynomialDecay(Schedule):
         return float(span * np.power(f32(1) - part, f32(self.power)) + f32(self.end_learning_rate))
 
 
-@dataclass(frozen=True)
-class InverseTimeDecay(Schedule):
+class InverseTimeDecay(DecayByRate):
     """initial / (1 + decay_rate · step / decay_steps). See ``keras.optimizers.schedules.InverseTimeDecay``."""
 
-    initial_learning_rate: float
-    decay_steps: int
-    decay_rate: float
-    staircase: bool = False
-
     def __call__(self, step: int) -> float:
-        part = divided(step, self.decay_steps)
-        part = np.floor(part) if self.staircase else part
-        return float(f32(self.initial_learning_rate) / (f32(1) + f32(self.decay_rate) * part))
+        return float(f32(self.initial_learning_rate) / (f32(1) + f32(self.decay_rate) * self._passed(step)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..layers import RULES, Rule
-from ..network import Array, Constant, Layer, Network, TensorRef
+from ..network import Array, Layer, Network, TensorRef
 from .constraints import Constraint, constraint_of
 
 Setting = TypeVar("Setting")
@@ -132,7 +132,7 @@ def _no_match(pattern: str) -> Problem:
 
 
 def _untrainable(network: Network, rules: Mapping[str, Rule]) -> Iterator[str]:
-    constants = {f"{call.layer}/{name}" for call in network.calls for name in _constants([call.inputs, call.arguments])}
+    constants = {f"{call.layer}/{name}" for call in network.calls for name in call.constants()}
     for layer in network.layers.values():
         for name, array in layer.weights.items():
             full = f"{layer.name}/{name}"
@@ -196,16 +196,6 @@ def _is_set(config: Any, key: str) -> bool:
 def _is_fixed(layer: Layer, weight: str) -> bool:
     """Whether a config that the weight stands under says that it is not trained."""
     return any(config.get("trainable") is False for _, config in _parts(layer, weight))
-
-
-def _constants(argument: Any) -> Iterator[str]:
-    if isinstance(argument, Constant):
-        yield argument.weight
-    elif isinstance(argument, (list, tuple)):
-        for part in argument:
-            yield from _constants(part)
-    elif isinstance(argument, Mapping):
-        yield from _constants(list(argument.values()))
 
 
 def _parts(layer: Layer, weight: str) -> list[tuple[str, Mapping[str, Any]]]:

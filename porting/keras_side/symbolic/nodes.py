@@ -61,6 +61,11 @@ def node_of(tensor: Any) -> Any:
     return found.operation._inbound_nodes[found.node_index]
 
 
+def given_to(node: Any) -> list[Any]:
+    """The symbolic tensors that an application takes."""
+    return tensors_in((node.arguments.args, node.arguments.kwargs))
+
+
 class FunctionOperation(Operation):  # type: ignore[misc]
     """A function of sizes, constants and weights, such as ``arange(n)``; with tensors among its arguments' structures.
 

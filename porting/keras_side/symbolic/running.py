@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from string import ascii_lowercase
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -120,15 +121,19 @@ class Running(ABC):
     def call_on_constants(self, layer: Any, args: Any, kwargs: Any, plain: Call) -> Any:
         """A layer called on arrays: what it makes of them goes by its weights, which the graph keeps."""
 
-        def noted(value: Any) -> Any:
+        def kept(value: Any) -> Any:
             if not (backend.is_tensor(value) or isinstance(value, np.ndarray)):
                 return value
-            operation = FunctionOperation(_itself, tuple(value.shape), backend.standardize_dtype(value.dtype))
-            self.own(operation)
-            return record(operation, (value,), {}, operation.made)
+            return self.noted(_itself, value.shape, value.dtype, (value,))
 
-        args, kwargs = tree.map_structure(noted, (tuple(args), dict(kwargs)))
+        args, kwargs = tree.map_structure(kept, (tuple(args), dict(kwargs)))
         return self.call(layer, args, kwargs, plain)
+
+    def noted(self, function: Call, shape: Any, dtype: Any, args: Any, kwargs: Any = MappingProxyType({})) -> Any:
+        """What a function of sizes, constants and weights makes, noted in the graph."""
+        operation = FunctionOperation(function, tuple(shape), backend.standardize_dtype(dtype))
+        self.own(operation)
+        return record(operation, tuple(args), dict(kwargs), operation.made)
 
     def put_in(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
         """A layer of this package applied, as the running code's own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from operator import getitem
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Optional
 
@@ -16,7 +17,7 @@ from ..tracing import Untraceable
 from . import rows
 from .branches import chosen, for_every_row, looped, repeated, scanned, switched
 from .layers import Shaped
-from .nodes import FunctionOperation, record, tensors_in
+from .nodes import record, tensors_in
 from .running import Running
 from .sizes import same_size
 
@@ -121,9 +122,7 @@ def made(tracer: Running, function: Any, shape_of: Any, args: Any, kwargs: Any) 
     if not all(tracer.sizes.made_of_sizes(one) for one in tensors_in((args, kwargs))):
         raise Untraceable(f"calls {function.__name__} with values of the data", FIX_IT)
     shape, dtype = shape_of(*args, **kwargs)
-    operation = FunctionOperation(function, shape, backend.standardize_dtype(dtype))
-    tracer.own(operation)
-    return record(operation, tuple(args), dict(kwargs), operation.made)
+    return tracer.noted(function, shape, dtype, args, kwargs)
 
 
 # Functions that move a weight's numbers; as they are noted, the weight can be found again in what they make.
@@ -135,10 +134,8 @@ def arranged_weight(tracer: Running, function: Any, weight: Any, args: Any, kwar
     if tensors_in((args, kwargs)):
         return function(weight, *args, **kwargs)
     with tracer.resting():
-        shape = tuple(function(weight, *args, **kwargs).shape)
-    operation = FunctionOperation(function, shape, weight.dtype)
-    tracer.own(operation)
-    return record(operation, (weight, *args), dict(kwargs), operation.made)
+        shape = function(weight, *args, **kwargs).shape
+    return tracer.noted(function, shape, weight.dtype, (weight, *args), kwargs)
 
 
 # ---- Keras' operations that keep sizes as settings
@@ -146,10 +143,8 @@ def arranged_weight(tracer: Running, function: Any, weight: Any, args: Any, kwar
 
 def _made_if_of_sizes(name: str) -> Callable[..., Any]:
     """Of an operation whose settings may hold sizes: the function of its tensor and them, or the refusal."""
-    settings = {"BroadcastTo": ("shape",), "Tile": ("repeats",), "Repeat": ("repeats", "axis"), "Full": ("shape",)}[
-        name
-    ]
-    function = {"BroadcastTo": "broadcast_to", "Tile": "tile", "Repeat": "repeat", "Full": "full"}[name]
+    settings = {"Tile": ("repeats",), "Repeat": ("repeats", "axis")}.get(name, ("shape",))
+    function = "broadcast_to" if name == "BroadcastTo" else name.lower()
 
     def apply(tracer: Running, operation: Any, x: Any) -> Any:
         given = [getattr(operation, one) for one in settings]
@@ -366,20 +361,19 @@ def item_of_weight(tracer: Running, variable: Any, key: Any) -> Any:
             shape.append(None if opened else len(range(*part.indices(size))))
         elif not isinstance(part, int):
             raise Untraceable("picks places of a weight by a tensor", "use keras.ops.take")
-    dtype = backend.standardize_dtype(variable.dtype)
-    operation = FunctionOperation(lambda weight, key: backend.convert_to_tensor(weight)[key], tuple(shape), dtype)
-    tracer.own(operation)
-    return record(operation, (variable, tuple(parts)), {}, operation.made)
+
+    def picked(weight: Any, key: Any) -> Any:
+        return backend.convert_to_tensor(weight)[key]
+
+    return tracer.noted(picked, shape, variable.dtype, (variable, tuple(parts)))
 
 
 def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
     """A subscript of a tensor: new axes apart, since Keras' own cannot say their shape, and slices by its own sizes."""
     parts = _parts(key, len(x._shape))
     if tracer.sizes.made_of_sizes(x) and tensors_in(parts):
-        shape = tuple(None if isinstance(part, slice) else 1 for part in parts if not isinstance(part, int))
-        operation = FunctionOperation(lambda value, key: value[key], shape, x.dtype)
-        tracer.own(operation)
-        return record(operation, (x, tuple(parts)), {}, operation.made)
+        shape = [None if isinstance(part, slice) else 1 for part in parts if not isinstance(part, int)]
+        return tracer.noted(getitem, shape, x.dtype, (x, tuple(parts)))
     sizes = iter(range(len(x._shape)))
     fixed = [part if part is None else _fixed(tracer, x, next(sizes), part) for part in parts]
     taken = tuple(part for part in fixed if part is not None)

@@ -17,7 +17,7 @@ from keras.src.ops.operation import Operation
 
 from ...layers import RULES
 from ..tracing import Untraceable
-from .nodes import history, is_library, node_of, record, tensors_in
+from .nodes import given_to, history, is_library, node_of, record, tensors_in
 
 # Open axes are given these sizes and those behind, to see which of them an operation hands on.
 TRIED = (100_003, 60_013)
@@ -149,7 +149,7 @@ class Sizes:
     def _given_open(self, tensor: Any) -> list[tuple[Any, int]]:
         """The open axes of the data that a tensor was made of."""
         node = node_of(tensor)
-        given = [] if node is None else tensors_in((node.arguments.args, node.arguments.kwargs))
+        given = [] if node is None else given_to(node)
         data = [one for one in given if not self.made_of_sizes(one)]
         return [(one, at) for one in data for at, size in enumerate(one._shape) if size is None]
 
@@ -158,7 +158,7 @@ class Sizes:
         if node is None or self.made_of_sizes(tensor):
             return None
         name = type(node.operation).__name__
-        given = tensors_in((node.arguments.args, node.arguments.kwargs))
+        given = given_to(node)
         if not given or type(node.operation).__module__.partition(".")[0] not in ("keras", "porting"):
             return None
         first = given[0]
@@ -220,8 +220,7 @@ class Sizes:
         node = node_of(tensor)
         if node is None or isinstance(node.operation, SizeOf):
             return []
-        given = tensors_in((node.arguments.args, node.arguments.kwargs))
-        return [one for one in given if history(one) not in self._of_sizes]
+        return [one for one in given_to(node) if history(one) not in self._of_sizes]
 
     def _decided(self, tensor: Any) -> bool:
         node = node_of(tensor)
@@ -229,8 +228,7 @@ class Sizes:
             return False
         if isinstance(node.operation, SizeOf):
             return True
-        given = tensors_in((node.arguments.args, node.arguments.kwargs))
-        return all(self._of_sizes[history(one)][1] for one in given)
+        return all(self._of_sizes[history(one)][1] for one in given_to(node))
 
     def rows_from(self, tensor: Any) -> Any:
         """The tensor (batch, steps, …) whose steps are a tensor's rows; None where these are the batch's."""
@@ -254,7 +252,7 @@ class Sizes:
 
     def _in_rows(self, node: Any) -> list[Any]:
         """The data that an application takes and whose rows its outputs have."""
-        given = tensors_in((node.arguments.args, node.arguments.kwargs))
+        given = given_to(node)
         name = type(node.operation).__name__
         if name == "StepsAsRows" or isinstance(node.operation, SizeOf):
             return []
@@ -281,7 +279,7 @@ class Sizes:
             if history(one) in seen or node is None:
                 continue
             seen.add(history(one))
-            given = tensors_in((node.arguments.args, node.arguments.kwargs))
+            given = given_to(node)
             if isinstance(node.operation, SizeOf) and not self.made_of_sizes(given[0]):
                 found[history(given[0]), node.operation.axis] = given[0], node.operation.axis
             else:

@@ -15,7 +15,7 @@ from keras.src import tree
 from ...network import Array
 from ..tracing import Untraceable
 from .layers import Table
-from .nodes import history, is_symbolic, node_of, tensors_in
+from .nodes import given_to, history, is_symbolic, node_of, tensors_in
 from .sizes import SizeOf, Sizes
 
 # The lengths at which a table is compared with what the layer computes there, up to its own.
@@ -416,8 +416,7 @@ class _Run:
         return not self.sizes.made_of_sizes(tensors_in(node.arguments.args)[0])
 
     def _missing(self, node: Any) -> list[Any]:
-        given = tensors_in((node.arguments.args, node.arguments.kwargs))
-        return [one for one in given if history(one) not in self.cache]
+        return [one for one in given_to(node) if history(one) not in self.cache]
 
     def _run(self, node: Any) -> None:
         if self._is_size(node):

@@ -17,7 +17,7 @@ from tensorflow.python.util import dispatch, tf_export
 from ..tensorflow_functions import FUNCTIONS
 from ..tracing import Untraceable
 from . import branches, sized
-from .nodes import OF_TRAINING, FunctionOperation, record, tensors_in
+from .nodes import OF_TRAINING, tensors_in
 from .running import Running
 from .tensorflow_composed import COMPOSED, TopK
 
@@ -266,9 +266,7 @@ def _own(function: Function, op: Any, args: Any, kwargs: Any) -> Any:
 
 def _of_sizes(tracer: Running, function: Function, args: Any, kwargs: Any) -> Any:
     """Any function of sizes, constants and weights: what it makes is computed, whatever it does."""
-    operation = FunctionOperation(function, (), "float32")
-    tracer.own(operation)
-    found = record(operation, tuple(args), dict(kwargs), operation.made)
+    found = tracer.noted(function, (), "float32", args, kwargs)
     found._shape, found._dtype = tracer.tables.described(found)
     return found
 

@@ -15,7 +15,7 @@ from ...layers import RULES
 from ..tracing import Untraceable
 from .layers import WithMask
 from .loops import time_distributed
-from .nodes import history, is_symbolic, node_of, tensors_in, user_line
+from .nodes import given_to, history, is_symbolic, node_of, tensors_in, user_line
 from .patches import patched
 from .running import Call, Running
 
@@ -248,7 +248,7 @@ def _drawn(outputs: list[Any], given: Collection[Any], skipped: Collection[str])
         if type(operation).__module__.startswith("porting"):
             settings = type(operation).__name__
         found.append((settings, key[2], _plain(node.arguments.args), _plain(dict(node.arguments.kwargs))))
-        waiting += reversed(tensors_in((node.arguments.args, node.arguments.kwargs)))
+        waiting += reversed(given_to(node))
     return found
 
 
@@ -261,7 +261,7 @@ def _nodes(outputs: list[Any], given: Collection[Any]) -> list[Any]:
         node = node_of(tensor)
         if history(tensor) not in given and node is not None and id(node) not in found:
             found[id(node)] = node
-            waiting += tensors_in((node.arguments.args, node.arguments.kwargs))
+            waiting += given_to(node)
     return list(found.values())
 
 
@@ -269,7 +269,7 @@ def _behind(tensor: Any, skipped: Collection[str]) -> Any:
     """The tensor that layers which are to be skipped were called on."""
     node = node_of(tensor)
     while node is not None and type(node.operation).__name__ in skipped:
-        tensor = tensors_in((node.arguments.args, node.arguments.kwargs))[0]
+        tensor = given_to(node)[0]
         node = node_of(tensor)
     return tensor
 

@@ -130,8 +130,7 @@ class ImageOperations(Part):
 
     # ---- sizes
 
-    def pad(self, x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
-        return pad(x, amounts, value)
+    pad = staticmethod(pad)
 
     def upsample(self, x: Wire, times: Sizes) -> Wire:
         made = x
@@ -276,8 +275,7 @@ class ImageOperations(Part):
 
     # ---- time as batch
 
-    def time_to_batch(self, x: Wire) -> Wire:
-        return time_as_batch.fold(x)
+    time_to_batch = staticmethod(time_as_batch.fold)
 
     def batch_to_time(self, x: Wire, like: Wire) -> Wire:
         return through_floats(x, lambda steps: time_as_batch.unfold(self, steps, as_float(like)))

@@ -478,8 +478,12 @@ class NeomlOperations(
 
     # ---- shapes
 
-    def reshape(self, x: Wire, shape: Sequence[Optional[int]]) -> Wire:
-        return reshaping.reshape(x, shape)
+    reshape = staticmethod(reshaping.reshape)
+    expand_dims = staticmethod(reshaping.expand_dims)
+    squeeze = staticmethod(reshaping.squeeze)
+    repeat = staticmethod(reshaping.repeat)
+    flip = staticmethod(reshaping.flip)
+    slice = staticmethod(reshaping.cut)
 
     def transpose(self, x: Wire, axes: Sequence[int]) -> Wire:
         order = [x.axis(axis) for axis in axes]
@@ -487,15 +491,6 @@ class NeomlOperations(
             raise Refusal("the batch axis cannot be moved")
         turned = x.with_axes(tuple(x.shape[axis] for axis in order), "".join(x.layout[axis] for axis in order))
         return replace(turned, origin=None)
-
-    def expand_dims(self, x: Wire, axis: int) -> Wire:
-        return reshaping.expand_dims(x, axis)
-
-    def squeeze(self, x: Wire, axis: int) -> Wire:
-        return reshaping.squeeze(x, axis)
-
-    def repeat(self, x: Wire, times: int, axis: int) -> Wire:
-        return reshaping.repeat(x, times, axis)
 
     def concatenate(self, xs: Sequence[Wire], axis: int) -> Wire:
         if len(xs) == 1:
@@ -522,12 +517,6 @@ class NeomlOperations(
             bounds=(min(x.range[0] for x in parts), max(x.range[1] for x in parts)),
             ids_from=None if None in ids else frozenset().union(*(one or () for one in ids)),
         )
-
-    def flip(self, x: Wire, axis: int) -> Wire:
-        return reshaping.flip(x, axis)
-
-    def slice(self, x: Wire, axis: int, start: Optional[int], stop: Optional[int], step: int = 1) -> Wire:
-        return reshaping.cut(x, axis, start, stop, step)
 
     # ---- recurrence
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from ...archive.metadata import metadata_problems
 from ...archive.sketch import Plain
 from ...archive.strangers import file_told_apart
 from ...errors import MissingFile, Problem
-from ...network import Argument, Array, Call, Input, Layer, Network, TensorRef, tensors_in
+from ...network import Argument, Array, Call, Input, Layer, Network, TensorRef, only_tensors, tensors_in
 from ...text import LAYERS
 from ..slots import DIMENSIONS
 from ..values import Terminal
@@ -332,7 +332,7 @@ def _unresolved(found: StoredDescription) -> Iterator[str]:
     for ref in outputs:
         if ref not in made:
             yield f"its output '{ref}' is neither a sink nor a step's"
-    if not outputs or not _only_tensors(found.outputs):
+    if not outputs or not only_tensors(found.outputs):
         yield "its outputs are not a tensor, a tuple or a dict of tensors"
     if not found.inputs:
         yield "has no inputs"
@@ -353,11 +353,3 @@ def _told(found: StoredDescription) -> tuple[set[TensorRef], list[str]]:
         except ValueError:
             odd.append(f"sink {sink.name!r} is not a tensor")
     return tensors, odd
-
-
-def _only_tensors(structure: Union[Argument, Any]) -> bool:
-    if isinstance(structure, dict):
-        return all(map(_only_tensors, structure.values()))
-    if isinstance(structure, tuple):
-        return all(map(_only_tensors, structure))
-    return isinstance(structure, TensorRef)
