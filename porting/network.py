@@ -28,6 +28,7 @@ __all__ = [
     "Sampled",
     "Shape",
     "TensorRef",
+    "leaves_in",
     "map_tensors",
     "only_tensors",
     "places",
@@ -136,7 +137,7 @@ class Call:
 
     def constants(self) -> list[str]:
         """The weights of its layer that it is called with."""
-        return [leaf.weight for leaf in _leaves((self.inputs, self.arguments)) if isinstance(leaf, Constant)]
+        return [leaf.weight for leaf in leaves_in((self.inputs, self.arguments)) if isinstance(leaf, Constant)]
 
 
 @dataclass(frozen=True)
@@ -324,10 +325,11 @@ class Network:
 
 def tensors_in(argument: Any) -> Iterator[TensorRef]:
     """All tensors of an argument structure, left to right; a dict in its own order."""
-    return (leaf for leaf in _leaves(argument) if isinstance(leaf, TensorRef))
+    return (leaf for leaf in leaves_in(argument) if isinstance(leaf, TensorRef))
 
 
-def _leaves(argument: Any) -> Iterator[Any]:
+def leaves_in(argument: Any) -> Iterator[Any]:
+    """All that an argument structure holds, in the same order."""
     parts: Iterable[Any]
     if isinstance(argument, (tuple, list)):
         parts = argument
@@ -339,7 +341,7 @@ def _leaves(argument: Any) -> Iterator[Any]:
         yield argument
         return
     for part in parts:
-        yield from _leaves(part)
+        yield from leaves_in(part)
 
 
 def only_tensors(structure: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Mismatch, Problem, Unsupported
-from ..network import Array, Case, TensorRef
+from ..network import Array, Case, TensorRef, leaves_in
 from .graph import CallGraph, refs_of
 from .keras_api import KerasApi
 from .keras_faults import KerasFaultError
@@ -317,23 +317,22 @@ class Recorder:
     def _case(self, probe: Probe) -> Case | None:
         """The case of that size with the hardest inputs that keep its numbers finite; None where it does not run."""
         spread = self.spread and probe.length > 1
-        for gentleness in range(self.gentlest, len(GENTLENESS)):
+        gentleness = self.gentlest
+        while gentleness < len(GENTLENESS):
             settings = (gentleness, probe.seed, probe.paddings, self.used)
             inputs = make_inputs(self.needs, probe.batch, probe.length, spread, *settings)
             failed = len(self.errors)
-            case = self._tried(
-                self._name(probe, GENTLENESS[gentleness] if gentleness else ""), inputs, spread, probe.noise
-            )
-            if case is None and len(self.errors) > failed and spread:
-                spread = False
-                inputs = make_inputs(self.needs, probe.batch, probe.length, spread, *settings)
-                failed = len(self.errors)
-                name = self._name(probe, GENTLENESS[gentleness] if gentleness else "")
-                case = self._tried(name, inputs, noise=probe.noise)
+            name = self._name(probe, GENTLENESS[gentleness] if gentleness else "")
+            case = self._tried(name, inputs, spread, probe.noise)
             if case is not None:
                 self.used += max((_ids_in(inputs[need.input.name], need) for need in self.needs), default=0)
-            if case is not None or len(self.errors) > failed:
                 return case
+            if len(self.errors) == failed:
+                gentleness += 1
+            elif spread:
+                spread = False
+            else:
+                return None
         return None
 
     def _tried(self, name: str, inputs: Mapping[str, Array], spread: bool = False, noise: bool = True) -> Case | None:
@@ -485,11 +484,7 @@ def _infinite(array: Array) -> bool:
 
 def _has_infinity(argument: Any) -> bool:
     """Whether an argument of a call holds an infinite number, such as what a pool's input is padded with."""
-    if isinstance(argument, (tuple, list)):
-        return any(map(_has_infinity, argument))
-    if isinstance(argument, Mapping):
-        return _has_infinity(tuple(argument.values()))
-    return isinstance(argument, float) and abs(argument) == inf
+    return any(isinstance(leaf, float) and abs(leaf) == inf for leaf in leaves_in(argument))
 
 
 def _join(numbers: Sequence[int]) -> str:

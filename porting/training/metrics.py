@@ -72,6 +72,12 @@ class Shown:
     logits: Optional[Array] = None
     activation: Optional[str] = None
 
+    def output_for(self, loss: Loss) -> tuple[Array, bool]:
+        """What a loss reads, and whether that is what stands before the last activation."""
+        if self.logits is not None and self.activation in loss.absorbs:
+            return self.logits, True
+        return self.output, False
+
 
 class Metric(ABC):
     """A metric of Keras.
@@ -264,8 +270,7 @@ class LossMetric(MeanMetric):
         self.absorbs = made.absorbs
 
     def sums(self, shown: Shown) -> Array:
-        absorbed = shown.logits is not None and shown.activation in self.made.absorbs
-        output = shown.logits if absorbed and shown.logits is not None else shown.output
+        output, absorbed = shown.output_for(self.made)
         truth, output = same_rank(shown.truth, output)
         return mean_sums(np.asarray(self.made.values(truth, output, absorbed)[0], np.float64), masked(shown))
 
@@ -372,6 +377,5 @@ class LossValue(MeanMetric):
         if shown.mask is not None or shown.weights is not None:
             way_out = f"give the metric of that name, metrics.{type(self.loss).__name__}()"
             raise Mismatch(Problem(f"metric {self.name}", "is a loss, and masks or sample weights count", way_out))
-        absorbed = shown.logits is not None and shown.activation in self.loss.absorbs
-        output = shown.logits if absorbed and shown.logits is not None else shown.output
+        output, absorbed = shown.output_for(self.loss)
         return np.array([reduced(self.loss, shown.truth, output, logits=absorbed).value, 1.0])

@@ -29,7 +29,7 @@ from .images import ImageOperations
 from .learned_tensors import learnt_tensor, safe_product
 from .lookups import Gathering
 from .maxima import larger, largest
-from .products import ProductOperations
+from .products import ProductOperations, spread_size
 from .reducing import fits, one_window, reduce_in_rows
 from .scaling import ScalingOperations
 from .spreading import SpreadingOperations, in_product_order, learns
@@ -223,7 +223,7 @@ class NeomlOperations(
         right = right.to(left.layout)
         if not (_is_spread_over(left, right) or _is_spread_over(right, left)):
             return left, right
-        shape = tuple(_joined(p, q) for p, q in zip(left.shape, right.shape))
+        shape = tuple(spread_size(p, q) for p, q in zip(left.shape, right.shape))
         if self.in_training:
             return self._spread_both(left, right, shape)
         port = self.graph.add("Broadcast", left.port, right.port, outputs=2)
@@ -537,12 +537,6 @@ class NeomlOperations(
 
 def _is_spread_over(a: Wire, b: Wire) -> bool:
     return any(p == 1 != q for p, q in zip(a.shape, b.shape))
-
-
-def _joined(a: Optional[int], b: Optional[int]) -> Optional[int]:
-    if a == 1:
-        return b
-    return a if b in (1, None) else b
 
 
 def _known(sizes: Any) -> Optional[int]:

@@ -201,7 +201,7 @@ class ProductOperations(Part):
 
     def _spread_rows(self, left: Wire, right: Wire) -> tuple[Wire, Wire]:
         """Both with the same number of matrices: NeoML spreads none over the other's."""
-        outer = [_joined(p, q) for p, q in zip(left.shape[:-2], right.shape[:-2])]
+        outer = [spread_size(p, q) for p, q in zip(left.shape[:-2], right.shape[:-2])]
         return self._spread(left, outer, right), self._spread(right, outer, left)
 
     def _spread(self, x: Wire, outer: list[Optional[int]], other: Wire) -> Wire:
@@ -221,7 +221,8 @@ def range_of(x: Operand) -> Range:
     return int(x.value.min()), int(x.value.max())
 
 
-def _joined(a: Optional[int], b: Optional[int]) -> Optional[int]:
+def spread_size(a: Optional[int], b: Optional[int]) -> Optional[int]:
+    """What two sizes become where one is spread over the other."""
     return b if a == 1 else a if b in (1, None) else b
 
 

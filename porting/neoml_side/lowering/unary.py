@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from ..graph import Graph, Port
-from .activations import difference, greater, keep, linear, product
+from .activations import difference, greater, keep, linear, plain, product
 from .waves import cos, sin, tan
 
 Function = Callable[[Graph, Port], Port]
@@ -17,10 +16,6 @@ ALL_WHOLE = float(2**23)
 
 # multiplier · log(x + free term).
 LOGARITHMS = {"log": (1.0, 0.0), "log1p": (1.0, 1.0), "log2": (1 / math.log(2), 0.0), "log10": (1 / math.log(10), 0.0)}
-
-
-def plain(kind: str, **settings: Any) -> Function:
-    return lambda g, x: g.add(kind, x, **settings)
 
 
 def log_of(multiplier: float, free_term: float) -> Function:
