@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from ..corpus.csv_rows import BadRow
+from ..corpus.outputs import arrays_in
 from ..errors import Mismatch, Problem
 from ..network import Array
 from ..ported import PortedNetwork
@@ -132,4 +133,4 @@ def read_inputs(path: Path) -> Any:
 def name_outputs(net: PortedNetwork, outputs: Any) -> dict[str, Array]:
     """A network's outputs by tensor (``dense:0``), in order."""
     refs = [str(ref) for ref in net.network.output_refs()]
-    return dict(zip(refs, text_files.flatten(outputs)))
+    return dict(zip(refs, arrays_in(outputs)))

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Optional, TextIO
 import numpy as np
 
 from ..corpus.csv_rows import BadRow, csv_records, decoded_lines, what_is_wrong
+from ..corpus.outputs import arrays_in, output_names
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, map_tensors
 from ..ported import PortedNetwork
@@ -128,11 +129,11 @@ def predict_rows(
         Unsupported: the network takes something else than one text.
     """
     one = text_input(net)
-    names = [str(ref) if ref.output else ref.call for ref in net.network.output_refs()]
+    names = output_names(net.network.output_refs())
 
     def run(texts: Sequence[str]) -> list[Array]:
         # The same structure as the network's, read in the order of its tensors.
-        arrays = list(flatten(net.predict(_shaped(texts, one), batch_size, threads)))
+        arrays = list(arrays_in(net.predict(_shaped(texts, one), batch_size, threads)))
         assert len(arrays) == len(names), map_tensors(net.network.outputs, str)
         return arrays
 
@@ -160,16 +161,6 @@ def _shaped(texts: Sequence[str], one: Input) -> Array:
     array = np.empty(len(texts), object)
     array[:] = texts
     return array.reshape(-1, 1) if len(one.shape) == 2 else array
-
-
-def flatten(outputs: Any) -> Iterator[Array]:
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, list):
-        for part in outputs:
-            yield from flatten(part)
-    else:
-        yield outputs
 
 
 def write_csv(rows: Iterable[Scored | BadRow], stream: TextIO, report: Callable[[BadRow], None]) -> int:

@@ -101,8 +101,8 @@ def sort(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
     ranked = ops.expand_dims(ranks(ops, x, at, size), at)
     hits = ops.compare(ranked, counted(size, at, x.rank + 1, ops), "equal")
     if name == "argsort":
-        places = np.arange(size, dtype=np.float32).reshape([1] * (at + 1) + [size] + [1] * (x.rank - at - 1))
-        return replace(ops.cast(picked(ops, hits, ops.constant(places), at + 1), "int32"), bounds=(0, size - 1))
+        places = counted(size, at + 1, x.rank + 1, ops)
+        return replace(ops.cast(picked(ops, hits, places, at + 1), "int32"), bounds=(0, size - 1))
     return picked(ops, hits, ops.expand_dims(x, at), at + 1)
 
 
