@@ -11,6 +11,7 @@ from string import ascii_lowercase
 from typing import Any, Optional
 
 import keras
+import numpy as np
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
@@ -58,17 +59,13 @@ def called_in_front(layer: Any, args: Sequence[Any], kwargs: dict[str, Any], cal
 
 def _axes(operation: Any, rank: int) -> Optional[list[int]]:
     """The axes of its tensor in the order that a transposition gives them; None of another operation."""
-    kind, order = type(operation).__name__, list(range(rank))
-    if kind == "Transpose":
-        return order[::-1] if operation.axes is None else [axis % rank for axis in operation.axes]
-    if kind == "Swapaxes":
-        one, other = operation.axis1 % rank, operation.axis2 % rank
-        order[one], order[other] = other, one
-        return order
-    if kind == "Moveaxis" and isinstance(operation.source, int) and isinstance(operation.destination, int):
-        order.insert(operation.destination % rank, order.pop(operation.source % rank))
-        return order
-    return None
+    told = {"Transpose": ("axes",), "Swapaxes": ("axis1", "axis2"), "Moveaxis": ("source", "destination")}
+    kind = type(operation).__name__
+    if kind not in told:
+        return None
+    sizes = np.empty(range(1, rank + 1))
+    moved = getattr(np, kind.lower())(sizes, *(getattr(operation, one) for one in told[kind]))
+    return [size - 1 for size in moved.shape]
 
 
 def place_of(tensor: Any) -> int:
@@ -116,7 +113,8 @@ def _elementwise(tracer: Running, operation: Any, *given: Any) -> Any:
     moved = []
     for one in given:
         if not any(one is other for other in data):
-            if len(getattr(one, "shape", ())) > behind:
+            one = _constant_in_front(one, place, rank)
+            if one is None:
                 return NotImplemented
             moved.append(one)
         elif (place_of(one), len(one._shape)) == (place, rank):
@@ -128,6 +126,18 @@ def _elementwise(tracer: Running, operation: Any, *given: Any) -> Any:
         else:
             return NotImplemented
     return _back(operation(*moved), place)
+
+
+def _constant_in_front(one: Any, place: int, rank: int) -> Any:
+    """A number, a weight or an array as it spreads over tensors whose batch is in front; None where it has one."""
+    shape = tuple(getattr(one, "shape", ()))
+    if len(shape) < rank - place:
+        return one
+    if shape[-(rank - place)] != 1 or len(shape) > rank:
+        return None
+    for _ in range(rank - len(shape)):
+        one = keras.ops.expand_dims(one, 0)
+    return keras.ops.transpose(one, [place, *(axis for axis in range(rank) if axis != place)])
 
 
 def _with_axes(tracer: Running, operation: Any, given: Any) -> Any:

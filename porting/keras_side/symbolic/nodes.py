@@ -76,6 +76,7 @@ class FunctionOperation(Operation):  # type: ignore[misc]
         super().__init__(name="made")
         self.function = function
         self.made = KerasTensor(shape, dtype)
+        self.line = user_line()
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)

@@ -131,8 +131,7 @@ class Tables:
         return next(one for one, axis in self.sizes.read_by(tensor) if (history(one), axis) == key)
 
     def _at(self, tensor: Any, env: Mapping[Key, int], batch: int) -> Array:
-        found = _Run(self.sizes, env, batch).value(tensor)
-        return np.array(keras.ops.convert_to_numpy(found))
+        return np.array(keras.ops.convert_to_numpy(_Run(self.sizes, env, batch).value(tensor)))
 
     def _tried(self, tensor: Any, env: Mapping[Key, int], batch: int = 1) -> Optional[Array]:
         """The tensor at these sizes; None where the layer's code does not run there."""
@@ -423,9 +422,13 @@ class _Run:
             key = history(tensors_in(node.arguments.args)[0]), node.operation.axis
             made: Any = self.env[key] if node.operation.axis else self.batch * self._rows_for_each(node)
         else:
-            made = node.operation(
-                *self._filled(tuple(node.arguments.args)), **self._filled(dict(node.arguments.kwargs))
-            )
+            args, kwargs = self._filled(tuple(node.arguments.args)), self._filled(dict(node.arguments.kwargs))
+            try:
+                made = node.operation(*args, **kwargs)
+            except Exception as error:  # whatever Keras says to what a layer's code has made
+                line = getattr(node.operation, "line", "")
+                what = f"makes numbers of sizes that cannot be computed: {type(error).__name__}{line and f' ({line})'}"
+                raise Untraceable(what, "make them in build, or in the call alone") from error
         for output, value in zip(node.outputs, tree.flatten(made)):
             self.cache[history(output)] = value
 
