@@ -67,12 +67,15 @@ def _check_order(sketch: Network) -> Iterator[Problem]:
 
 
 def _unfolded(sketch: Network) -> Iterator[str]:
-    """Layers that need no call: others stand under their names, or they under theirs, or share their weights."""
+    """Layers that need no call: others stand under their names, or they under theirs, or share their weights.
+
+    Those whose code does something in training alone, neither.
+    """
     called = {call.layer for call in sketch.calls}
     above = {name for layer in called for name in _above(layer)}
     keepers = {keeper.rpartition("/")[0] for layer in sketch.layers.values() for keeper in layer.tied.values()}
-    for name in sketch.layers:
-        if name in above or name in keepers or above.intersection(_above(name)):
+    for name, layer in sketch.layers.items():
+        if name in above or name in keepers or above.intersection(_above(name)) or "in_training" in layer.config:
             yield name
 
 

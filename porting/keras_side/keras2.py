@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..network import Array
 from .dialects import in_keras_3
+from .keras2_tracer import Keras2Tracer
 from .keras_api import History, KerasApi, ModelGraph, NodeView, registered_name, to_strings
 from .tensorflow_functions import TensorFlowFunction, translate
 
@@ -28,7 +30,7 @@ class Keras2(KerasApi):
         except ImportError:  # Keras before 2.13
             self.functional = importlib.import_module(f"{package}.engine.functional").Functional
         self.translated: dict[int, TensorFlowFunction] = {}
-        self.followed: dict[int, Any] = {}
+        self._tracer: Keras2Tracer | None = None
 
     def versions(self) -> dict[str, str]:
         return {
@@ -88,33 +90,12 @@ class Keras2(KerasApi):
             function = known or translate(node.layer, args, kwargs, self.is_eager)
             if function is not None:
                 self.translated[id(node)] = function
+                if self._tracer is not None and id(node.layer) in self._tracer.owners:
+                    self._tracer.owners[id(function)] = function, self._tracer.owners[id(node.layer)][1]
                 return NodeView(function, function.tensors, function.named, outputs)
-        if self.is_lambda(node.layer):
-            if id(node) not in self.followed:
-                self.followed[id(node)] = self._follow(node.layer, args, kwargs)
-            if self.followed[id(node)] is not None:
-                return NodeView(self.followed[id(node)], args, {}, outputs)
         if hasattr(node.layer, "cell") or hasattr(node.layer, "forward_layer"):
             args, kwargs = _with_initial_state(args, kwargs)
         return NodeView(node.layer, args, kwargs, outputs)
-
-    def _follow(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A Lambda as a model of what its code calls; None where that is not TensorFlow's functions of tensors alone.
-
-        A Lambda ends masks, which TensorFlow's functions hand on.
-        """
-        given = self.flatten(args)
-        takes_more = layer._fn_expects_mask_arg or layer._fn_expects_training_arg
-        masked = any(getattr(one, "_keras_mask", None) is not None for one in given)
-        if len(args) != 1 or kwargs or takes_more or layer.mask is not None or masked:
-            return None
-        make = self.keras.Input
-        inputs = self.tf.nest.map_structure(lambda one: make(batch_shape=one.shape, dtype=one.dtype), args[0])
-        try:
-            made = layer.function(inputs, **layer.arguments)
-            return self.keras.Model(inputs, made, name=layer.name)
-        except Exception:  # whatever a user's code makes of a tensor without numbers
-            return None
 
     def history(self, tensor: Any) -> History:
         layer, node_index, tensor_index = tensor._keras_history
@@ -147,7 +128,7 @@ class Keras2(KerasApi):
 
     def class_name(self, operation: Any) -> str:
         if isinstance(operation, TensorFlowFunction):
-            return f"ops.{operation.class_name}"
+            return operation.class_name if ">" in operation.class_name else f"ops.{operation.class_name}"
         registered = str(self.keras.utils.get_registered_name(type(operation)))
         name = registered if ">" in registered else type(operation).__name__
         # On one machine, and at inference anywhere, it is no other layer.
@@ -158,6 +139,10 @@ class Keras2(KerasApi):
 
     def registered_function(self, function: Any) -> str | None:
         return registered_name(function, self.keras.utils.get_registered_name)
+
+    def tracer(self, unfolds: Callable[[Any], bool], longest: int) -> Any:
+        self._tracer = Keras2Tracer(self, unfolds)
+        return self._tracer
 
     def run_model(self, model: Any, inputs: list[Any]) -> Any:
         return model(self.tf.nest.pack_sequence_as(model._nested_inputs, inputs), training=False)

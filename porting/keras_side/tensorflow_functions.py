@@ -118,7 +118,8 @@ FUNCTIONS = {
     "reshape": _Meaning("Reshape", ("tensor",), {"newshape": ("shape", None)}),
     "cast": _Meaning("Cast", ("x",), {"dtype": ("dtype", None)}),
     "identity": _Meaning("Identity", ("input",)),
-    **{f"nn.{name.lower()}": _Meaning(name, ("features",)) for name in ("Relu6", "Elu", "Selu", "Softsign")},
+    **{f"nn.{name.lower()}": _Meaning(name, ("features",)) for name in ("Relu6", "Selu", "Softsign")},
+    "nn.elu": _Meaning("Elu", ("features",), {"alpha": (_FIXED, 1.0)}),
     "math.softplus": _Meaning("Softplus", ("features",)),
     "nn.silu": _Meaning("Silu", ("features",)),
     "nn.gelu": _Meaning("Gelu", ("features",), {"approximate": ("approximate", False)}),
@@ -139,7 +140,23 @@ FUNCTIONS = {
     "compat.v1.transpose": _Meaning("Transpose", ("a",), {"axes": ("perm", None)}),
     "compat.v1.squeeze": _Meaning("Squeeze", ("input",), {"axis": ("axis", None)}),
     "compat.v1.gather": _Meaning("Take", ("params", "indices"), {"axis": ("axis", 0)}),
-    "compat.v1.pad": _Meaning("Pad", ("tensor",), {"pad_width": ("paddings", None), "mode": (_FIXED, "constant")}),
+    "compat.v1.pad": _Meaning(
+        "Pad", ("tensor",), {"pad_width": ("paddings", None), "mode": ("mode", "constant")}, written={"mode": str.lower}
+    ),
+    **{
+        f"keras.backend.{name}": _Meaning(
+            "".join(map(str.capitalize, name.split("_"))),
+            ("target", "output"),
+            {"from_logits": ("from_logits", False), "axis": ("axis", -1)},
+        )
+        for name in ("categorical_crossentropy", "sparse_categorical_crossentropy")
+    },
+    # Of probabilities Keras 2 computes it otherwise than Keras 3.
+    "keras.backend.binary_crossentropy": _Meaning(
+        "",
+        (_FIXED,),
+        instead={"from_logits": _Meaning("BinaryCrossentropy", ("target", "output"), {"from_logits": (_FIXED, True)})},
+    ),
     "image.resize": _Meaning(
         "Resize",
         ("images",),
@@ -253,6 +270,24 @@ class TensorFlowFunction:
     __call__ = call
 
 
+class Shaped(TensorFlowFunction):
+    """tf.reshape by sizes that ``tf.shape`` told: of every row by itself, see `porting.layers.unfolded`."""
+
+    def __init__(self, layer: Any, x: Any, target: Sequence[int]) -> None:
+        self.name = layer.name
+        self.class_name = "porting>Shaped"
+        self.tensors = (x,)
+        self.named = {}
+        self.config = {"name": layer.name, "target": list(target)}
+        self._layer = layer
+
+    def call(self, *tensors: Any, **named: Any) -> Any:
+        (x,) = tensors
+        return self._layer(x, (len(x), *self.config["target"]))
+
+    __call__ = call
+
+
 class Einsum(TensorFlowFunction):
     """tf.einsum, whose tensors have no names."""
 
@@ -288,6 +323,10 @@ def translate(
     if name == "__operators__.getitem":
         names = list(arguments)
         arguments = {"tensor": arguments[names[0]], "slice_spec": arguments[names[1]]}
+    sizes = arguments.get("shape") if name == "reshape" else None
+    if _is_symbolic(sizes) or (isinstance(sizes, (list, tuple)) and any(map(_is_symbolic, sizes))):
+        target = _of_each_row(sizes)
+        return None if target is None else Shaped(layer, arguments["tensor"], target)
     meaning = _meaning(name, arguments)
     if meaning is None:
         return None
@@ -295,6 +334,37 @@ def translate(
         if is_eager(arguments.get(parameter)):
             arguments[parameter] = np.asarray(arguments[parameter]).tolist()
     return TensorFlowFunction(layer, meaning, arguments)
+
+
+def _is_symbolic(value: Any) -> bool:
+    return hasattr(value, "_keras_history")
+
+
+def _of_each_row(sizes: Any) -> list[int] | None:
+    """The sizes behind the batch, one of them the rest; None where that is not all that they say."""
+    if _is_symbolic(sizes) or not len(sizes):
+        return None
+    found = [_size(one) for one in sizes]
+    if found[0] not in ("batch", -1) or "batch" in found[1:]:
+        return None
+    target = [-1 if one is None else int(one) for one in found[1:]]
+    return target if target.count(-1) <= (found[0] == "batch") else None
+
+
+def _size(value: Any) -> Any:
+    """A size as a number, "batch", or None for one that is open; -1 as it is."""
+    if not _is_symbolic(value):
+        return value
+    layer, node_index, tensor_index = value._keras_history
+    node, name = layer._inbound_nodes[node_index], str(layer.get_config().get("function"))
+    given = list(node.call_args) + list(node.call_kwargs.values())
+    axis = {"__operators__.getitem": given[1] if len(given) > 1 else None, "unstack": tensor_index}.get(name)
+    made_by = getattr(given[0], "_keras_history", None)
+    if not isinstance(axis, int) or made_by is None or "shape" not in str(made_by[0].get_config().get("function")):
+        return None
+    tensor = made_by[0]._inbound_nodes[made_by[1]].call_args[0]
+    size = tensor.shape[axis]
+    return "batch" if size is None and axis % len(tensor.shape) == 0 else size
 
 
 def understand(name: str, arguments: Mapping[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
@@ -327,7 +397,9 @@ def _meaning(name: str, arguments: Mapping[str, Any]) -> _Meaning | None:
 
 
 def _is_default(value: Any) -> bool:
-    return value is None or (isinstance(value, (bool, int, float, str)) and value in (0, "CONSTANT", "ASCENDING"))
+    return value is None or (
+        isinstance(value, (bool, int, float, str)) and value in (0, "CONSTANT", "ASCENDING", "NHWC")
+    )
 
 
 def _tensor(value: Any, name: str) -> Any:

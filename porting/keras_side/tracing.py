@@ -15,6 +15,9 @@ from typing import Any
 from .keras_api import KerasApi
 from .tensorflow_functions import understand
 
+# Whose code is nobody's layer.
+LIBRARIES = frozenset({"contextlib", "functools", "keras", "numpy", "porting", "tensorflow", "tf_keras"})
+
 
 class Untraceable(Exception):
     """Code does what no graph holds.
@@ -49,13 +52,24 @@ def trace(function: Callable[..., Any], api: KerasApi, *args: Any, **kwargs: Any
         with _recording(api, unknown):
             return function(*args, **kwargs)
     except Exception as error:  # whatever a user's code makes of a tensor without numbers
-        what = f"it calls tf.{unknown[-1]}, which has no operation of Keras here" if unknown else _first_line(error)
+        what = f"it calls tf.{unknown[-1]}, which has no operation of Keras here" if unknown else first_line(error)
         raise Untraceable(what) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def user_line(traceback: Any) -> str:
+    """``file.py:12``: the innermost line of a user's code in a traceback; "" for none."""
+    found = ""
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0] not in LIBRARIES:
+            found = f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return found
 
 
 @contextmanager

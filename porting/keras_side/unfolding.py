@@ -137,7 +137,7 @@ class Unfolder:
     def _kind(self, operation: Any) -> str:
         if self.api.class_name(operation).startswith(OWN):
             return str(operation.name)
-        return snake(type(operation).__name__)
+        return snake(getattr(operation, "class_name", type(operation).__name__))
 
     def _place_held(self, layer: Any, place: str) -> None:
         waiting = [(layer, place)]
@@ -322,7 +322,8 @@ class Unfolder:
         self._check_rows(graph)
         used = {id(value) for named in graph.constants.values() for value in named.values()} | graph.computed_ids()
         called = {id(operation) for operation in graph.layers.values()}
-        for name in [name for name in graph.holders if not any(one.startswith(f"{name}/") for one in graph.layers)]:
+        empty = [name for name in graph.holders if not any(one.startswith(f"{name}/") for one in graph.layers)]
+        for name in set(empty) - graph.remarks.keys():
             del graph.holders[name]  # its code makes nothing new
         for place, layer in self._held():
             if id(layer) not in called and any(id(one) in used for one in self.api.own_variables(layer)):

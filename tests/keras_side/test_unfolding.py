@@ -233,6 +233,28 @@ def test_layers_within_unfolded_layers_are_named_with_their_classes():
     assert shown == {"outer": "Outer", "outer/blocks/0": "Doubles", "outer/blocks/1": "Doubles"}
 
 
+class Louder(layers.Layer):
+    """Does nothing but in training."""
+
+    def call(self, x, training=None):
+        return x * 2.0 if training else x
+
+
+class Pays(layers.Layer):
+    def call(self, x):
+        self.add_loss(ops.mean(x))
+        return x
+
+
+@pytest.mark.parametrize("kind", [Louder, Pays])
+def test_layers_that_work_in_training_alone_are_told(kind, tmp_path):
+    given = keras.Input((3,))
+    porting.save(keras.Model(given, layers.Dense(2)(kind(name="mine")(given))), tmp_path / "net")
+    net = porting.load(tmp_path / "net", engine="numpy")
+    assert net.check().ok
+    assert "in_training" in net.network.layers["mine"].config
+
+
 class Positions(layers.Layer):
     def call(self, x):
         return x + ops.cast(ops.arange(ops.shape(x)[1]), "float32")[None, :, None]

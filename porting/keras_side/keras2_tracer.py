@@ -1,0 +1,303 @@
+"""Running a user's code on Keras 2's symbolic tensors, whose graph notes TensorFlow's functions by itself."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .keras_api import KerasApi
+from .tracing import Untraceable, first_line, user_line
+
+FUNCTION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
+Call = Callable[..., Any]
+
+
+def with_mask(keras: Any) -> Any:
+    """A layer of Keras 2 that hands on its input with another mask; `porting.layers.unfolded` has its rule."""
+
+    @keras.utils.register_keras_serializable(package="porting")
+    class WithMask(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(name="with_mask")
+            self.supports_masking = True
+            self.carried: Any = None
+
+        def call(self, x: Any, carried: Any = None) -> Any:
+            self.carried = carried
+            return x * 1
+
+        def compute_mask(self, x: Any, mask: Any = None) -> Any:
+            return self.carried
+
+    return WithMask()
+
+
+class _NoSizes:
+    """Keras 2 has no tensors of sizes here: they are numbers, or refused."""
+
+    def made_of_sizes(self, tensor: Any) -> bool:
+        return False
+
+
+class Keras2Tracer:
+    """Unfolds the layers of one walk; what `symbolic.tracer.Tracer` is for Keras 3.
+
+    Attributes:
+        owners: by layer around a function, the unfolded layer whose code called it.
+        callers: by layer that is kept as it is, the unfolded layer whose code called it.
+        differing: by layer, how its code does otherwise in training.
+        computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
+    """
+
+    sizes = _NoSizes()
+    alone = None
+
+    def __init__(self, api: KerasApi, unfolds: Callable[[Any], bool]) -> None:
+        self.api = api
+        self.unfolds = unfolds
+        self.owners: dict[int, tuple[Any, Any]] = {}
+        self.callers: dict[int, tuple[Any, Any]] = {}
+        self.differing: dict[int, tuple[Any, str]] = {}
+        self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
+        self.active = False
+        self._stack: list[Any] = []
+        self._training: Any = None
+        self._tensorflow = importlib.import_module("tensorflow")
+
+    def trace(self, layer: Any, args: Any, kwargs: Any) -> list[Any]:
+        """What a layer's code returns, flat.
+
+        Raises:
+            Untraceable: what it does cannot be said by operations; with the line that does it.
+        """
+        outputs = self._run(layer, args, kwargs, training=None)
+        given = {self.api.history(one) for one in self._symbolic((args, kwargs))}
+        drawn = self._drawn(outputs, given)
+        weights = [one for one in layer.weights if one.dtype.is_floating]
+        if weights and self._drawn_with_others(weights, given, layer, args, kwargs) != drawn:
+            for one in weights:
+                if self._drawn_with_others([one], given, layer, args, kwargs) != drawn:
+                    self.computed[id(layer), id(one)] = layer, one
+        if any(self.api.takes_training(one) for one in layer._flatten_layers() if self.unfolds(one)):
+            try:
+                trained = self._run(layer, args, kwargs, training=True)
+            except Untraceable as error:
+                self.differing.setdefault(id(layer), (layer, error.what))
+            else:
+                if self._drawn(trained, given) != drawn:
+                    self.differing.setdefault(id(layer), (layer, "it computes otherwise with training=True"))
+        return outputs
+
+    def _drawn_with_others(self, weights: list[Any], given: set[Any], layer: Any, args: Any, kwargs: Any) -> list[Any]:
+        """What the code does where weights have other numbers: constants that it computes with them are others then."""
+        kept = [self.api.to_numpy(one) for one in weights]
+        try:
+            for one, numbers in zip(weights, kept):
+                one.assign(numbers * 1.5 + 0.25)
+            return self._drawn(self._run(layer, args, kwargs, training=None), given)
+        finally:
+            for one, numbers in zip(weights, kept):
+                one.assign(numbers)
+
+    def was_told_to_train(self, tensor: Any) -> bool:
+        return False
+
+    def _run(self, layer: Any, args: Any, kwargs: Any, training: Any) -> list[Any]:
+        self._training, self._stack = training, []
+        try:
+            with self._patched():
+                self.active = True
+                return self.api.flatten(self._inline(layer, args, kwargs))
+        except Untraceable as error:
+            where = user_line(error.__traceback__)
+            raise Untraceable(f"{error.what}{f' ({where})' if where else ''}", error.way_out) from error
+        except Exception as error:  # whatever a user's code, or Keras in its hands, makes of symbolic tensors
+            where = user_line(error.__traceback__)
+            raise Untraceable(f"{first_line(error)}{f' ({where})' if where else ''}") from error
+        finally:
+            self.active = False
+
+    # ---- a layer's call
+
+    def _called(self, plain: Call, layer: Any, args: Any, kwargs: Any) -> Any:
+        """A layer called by a layer: unfolded too, or noted as it is."""
+        own = self.unfolds(layer)
+        if own or (isinstance(layer, self.api.keras.Model) and any(map(self.unfolds, layer._flatten_layers()))):
+            return self._inline(layer, args, kwargs)
+        if type(layer).__name__ in FUNCTION_LAYERS:
+            self.owners.setdefault(id(layer), (layer, self._stack[-1]))
+        else:
+            self.callers.setdefault(id(layer), (layer, self._stack[-1]))
+        new = not layer.built and not any(layer is one for one in self._stack[-1]._flatten_layers())
+        given = {key: one for key, one in kwargs.items() if key != "training" or one is not None}
+        with self._resting():
+            made = plain(layer, *args, **given)
+        if new and layer.weights:
+            raise Untraceable(f"makes a {type(layer).__name__} layer as it runs", "make it in __init__ or build")
+        return made
+
+    def _inline(self, layer: Any, args: Any, kwargs: Any) -> Any:
+        if not layer.built:
+            with self._resting():
+                layer(*args, **kwargs)
+        parameters = self.api.signature(layer).parameters
+        free = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        given = {key: one for key, one in kwargs.items() if free or key in parameters}
+        first = args[0] if args else next(iter(given.values()), None)
+        self._stack.append(layer)
+        before = self._masks(first)
+        if "mask" in parameters and given.get("mask") is None and len(args) < 2:
+            given["mask"] = before
+        if "training" in parameters and given.get("training") is None:
+            given["training"] = self._training
+        outputs = layer.call(*args, **given)
+        if layer.supports_masking and self._symbolic(first):
+            outputs = self._masked(layer, first, outputs, given.get("mask", before))
+        self._stack.pop()
+        return outputs
+
+    def _masked(self, layer: Any, first: Any, outputs: Any, before: Any) -> Any:
+        """The outputs with the masks that the layer says they carry."""
+        after = self.api.flatten(layer.compute_mask(first, before))
+        flat = self.api.flatten(outputs)
+        if all(one is None for one in after):
+            return outputs
+        if len(after) != len(flat):
+            raise Untraceable("hands on fewer masks than it has outputs", "give compute_mask one for each")
+        made = [x if mask is None else self._carrying(x, mask) for x, mask in zip(flat, after)]
+        return self._tensorflow.nest.pack_sequence_as(outputs, made)
+
+    def _carrying(self, x: Any, mask: Any) -> Any:
+        carrier = with_mask(self.api.keras)
+        self.owners[id(carrier)] = carrier, self._stack[-1]
+        with self._resting():
+            return carrier(x, carried=mask)
+
+    def _masks(self, value: Any) -> Any:
+        """The masks that tensors carry, as functions of the model's tensors."""
+        if isinstance(value, (list, tuple)):
+            found = [self._masks(one) for one in value]
+            return found if any(one is not None for one in found) else None
+        if not self.api.is_symbolic(value) or self.api.mask(value) is None:
+            return None
+        layer, node_index, tensor_index = value._keras_history
+        first = layer._inbound_nodes[node_index].call_args[0]
+        if type(layer).__name__ == "WithMask":
+            return layer._inbound_nodes[node_index].call_kwargs["carried"]
+        masks = self.api.flatten(layer.compute_mask(first, self._masks(first)))
+        return masks[tensor_index if len(masks) > 1 else 0]
+
+    # ---- Keras while the code runs
+
+    @contextmanager
+    def _resting(self) -> Iterator[None]:
+        before, self.active = self.active, False
+        try:
+            yield
+        finally:
+            self.active = before
+
+    @contextmanager
+    def _patched(self) -> Iterator[None]:
+        tensorflow = self._tensorflow
+        inner = importlib.import_module(self.api.keras.backend.dot.__module__)
+        backends = {id(one): one for one in (self.api.keras.backend, tensorflow.keras.backend, inner)}.values()
+        undo = []
+
+        def put(owner: Any, name: str, make: Callable[[Call], Call]) -> None:
+            plain = getattr(owner, name)
+            undo.append((owner, name, plain))
+            setattr(owner, name, make(plain))
+
+        put(self.api.keras.layers.Layer, "__call__", self._calling)
+        for owner in (tensorflow, *backends):
+            put(owner, "shape", self._shaping)
+        for owner in (tensorflow.math, importlib.import_module("tensorflow.python.ops.math_ops")):
+            put(owner, "squared_difference", self._squaring)
+        for owner in backends:
+            put(owner, "batch_flatten", self._flattening)
+            put(owner, "dot", self._multiplying)
+        try:
+            yield
+        finally:
+            for owner, name, plain in reversed(undo):
+                setattr(owner, name, plain)
+
+    def _calling(self, plain: Call) -> Call:
+        def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self.active or not self._symbolic((args, kwargs)):
+                return plain(layer, *args, **kwargs)
+            return self._called(plain, layer, args, kwargs)
+
+        return called
+
+    def _shaping(self, plain: Call) -> Call:
+        """A shape with a number for every axis that has one."""
+
+        def shape(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            made = plain(tensor, *args, **kwargs)
+            if not self.active or not self.api.is_symbolic(tensor):
+                return made
+            return tuple(made[at] if size is None else size for at, size in enumerate(tensor.shape))
+
+        return shape
+
+    def _flattening(self, plain: Call) -> Call:
+        def flattened(x: Any) -> Any:
+            if not self.active or not self.api.is_symbolic(x):
+                return plain(x)
+            return self._tensorflow.reshape(x, (-1, self._tensorflow.TensorShape(x.shape[1:]).num_elements()))
+
+        return flattened
+
+    def _multiplying(self, plain: Call) -> Call:
+        def product(x: Any, y: Any) -> Any:
+            if not self.active or not self._symbolic((x, y)):
+                return plain(x, y)
+            return self._tensorflow.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
+
+        return product
+
+    def _squaring(self, plain: Call) -> Call:
+        """Of `tf.nn.moments`, for instance."""
+
+        def squared(x: Any, y: Any, name: Any = None) -> Any:
+            if not self.active or not self._symbolic((x, y)):
+                return plain(x, y, name)
+            return self._tensorflow.square(x - y)
+
+        return squared
+
+    # ---- what was noted
+
+    def _symbolic(self, structure: Any) -> list[Any]:
+        return [one for one in self.api.flatten(structure) if self.api.is_symbolic(one)]
+
+    def _drawn(self, outputs: Any, given: set[Any]) -> list[Any]:
+        """The applications between a layer's inputs and outputs, in an order that two runs share."""
+        numbers: dict[Any, int] = {}
+        found: list[Any] = []
+        waiting = list(reversed(self._symbolic(outputs)))
+        while waiting:
+            tensor = waiting.pop()
+            key = self.api.history(tensor)
+            view = self.api.node(tensor)
+            if key in given or key in numbers or view is None:
+                found.append(numbers.get(key, -1))
+                continue
+            numbers[key] = len(numbers)
+            name = getattr(view.operation, "class_name", view.operation.name)
+            settings = dict(getattr(view.operation, "config", {}), name="")
+            rest = {name: one for name, one in view.kwargs.items() if name != "training"}
+            found.append(
+                (name, key[2], repr(settings), [self._plain(one) for one in self.api.flatten((view.args, rest))])
+            )
+            waiting += reversed(self._symbolic((view.args, rest)))
+        return found
+
+    def _plain(self, part: Any) -> Any:
+        if self.api.is_symbolic(part) or self.api.is_variable(part):
+            return "tensor"
+        return self.api.to_numpy(part).tobytes() if self.api.is_eager(part) else repr(part)

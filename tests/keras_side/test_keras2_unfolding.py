@@ -1,0 +1,182 @@
+"""Layers and Lambdas of a user's own in Keras 2, unfolded into the operations that their code calls."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import backend as K
+from keras import layers
+
+import porting
+from porting import Unsupported
+from porting.keras_side.restore import restore
+from porting.keras_side.save import describe
+from porting.numpy_side.engine import NumpyEngine
+
+
+def assert_exact(model, *shapes):
+    """Exact at the references, and at a batch and sizes that they need not hold; returns the network."""
+    network = describe(model, noise=False)
+    net = porting.PortedNetwork(network, NumpyEngine(network))
+    report = net.check()
+    assert report.ok, str(report)
+    rng = np.random.default_rng(5)
+    given = [
+        rng.integers(0, 6, shape).astype("int32")
+        if "int" in one.dtype.name
+        else rng.normal(size=shape).astype("float32")
+        for one, shape in zip(model.inputs, shapes)
+    ]
+    for found, wanted in zip(tf.nest.flatten(net.predict(given)), tf.nest.flatten(model(given, training=False))):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+    return network
+
+
+class Heads(layers.Layer):
+    """Attention by hand, over any length."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.projections = [layers.Dense(8) for _ in range(3)]
+        self.dropout, self.ffn = layers.Dropout(0.1), keras.Sequential([layers.Dense(6, "relu"), layers.Dense(8)])
+
+    def build(self, shape):
+        self.scale = self.add_weight(name="scale", shape=(8,))
+
+    def call(self, x, training=None):
+        batch = tf.shape(x)[0]
+        split = (tf.reshape(dense(x), (batch, -1, 2, 4)) for dense in self.projections)
+        q, k, v = (tf.transpose(one, perm=[0, 2, 1, 3]) for one in split)
+        weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / tf.math.sqrt(4.0))
+        y = tf.reshape(tf.transpose(tf.matmul(weights, v), perm=[0, 2, 1, 3]), (batch, -1, 8))
+        return self.ffn(self.dropout(x + y, training=training)) * self.scale
+
+
+def test_layers_of_ones_own_are_unfolded_under_their_names():
+    given = keras.Input((None, 8))
+    model = keras.Model(given, Heads(name="heads")(given))
+    network = assert_exact(model, (4, 7, 8))
+    assert set(network.weights()) == {
+        "heads/scale",
+        *(f"heads/projections/{at}/{name}" for at in range(3) for name in ("kernel", "bias")),
+        *(f"heads/ffn/{at}/{name}" for at in range(2) for name in ("kernel", "bias")),
+    }
+    assert {network.layers[name].class_name for name in network.layers} >= {"Heads", "ops.Softmax", "porting>Shaped"}
+    before = model.get_weights()
+    for weight in model.weights:
+        weight.assign(weight + 0.5)
+    restore(network, model)
+    for array, kept in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(array, kept)
+
+
+def test_lambdas_are_unfolded():
+    given, table = keras.Input((4, 3)), K.constant(np.ones((3, 2)))
+    x = layers.Lambda(lambda x, times: K.repeat_elements(x, times, axis=1), arguments={"times": 2})(given)
+    distance = layers.Lambda(lambda pair: K.sqrt(K.sum(K.square(pair[0] - pair[1]), axis=-1, keepdims=True)))
+    moments = layers.Lambda(lambda x: tf.stack(tf.nn.moments(x, axes=[1]), axis=1))
+    entropy = layers.Lambda(lambda x: K.binary_crossentropy(K.sigmoid(x), x, from_logits=True))
+    outputs = [distance([x, layers.Dense(3)(x)]), moments(x), entropy(given)]
+    outputs += [layers.Lambda(lambda x: K.dot(x, table))(given), layers.Lambda(K.batch_flatten)(given)]
+    assert_exact(keras.Model(given, outputs), (3, 4, 3))
+
+
+class Pooled(layers.Layer):
+    """A masked mean, whose own mask ends here, or is handed on."""
+
+    def __init__(self, hands_on, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking, self.hands_on = True, hands_on
+
+    def compute_mask(self, x, mask=None):
+        return mask if self.hands_on else None
+
+    def call(self, x, mask=None):
+        kept = K.cast(K.expand_dims(mask), K.floatx())
+        mean = K.sum(x * kept, axis=1, keepdims=True) / (K.sum(kept, axis=1, keepdims=True) + K.epsilon())
+        return x + mean if self.hands_on else mean[:, 0]
+
+
+@pytest.mark.parametrize("hands_on", [True, False])
+def test_masks_are_followed(hands_on):
+    ids = keras.Input((None,), dtype="int32")
+    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(layers.Embedding(6, 4, mask_zero=True)(ids))
+    x = Pooled(hands_on)(x)
+    assert_exact(keras.Model(ids, layers.LSTM(2)(x) if hands_on else layers.Dense(2)(x)), (5, 7))
+
+
+class Louder(layers.Layer):
+    def call(self, x, training=None):
+        return x * 2.0 if training else x
+
+
+class Computes(layers.Layer):
+    def build(self, shape):
+        self.scale, self.shift = (self.add_weight(name=name, shape=(3,)) for name in ("scale", "shift"))
+
+    def call(self, x):
+        return tf.multiply(self.shift, x) * tf.exp(self.scale)
+
+
+def test_what_training_would_do_otherwise_is_told():
+    given = keras.Input((3,))
+    network = assert_exact(keras.Model(given, Computes(name="computes")(Louder(name="louder")(given))), (4, 3))
+    assert "in_training" in network.layers["louder"].config
+    assert network.layers["computes"].config["computed_with"] == ["computes/scale"]
+
+
+class Decides(layers.Layer):
+    def call(self, x):
+        return x * 2 if tf.reduce_sum(x) > 0 else x
+
+
+class Makes(layers.Layer):
+    def call(self, x):
+        return layers.Dense(3)(x)
+
+
+@pytest.mark.parametrize("kind", [Decides, Makes])
+def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
+    given = keras.Input((3,))
+    layer = kind(name="mine")
+    with pytest.raises(Unsupported, match=rf"{kind.__name__} 'mine': cannot be unfolded: ") as refusal:
+        describe(keras.Model(given, layer(given)))
+    (problem,) = refusal.value.problems
+    assert "test_keras2_unfolding.py:" in problem.what
+    assert f"whole=['{kind.__name__}']" in problem.way_out
+
+
+class Draws(layers.Layer):
+    def call(self, x):
+        return x + tf.random.normal((3,))
+
+
+def test_what_is_drawn_is_refused():
+    given = keras.Input((3,))
+    with pytest.raises(Unsupported, match="answers the same inputs otherwise each time"):
+        describe(keras.Model(given, Draws()(given)))
+
+
+def test_nothing_of_the_tracing_is_left_in_keras():
+    call, shape, dot = layers.Layer.__call__, tf.shape, K.dot
+    given = keras.Input((None, 8))
+    describe(keras.Model(given, Heads()(given)), noise=False)
+    assert (layers.Layer.__call__, tf.shape, K.dot) == (call, shape, dot)
+    assert tf.shape(tf.ones((2, 3))).numpy().tolist() == [2, 3]
+
+
+class Inside(layers.Layer):
+    """Functions between layers end masks there, wherever these came from."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.lstm = layers.Embedding(6, 4, mask_zero=True), layers.LSTM(3, return_sequences=True)
+
+    def call(self, ids):
+        x = self.embedding(ids)
+        return self.lstm(x) + self.lstm(x * 2.0)
+
+
+def test_functions_between_layers_end_masks():
+    ids = keras.Input((None,), dtype="int32")
+    assert_exact(keras.Model(ids, layers.LSTM(2)(Inside()(ids))), (5, 7))
