@@ -20,7 +20,7 @@ from ..values import Wire, canonical, holds_exactly
 from . import steps_as_rows as time_as_batch
 from .base import BatchMoments, Part
 from .batch_statistics import in_rows, normalized, normalized_where
-from .learned_tensors import added_to_channels, times_channels
+from .learned_tensors import added_to_channels, times_channels, with_learnt_channels
 from .reshaping import as_float, as_whole, moved, repeat, through_floats
 
 Sizes = Sequence[int]
@@ -28,8 +28,8 @@ WINDOW = "HWD"
 # Below every number that a network computes, and still finite.
 LOWEST = -3.0e38
 LOWEST_FINITE = float(np.finfo(np.float32).min)
-# So many channels learn more quickly apart from a layer of NeoML's that knows them.
-FEW_CHANNELS = 128
+# From so many channels on images learn more quickly as other tensors do.
+MANY_CHANNELS = 48
 # Axes of a tensor that fits a batch of images with its channels.
 IMAGE_RANK = 4
 
@@ -171,20 +171,9 @@ class ImageOperations(Part):
         if self.in_training and x.rank > IMAGE_RANK:
             return self._with_places_as_one(x, axis, lambda flat: self._per_channel(flat, 2, parameters))
         x = as_float(x).require({axis: "C"}, others="HW" if self.in_training else "HWSL")
-
-        def scaled(port: Port) -> Port:
-            return self.graph.add(
-                "ChannelwiseConv",
-                port,
-                filter_count=x.size(axis),
-                filter_size=(1, 1),
-                parameters=parameters,
-            )
-
-        # Where it learns, each channel of each image costs as much as some twenty numbers.
-        learns = self.in_training and any(one.weights for one in parameters.values())
-        as_one_image = learns and x.rank < IMAGE_RANK and None not in x.shape[1:]
-        return x.made(in_rows(x, "W", scaled) if as_one_image else scaled(x.port), dtype="float32")
+        count = x.size(axis)
+        port = self.graph.add("ChannelwiseConv", x.port, filter_count=count, filter_size=(1, 1), parameters=parameters)
+        return x.made(port, dtype="float32")
 
     def _with_places_as_one(self, x: Wire, axis: int, function: Callable[[Wire], Wire]) -> Wire:
         """A function of (batch, places, features): NeoML goes back through one list and one length of images only."""
@@ -237,16 +226,14 @@ class ImageOperations(Part):
         """x · gamma + beta along an axis."""
         if gamma is None and beta is None:
             return x
-        if x.rank == IMAGE_RANK and None not in x.shape[1:] and x.size(axis) <= FEW_CHANNELS:
-            image = x.require({axis: "C"}, others="HW")
-            if gamma is not None:
-                image = image.made(in_rows(image, "H", partial(times_channels, image.graph, factors=gamma)))
-            return image if beta is None else added_to_channels(image, beta)
-        ones = np.ones(x.size(axis), np.float32)
-        learnt = {"filter": Parameter.whole(gamma) if gamma is not None else Parameter.fixed(ones, "C")}
-        if beta is not None:
-            learnt["free_term"] = Parameter.whole(beta)
-        return self._per_channel(x, axis, learnt)
+        if x.rank > IMAGE_RANK:
+            return self._with_places_as_one(x, axis, lambda flat: self._by_learnt(flat, gamma, beta, 2))
+        image = as_float(x).require({axis: "C"}, others="HW")
+        if x.rank < IMAGE_RANK or None in x.shape[1:] or x.size(axis) >= MANY_CHANNELS:
+            return image.made(with_learnt_channels(image.graph, image.port, gamma, beta, x.size(axis)))
+        if gamma is not None:
+            image = image.made(in_rows(image, "H", partial(times_channels, image.graph, factors=gamma)))
+        return image if beta is None else added_to_channels(image, beta)
 
     def normalize_batch(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Optional
 
 import numpy as np
 
@@ -30,6 +31,28 @@ def learnt_tensor(graph: Graph, weight: Weight, layout: str) -> Port:
     return graph.add("Transform", made, transforms=[("set", size) for size in shape])
 
 
+def with_learnt_channels(
+    graph: Graph, x: Port, factors: Optional[Weight], numbers: Optional[Weight], count: int
+) -> Port:
+    """x · factors + numbers, of images of any size with so many channels.
+
+    Both are spread over x by convolutions of one channel of ones. A ChannelwiseConv holds as much in one layer, and
+    takes four times as long to go back.
+    """
+    zeros, one = np.zeros((1, count), np.float32), np.ones(1, np.float32)
+    fixed = {"filter": Parameter.fixed(zeros, "BC"), "free_term": Parameter.fixed(one, "C")}
+    ones = graph.add("Conv", x, filter_count=1, filter_size=(1, 1), parameters=fixed)
+
+    def spread(weight: Weight) -> Port:
+        parameters = {"filter": Parameter.laid_out(weight, "B")}
+        return graph.add("Conv", ones, filter_count=count, filter_size=(1, 1), parameters=parameters)
+
+    if factors is not None:
+        spread_factors = spread(factors)
+        x = safe_product(graph, graph.add("EltwiseMul", spread_factors, x), spread_factors)
+    return x if numbers is None else graph.add("EltwiseSum", x, spread(numbers))
+
+
 def added_to_channels(x: Wire, bias: Weight) -> Wire:
     """x + bias for images of known height and width, the features in the channels.
 
@@ -49,8 +72,7 @@ def added_to_channels(x: Wire, bias: Weight) -> Wire:
 def times_channels(graph: Graph, rows: Port, factors: Weight) -> Port:
     """rows · diag(factors), of one object whose height counts the rows, the features in the channels.
 
-    NeoML has no quick layer for a factor of each channel: going back through a ChannelwiseConv takes seven times as
-    long for 16 channels.
+    For few channels this is the quickest, twice as quick as by `with_learnt_channels` for 16.
     """
     (count,) = factors.shape
     square = graph.add("Upsampling2D", learnt_tensor(graph, factors, "C"), height_copy_count=count, width_copy_count=1)
