@@ -79,20 +79,31 @@ def test_faults_are_found_where_large_tensors_are_not_kept_whole(name: str, engi
     assert (first.call, first.status) == (fault.layer, fault.status)
 
 
-def test_a_live_weight_that_was_changed_is_found() -> None:
-    """As NeoML's own user may: through ``net.dnn``, after everything was built."""
-    net = porting.load(SAVED / "tutorial", engine="neoml")
-    layer = next(one for name, one in net.dnn.layers.items() if hasattr(one, "get_embeddings"))
-    table = layer.get_embeddings(0)
-    values = table.asarray(copy=True, keep_dims=True)
-    values[...] += 1e-3
+def with_another_live_table(folder: str, layer: str) -> porting.PortedNetwork:
+    """As NeoML's own user may have it: through ``net.dnn``, after everything was built."""
     from porting.neoml_side.runtime.build import blob_of
 
-    layer.set_embeddings(0, blob_of(net.engine.math_engine, values))
-    report = net.check()
+    net = porting.load(SAVED / folder, engine="neoml")
+    live = net.dnn.layers[layer]
+    values = live.get_embeddings(0).asarray(copy=True, keep_dims=True)
+    values[...] += 1e-3
+    live.set_embeddings(0, blob_of(net.engine.math_engine, values))
+    return net
+
+
+def test_a_live_weight_that_was_changed_is_found() -> None:
+    report = with_another_live_table("tutorial", "embedding").check()
     assert report.first_departure is not None
     assert (report.first_departure.call, report.first_departure.weights) == ("embedding", False)
     assert not report.runs[0].ok
+
+
+@pytest.mark.parametrize("copy", ["letters", "letters@2"])
+def test_each_copy_of_a_layer_that_is_called_twice_is_read_back(copy: str) -> None:
+    net = with_another_live_table("seq2seq", copy)
+    table, saved = net.weights()["letters/embeddings"], net.network.weights()["letters/embeddings"]
+    assert table == pytest.approx(saved + 1e-3)
+    assert [layer.call for layer in net.check().layers if layer.weights is False] == ["letters", "letters@2"]
 
 
 def test_what_is_stored_is_run_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
     """All weights by ``layer/weight``, in Keras' orientation.
 
     A weight that the net does not use (of a layer that only training needs) is given as it was saved, and so is
-    one whose packing cannot be undone exactly, as long as its slot holds what was packed.
+    one whose packing cannot be undone exactly, as long as its slot holds what was packed. Of a layer that is called
+    twice, or built step by step, the net holds copies: one that was changed is given.
 
     Args:
         dnn: the live `neoml.Dnn.Dnn`.
@@ -28,10 +29,8 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
         network: whose weights they are.
     """
     saved = network.weights()
-    found: dict[str, Array] = {}
+    changed: dict[str, Array] = {}
     layers = dnn.layers
-    # A layer's further calls hold its weights again; the slots of one call may hold a part each.
-    scope_of: dict[tuple[str, str], str] = {}
     archive: Optional[bytes] = None
     for node in nodes:
         slots: dict[str, Array] = {}
@@ -46,17 +45,14 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
                 for slot, parameter in inner.parameters.items()
             }
         for slot, parameter in parameters.items():
-            keys = [(weight.name, slot) for weight in parameter.weights]
-            if not (parameter.pieces or parameter.computed) or all(
-                scope_of.setdefault(key, node.scope) != node.scope for key in keys
-            ):
-                continue
-            array = slots[slot] if slot in slots else read_slot(layers[node.name], slot)
-            _restore(found, saved, parameter, array)
-    return {name: found[name] if name in found else np.array(array) for name, array in saved.items()}
+            if parameter.pieces or parameter.computed:
+                array = slots[slot] if slot in slots else read_slot(layers[node.name], slot)
+                _note_changes(changed, saved, parameter, array)
+    return {name: changed[name] if name in changed else np.array(array) for name, array in saved.items()}
 
 
-def _restore(found: dict[str, Array], saved: Mapping[str, Array], parameter: Parameter, slot: Array) -> None:
+def _note_changes(changed: dict[str, Array], saved: Mapping[str, Array], parameter: Parameter, slot: Array) -> None:
+    """Note weights that a slot, which may hold a part of them, holds otherwise than they were saved."""
     if not parameter.is_exact and slot.tobytes() == parameter.pack().tobytes():
         return
     if parameter.computed:
@@ -65,10 +61,12 @@ def _restore(found: dict[str, Array], saved: Mapping[str, Array], parameter: Par
         raise Mismatch(Problem(names, what, "change them through a net that is built for training"))
     for piece in parameter.pieces:
         name, values = piece.weight.name, piece.read(slot)
-        whole = piece.place is ... and values.shape == saved[name].shape and values.dtype == saved[name].dtype
-        if whole and values.flags.carray and np.shares_memory(values, slot):
-            found[name] = values  # no second copy of a large table: the slot was read for this
-            continue
-        if name not in found:
-            found[name] = np.array(saved[name])
-        found[name][piece.place] = values
+        if not _same(values, saved[name][piece.place]):
+            if name not in changed:
+                changed[name] = np.array(saved[name])
+            changed[name][piece.place] = values
+
+
+def _same(values: Array, kept: Array) -> bool:
+    """Whether numbers are the same, the sign of zero included."""
+    return np.array_equal(values, kept) and np.array_equal(np.signbit(values), np.signbit(kept))
