@@ -39,6 +39,8 @@ class Engine(ABC):
         rows_together: a row's numbers go by the other rows of its batch, so that all rows are to be run as one.
         is_partial: it has a part of the network only, and `whole` may give the rest.
         network: what it runs.
+        device: ``cpu``, ``gpu`` …
+        id_limits: by input name, the number of rows of the smallest table that its values pick from.
         prove: finds what padding a network does not see under its rules; see `porting.padding.padding_of`, whose
             arguments it takes. None where nobody looks.
         proved: what it has found for outputs; None where it has not been asked.
@@ -52,6 +54,8 @@ class Engine(ABC):
     rows_together: bool = False
     is_partial: bool = False
     network: Network
+    device: Any
+    id_limits: Mapping[str, int]
     prove: Optional[Callable[..., Padding]] = None
     proved: Optional[Padding] = None
     _padding: Optional[Padding] = None
@@ -117,16 +121,6 @@ class Engine(ABC):
     @abstractmethod
     def __reduce__(self) -> tuple[Any, ...]:
         """What makes the same engine in another process."""
-
-    @property
-    @abstractmethod
-    def device(self) -> Any:
-        """``cpu``, ``gpu`` …"""
-
-    @property
-    @abstractmethod
-    def id_limits(self) -> Mapping[str, int]:
-        """By input name, the number of rows of the smallest table that its values pick from."""
 
     @abstractmethod
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:

@@ -57,10 +57,10 @@ class NeomlEngine(Engine):
     def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES, device: Any = "cpu") -> None:
         self.network = network
         self.rules = rules
-        self._device = device
+        self.device = device
         self.math_engine = math_engine_for(device)
         self.plan, self.hangs_on_sizes = planned(network, lambda it: plan_network(it, rules))
-        self._id_limits = self.plan.graph.ids_below
+        self.id_limits = self.plan.graph.ids_below
         self._seen = sizes_seen(network)
         if self.hangs_on_sizes is None and network.cases and needs_least_sizes(self.plan.graph, network.inputs):
             self._check_windows()
@@ -85,14 +85,6 @@ class NeomlEngine(Engine):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NeomlEngine, (self._as_it_is(), portable(self.rules), self.device), {"prove": self.prove}
-
-    @property
-    def device(self) -> Any:
-        return self._device
-
-    @property
-    def id_limits(self) -> Mapping[str, int]:
-        return self._id_limits
 
     def _forked(self) -> None:
         self.math_engine = math_engine_of_fork(self.device)

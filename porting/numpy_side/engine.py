@@ -25,6 +25,7 @@ class NumpyEngine(Engine):
     """
 
     name = "numpy"
+    device = "cpu"
     few = 96  # by 32 recurrent layers take a third longer
 
     def __init__(self, network: Network, rules: Mapping[str, Rule] = RULES) -> None:
@@ -32,19 +33,12 @@ class NumpyEngine(Engine):
         self.network = network
         self.rules = rules
         self.ops = NumpyOperations()
+        self.id_limits = self.ops.id_limits
         if network.cases:
             self._try(network.cases[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NumpyEngine, (self.network, portable(self.rules)), {"prove": self.prove}
-
-    @property
-    def device(self) -> str:
-        return "cpu"
-
-    @property
-    def id_limits(self) -> Mapping[str, int]:
-        return self.ops.id_limits
 
     def _try(self, case: Case) -> None:
         """Apply every call once, on a reference, so that problems show before anything is predicted.

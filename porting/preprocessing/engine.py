@@ -35,7 +35,10 @@ class FrontedEngine(Engine):
         self.front: Front = front
         self._core = core
         self.network = network
+        inputs = {one.name for one in network.inputs}
+        self.id_limits = {name: limit for name, limit in core.id_limits.items() if name in inputs}
         self.name = core.name
+        self.device = core.device
         self.rules = core.rules
         self.hangs_on_sizes = core.hangs_on_sizes
         self.rows_together = core.rows_together
@@ -65,15 +68,6 @@ class FrontedEngine(Engine):
         tensors = self.front.run(inputs)
         given = {one.name: tensors[one.ref] for one in self.front.core_inputs}
         return tensors, check_inputs(given, self.front.core_inputs, self.core.id_limits)
-
-    @property
-    def device(self) -> Any:
-        return self.core.device
-
-    @property
-    def id_limits(self) -> Mapping[str, int]:
-        inputs = {one.name for one in self.network.inputs}
-        return {name: limit for name, limit in self.core.id_limits.items() if name in inputs}
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> dict[TensorRef, Array]:
         """See `porting.engine.Engine.run`. What the front makes is checked as inputs are."""

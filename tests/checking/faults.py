@@ -50,17 +50,11 @@ class Tampered(Engine):
         self.name = engine.name
         self.rules = engine.rules
         self.front = engine.front
+        self.device = engine.device
+        self.id_limits = engine.id_limits
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.engine, self.network)
-
-    @property
-    def device(self) -> Any:
-        return self.engine.device
-
-    @property
-    def id_limits(self) -> Mapping[str, int]:
-        return self.engine.id_limits
 
     def run(self, inputs: Mapping[str, Array], wanted: Optional[Iterable[TensorRef]] = None) -> Outputs:
         made = self.engine.run(inputs, wanted)

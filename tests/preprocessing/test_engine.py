@@ -74,7 +74,7 @@ def test_vocabularies_are_weights_of_their_layers() -> None:
 def test_ids_beyond_the_cores_table_are_refused_as_inputs_are(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fronted("text/lstm")
     assert whole.id_limits == {}
-    monkeypatch.setattr(type(whole.core), "id_limits", {"text_vectorization": 1})
+    monkeypatch.setattr(whole.core, "id_limits", {"text_vectorization": 1})
     with pytest.raises(porting.Mismatch, match="text_vectorization"):
         whole.run(first_inputs(whole))
 

@@ -258,11 +258,11 @@ class StoredEngine(Engine):
     ) -> None:
         self.path = path
         self._archive = archive
-        self._device = device
+        self.device = device
         self.math_engine = math_engine_for(device)
         self.sources, self.sinks = list(description.sources), list(description.sinks)
         self.guards = {one.name: one.ids_below for one in self.sinks if one.ids_below is not None}
-        self._id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
+        self.id_limits = {one.name: one.ids_below for one in self.sources if one.ids_below is not None}
         self._least_sizes = {one.name: one.at_least for one in self.sources}
         self.most_sizes = {one.name: [MANY if size is None else size for size in one.at_most] for one in self.sources}
         inputs = tuple(_input(one, description.inputs) for one in self.sources)
@@ -287,14 +287,6 @@ class StoredEngine(Engine):
             archive = self.path.read_bytes()
         told = (self.path, self.description, self.device, portable(self.rules), self._make_engine)
         return StoredEngine, (*told, self.trust, self.limits, archive)
-
-    @property
-    def device(self) -> Any:
-        return self._device
-
-    @property
-    def id_limits(self) -> Mapping[str, int]:
-        return self._id_limits
 
     @property
     def least_sizes(self) -> Mapping[str, Sequence[int]]:
