@@ -41,6 +41,8 @@ REFUSED_FOR = {
         "unfolded/nearest_codes",
         "unfolded/positions_from_the_end",
         "unfolded/weights_of_weights",
+        "unfolded_axes/layers_beside_weights",
+        "unfolded_axes/subscripts_of_weights_and_sizes",
         "unfolded_tensorflow/masked_kernel",
         "unfolded_tensorflow/one_number_of_a_weight",
     ),

@@ -140,6 +140,7 @@ HANDED_FUNCTIONS: tuple[tuple[Any, str, Function], ...] = (
             cond, body, loop_vars, maximum_iterations
         ),
     ),
+    (tf.nn, "conv1d", COMPOSED["compat.v1.nn.conv1d"]),
     (tf.signal, "rfft", COMPOSED["signal.rfft"]),
 )
 
