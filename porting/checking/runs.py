@@ -17,8 +17,9 @@ from .tolerance import difference, equal_bits, measure
 from .verdicts import RunVerdict
 
 WAYS = ("in one batch", "a second time", "in several batches in two threads", "row by row in two threads")
-# Rows of a case that are also run one by one, several in each thread, so that runs that share anything meet.
-MOST_ROWS = 5
+# Rows of a case that are also run one by one, several in each thread, so that runs that share anything meet; where
+# padding is left out, so many padded rows and fewer others.
+MOST_ROWS, FEWER_ROWS = 5, 2
 # Rows of several batches, at the least and at the most: the last is a smaller one.
 FEWEST_IN_BATCHES, MOST_IN_BATCHES = 3, 9
 
@@ -81,8 +82,9 @@ def _run_by_rows(
     if not several:
         verdict.why = "not tried: no reference has several rows"
         return
-    for whole in [several[-1], *([several[0]] if engine.padding else [])]:
-        case = _picked(whole, np.arange(min(MOST_ROWS, batch_size_of(whole.inputs))))
+    padded = [(several[0], MOST_ROWS)] if engine.padding else []
+    for whole, rows in [(several[-1], FEWER_ROWS if padded else MOST_ROWS), *padded]:
+        case = _picked(whole, np.arange(min(rows, batch_size_of(whole.inputs))))
         _judge(_run(case, engine, refs, 1, 2, verdict), case, judge, verdict)
 
 
