@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from .zips import Member
+from .zips import CENTRAL, END, Member
 
 MOST_BYTES = 1 << 20
 MOST_NAMES = 5
-_END = struct.Struct("<4s4H2IH")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
 
 
 def explain(file: io.FileIO, members: Sequence[Member]) -> list[str]:
@@ -44,13 +41,13 @@ def _listed(names: Sequence[bytes]) -> str:
 def _directory(file: io.FileIO) -> bytes:
     """The zip directory's bytes; none where the file does not end in one of modest size."""
     size = file.seek(0, io.SEEK_END)
-    if size < _END.size:
+    if size < END.size:
         return b""
-    file.seek(size - _END.size)
-    ending = file.read(_END.size)
-    if len(ending) < _END.size or ending[:4] != b"PK\5\6":
+    file.seek(size - END.size)
+    ending = file.read(END.size)
+    if len(ending) < END.size or ending[:4] != b"PK\5\6":
         return b""
-    length, start = _END.unpack(ending)[5:7]
+    length, start = END.unpack(ending)[5:7]
     if start + length > size or length > MOST_BYTES:
         return b""
     file.seek(start)
@@ -60,8 +57,8 @@ def _directory(file: io.FileIO) -> bytes:
 def _entries(directory: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, flags and method of each entry, as far as the directory makes sense."""
     at = 0
-    while at + _CENTRAL.size <= len(directory) and directory[at : at + 4] == b"PK\1\2":
-        fields = _CENTRAL.unpack_from(directory, at)
-        start = at + _CENTRAL.size
+    while at + CENTRAL.size <= len(directory) and directory[at : at + 4] == b"PK\1\2":
+        fields = CENTRAL.unpack_from(directory, at)
+        start = at + CENTRAL.size
         yield directory[start : start + fields[10]], fields[3], fields[4]
         at = start + fields[10] + fields[11] + fields[12]

@@ -23,8 +23,8 @@ from .arrays import Record, stored_header
 
 CHUNK = 1 << 20
 _LOCAL = struct.Struct("<4s5H3I2H")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
-_END = struct.Struct("<4s4H2IH")
+CENTRAL = struct.Struct("<4s6H3I5H2I")
+END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
@@ -82,7 +82,7 @@ class Member:
         version = 45 if large else 20
         size = _FULL32 if self.needs64 else self.size
         offset = min(self.offset, _FULL32)
-        fixed = _CENTRAL.pack(
+        fixed = CENTRAL.pack(
             b"PK\1\2", version, version, 0, 0, 0, _FIRST_OF_1980, crc, size, size, len(self.name), len(extra),
             0, 0, 0, 0, offset,
         )  # fmt: skip
@@ -112,7 +112,7 @@ def directory(members: Sequence[Member], crcs: Sequence[int]) -> bytes:
         ending = _END64.pack(b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, start)
         ending += _LOCATOR64.pack(b"PK\6\7", 0, start + length, 1)
     few = min(count, _FULL16)
-    ending += _END.pack(b"PK\5\6", 0, 0, few, few, min(length, _FULL32), min(start, _FULL32), 0)
+    ending += END.pack(b"PK\5\6", 0, 0, few, few, min(length, _FULL32), min(start, _FULL32), 0)
     return entries + ending
 
 

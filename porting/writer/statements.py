@@ -60,20 +60,16 @@ class Statements:
     def __init__(self, terms: list[Term], roots: Mapping[Term, str], names: Names) -> None:
         self.blocks: dict[str, list[str]] = {}
         self._names = names
-        self._needed = _needed(terms, roots)
-        self._uses = _uses(term for term in terms if term in self._needed)
-        self._within = {operand: term.scope for term in terms if term in self._needed for operand in term.terms()}
+        self.needed = _needed(terms, roots)
+        self._uses = _uses(term for term in terms if term in self.needed)
+        self._within = {operand: term.scope for term in terms if term in self.needed for operand in term.terms()}
         self._waiting: dict[Term, str] = {}
         for term, name in roots.items():
             term.name = term.name or name
         self._roots = roots
         for term in terms:
-            if term in self._needed:
+            if term in self.needed:
                 self._place(term)
-
-    @property
-    def needed(self) -> set[Term]:
-        return self._needed
 
     def _place(self, term: Term) -> None:
         if term.items:
@@ -95,7 +91,7 @@ class Statements:
 
     def _unpack(self, term: Term) -> None:
         text = self._rendered(term)
-        parts = {one.code.rpartition(".")[2]: one for one in self._needed if term in one.operands}
+        parts = {one.code.rpartition(".")[2]: one for one in self.needed if term in one.operands}
         targets = []
         for item in term.items:
             part = parts.get(item)
