@@ -93,21 +93,24 @@ class CellBody:
 
 @dataclass(frozen=True, eq=False)
 class Guard:
-    """What tells of the ids that a net computes for a lookup whether one was outside the table.
+    """What tells whether a number that a net computes was outside what NeoML can take: an id outside its table.
 
     Attributes:
-        lookup: reads the ids, those outside as 0.
-        outside: for each id 1 where it was outside, else 0.
-        shape, layout: of the ids.
-        below: the number of the table's rows.
+        reader: reads the numbers; of ids those outside as 0.
+        outside: for each number 1 where it was outside, else 0.
+        shape, layout: of the numbers.
+        below: the number of the table's rows; `BEYOND_INT32` of other whole numbers.
     """
 
-    lookup: Node
+    reader: Node
     outside: Port
     shape: Shape
     layout: str
     below: int
 
+
+# No table has as many rows.
+BEYOND_INT32 = 2**31
 
 WITH_FREE_TERM = {"FullyConnected", "Conv", "Conv3D", "ChannelwiseConv", "TransposedConv", "TransposedConv3D"}
 
@@ -119,7 +122,7 @@ class Graph:
         nodes: every node after those that feed it.
         sinks: port by the name under which NeoML gives it out.
         ids_below: by source, the size of the smallest table that its values pick rows from.
-        guards: by the name under which it is read; with each lookup that a sink needs its guard is a sink too.
+        guards: by the name under which it is read; with each reader that a sink needs its guard is a sink too.
         ids_known: `ids_below` as known beforehand; None while nodes are laid out only to find it.
         unproved: whether the nodes would be others, were `ids_known`.
         has_tables: it looks rows up by sizes, of which tables hold so many.
@@ -160,8 +163,8 @@ class Graph:
         return Port(node)
 
     def guard(self, guard: Guard) -> None:
-        """Have a lookup's ids told of."""
-        name = f"{self.scope}/ids outside"
+        """Have numbers that are outside told of."""
+        name = f"{self.scope}/{'beyond int32' if guard.below == BEYOND_INT32 else 'ids outside'}"
         self.guards[name if name not in self.guards else f"{name} {len(self.guards)}"] = guard
 
     def with_sinks(self, sinks: Mapping[str, Port]) -> Graph:
@@ -171,7 +174,7 @@ class Graph:
         graph.sinks = dict(sinks)
         graph.ids_below = self.ids_below
         here = {id(node) for node in graph.needed()}
-        graph.guards = {name: guard for name, guard in self.guards.items() if id(guard.lookup) in here}
+        graph.guards = {name: guard for name, guard in self.guards.items() if id(guard.reader) in here}
         graph.sinks.update((name, guard.outside) for name, guard in graph.guards.items())
         graph.has_tables = self.has_tables
         return graph

@@ -16,7 +16,7 @@ from ..dtypes import holds
 from ..errors import Mismatch, Problem, Unsupported
 from ..inputs import way_to_an_id
 from ..network import Array, Input, Network
-from .graph import Graph, Node
+from .graph import BEYOND_INT32, Graph, Node
 
 # By input, the least size of each axis; 1 for the batch and for axes that are fixed.
 LeastSizes = Mapping[str, Sequence[int]]
@@ -210,26 +210,30 @@ def check_ids(arrays: Mapping[str, Array], below: Mapping[str, int]) -> None:
 
 
 def check_guards(outputs: Mapping[str, Array], below: Mapping[str, int]) -> None:
-    """What a net told of the ids that it computed: the rows that they picked are no answer where one was outside.
+    """What a net told of numbers that it computed and NeoML cannot take: what follows from them is no answer.
 
     Args:
         outputs: arrays by sink.
-        below: by sink that tells of ids, the number of the table's rows.
+        below: by sink that tells of numbers, see `Guard`.
 
     Raises:
-        Mismatch: an id was outside its table, or none.
+        Mismatch: an id was outside its table, or none; a whole number of a wider dtype was beyond int32.
     """
     problems = [
-        Problem(
-            f"lookup {name.partition('/ids outside')[0]!r}",
-            f"{int((outputs[name] != 0).sum())} of the ids that the network computes for it are outside 0 … {rows - 1}",
-            "give inputs that the table has rows for, as Keras asks for on a CPU too",
-        )
-        for name, rows in below.items()
-        if outputs[name].any()
+        _outside(name, int((outputs[name] != 0).sum()), rows) for name, rows in below.items() if outputs[name].any()
     ]
     if problems:
         raise Mismatch(problems)
+
+
+def _outside(name: str, count: int, rows: int) -> Problem:
+    where = name.rpartition("/")[0]
+    if rows == BEYOND_INT32:
+        what = f"{count} of the whole numbers that it computes are beyond int32, and NeoML has no larger ones"
+        return Problem(f"layer {where!r}", what, "give inputs that make smaller ones; the numpy engine has them all")
+    what = f"{count} of the ids that the network computes for it are outside 0 … {rows - 1}"
+    way_out = "give inputs that the table has rows for, as Keras asks for on a CPU too"
+    return Problem(f"lookup {where!r}", what, way_out)
 
 
 def _finite(array: Array) -> bool:

@@ -6,7 +6,7 @@ A network for each kind of operation and dtype, an output for each operation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -207,12 +207,12 @@ def values(dtype: str, seed: int) -> Any:
     return rng.choice(np.array([one for one in known if low <= one <= high], dtype), (8, 4))
 
 
-def of(name: str, functions: Functions, dtype: str, refused: str = "") -> Case:
+def of(name: str, functions: Functions, dtype: str, refused: str = "", most: Optional[int] = None) -> Case:
     def build(keras: Any) -> Any:
         inputs = [keras.Input((4,), dtype=dtype, name=letter) for letter in "xy"]
         return keras.Model(inputs, [function(keras.ops, *inputs) for function in functions])
 
-    return case(name, build, dtype, refused)
+    return case(name, build, dtype, refused, most)
 
 
 def of_layers(name: str, make: Callable[..., Any], dtype: str, refused: str = "") -> Case:
@@ -223,8 +223,10 @@ def of_layers(name: str, make: Callable[..., Any], dtype: str, refused: str = ""
     return case(name, build, dtype, refused)
 
 
-def case(name: str, build: Any, dtype: str, refused: str) -> Case:
+def case(name: str, build: Any, dtype: str, refused: str, most: Optional[int] = None) -> Case:
     samples = {letter: values(dtype, seed) for seed, letter in enumerate("xy")}
+    if most is not None:
+        samples = {letter: made.clip(-most, most) for letter, made in samples.items()}
     return Case(f"{name}_{dtype}", build, samples=samples, refused={"neoml": refused} if refused else {})
 
 
@@ -254,9 +256,22 @@ def frames() -> dict[str, Any]:
     return {"x": np.stack([values("int32", seed) for seed in range(6)]).reshape(8, 3, 4, 2)}
 
 
+def wide_from_floats(keras: Any) -> Any:
+    """Numbers of dtypes that NeoML does not have, made of floats: within int32, which the net itself watches."""
+    x = keras.Input((4,), name="x")
+    ops = keras.ops
+    whole, natural = ops.cast(x * 10, "int64"), ops.cast(ops.abs(x) * 10, "uint32")
+    rows = keras.layers.Embedding(11, 3)(whole % 11)
+    return keras.Model(x, [whole, whole * 3 + 1, ops.sum(whole * whole, axis=1), natural + natural, rows])
+
+
 WIDE = ("int64", "uint32")
 
 CASES = [
+    Case("wide_from_floats", wide_from_floats),
+    of("small_arithmetic", ARITHMETIC, "int64", most=1000),
+    of("small_signed", OF_SIGNED, "int64", most=1000),
+    of("small_sums", SUMS, "int64", most=1000),
     *(of("arithmetic", ARITHMETIC, dtype, BEYOND if dtype in WIDE else "") for dtype in (*SIGNED, *UNSIGNED)),
     *(of("signed", OF_SIGNED, dtype, BEYOND if dtype in WIDE else "") for dtype in SIGNED),
     *(of("bounded", BOUNDED, dtype) for dtype in (*SIGNED, *UNSIGNED)),

@@ -39,6 +39,7 @@ PROVED = {
 UNPROVED = {
     "a sum": (("Add", (None, 1)),),
     "a product": (("Mod", (None, 65536)), ("Multiply", (None, 65536))),
+    "a square": (("Square", (None,)),),
     "a negative": (("Negative", (None,)),),
 }
 SETTINGS = {"input_dim": 3, "output_dim": 2, "mask_zero": False}
@@ -54,10 +55,26 @@ def test_what_is_proved_to_fit_int32_is_exact(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNPROVED)
-def test_what_may_pass_int32_is_refused(name: str) -> None:
-    with pytest.raises(porting.Unsupported, match=r"(?s)numbers of int64 that are beyond int32.*numpy engine"):
-        NeomlEngine(of_operations("int64", *UNPROVED[name]))
+def test_what_passes_int32_is_told(name: str) -> None:
+    net = of_operations("int64", *UNPROVED[name])
+    by_neoml, by_numpy = (PortedNetwork(net, engine(net)) for engine in (NeomlEngine, NumpyEngine))
+    small = np.array([[0, 7, 3, 30000], [16000, 99, 5, 1]])
+    np.testing.assert_array_equal(by_neoml.predict(small), by_numpy.predict(small))
+    with pytest.raises(porting.Mismatch, match=r"(?s)whole numbers that it computes are beyond int32.*numpy engine"):
+        by_neoml.predict(VALUES)
     NeomlEngine(of_operations("int32", *UNPROVED[name]))  # which wraps
+
+
+@pytest.mark.parametrize(("dtype", "outside"), [("int64", (2.0**31, -3e9, 1e20)), ("uint32", (2.0**31, -1.0, 1e20))])
+def test_floats_beyond_int32_are_told_where_they_are_cast_to_more(dtype: str, outside: tuple[float, ...]) -> None:
+    layers = {"op": Layer("op", "ops.Cast", {"dtype": dtype})}
+    net = Network("cast", (Input("x", (None, 4), "float32"),), (Call("op", "op", (X,)),), layers, TensorRef("op"))
+    live = PortedNetwork(net, NeomlEngine(net))
+    held = np.array([[0.0, -0.9, 7.9, 2.1e9]], np.float32)
+    np.testing.assert_array_equal(live.predict(held), held.astype("int64").astype(dtype))
+    for one in outside:
+        with pytest.raises(porting.Mismatch, match="1 of the whole numbers that it computes are beyond int32"):
+            live.predict(np.array([[1.0, one, 2.0, 3.0]], np.float32))
 
 
 def test_divisors_that_may_be_0_are_refused_by_neoml_and_tried_by_numpy() -> None:

@@ -264,7 +264,10 @@ Array<T> read(NeoML::CDnn& dnn, const Terminal& sink)
     return array;
 }
 
-/// Refuses a run in which ids that the net computes were outside their table.
+/// What `ids_below` of a guard says where the numbers are no ids.
+constexpr std::int64_t beyond_int32 = std::int64_t{1} << 31;
+
+/// Refuses a run in which the net computed ids outside their table, or whole numbers that int32 does not hold.
 inline void check_guard(NeoML::CDnn& dnn, const Terminal& guard, Problems& problems)
 {
     const CPtr<NeoML::CDnnBlob> blob = blob_of(dnn, guard);
@@ -272,8 +275,10 @@ inline void check_guard(NeoML::CDnn& dnn, const Terminal& guard, Problems& probl
     blob->CopyTo(outside.data());
     const std::ptrdiff_t count = std::count_if(outside.begin(), outside.end(), [](float one) { return one != 0; });
     if (count != 0) {
-        problems.push_back("'" + std::string(guard.name) + "': " + std::to_string(count)
-            + " of the ids that the network computes are outside 0 ... " + std::to_string(guard.ids_below - 1));
+        const std::string limit = guard.ids_below == beyond_int32
+            ? " of the whole numbers that the network computes are beyond int32"
+            : " of the ids that the network computes are outside 0 ... " + std::to_string(guard.ids_below - 1);
+        problems.push_back("'" + std::string(guard.name) + "': " + std::to_string(count) + limit);
     }
 }
 

@@ -63,7 +63,7 @@ class PositionOperations(Part):
         if x.dtype == "bool":
             x = replace(x, dtype="float32", mask=None)
         port = self.graph.add("CumSum", x.port, dimension=DIMENSIONS[x.layout[at]], reverse=reverse)
-        return self.whole_cumsum(x, at, port) if x.is_whole else x.made(port)
+        return self.whole_cumsum(x, at, port, reverse) if x.is_whole else x.made(port)
 
     def argmax(self, x: Wire, axis: int) -> Wire:
         at = x.axis(axis)

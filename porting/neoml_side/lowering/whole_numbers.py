@@ -2,8 +2,8 @@
 
 NeoML's sums, differences, products, quotients, comparisons, choices, running sums, joints and copies take int32 blobs.
 Its other layers take floats: what they only move goes through them in two halves of 16 bits, unless it is known to lie
-within 2²⁴ (`reshaping.through_floats`). What int32 does not hold (int64, uint32) is refused, unless it is known to lie
-within: each wire says within what its whole numbers lie.
+within 2²⁴ (`reshaping.through_floats`). Of int64 and uint32 the net holds what int32 holds: each wire says
+within what its whole numbers lie, and where that is more, floats beside them tell whether any is beyond (`Guard`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import numpy as np
 from ...dtypes import INT32, holds, limits
 from ...layers.rule import Refusal
 from ...operations import Weight, promoted_type
-from ..graph import Graph, Port
+from ..graph import BEYOND_INT32, Graph, Guard, Port
 from ..values import Range, Wire, holds_exactly
 from .base import Operand, Part
 from .reshaping import as_float, filled_whole, halves, joined, times_plus
 
 # No axis is as long.
 LONGEST = 2**24
+# Numbers that floats say to lie within are within int32, whatever one sum, difference or product of floats rounds away.
+SURELY_HELD = 2.0**31 - 2.0**10
+Nearly = Callable[[], Wire]
 
 
 def corners(function: Callable[[int, int], int], a: Range, b: Range) -> Range:
@@ -84,11 +87,14 @@ class WholeNumbers(Part):
         port = self._data(value, partner.layout, "int32")
         return Wire(value.shape, x.value.dtype.name, partner.layout, port, self.graph, bounds=(low, high))
 
-    def fitted(self, x: Wire, port: Port, dtype: str, found: Range) -> Wire:
+    def fitted(self, x: Wire, port: Port, dtype: str, found: Range, near: Optional[Nearly] = None) -> Wire:
         """What an int32 blob holds, as a dtype of Keras: right modulo 2³², and within `found` but for that.
 
+        Args:
+            near: gives the same numbers as floats, which need not be exact.
+
         Raises:
-            Refusal: the dtype is wider than int32, and its numbers may be too.
+            Refusal: the dtype is wider than int32, its numbers may be too, and no floats tell where they are.
         """
         if holds(dtype, *found) and holds("int32", *found):
             return replace(x.made(port, dtype=dtype), bounds=found)
@@ -102,8 +108,21 @@ class WholeNumbers(Part):
         self.graph.unproved = True
         if self.graph.ids_known is None:
             return x.made(port, dtype=dtype)
-        what = f"may give numbers of {dtype} that are beyond int32, and NeoML has no larger ones"
-        raise Refusal(what, f"take the remainder first, or cast to int32; {NUMPY}")
+        if near is None or (least == 0 and found[0] < 0):
+            what = f"may give numbers of {dtype} that are beyond int32, and NeoML has no larger ones"
+            raise Refusal(what, f"take the remainder first, or cast to int32; {NUMPY}")
+        return self._guarded(x, port, dtype, found, near())
+
+    def _guarded(self, x: Wire, port: Port, dtype: str, found: Range, near: Wire) -> Wire:
+        """Numbers of a dtype that is wider than int32, and a sink that tells where int32 does not hold them."""
+        below, above = self.compare(near, SURELY_HELD, "less"), self.compare(near, -SURELY_HELD, "greater")
+        outside = self.logical_not(self.logical_and(below, above))
+        bounds = max(found[0], INT32[0]), min(found[1], INT32[1])
+        held = replace(x.made(port, dtype=dtype), shape=near.shape, bounds=bounds)
+        # A node of its own, which no folding takes away while somebody reads the numbers.
+        held = replace(held, port=times_plus(self.graph, held.port, 1, 0))
+        self.graph.guard(Guard(held.port.node, outside.port, outside.shape, outside.layout, BEYOND_INT32))
+        return held
 
     # ---- element by element
 
@@ -111,7 +130,12 @@ class WholeNumbers(Part):
         kind, function = ARITHMETIC[name]
         left, right = self.whole_pair(a, b, dtype)
         found = corners(function, left.range, right.range)
-        return self.fitted(left, self.graph.add(kind, left.port, right.port), dtype, found)
+
+        def near() -> Wire:
+            floats: Wire = getattr(self, name)(*(replace(as_float(x), dtype="float32") for x in (left, right)))
+            return floats
+
+        return self.fitted(left, self.graph.add(kind, left.port, right.port), dtype, found, near)
 
     def whole_division(self, a: Operand, b: Operand, name: str) -> Wire:
         """NeoML's quotient is cut towards 0, and ends the process where the divisor is 0, or where it overflows."""
@@ -175,7 +199,11 @@ class WholeNumbers(Part):
             low, high = x.range
             made = self.whole_arithmetic("multiply", x, x, x.dtype)
             squared = (0 if low <= 0 <= high else min(low * low, high * high), max(low * low, high * high))
-            return self.fitted(x, made.port, x.dtype, squared) if made.bounds is not None else made
+            return (
+                made
+                if made.bounds is None
+                else replace(made, bounds=(max(made.bounds[0], squared[0]), min(made.bounds[1], squared[1])))
+            )
         zero = filled_whole(x, 0)
         above, below = self.graph.add("Less", zero.port, x.port), self.graph.add("Less", x.port, zero.port)
         sign = self.graph.add("EltwiseSub", above, below)
@@ -184,7 +212,9 @@ class WholeNumbers(Part):
         if name == "abs":
             low, high = x.range
             size = max(abs(low), abs(high))
-            return self.fitted(x, self.graph.add("EltwiseMul", sign, x.port), x.dtype, (0, size))
+            floats = as_float(x)
+            port = self.graph.add("EltwiseMul", sign, x.port)
+            return self.fitted(x, port, x.dtype, (0, size), lambda: self.unary(floats, "abs"))
         raise Refusal(f"NeoML has no layer for {name} of whole numbers", NUMPY)
 
     def whole_activation(self, x: Wire, name: str, negative_slope: float = 0.0, **arguments: float) -> Wire:
@@ -207,8 +237,11 @@ class WholeNumbers(Part):
         if x.bounds is not None:
             return replace(self.fitted(x, port, dtype, x.bounds), ids_from=x.ids_from)
         # Beyond int32 a float becomes its least number; of a wider dtype it would have to be itself.
-        beyond = limits(dtype) if limits(dtype)[1] > INT32[1] else INT32
-        return replace(self.fitted(x, port, dtype, beyond), ids_from=x.ids_from)
+        wide = limits(dtype)[1] > INT32[1]
+        least = 0 if wide and limits(dtype)[0] == 0 else INT32[0]
+        found = (least, limits(dtype)[1]) if wide else INT32
+        near = self.where(self.compare(x, -1.0, "greater"), x, -(2.0**31)) if wide and least == 0 else x
+        return replace(self.fitted(x, port, dtype, found, lambda: near), ids_from=x.ids_from)
 
     @staticmethod
     def _ids_in(x: Wire, dtype: str) -> Optional[frozenset[str]]:
@@ -227,7 +260,8 @@ class WholeNumbers(Part):
         made = x
         for axis in reduced:
             made = self.slice(self.cumsum(made, axis), axis, -1, None)
-        made = self.fitted(made, made.port, x.dtype, found)
+        if made.bounds is None or limits(x.dtype)[1] <= INT32[1]:
+            made = self.fitted(made, made.port, x.dtype, found)
         for axis in [] if keepdims else reversed(reduced):
             made = self.squeeze(made, axis)
         return made
@@ -249,9 +283,16 @@ class WholeNumbers(Part):
         made = function(as_float(x))
         return self.fitted(made, self.graph.add("Cast", made.port, output_type="int"), x.dtype, found)
 
-    def whole_cumsum(self, x: Wire, axis: int, port: Port) -> Wire:
+    def whole_cumsum(self, x: Wire, axis: int, port: Port, reverse: bool) -> Wire:
         count = x.shape[axis] or LONGEST
-        return self.fitted(x, port, x.dtype, corners(lambda value, times: value * times, x.range, (1, count)))
+        found = corners(lambda value, times: value * times, x.range, (1, count))
+
+        def near() -> Wire:
+            """Sums of sizes, which are no smaller, and by which floats are off by a few last bits a number."""
+            sizes: Wire = self.cumsum(self.unary(as_float(x), "abs"), axis, reverse)
+            return self.multiply(sizes, 1.0 + count * 2.0**-22)
+
+        return self.fitted(x, port, x.dtype, found, near)
 
 
 NUMPY = "the numpy engine runs this network as it is"
