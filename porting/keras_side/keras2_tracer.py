@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from .keras_api import KerasApi
-from .tracing import Untraceable, first_line, user_line
+from .layers import TENSORFLOW_CODE
+from .tracing import Untraceable, first_line, line_in
 
 FUNCTION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 Call = Callable[..., Any]
@@ -111,10 +112,10 @@ class Keras2Tracer:
                 self.active = True
                 return self.api.flatten(self._inline(layer, args, kwargs))
         except Untraceable as error:
-            where = user_line(error.__traceback__)
+            where = line_in(error.__traceback__)
             raise Untraceable(f"{error.what}{f' ({where})' if where else ''}", error.way_out) from error
         except Exception as error:  # whatever a user's code, or Keras in its hands, makes of symbolic tensors
-            where = user_line(error.__traceback__)
+            where = line_in(error.__traceback__)
             raise Untraceable(f"{first_line(error)}{f' ({where})' if where else ''}") from error
         finally:
             self.active = False
@@ -126,7 +127,7 @@ class Keras2Tracer:
         own = self.unfolds(layer)
         if own or (isinstance(layer, self.api.keras.Model) and any(map(self.unfolds, layer._flatten_layers()))):
             return self._inline(layer, args, kwargs)
-        if type(layer).__name__ in FUNCTION_LAYERS:
+        if type(layer).__name__ in TENSORFLOW_CODE:
             self.owners.setdefault(id(layer), (layer, self._stack[-1]))
         else:
             self.callers.setdefault(id(layer), (layer, self._stack[-1]))

@@ -10,13 +10,17 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from .keras_api import KerasApi
 from .tensorflow_functions import understand
 
 # Whose code is nobody's layer.
-LIBRARIES = frozenset({"contextlib", "functools", "keras", "numpy", "porting", "tensorflow", "tf_keras"})
+LIBRARIES = frozenset(
+    {"keras", "tf_keras", "tensorflow", "numpy", "jax", "torch", "porting"}
+    | {"contextlib", "functools", "optree", "tree", "inspect"}
+)
 
 
 class Untraceable(Exception):
@@ -61,15 +65,23 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
-def user_line(traceback: Any) -> str:
+def line_in(traceback: Any) -> str:
     """``file.py:12``: the innermost line of a user's code in a traceback; "" for none."""
     found = ""
     while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0] not in LIBRARIES:
-            found = f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}"
+        if not is_library(traceback.tb_frame):
+            found = line_of(traceback.tb_frame, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
+
+
+def is_library(frame: FrameType) -> bool:
+    """Whether code is Keras', its backend's, or this package's."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in LIBRARIES
+
+
+def line_of(frame: FrameType, number: int) -> str:
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{number}"
 
 
 @contextmanager

@@ -12,11 +12,7 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.node import Node
 from keras.src.ops.operation import Operation
 
-# Whose code is nobody's layer.
-LIBRARIES = frozenset(
-    {"keras", "tensorflow", "numpy", "jax", "torch", "porting", "contextlib", "functools", "optree", "tree", "inspect"}
-)
-
+from ..tracing import is_library, line_in, line_of
 
 # A way out of random draws.
 OF_TRAINING = "draw them in training only, or save the part of the model that comes before"
@@ -97,21 +93,5 @@ def user_line(found: Optional[TracebackType] = None) -> str:
         frame: Optional[FrameType] = sys._getframe(1)
         while frame is not None and is_library(frame):
             frame = frame.f_back
-        return "" if frame is None else _line(frame, frame.f_lineno)
-    lines = []
-    step: Optional[TracebackType] = found
-    while step is not None:
-        if not is_library(step.tb_frame):
-            lines.append(_line(step.tb_frame, step.tb_lineno))
-        step = step.tb_next
-    return lines[-1] if lines else ""
-
-
-def is_library(frame: FrameType) -> bool:
-    """Whether code is Keras', its backend's, or this package's."""
-    module = str(frame.f_globals.get("__name__", ""))
-    return module.partition(".")[0] in LIBRARIES
-
-
-def _line(frame: FrameType, number: int) -> str:
-    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{number}"
+        return "" if frame is None else line_of(frame, frame.f_lineno)
+    return line_in(found)

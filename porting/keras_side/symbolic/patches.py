@@ -14,11 +14,11 @@ from keras.src.backend.common import global_state
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
-from ..tracing import Untraceable
+from ..tracing import Untraceable, is_library
 from . import sized
 from .loops import unrolled
 from .moved import applied_in_front, called_in_front
-from .nodes import OF_TRAINING, is_library, tensors_in
+from .nodes import OF_TRAINING, tensors_in
 from .running import Running
 from .sizes import shape_for
 

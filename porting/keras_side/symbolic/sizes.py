@@ -16,8 +16,8 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
 from ...layers import RULES
-from ..tracing import Untraceable
-from .nodes import given_to, history, is_library, node_of, record, tensors_in
+from ..tracing import Untraceable, is_library
+from .nodes import given_to, history, node_of, record, tensors_in
 
 # Open axes are given these sizes and those behind, to see which of them an operation hands on.
 TRIED = (100_003, 60_013)
