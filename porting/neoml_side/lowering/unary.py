@@ -61,12 +61,18 @@ def trunc(g: Graph, x: Port) -> Port:
     return product(g, sign(g, x), floor(g, g.add("Abs", x)))
 
 
+def half_exp(g: Graph, x: Port, sign: float) -> Port:
+    """Half of e^(sign · x), as a square: where e^x alone is beyond float32, half of it is not yet."""
+    root = linear(g, g.add("Exp", linear(g, x, 0.5 * sign)), 0.5**0.5)
+    return g.add("Power", root, exponent=2.0)
+
+
 def sinh(g: Graph, x: Port) -> Port:
-    return linear(g, difference(g, g.add("Exp", x), g.add("Exp", linear(g, x, -1.0))), 0.5)
+    return difference(g, half_exp(g, x, 1.0), half_exp(g, x, -1.0))
 
 
 def cosh(g: Graph, x: Port) -> Port:
-    return linear(g, g.add("EltwiseSum", g.add("Exp", x), g.add("Exp", linear(g, x, -1.0))), 0.5)
+    return g.add("EltwiseSum", half_exp(g, x, 1.0), half_exp(g, x, -1.0))
 
 
 # What makes whole numbers of others: a last bit may take one to the next.
