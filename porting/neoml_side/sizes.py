@@ -232,7 +232,7 @@ def _outside(name: str, count: int, rows: int) -> Problem:
         what = f"{count} of the whole numbers that it computes are beyond int32, and NeoML has no larger ones"
         return Problem(f"layer {where!r}", what, "give inputs that make smaller ones; the numpy engine has them all")
     what = f"{count} of the ids that the network computes for it are outside 0 … {rows - 1}"
-    way_out = "give inputs that the table has rows for, as Keras asks for on a CPU too"
+    way_out = "give inputs that the table has rows for; clip ids that the network computes, with keras.ops.clip"
     return Problem(f"lookup {where!r}", what, way_out)
 
 
