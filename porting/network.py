@@ -237,6 +237,12 @@ class Case:
             return self.sampled[ref].values.size > 0
         return ref in self.outputs or ref.call in self.inputs
 
+    def numbers(self, ref: TensorRef) -> Array:
+        """What it holds of an input or an output; none where nothing was kept."""
+        if ref in self.sampled:
+            return self.sampled[ref].values
+        return self.outputs.get(ref, self.inputs.get(ref.call, np.zeros(0, np.float32)))
+
     def shape(self, ref: TensorRef) -> tuple[int, ...]:
         """The shape of an output, kept whole or not."""
         return self.sampled[ref].shape if ref in self.sampled else self.outputs[ref].shape

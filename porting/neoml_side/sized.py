@@ -15,6 +15,7 @@ from typing import Any, Generic, Optional, TypeVar
 
 from ..errors import Mismatch, Problem, Unsupported
 from ..network import Array, Input, Network, Shape
+from .sizes import check_references
 
 # The sizes behind the batch, of each input in model order.
 Sizes = tuple[tuple[int, ...], ...]
@@ -46,8 +47,15 @@ def planned(network: Network, plan: Callable[[Network], T]) -> tuple[T, Optional
     """What a network is planned as: for every size; or for one of the references', and why it is not for every one.
 
     Raises:
-        Unsupported: with the problems that are there at the references' sizes too.
+        Unsupported: with the problems that are there at the references' sizes too, or with whole numbers of the
+            references' that NeoML does not have.
     """
+    found = _planned(network, plan)
+    check_references(network)
+    return found
+
+
+def _planned(network: Network, plan: Callable[[Network], T]) -> tuple[T, Optional[Unsupported]]:
     try:
         return plan(network), None
     except Unsupported as error:

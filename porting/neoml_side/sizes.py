@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Optional
 
 import numpy as np
 
 from ..dtypes import holds
 from ..errors import Mismatch, Problem, Unsupported
 from ..inputs import way_to_an_id
-from ..network import Array, Input, Network
+from ..network import Array, Input, Network, TensorRef
 from .graph import BEYOND_INT32, Graph, Node
 
 # By input, the least size of each axis; 1 for the batch and for axes that are fixed.
@@ -26,7 +27,10 @@ MANY = 1 << 62
 FLOAT_EXACT = 1 << 24
 # Tables that hold more steps are no limit.
 LONGEST = 1 << 20
+NO_LARGER = "they are beyond int32, and NeoML has no larger ones"
+USE_NUMPY = "engine='numpy' runs this network as it is; for NeoML take the remainder before numbers grow"
 SHORTER = "give shorter inputs, or save the network with longest=… where no weight sets the limit"
+WIDER_THAN_INT32 = ("int64", "uint32", "uint64")
 _TAKE_ANY_SIZE = frozenset({"MaxPooling", "MeanPooling", "MaxPooling3D", "MeanPooling3D", "SubSequence"})
 
 
@@ -163,17 +167,52 @@ def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
                     f"input {name!r}", f"holds {worst}, from which NeoML computes other numbers than Keras", way_out
                 )
             )
-        if array.dtype.name in ("int64", "uint32", "uint64"):
-            least_held, largest = int(array.min()), int(array.max())
-            if not holds("int32", least_held, largest):
-                what = f"holds numbers from {least_held} to {largest}; those of NeoML are int32"
-                problems.append(Problem(f"input {name!r}", what, "give smaller numbers, or use engine='numpy'"))
+        found = _beyond_int32(array)
+        if found is not None:
+            what = f"holds numbers from {found[0]} to {found[1]}; those of NeoML are int32"
+            problems.append(Problem(f"input {name!r}", what, "give smaller numbers, or use engine='numpy'"))
         for axis, size in enumerate(least.get(name, ())):
             if array.shape[axis] < size:
                 what = f"has shape {array.shape}: axis {axis} needs a size of at least {size}"
                 problems.append(Problem(f"input {name!r}", what, "pad it where padding is masked, or leave it out"))
     if problems:
         raise Mismatch(problems)
+
+
+def _beyond_int32(array: Array) -> Optional[tuple[int, int]]:
+    """The least and the largest number of an array, where int32 does not hold both."""
+    if array.dtype.name not in WIDER_THAN_INT32 or not array.size:
+        return None
+    found = int(array.min()), int(array.max())
+    return None if holds("int32", *found) else found
+
+
+def check_references(network: Network) -> None:
+    """Refuse a network of which Keras itself made whole numbers that NeoML does not have.
+
+    Raises:
+        Unsupported: by each input and layer that makes such numbers of others.
+    """
+    made_by = {one.ref: f"input {one.name!r}" for one in network.inputs}
+    read_by: dict[TensorRef, list[TensorRef]] = {}
+    for call in network.calls:
+        for ref in call.refs():
+            made_by[ref] = f"{network.layers[call.layer].class_name} {call.name!r}"
+            read_by[ref] = call.reads()
+    beyond = {
+        ref: (case.name, *found)
+        for case in reversed(network.cases)
+        for ref in made_by
+        for found in [_beyond_int32(case.numbers(ref))]
+        if found is not None
+    }
+    problems = [
+        Problem(made_by[ref], f"in the reference {case!r} its numbers go from {low} to {high}: {NO_LARGER}", USE_NUMPY)
+        for ref, (case, low, high) in beyond.items()
+        if not beyond.keys() & set(read_by.get(ref, ()))
+    ]
+    if problems:
+        raise Unsupported(problems)
 
 
 def check_small_numbers(arrays: Mapping[str, Array]) -> None:

@@ -40,7 +40,7 @@ class Case:
         masked: a Masking layer (floats) or mask_zero (ids) stands in front.
         together: the inputs are handed to the layer as one list, as merges want it.
         call: further call arguments.
-        refused: engine to a piece of the refusal that it gives by design, of the network or of the numbers.
+        refused: engine to a piece of the refusal that it gives by design.
         scale: of the random weights; smaller where a cell with unbounded gates would grow without end.
         long: rows and steps of one more reference, of ids below 30 or of numbers around 0.5, padded in every way.
         samples: one more reference, by input.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,20 @@ def test_floats_beyond_int32_are_told_where_they_are_cast_to_more(dtype: str, ou
     for one in outside:
         with pytest.raises(porting.Mismatch, match="1 of the whole numbers that it computes are beyond int32"):
             live.predict(np.array([[1.0, one, 2.0, 3.0]], np.float32))
+
+
+def test_references_beyond_int32_are_refused_by_what_made_them_first() -> None:
+    net = of_operations("int64", ("Square", (None,)), ("Add", (None, 1)))
+    for largest, named in ((46340, None), (46341, "ops.Square 'op0'"), (2**31, "input 'x'")):
+        given = {"x": np.array([[0, largest, 1, 2]])}
+        case = Case("large", given, NumpyEngine(net).run(given))
+        seen = replace(net, cases=(case,))
+        if named is None:
+            assert PortedNetwork(seen, NeomlEngine(seen)).check().ok
+            continue
+        with pytest.raises(porting.Unsupported, match="in the reference 'large' its numbers go from 0 to") as caught:
+            NeomlEngine(seen)
+        assert [one.where for one in caught.value.problems] == [named]
 
 
 def test_divisors_that_may_be_0_are_refused_by_neoml_and_tried_by_numpy() -> None:
