@@ -78,6 +78,18 @@ def test_floats_beyond_int32_are_told_where_they_are_cast_to_more(dtype: str, ou
             live.predict(np.array([[1.0, one, 2.0, 3.0]], np.float32))
 
 
+@pytest.mark.parametrize("name", ["Sum", "Cumsum"])
+def test_sums_over_an_open_axis_are_told_by_what_they_come_to(name: str) -> None:
+    settings = {"axis": 1, "keepdims": False} if name == "Sum" else {"axis": 1}
+    net = of_operations("int64", (name, (None,)), **settings)
+    net = replace(net, inputs=(Input("x", (None, None), "int64"),))
+    by_neoml, by_numpy = (PortedNetwork(net, engine(net)) for engine in (NeomlEngine, NumpyEngine))
+    held = np.array([[10**9, 10**9, 10**8, 4, -(10**9)], [-(10**9), -(10**9), 5, 6, 7]])
+    np.testing.assert_array_equal(by_neoml.predict(held), by_numpy.predict(held))
+    with pytest.raises(porting.Mismatch, match="2 of the whole numbers that it computes are beyond int32"):
+        by_neoml.predict(held[:, :3] + [[10**8], [0]])
+
+
 def test_references_beyond_int32_are_refused_by_what_made_them_first() -> None:
     net = of_operations("int64", ("Square", (None,)), ("Add", (None, 1)))
     for largest, named in ((46340, None), (46341, "ops.Square 'op0'"), (2**31, "input 'x'")):

@@ -288,9 +288,12 @@ class WholeNumbers(Part):
         found = corners(lambda value, times: value * times, x.range, (1, count))
 
         def near() -> Wire:
-            """Sums of sizes, which are no smaller, and by which floats are off by a few last bits a number."""
-            sizes: Wire = self.cumsum(self.unary(as_float(x), "abs"), axis, reverse)
-            return self.multiply(sizes, 1.0 + count * 2.0**-22)
+            """How large the sums are, and by how much floats may be off: a few last bits of all sizes for each number."""
+            floats = replace(as_float(x), dtype="float32")
+            size: Wire = self.unary(self.cumsum(floats, axis, reverse), "abs")
+            sizes = self.cumsum(self.unary(floats, "abs"), axis, reverse)
+            steps = self.cumsum(self.filled(floats, 1.0), axis, reverse)
+            return self.add(size, self.multiply(self.multiply(sizes, steps), 2.0**-22))
 
         return self.fitted(x, port, x.dtype, found, near)
 
