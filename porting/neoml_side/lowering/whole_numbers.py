@@ -288,7 +288,7 @@ class WholeNumbers(Part):
         found = corners(lambda value, times: value * times, x.range, (1, count))
 
         def near() -> Wire:
-            """How large the sums are, and by how much floats may be off: a few last bits of all sizes for each number."""
+            """How large the sums are, and what floats may be off by: a few last bits of all sizes for each number."""
             floats = replace(as_float(x), dtype="float32")
             size: Wire = self.unary(self.cumsum(floats, axis, reverse), "abs")
             sizes = self.cumsum(self.unary(floats, "abs"), axis, reverse)
