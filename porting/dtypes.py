@@ -13,6 +13,8 @@ import numpy as np
 INT32 = (-(2**31), 2**31 - 1)
 # Of two floats; float16 and bfloat16 meet in float32.
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+# Of each, the bits of its numbers without exponent and sign.
+DIGITS = dict(zip(FLOATS, (11, 8, 24, 53)))
 
 
 def is_whole(dtype: str) -> bool:
@@ -35,6 +37,11 @@ def holds(dtype: str, low: int, high: int) -> bool:
     """Whether a dtype of whole numbers holds all from `low` to `high`."""
     least, largest = limits(dtype)
     return least <= low and high <= largest
+
+
+def counted(dtype: str) -> int:
+    """How many whole numbers a dtype holds from 0 on, before it leaves one out."""
+    return 2 ** DIGITS[dtype] + 1 if is_float(dtype) else limits(dtype)[1] + 1
 
 
 def result_type(*operands: Any) -> str:

@@ -12,6 +12,7 @@ import porting
 from porting.archive import read_network
 from porting.checking import needed_tolerance
 from porting.checking.judging import Judge
+from porting.dtypes import counted
 from porting.layers import RULES
 from porting.layers.operation_refused import REASONS
 from porting.network import Case, Input, TensorRef, tensors_in
@@ -79,7 +80,7 @@ def new_input(one: Input, limit: Any, batch: int, length: int) -> Any:
     if one.dtype == "string":
         return rng.choice(["red", "the cat sat", "Größe, über ALLES!", "семьи", ""], shape).astype(object)
     if one.dtype.startswith(("int", "uint")) or limit:
-        return rng.integers(0, limit or 4, shape)
+        return rng.integers(0, min(limit or 4, counted(one.dtype)), shape)
     return rng.normal(size=shape).astype("float32")
 
 

@@ -29,6 +29,12 @@ def test_ids_stay_below_their_limit_and_reach_it(ids, pads):
     assert (values.min(), values.max()) == (0, ids - 1)
 
 
+@pytest.mark.parametrize(("dtype", "most"), [("int8", 127), ("uint8", 255), ("float16", 2048), ("bool", 1)])
+def test_ids_are_such_as_their_dtype_holds(dtype, most):
+    values = made(need(dtype=dtype, ids=3000), batch=33)
+    assert (values.min(), values.max()) == (0, most)
+
+
 def test_every_padding_is_in_one_batch():
     kept = made(need(dtype="int32", ids=9, pads=True)) != 0
     assert kept[0].all()

@@ -6,6 +6,7 @@ from typing import Optional
 
 import numpy as np
 
+from ..dtypes import counted
 from ..engine import Engine
 from ..network import Array, Call, Network
 from .tolerance import difference, equal_bits
@@ -41,6 +42,7 @@ def wrong_rows(network: Network, engine: Engine, call: Call) -> Optional[str]:
 def _ids(table: Array, like: Array) -> Array:
     """Ids from the first to the last, in an array like one that was recorded."""
     rows, columns = table.shape
+    rows = min(rows, counted(like.dtype.name))
     count = min(rows, max(MOST // columns, 1))
     width = int(np.prod(like.shape[1:]))
     picked = np.linspace(0, rows - 1, count).round()

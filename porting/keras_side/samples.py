@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import counted
 from ..errors import Mismatch, Problem
 from ..inputs import check_inputs
 from ..network import Array
@@ -133,7 +134,8 @@ def _values(
 def _ids(need: Need, inside: Array, place: int, used: int) -> Array:
     """Ids, least and largest first, none a second time before each has come once; padding where it should be."""
     assert need.ids is not None
-    known = np.arange(min(need.least, need.ids - 1), need.ids)
+    end = min(need.ids, counted(need.input.dtype))
+    known = np.arange(min(need.least, end - 1), end)
     others = known[known != need.mask_value] if need.pads and len(known) > 1 else known
     order = np.array([*others[[0, -1]], *np.random.default_rng([2024, place]).permutation(others[1:-1])])
     there = inside if need.pads else np.ones(inside.shape, bool)

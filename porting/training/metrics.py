@@ -260,8 +260,9 @@ class LossMetric(MeanMetric):
     loss: type[Loss]
     direction: Optional[str] = "down"
 
-    def __init_subclass__(cls, loss: type[Loss]) -> None:
-        cls.loss = loss
+    def __init_subclass__(cls, loss: Optional[type[Loss]] = None) -> None:
+        if loss is not None:  # a class of a user's own has its parent's
+            cls.loss = loss
 
     def __init__(self, name: Optional[str] = None, **settings: Any) -> None:
         made = self.loss(**settings)

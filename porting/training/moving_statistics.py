@@ -23,7 +23,8 @@ def moments(x: Array, axis: int, mask: Optional[Array] = None, unbiased: bool = 
         unbiased: divide the squares by one less than their number, where there are two or more.
     """
     if mask is None:
-        return moments_of_rows(np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1), unbiased)
+        rows = np.ascontiguousarray(np.moveaxis(x, axis, 0))  # other rows are not summed pairwise
+        return moments_of_rows(rows.reshape(x.shape[axis], -1), unbiased)
     rows = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
     kept = np.moveaxis(np.broadcast_to(mask[..., None], x.shape), axis, -1).reshape(rows.shape)
     counts = np.maximum(_column_sums(kept.astype(np.float32)), 1)

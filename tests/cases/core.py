@@ -47,6 +47,7 @@ CASES = [
     Case("dense_softmax", layer("Dense", 3, activation="softmax"), ((2, 3, 5),)),
     Case("embedding", layer("Embedding", 7, 3), ((None,),), "int32"),
     Case("embedding_of_floats", layer("Embedding", 7, 3), ((None,),)),
+    Case("embedding_of_int8", layer("Embedding", 300, 3), ((None,),), "int8"),
     Case("embedding_width_1", layer("Embedding", 2, 1), ((4,),), "int32"),
     Case("embedding_3d", layer("Embedding", 7, 3), ((2, None),), "int32"),
     Case("embedding_of_repeated_ids", repeated_ids),

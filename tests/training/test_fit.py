@@ -21,7 +21,7 @@ import porting
 from porting import optimizers, schedules
 from porting.archive import read_network
 from porting.engine_factory import make_engine
-from porting.training import callbacks
+from porting.training import callbacks, metrics
 from tests.training import recipes
 from tests.training.compiled import net_that_learns
 
@@ -510,6 +510,17 @@ def test_a_loss_of_the_users_own() -> None:
     x, y = rng.normal(size=(32, 7)), rng.normal(size=(32, 3))
     history = net.fit(x, y, epochs=20, optimizer=optimizers.Adam(0.01), loss=cubes, **QUIET)
     assert history.history["loss"][-1] < 0.7 * history.history["loss"][0]
+
+
+def test_a_metric_of_the_users_own_derives_from_that_of_a_loss() -> None:
+    class Twice(metrics.BinaryCrossentropy):
+        def sums(self, shown: metrics.Shown) -> np.ndarray:
+            return super().sums(shown) * (2, 1)
+
+    net, (x, y) = bilstm(), texts(8)
+    net.compile("adam", "binary_crossentropy", metrics=[Twice(name="twice"), "binary_crossentropy"])
+    numbers = net.evaluate(x, y, return_dict=True)
+    assert numbers["twice"] == pytest.approx(2 * numbers["binary_crossentropy"])
 
 
 def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,8 @@ def test_the_moments_are_those_of_numpy() -> None:
     np.testing.assert_allclose(moving.moments(x, 1, unbiased=True)[1], x.var(axis=(0, 2), ddof=1), rtol=1e-6)
     large = np.random.default_rng(0).normal(5, 2, (3, moving.IN_CACHE // 4, 7)).astype(np.float32)
     np.testing.assert_allclose(moving.moments(large, 2)[1], large.var(axis=(0, 1), dtype=np.float64), rtol=2e-6)
+    tall = np.random.default_rng(0).normal(100, 1, (100_000, 2)).astype(np.float32)
+    np.testing.assert_allclose(moving.moments(tall, 1)[0], tall.mean(axis=0, dtype=np.float64), rtol=3e-7)
     mask = np.array([[True, True, False], [False] * 3, [True, False, False], [False] * 3])
     mean, variance = moving.moments(x, 2, mask)
     np.testing.assert_allclose(mean, x[mask].mean(axis=0), rtol=1e-6)
