@@ -1,7 +1,5 @@
 """Save every case of tests/cases as a network with references. Runs in the Keras environment.
 
-    python -m tests.record FOLDER [FAMILY …]
-
 A case that was recorded by the same code before is left alone.
 """
 
@@ -23,6 +21,7 @@ import numpy as np
 
 import porting
 from porting.layers.rule_files import rules_in
+from tests.arguments import folders_and_names
 from tests.cases import Case, Spec, all_cases
 from tests.parallel import in_processes
 
@@ -162,6 +161,7 @@ def record(folder: Path, families: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    target_folder = Path(sys.argv[1])
+    families = {key.split("/")[0] for key in all_cases()}
+    (target_folder,), chosen = folders_and_names(__spec__, __doc__, ["folder"], "family", families)
     target_folder.mkdir(parents=True, exist_ok=True)
-    sys.exit(1 if record(target_folder, sys.argv[2:]) else 0)
+    sys.exit(1 if record(target_folder, chosen) else 0)

@@ -1,7 +1,5 @@
 """Save networks of keras.applications with weights under which their outputs depend on the image. Keras environment.
 
-    python -m tests.whole_networks FOLDER [NAME …]
-
 A freshly built deep network hardly tells images apart. Here BatchNormalization's statistics are those of real
 activations (one pass over varied images with momentum 0), and its gamma and beta are random.
 """
@@ -9,7 +7,6 @@ activations (one pass over varied images with momentum 0), and its gamma and bet
 from __future__ import annotations
 
 import os
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ import keras
 import numpy as np
 
 import porting
+from tests.arguments import folders_and_names
 from tests.parallel import in_processes
 
 # By name, the side of the square image: small, but no smaller than the network takes.
@@ -106,4 +104,5 @@ def main(folder: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    (target,), chosen = folders_and_names(__spec__, __doc__, ["folder"], "network", SIZES)
+    main(target, chosen)

@@ -1,7 +1,5 @@
 """Save random networks with what Keras answers at shapes without references. Runs in the Keras environment.
 
-    python -m tests.generated.record FOLDER
-
 What was recorded by the same code before is left alone.
 """
 
@@ -13,7 +11,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import hashlib
-import sys
 import warnings
 from functools import partial
 from pathlib import Path
@@ -21,6 +18,7 @@ from pathlib import Path
 import keras
 
 import porting
+from tests.arguments import folders_and_names
 from tests.parallel import in_processes
 from tests.record import code_hash
 
@@ -61,7 +59,7 @@ def record(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
+    (target,), _ = folders_and_names(__spec__, __doc__, ["folder"])
     target.mkdir(parents=True, exist_ok=True)
     record(target)
     print(f"{len(list(target.glob('*.npz')))} of {len(SEEDS)} random networks recorded")

@@ -1,13 +1,9 @@
-"""Train every recipe in Keras and keep losses and weights. Runs in the Keras environment.
-
-python -m tests.training.record FOLDER [RECIPE …]
-"""
+"""Train every recipe in Keras and keep losses and weights. Runs in the Keras environment."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -27,6 +23,7 @@ import porting
 from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
 from porting.keras_side.which_keras import keras_api_of
+from tests.arguments import folders_and_names
 from tests.parallel import in_processes
 from tests.training.fits import FITS
 from tests.training.recipes import KEPT_STEPS, NETS, RECIPES, Recipe, batches, kept_places
@@ -134,4 +131,5 @@ def record(folder: Path, wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    record(Path(sys.argv[1]), sys.argv[2:])
+    (target,), chosen = folders_and_names(__spec__, __doc__, ["folder"], "recipe", [*RECIPES, *FITS])
+    record(target, chosen)

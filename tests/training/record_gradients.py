@@ -1,7 +1,5 @@
 """Record Keras' gradients for cases of tests/cases, beside what tests/record has saved. Runs in the Keras environment.
 
-    python -m tests.training.record_gradients CASES FOLDER [FAMILY …]
-
 The loss is the sum of all outputs times random numbers; kept are its gradients by every trainable weight, and by
 every float input, and whether the network is random in training. Where a layer computes with the statistics of each
 batch in training, a second file has the gradients in training, and the statistics after that step.
@@ -10,7 +8,6 @@ batch in training, a second file has the gradients in training, and the statisti
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
@@ -26,6 +23,7 @@ from porting.keras_side.walking import walk
 from porting.keras_side.weights import collect_weights
 from porting.keras_side.which_keras import keras_api_of
 from porting.network import Network
+from tests.arguments import folders_and_names
 from tests.cases import all_cases
 from tests.parallel import in_processes
 from tests.record import code_hash, fresh_model, kept_whole
@@ -140,4 +138,6 @@ def record(cases: Path, folder: Path, families: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    record(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    families = {key.split("/")[0] for key in all_cases()}
+    (recorded, target), wanted = folders_and_names(__spec__, __doc__, ["cases", "folder"], "family", families)
+    record(recorded, target, wanted)

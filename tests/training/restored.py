@@ -1,7 +1,5 @@
 """Put what `test_way_back` trained in NeoML into Keras models and compare. Runs in the Keras environment.
 
-    python -m tests.training.restored FOLDER
-
 Every weight must be NeoML's to the bit, and the models' outputs NeoML's to float32 noise.
 """
 
@@ -20,6 +18,7 @@ import numpy as np
 import porting
 from porting.archive import read_network
 from porting.keras_side.save import describe
+from tests.arguments import folders_and_names
 from tests.training.recipes import NETS
 from tests.training.record import randomise
 
@@ -48,6 +47,6 @@ def compare(folder: Path, net: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
+    (target,), _ = folders_and_names(__spec__, __doc__, ["folder"])
     found = [one for net in NETS for one in compare(target, net)]
     sys.exit("\n".join(found) or 0)
