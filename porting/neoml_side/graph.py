@@ -6,8 +6,8 @@ The operations write nodes here; `build` makes NeoML layers of them, `porting pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ..network import Shape
@@ -37,6 +37,7 @@ class Node:
         outputs: how many outputs must be consumed, where NeoML insists on all.
         body: the cell, for ``Recurrent``.
         shares: the lookup whose table it multiplies with, for ``TiedEmbeddings``.
+        image_width: of the image that a ``Conv`` over two axes reads, where it is known.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Node:
     outputs: int = 1
     body: Optional[CellBody] = None
     shares: Optional[Node] = None
+    image_width: Optional[int] = None
 
     def __repr__(self) -> str:
         return f"Node({self.kind!r}, {self.name!r}, {self.scope!r})"  # a node's inputs lead to the whole graph
@@ -177,6 +179,26 @@ class Graph:
         graph.guards = {name: guard for name, guard in self.guards.items() if id(guard.reader) in here}
         graph.sinks.update((name, guard.outside) for name, guard in graph.guards.items())
         graph.has_tables = self.has_tables
+        graph.infinite = self.infinite
+        return graph
+
+    def rebuilt(self, make: Callable[[Node, Node], Sequence[Node]]) -> Graph:
+        """The same outputs from other nodes.
+
+        `make` is given each needed node, as it was and over what its inputs have become, and names those that stand
+        in its place; of none its first input does.
+        """
+        made: dict[int, Node] = {}
+        graph = Graph()
+        for node in self.needed():
+            inputs = tuple(Port(made[id(port.node)], port.output) for port in node.inputs)
+            shares = node.shares and made[id(node.shares)]
+            same = inputs == node.inputs and shares is node.shares
+            stead = make(node, node if same else replace(node, inputs=inputs, shares=shares))
+            graph.nodes += stead
+            made[id(node)] = stead[-1] if stead else inputs[0].node
+        graph.ids_below, graph.guards, graph.infinite = self.ids_below, self.guards, self.infinite
+        graph.sinks = {name: Port(made[id(port.node)], port.output) for name, port in self.sinks.items()}
         return graph
 
     def sources(self) -> list[Node]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -99,12 +99,14 @@ class Parameter:
         weights: the Keras weights that went in; none for a fixed array.
         pieces: how they lie there; none where another slot gives them back.
         computed: it is computed from the weights, which are given back while the slot is as it was packed.
+        single: what it holds several times; nets that an earlier porting stored hold that.
     """
 
     pack: Callable[[], Array]
     weights: tuple[Weight, ...] = ()
     pieces: tuple[Piece, ...] = ()
     computed: bool = False
+    single: Optional[Parameter] = None
 
     @classmethod
     def fixed(cls, array: Array, layout: str, dtype: Any = np.float32) -> Parameter:
@@ -141,6 +143,28 @@ class Parameter:
     def computed_from(cls, pack: Callable[[], Array], weights: Iterable[Weight]) -> Parameter:
         """A slot that several weights were joined in: changed, it cannot tell them apart."""
         return cls(pack, tuple(weight for weight in weights if weight.name), computed=True)
+
+    def repeated(self, shape: tuple[int, ...], parts: Sequence[View]) -> Parameter:
+        """A larger slot that holds the same in each of these parts of it, and zeros."""
+
+        def pack() -> Array:
+            slot = np.zeros(shape, np.float32)
+            once = self.pack()
+            for part in parts:
+                part(slot)[...] = once
+            return slot
+
+        pieces = tuple(
+            replace(piece, seen=lambda slot, piece=piece, part=part: piece.seen(part(slot)))  # type: ignore[misc]
+            for piece in self.pieces
+            for part in parts
+        )
+        return Parameter(pack, self.weights, pieces, self.computed, self)
+
+    def as_held(self, slot: Array) -> Parameter:
+        """This one, or the single one that an earlier porting put into the slot."""
+        single = self.single
+        return single if single is not None and slot.size == single.pack().size else self
 
     @classmethod
     def _named(cls, pack: Callable[[], Array], *pieces: Piece) -> Parameter:

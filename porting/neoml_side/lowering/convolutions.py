@@ -115,6 +115,7 @@ class ConvolutionOperations(base.Part):
             image, strides = self._thinned(image, strides), (1,) * len(strides)
         if groups == 1:
             port = self._convolve(image.port, kernel, bias, None, strides, native, dilation)
+            port.node.image_width = image.shape[PLANE] if len(strides) == PLANE else None
         else:
             port = self._by_groups(image, kernel, bias, strides, native, dilation, groups)
         return image.made(port, (*shape, kernel.shape[-1]))

@@ -14,7 +14,7 @@ from functools import reduce
 import numpy as np
 
 from ...network import Array
-from ..graph import Graph, Node, Port
+from ..graph import Graph, Node
 from ..slots import AXES, Parameter
 
 # By kind of layer: the slot of its weights, and the dimension of that slot that holds its outputs.
@@ -31,22 +31,13 @@ FREE = "free_term"
 
 def folded(graph: Graph) -> Graph:
     """The graph with each normalisation folded into the layer before it, where that layer feeds nothing else."""
-    needed = graph.needed()
-    scalings = scalings_by_layer(graph, needed)
+    scalings = scalings_by_layer(graph, graph.needed())
     gone = {id(scaling) for found in scalings.values() for scaling in found}
-    made: dict[int, Node] = {}
-    result = Graph()
-    for node in needed:
-        if id(node) in gone:
-            made[id(node)] = made[id(node.inputs[0].node)]
-            continue
-        inputs = tuple(Port(made[id(port.node)], port.output) for port in node.inputs)
-        both = reduce(join, scalings.get(id(node), []), node if inputs == node.inputs else replace(node, inputs=inputs))
-        made[id(node)] = both
-        result.nodes.append(both)
-    result.ids_below, result.guards = graph.ids_below, graph.guards
-    result.sinks = {name: Port(made[id(port.node)], port.output) for name, port in graph.sinks.items()}
-    return result
+
+    def make(node: Node, moved: Node) -> Sequence[Node]:
+        return [] if id(node) in gone else [reduce(join, scalings.get(id(node), []), moved)]
+
+    return graph.rebuilt(make)
 
 
 def scalings_by_layer(graph: Graph, needed: Sequence[Node]) -> dict[int, list[Node]]:

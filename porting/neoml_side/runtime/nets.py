@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import Problem, Unsupported
 from ...network import Array, Network, TensorRef
+from ..lowering.columns import side_by_side
 from ..lowering.folding import folded
 from ..sized import ROWS, bytes_of
 from .pool import NetPool
@@ -38,14 +39,14 @@ class Nets:
         math_engine: Callable[[], Any],
         forked: Callable[[], None],
         most: Optional[int],
-        whole_batches: bool,
+        on_card: bool,
     ) -> None:
         """
         Args:
             network, plan: what is built.
             math_engine: gives the math engine as it is now.
             forked, most: see `NetPool`.
-            whole_batches: run all rows at once, whatever the sizes of the layers.
+            on_card: a GPU, which runs all rows at once and layers as they are.
         """
         self.network = network
         self.plan = plan
@@ -54,7 +55,7 @@ class Nets:
         self.predicting = NetPool(lambda: self._build(self._wires(self.outputs)), forked, most)
         self.observing = NetPool(lambda: self._build(self._wires(self.every)), forked, most)
         self._math_engine = math_engine
-        self._whole_batches = whole_batches
+        self._on_card = on_card
 
     def _wires(self, refs: Iterable[TensorRef]) -> dict[TensorRef, Wire]:
         return {ref: self.plan.tensors[ref] for ref in refs}
@@ -62,9 +63,9 @@ class Nets:
     def _build(self, wires: Mapping[TensorRef, Wire]) -> Any:
         from .runner import Runner
 
-        sinks = {str(ref): wire.port for ref, wire in wires.items()}
+        graph = folded(self.plan.graph.with_sinks({str(ref): wire.port for ref, wire in wires.items()}))
         try:
-            return Runner(folded(self.plan.graph.with_sinks(sinks)), self._math_engine())
+            return Runner(graph if self._on_card else side_by_side(graph), self._math_engine())
         except RuntimeError as error:
             what = f"NeoML does not build it: {str(error).strip()[:300]}"
             way_out = "run it with engine='numpy'; a net with cells of its own must stay below 2 GiB"
@@ -94,7 +95,7 @@ class Nets:
         """Rows a pass through the net: few where a layer's output is large, so that it stays in the cache."""
         shapes = [wire.shape[1:] for wire in self.plan.tensors.values()]
         largest = max((prod(size or 1 for size in shape) for shape in shapes), default=1)
-        return MOST_ROWS if self._whole_batches else max(FEWEST_ROWS, CACHED // largest)
+        return MOST_ROWS if self._on_card else max(FEWEST_ROWS, CACHED // largest)
 
     def bytes(self) -> int:
         """About what a net holds."""

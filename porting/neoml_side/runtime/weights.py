@@ -53,6 +53,7 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
 
 def _note_changes(changed: dict[str, Array], saved: Mapping[str, Array], parameter: Parameter, slot: Array) -> None:
     """Note weights that a slot, which may hold a part of them, holds otherwise than they were saved."""
+    parameter = parameter.as_held(slot)
     if not parameter.is_exact and slot.tobytes() == parameter.pack().tobytes():
         return
     if parameter.computed:
