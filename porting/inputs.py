@@ -236,6 +236,14 @@ def way_to_an_id(given: Any, rows: int) -> str:
     return "give an id of the table; a word that it does not know has one there, or goes by padding"
 
 
+def way_to_computed_ids(rows: int) -> str:
+    """What to do about an id that the network computes and a table of so many rows does not have."""
+    counted = (
+        f"keras.ops.where(ids < 0, ids + {rows}, ids) takes those below 0 from the end of the table, as Keras does"
+    )
+    return f"give inputs that the table has rows for, or change the ids in front of it: {counted}; keras.ops.clip cuts"
+
+
 def _exact(value: Any) -> Any:
     """A number as Python compares it; a float near 2⁶³ would otherwise pass for one below it."""
     return int(value) if np.isfinite(value) else float(value)

@@ -225,7 +225,12 @@ def numbers_beyond(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
 
 
 @operation("FloorDivide", note="in NeoML not by whole numbers that may be 0", neoml="partly", learns="no")
-@operation("Mod", note="in NeoML of integers only", neoml="partly", expects=numbers_beyond)
+@operation(
+    "Mod",
+    note="in NeoML of whole numbers only: of floats a rounded quotient gives another remainder",
+    neoml="partly",
+    expects=numbers_beyond,
+)
 def whole_division(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     name = function_of(layer)
     # Only the remainder makes tensors of numbers first.

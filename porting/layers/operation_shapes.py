@@ -15,6 +15,7 @@ from .merging import same_rank
 from .operation_kinds import as_float, as_list, axes_of, in_dtype, known, operation, squeezed, swapped
 from .rule import LayerView, Refusal
 
+KEEP_ROWS = "use keras.layers.Reshape, which takes the sizes of one row"
 # More places than this are picked by a matrix of zeros and ones.
 MOST_PIECES = 64
 
@@ -42,7 +43,7 @@ def reshape(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if first not in (-1, None) and first != x.shape[0]:
         raise layer.refuse(f"a reshape to {target} that fixes the batch is not handled", "put -1 first")
     if first == -1 and (None in x.shape[1:] or prod(rest) != prod(size or 1 for size in x.shape[1:])):
-        raise layer.refuse(f"a reshape to {target} that mixes the rows of a batch is not handled", "use Reshape")
+        raise layer.refuse(f"a reshape to {target} that mixes the rows of a batch is not handled", KEEP_ROWS)
     return ops.reshape(x, [-1 if size is None else size for size in rest])
 
 
@@ -108,9 +109,13 @@ def split(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
 
 @operation("Repeat")
 def repeat(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    if layer.config["axis"] is None or not isinstance(layer.config["repeats"], int):
-        raise layer.refuse("a repeat over all axes, or by several numbers, is not handled", "repeat one axis")
-    return ops.repeat(x, layer.config["repeats"], layer.config["axis"] % len(x.shape))
+    if layer.config["axis"] is None:
+        way_out = "flatten each row first: keras.ops.repeat(keras.layers.Flatten()(x), repeats, axis=1)"
+        raise layer.refuse("a repeat over all axes puts the rows of a batch behind each other", way_out)
+    axis, repeats = layer.config["axis"] % len(x.shape), as_list(layer.config["repeats"])
+    if len(repeats) == 1:
+        return ops.repeat(x, repeats[0], axis)
+    return at_places(x, axis, np.repeat(np.arange(known(x, axis)), repeats).tolist(), ops)
 
 
 @operation("Tile")
@@ -300,6 +305,11 @@ def take(layer: LayerView, x: Any, indices: Any, ops: Operations) -> Tensor:
     if isinstance(indices, int):
         return picked(x, axis, indices, ops)
     places = [int(at) % known(x, axis) for at in (indices.value if isinstance(indices, Weight) else indices)]
+    return at_places(x, axis, places, ops)
+
+
+def at_places(x: Tensor, axis: int, places: Sequence[int], ops: Operations) -> Tensor:
+    """The steps of an axis of known size at these places, in their order."""
     if len(places) > MOST_PIECES:
         return ops.cast(ops.resample(x, axis, np.eye(known(x, axis), dtype=np.float32)[places]), x.dtype)
     return ops.concatenate([ops.slice(x, axis, at, at + 1) for at in places], axis)

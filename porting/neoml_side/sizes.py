@@ -15,7 +15,7 @@ import numpy as np
 
 from ..dtypes import holds
 from ..errors import Mismatch, Problem, Unsupported
-from ..inputs import way_to_an_id
+from ..inputs import way_to_an_id, way_to_computed_ids
 from ..network import Array, Input, Network, TensorRef
 from .graph import BEYOND_INT32, Graph, Node
 
@@ -271,8 +271,7 @@ def _outside(name: str, count: int, rows: int) -> Problem:
         what = f"{count} of the whole numbers that it computes are beyond int32, and NeoML has no larger ones"
         return Problem(f"layer {where!r}", what, "give inputs that make smaller ones; the numpy engine has them all")
     what = f"{count} of the ids that the network computes for it are outside 0 … {rows - 1}"
-    way_out = "give inputs that the table has rows for; clip ids that the network computes, with keras.ops.clip"
-    return Problem(f"lookup {where!r}", what, way_out)
+    return Problem(f"lookup {where!r}", what, way_to_computed_ids(rows))
 
 
 def _finite(array: Array) -> bool:

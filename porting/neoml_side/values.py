@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Optional
 
+import numpy as np
+
 from ..dtypes import INT32, is_whole, limits
 from ..layers.rule import Refusal
 from ..network import Shape
@@ -147,10 +149,12 @@ class Wire:
         return "int32" if self.is_whole else "bool" if self.dtype == "bool" else "float32"
 
     def axis(self, axis: int) -> int:
-        """The axis counted from the front."""
+        """The axis counted from the front. Raises Refusal for several, or none."""
+        if not isinstance(axis, (int, np.integer)):
+            raise Refusal(f"{axis!r} is not an axis: the operation takes one, a whole number", "call it for each axis")
         if not -self.rank <= axis < self.rank:
             raise Refusal(f"axis {axis} of a tensor of rank {self.rank}")
-        return axis % self.rank
+        return int(axis) % self.rank
 
     def size(self, axis: int) -> int:
         """The size of an axis that must be known."""

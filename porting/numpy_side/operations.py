@@ -10,6 +10,7 @@ import numpy as np
 
 from ..dtypes import is_float
 from ..errors import Mismatch, Problem
+from ..inputs import way_to_computed_ids
 from ..network import Array
 from ..operations import Cell, Weight, promoted_type
 from .activations import KEEP_WHOLE, activate, erf
@@ -73,8 +74,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         outside = (rows < 0) | (rows >= table.shape[0])
         if outside.any():
             what = f"id {rows[outside][0]} is outside 0 … {table.shape[0] - 1}"
-            way_out = "give ids below the size of the table; clip those that the network computes, with keras.ops.clip"
-            raise Mismatch(Problem(table.name, what, way_out))
+            raise Mismatch(Problem(table.name, what, way_to_computed_ids(table.shape[0])))
         return Value(table.value.take(rows, axis=0))
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:

@@ -50,7 +50,8 @@ class OverRows:
 
     def over(self, x: Value, *axes: int) -> Value:
         """The tensor, of which an operation goes over these axes."""
-        if any(axis in (0, -x.value.ndim) for axis in axes):
+        # What a rule gives for several axes, or for all of them, may hold that of the batch.
+        if any(not isinstance(axis, (int, np.integer)) or axis in (0, -x.value.ndim) for axis in axes):
             self.rows_meet = True
         return x
 

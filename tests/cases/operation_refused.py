@@ -32,6 +32,7 @@ ACROSS_ROWS: dict[str, Any] = {
         name: lambda ops, x, name=name: getattr(ops, name)(x, np.zeros(1, "int32"), 1)
         for name in ("segment_max", "segment_min", "segment_prod", "segment_sum")
     },
+    "repeat_over_all": lambda ops, x: ops.repeat(x, 2),
     "ravel": lambda ops, x: ops.ravel(x),
     "scatter": lambda ops, x: ops.scatter(ops.cast(x[:, :1] * 0, "int32"), x, (40, 4)),
 }

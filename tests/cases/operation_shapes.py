@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tests.cases.functions import BATCH, TABLE, of, one
+
+
+def from_the_end(ops: Any, ids: Any, rows: int) -> Any:
+    """What the message about ids below 0 advises."""
+    return ops.where(ids < 0, ids + rows, ids)
+
 
 CASES = [
     of("append", lambda ops, x, y: ops.append(x, y, axis=1), (2, 4), (3, 4)),
@@ -29,6 +37,8 @@ CASES = [
     of("split_at", lambda ops, x: ops.split(x, [1, 3], axis=1), (5, 2)),
     of("repeat", one("repeat", repeats=3, axis=2)),
     of("repeat_time", one("repeat", repeats=2, axis=1)),
+    of("repeat_by_numbers", lambda ops, x: [ops.repeat(x, (2, 0, 3), axis=1), ops.repeat(x, [2], axis=2)], (3, 4)),
+    of("repeat_of_flat_rows", lambda ops, x: ops.repeat(ops.reshape(x, (-1, 12)), 2, axis=1), (3, 4)),
     of("tile", one("tile", repeats=(1, 2, 3))),
     of("broadcast_to", lambda ops, x: ops.broadcast_to(x, (2, 3, 4)), (1, 4), refused="batch", both=True),
     of("pad", lambda ops, x: ops.pad(x, ((0, 0), (1, 2), (0, 1)))),
@@ -48,6 +58,12 @@ CASES = [
     of("item_of_ids", lambda ops, x: [x[:, 0], x[:, 1:3]], (5,), dtype="int32"),
     of("take", lambda ops, x: [ops.take(x, 1, axis=2), ops.take(x, [2, 0, 2], axis=1)], (3, 4)),
     of("take_from_a_table", lambda ops, x: ops.take(TABLE, ops.clip(x, 0, 2), axis=0), (5,), dtype="int32"),
+    of(
+        "take_from_the_end",
+        lambda ops, x: ops.take(TABLE, from_the_end(ops, x % 6 - 3, 3), axis=0),
+        (5,),
+        dtype="int32",
+    ),
     of("take_at_any_place", lambda ops, x: ops.take(TABLE, x // 2, axis=0), (5,), dtype="int32"),
     of("ones_like", lambda ops, x: [ops.ones_like(x), ops.zeros_like(x), ops.full_like(x, 2.5), x + ops.ones_like(x)]),
     of("one_hot", lambda ops, x: ops.one_hot(x, 4), (5,), dtype="int32"),

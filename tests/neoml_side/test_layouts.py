@@ -312,6 +312,16 @@ def test_what_goes_over_the_batch_is_refused(name: str) -> None:
         ALONG[name](ops, x, 0)
 
 
+@pytest.mark.parametrize("axis", [[1, 2], (1,), None])
+def test_several_axes_are_no_axis(axis: Any) -> None:
+    graph = Graph()
+    x = Wire((None, 3, 4), "float32", "BHC", graph.add("Source", name="x"), graph)
+    ops: Any = NeomlOperations(graph)
+    for go in (lambda: ops.flip(x, axis), lambda: ops.repeat(x, 2, axis), lambda: ops.slice(x, axis, 0, 1)):
+        with pytest.raises(Refusal, match="is not an axis: the operation takes one"):
+            go()
+
+
 def test_every_operation_is_there() -> None:
     contracts = (EngineOperations, TrainingOperations)
     methods = {name for one in contracts for name, _ in inspect.getmembers(one, inspect.isfunction) if name[0] != "_"}
