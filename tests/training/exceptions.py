@@ -52,6 +52,7 @@ REFUSED_FOR = {
         "core/embedding_of_computed_ids_masked",
         "core/embedding_of_computed_ids_twice",
         "whole_numbers/bucket",
+        "whole_numbers/wide_from_floats",
     ),
     "NeoML's losses take 5": (
         "attention/multi_head_two_axes_scores",
