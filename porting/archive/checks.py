@@ -67,9 +67,8 @@ def _check_order(sketch: Network) -> Iterator[Problem]:
 
 
 def _unfolded(sketch: Network) -> Iterator[str]:
-    """Layers that need no call: others stand under their names, or they under theirs, or share their weights.
-
-    Those whose code does something in training alone, neither.
+    """Layers that need no call: others stand under their names, or they under theirs, or share their weights; or all
+    that their code does, it does in training.
     """
     called = {call.layer for call in sketch.calls}
     above = {name for layer in called for name in _above(layer)}

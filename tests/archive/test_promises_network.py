@@ -74,6 +74,13 @@ def test_promise_10_the_graph_is_sound(tmp_path: Path, network: Network, told: s
         write_network(network, tmp_path / "net")
 
 
+def test_promise_10_what_a_layer_does_in_training_alone_is_kept_without_a_call(tmp_path: Path) -> None:
+    noisy = Layer("more", "Noisy", {"in_training": "draws random numbers"})
+    network = graph(layers={**NET.layers, "more": noisy})
+    write_network(network, tmp_path / "net")
+    assert read_network(tmp_path / "net").layers["more"] == noisy
+
+
 NOISE = Noise((0.0, 0.0), (0.0, 0.0))
 
 

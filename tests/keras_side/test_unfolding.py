@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 
 import porting
@@ -101,6 +102,22 @@ def test_code_that_no_graph_holds_is_refused_with_its_line(kind):
     (problem,) = refusal.value.problems
     assert "test_unfolding.py:" in problem.what
     assert f"whole=['{kind.__name__}']" in problem.way_out
+
+
+class Shortens(layers.Layer):
+    """Looks rows up that are shortened to a norm, of which Keras knows nothing."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(9, 4))
+
+    def call(self, ids):
+        return tf.nn.embedding_lookup(self.table, ids, max_norm=0.1)
+
+
+def test_a_setting_that_a_function_of_tensorflow_has_and_keras_has_not_is_named():
+    given = keras.Input((5,), dtype="int32")
+    with pytest.raises(Unsupported, match=r"embedding_lookup with {'max_norm': 0.1} \(test_unfolding.py:"):
+        describe(keras.Model(given, Shortens()(given)))
 
 
 class Turns(layers.Layer):

@@ -64,7 +64,9 @@ OWN: dict[str, Function] = {
     "math.add_n": lambda inputs: sum(inputs[1:], inputs[0]),
     "split": _split,
     **dict.fromkeys(("gather", "compat.v1.gather"), _gather),
-    "nn.embedding_lookup": lambda params, ids: kops.take(params, ids, 0),
+    **dict.fromkeys(
+        ("nn.embedding_lookup", "compat.v1.nn.embedding_lookup"), lambda params, ids: kops.take(params, ids, 0)
+    ),
     **dict.fromkeys(("where", "compat.v1.where"), lambda condition, x=None, y=None: kops.where(condition, x, y)),
     "zeros_like": lambda input, dtype=None: kops.zeros_like(input, dtype=dtype),
     "ones_like": lambda input, dtype=None: kops.ones_like(input, dtype=dtype),
@@ -245,7 +247,7 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
         if name not in TAKING_LISTS:
             args, kwargs = tuple(map(_packed, args)), {key: _packed(value) for key, value in kwargs.items()}
         if name in OWN:
-            return _own(OWN[name], op, args, kwargs)
+            return _own(name, op, args, kwargs)
         if name not in FUNCTIONS and all(map(self.tracer.sizes.made_of_sizes, tensors_in((args, kwargs)))):
             return _of_sizes(self.tracer, op, args, kwargs)
         return _translated(name, op, args, kwargs)
@@ -253,16 +255,26 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
 
 # What TensorFlow's functions are told and that changes no number here.
 UNHEEDED = {
-    *("name", "validate_indices", "use_cudnn_on_gpu", "layout", "optimize", "max_norm", "shift", "conjugate"),
-    *("index_type", "out_type"),
+    *("name", "validate_indices", "use_cudnn_on_gpu", "layout", "optimize", "shift", "conjugate"),
+    *("index_type", "out_type", "partition_strategy"),
 }
 
 
-def _own(function: Function, op: Any, args: Any, kwargs: Any) -> Any:
+def _own(name: str, op: Any, args: Any, kwargs: Any) -> Any:
     """A function of `OWN`, told by their names what TensorFlow's is called with."""
     given = dict(inspect.signature(op).bind_partial(*args, **kwargs).arguments)
     given.update(given.pop("kwargs", {}))
-    return function(**{key: value for key, value in given.items() if key not in UNHEEDED})
+    told = {key: value for key, value in given.items() if key not in UNHEEDED}
+    taken = inspect.signature(OWN[name]).parameters
+    if not any(one.kind is one.VAR_KEYWORD for one in taken.values()):
+        rest = {key: told.pop(key) for key in told.keys() - taken.keys()}
+        _refuse_unknown(name, {key: value for key, value in rest.items() if value is not None})
+    return OWN[name](**told)
+
+
+def _refuse_unknown(name: str, settings: dict[str, Any]) -> None:
+    if settings:
+        raise Untraceable(f"calls tf.{name} with {settings}", "use keras.ops in its place")
 
 
 def _of_sizes(tracer: Running, function: Function, args: Any, kwargs: Any) -> Any:
@@ -285,9 +297,9 @@ def _translated(name: str, op: Any, args: Any, kwargs: Any) -> Any:
     chosen = [one for one in meaning.instead if given.get(one) is True]
     meaning = meaning.instead[chosen[0]] if chosen else meaning
     known = {*chosen, *meaning.parameters, "name"}
-    rest = {key: value for key, value in said.items() if key not in known and value not in (None, False, "CONSTANT")}
-    if rest:
-        raise Untraceable(f"calls tf.{name} with {rest}", "use keras.ops in its place")
+    _refuse_unknown(
+        name, {key: value for key, value in said.items() if key not in known and value not in (None, False, "CONSTANT")}
+    )
     plain = {key: value.numpy().tolist() if isinstance(value, tf.Tensor) else value for key, value in given.items()}
     settings = meaning.config(plain)
     kind = vars(kops).get(meaning.class_name) or vars(kops.image)[meaning.class_name]

@@ -427,7 +427,6 @@ COMPOSED: dict[str, Function] = {
     **{f"compat.v1.nn.{pool}_pool": _pooling(pool) for pool in ("max", "avg")},
     "nn.dropout": _at_random("nn.dropout"),
     "nn.l2_loss": lambda t: kops.sum(kops.square(t)) / 2,
-    "compat.v1.nn.embedding_lookup": lambda params, ids, **settings: kops.take(params, ids, 0),
     "compat.v1.nn.crelu": lambda features, axis=-1: kops.relu(kops.concatenate([features, -features], axis)),
     "image.central_crop": _central_crop,
     "image.crop_to_bounding_box": lambda image, offset_height, offset_width, target_height, target_width: _cropped(
