@@ -127,7 +127,7 @@ class NeomlEngine(Engine):
     @property
     def dnn(self) -> Any:
         """The live `neoml.Dnn.Dnn` whose weights count."""
-        self._nets.predicting.shown = True
+        self._nets.show()
         return self.main.dnn
 
     @cached_property

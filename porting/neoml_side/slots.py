@@ -99,7 +99,7 @@ class Parameter:
         weights: the Keras weights that went in; none for a fixed array.
         pieces: how they lie there; none where another slot gives them back.
         computed: it is computed from the weights, which are given back while the slot is as it was packed.
-        single: what it holds several times; nets that an earlier porting stored hold that.
+        single: what it holds several times; stored nets hold it once.
     """
 
     pack: Callable[[], Array]
@@ -162,7 +162,7 @@ class Parameter:
         return Parameter(pack, self.weights, pieces, self.computed, self)
 
     def as_held(self, slot: Array) -> Parameter:
-        """This one, or the single one that an earlier porting put into the slot."""
+        """This one, or what it holds several times where the slot holds it once."""
         single = self.single
         return single if single is not None and slot.size == single.pack().size else self
 

@@ -67,13 +67,9 @@ def filters_of(engine: Any) -> int:
     return int(node.settings["filter_count"])
 
 
-def as_it_was(monkeypatch: pytest.MonkeyPatch, made: Network) -> NeomlEngine:
-    """An engine as before: its nets are built at once, each convolution as it is."""
-    with monkeypatch.context() as patched:
-        patched.setattr(nets, "side_by_side", lambda graph: graph)
-        engine = NeomlEngine(made)
-        assert filters_of(engine) == made.layers["conv"].config["filters"]
-    return engine
+@pytest.fixture(autouse=True)
+def has_avx512(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nets, "has_avx512", lambda: True)
 
 
 @pytest.mark.parametrize("normalized", [False, True])
@@ -101,31 +97,48 @@ def test_only_what_is_fed_is_sure_to_be_finite() -> None:
     assert not np.isfinite(found[0]).all()
 
 
-def test_a_changed_filter_is_given_back() -> None:
+def test_a_filter_that_differs_from_column_to_column_is_no_longer_the_saved_one() -> None:
     made = network("two columns")
     engine = NeomlEngine(made)
-    layer = engine.dnn.layers["conv"]
+    layer = engine.main.dnn.layers["conv"]
     changed = layer.filter
     changed.asarray()[...] *= 2
     layer.filter = changed
     np.testing.assert_array_equal(engine.weights()["conv/kernel"], 2 * made.weights()["conv/kernel"])
 
 
+def test_other_processors_have_it_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nets, "has_avx512", lambda: False)
+    assert filters_of(NeomlEngine(network("two columns"))) == 16
+
+
 @pytest.mark.parametrize("normalized", [False, True])
-def test_an_earlier_archive_holds_the_same_weights(
-    normalized: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_looks_at_the_net_sees_it_as_it_is(normalized: bool) -> None:
     made = network("two columns", normalized)
-    earlier = porting.load(PortedNetwork(made, as_it_was(monkeypatch, made)).store(tmp_path / "net"))
-    found = NeomlEngine(made).weights_in(earlier.engine)
-    saved = made.weights()
+    engine = NeomlEngine(made)
+    (before,) = engine.run({"x": given("two columns")}, made.output_refs()).values()
+    assert engine.dnn.layers["conv"].filter.asarray().shape == (16, 3, 3, 3)
+    (after,) = engine.run({"x": given("two columns")}, made.output_refs()).values()
+    np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5)
+    assert filters_of(engine) == 16
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_a_stored_net_is_for_any_processor(normalized: bool, tmp_path: Path) -> None:
+    made = network("two columns", normalized)
+    net = PortedNetwork(made, NeomlEngine(made))
+    wanted = net.predict(given("two columns"))
+    stored = porting.load(net.store(tmp_path / "net"))
+    assert stored.dnn.layers["conv"].filter.asarray().shape == (16, 3, 3, 3)
+    np.testing.assert_allclose(stored.predict(given("two columns")), wanted, rtol=1e-5, atol=1e-5)
+    found, saved = NeomlEngine(made).weights_in(stored.engine), made.weights()
     assert found.keys() == saved.keys()
     assert all(np.array_equal(found[name], saved[name]) for name in saved)
 
 
-def test_an_earlier_archive_of_other_weights_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_of_a_stored_net_are_found(tmp_path: Path) -> None:
     made = network("two columns")
     other = made.with_weights({**made.weights(), "conv/kernel": made.weights()["conv/kernel"] + 1})
-    earlier = porting.load(PortedNetwork(other, as_it_was(monkeypatch, other)).store(tmp_path / "net"))
-    found = NeomlEngine(made).weights_in(earlier.engine)
+    stored = porting.load(PortedNetwork(other, NeomlEngine(other)).store(tmp_path / "net"))
+    found = NeomlEngine(made).weights_in(stored.engine)
     np.testing.assert_array_equal(found["conv/kernel"], other.weights()["conv/kernel"])

@@ -7,6 +7,7 @@ import glob
 import importlib.util
 import os
 import sys
+from functools import cache
 from typing import Any
 
 from ...errors import Problem, Unsupported
@@ -72,6 +73,16 @@ def math_engine_for(device: Any) -> Any:
         what = f"NeoML finds {len(found)} GPUs"
         raise Unsupported(Problem(f"device {device!r}", what, HOW_TO_INSTALL))
     return neoml.MathEngine.GpuMathEngine(index)
+
+
+@cache
+def has_avx512() -> bool:
+    """Whether the processor has AVX-512, as far as Linux tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return "avx512f" in file.read(1 << 13)
+    except OSError:
+        return False
 
 
 def math_engine_of_fork(device: Any) -> Any:

@@ -11,9 +11,10 @@ import numpy as np
 
 from ...errors import Problem, Unsupported
 from ...network import Array, Network, TensorRef
-from ..lowering.columns import side_by_side
+from ..lowering.columns import columns_at_once, side_by_side
 from ..lowering.folding import folded
 from ..sized import ROWS, bytes_of
+from .devices import has_avx512
 from .pool import NetPool
 
 if TYPE_CHECKING:
@@ -65,11 +66,23 @@ class Nets:
 
         graph = folded(self.plan.graph.with_sinks({str(ref): wire.port for ref, wire in wires.items()}))
         try:
-            return Runner(graph if self._on_card else side_by_side(graph), self._math_engine())
+            return Runner(side_by_side(graph) if self._is_ours else graph, self._math_engine())
         except RuntimeError as error:
             what = f"NeoML does not build it: {str(error).strip()[:300]}"
             way_out = "run it with engine='numpy'; a net with cells of its own must stay below 2 GiB"
             raise Unsupported(Problem(self.network.name, what, way_out)) from error
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether nets are built for this processor: without AVX-512 NeoML has kernels of its own for few filters."""
+        return not self._on_card and not self.predicting.shown and has_avx512()
+
+    def show(self) -> None:
+        """Have a net that predicts as it is for any processor: it will be looked at, changed or stored."""
+        if not self.predicting.shown:
+            if self._is_ours and any(columns_at_once(node) > 1 for node in self.plan.graph.nodes):
+                self.predicting.drop()
+            self.predicting.shown = True
 
     def pool_for(self, wanted: Optional[Iterable[TensorRef]]) -> NetPool:
         """The kind of net that gives these tensors; None: all."""
