@@ -9,7 +9,7 @@ from typing import Any
 
 from .keras_api import KerasApi
 from .layers import TENSORFLOW_CODE
-from .tracing import Untraceable, first_line, line_in
+from .tracing import ADDS_A_LOSS, CHANGES, Untraceable, first_line, line_in
 
 FUNCTION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 Call = Callable[..., Any]
@@ -213,6 +213,10 @@ class Keras2Tracer:
             setattr(owner, name, make(plain))
 
         put(self.api.keras.layers.Layer, "__call__", self._calling)
+        put(self.api.keras.layers.Layer, "add_loss", self._left_out(ADDS_A_LOSS))
+        variable = importlib.import_module("tensorflow.python.ops.resource_variable_ops").ResourceVariable
+        for name in ("assign", "assign_add", "assign_sub"):
+            put(variable, name, self._left_out(CHANGES))
         for owner in (tensorflow, *backends):
             put(owner, "shape", self._shaping)
         for owner in (tensorflow.math, importlib.import_module("tensorflow.python.ops.math_ops")):
@@ -233,6 +237,20 @@ class Keras2Tracer:
             return self._called(plain, layer, args, kwargs)
 
         return called
+
+    def _left_out(self, how: str) -> Callable[[Call], Call]:
+        """What code does besides its outputs is noted and left undone."""
+
+        def leaving(plain: Call) -> Call:
+            def done(owner: Any, *args: Any, **kwargs: Any) -> Any:
+                if not self.active:
+                    return plain(owner, *args, **kwargs)
+                self.differing.setdefault(id(self._stack[-1]), (self._stack[-1], how))
+                return owner
+
+            return done
+
+        return leaving
 
     def _shaping(self, plain: Call) -> Call:
         """A shape with a number for every axis that has one."""

@@ -22,6 +22,9 @@ LIBRARIES = frozenset(
     | {"contextlib", "functools", "optree", "tree", "inspect"}
 )
 
+# How code does otherwise in training.
+ADDS_A_LOSS, CHANGES = "adds a loss of its own", "changes a weight as it runs (assign)"
+
 
 class Untraceable(Exception):
     """Code does what no graph holds.

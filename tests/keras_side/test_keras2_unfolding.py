@@ -118,10 +118,31 @@ class Computes(layers.Layer):
         return tf.multiply(self.shift, x) * tf.exp(self.scale)
 
 
-def test_what_training_would_do_otherwise_is_told():
+class Pays(layers.Layer):
+    def call(self, x):
+        self.add_loss(tf.reduce_mean(x))
+        return x * 2.0
+
+
+class Follows(layers.Layer):
+    def build(self, shape):
+        self.steps, self.seen = (self.add_weight(name=name, shape=(3,), trainable=False) for name in ("steps", "seen"))
+
+    def call(self, x, training=None):
+        if training:
+            self.steps.assign_add([1.0, 1.0, 1.0])
+            self.seen.assign(K.mean(x, axis=0))
+        return x * 2.0
+
+
+@pytest.mark.parametrize("kind", [Louder, Pays, Follows])
+def test_what_training_would_do_otherwise_is_told(kind):
     given = keras.Input((3,))
-    network = assert_exact(keras.Model(given, Computes(name="computes")(Louder(name="louder")(given))), (4, 3))
-    assert "in_training" in network.layers["louder"].config
+    model = keras.Model(given, Computes(name="computes")(kind(name="other")(given)))
+    before = model.get_weights()
+    network = assert_exact(model, (4, 3))
+    assert all((one == other).all() for one, other in zip(before, model.get_weights()))
+    assert "in_training" in network.layers["other"].config
     assert network.layers["computes"].config["computed_with"] == ["computes/scale"]
 
 

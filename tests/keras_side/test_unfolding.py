@@ -263,10 +263,23 @@ class Pays(layers.Layer):
         return x
 
 
-@pytest.mark.parametrize("kind", [Louder, Pays])
+class Steps(layers.Layer):
+    def build(self, shape):
+        self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.steps.assign_add(1.0)
+        return x
+
+
+@pytest.mark.parametrize("kind", [Louder, Pays, Steps])
 def test_layers_that_work_in_training_alone_are_told(kind, tmp_path):
     given = keras.Input((3,))
-    porting.save(keras.Model(given, layers.Dense(2)(kind(name="mine")(given))), tmp_path / "net")
+    model = keras.Model(given, layers.Dense(2)(kind(name="mine")(given)))
+    before = model.get_weights()
+    porting.save(model, tmp_path / "net")
+    assert all((one == other).all() for one, other in zip(before, model.get_weights()))
     net = porting.load(tmp_path / "net", engine="numpy")
     assert net.check().ok
     assert "in_training" in net.network.layers["mine"].config

@@ -14,7 +14,7 @@ from keras.src.backend.common import global_state
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
-from ..tracing import Untraceable, is_library
+from ..tracing import ADDS_A_LOSS, CHANGES, Untraceable, is_library
 from . import sized
 from .loops import unrolled
 from .moved import applied_in_front, called_in_front
@@ -134,7 +134,7 @@ def _put_calls(put: Put, tracer: Running) -> None:
 
     def noted(layer: Any, loss: Any) -> None:
         if tracer.active:
-            tracer.differ(layer, "adds a loss of its own")
+            tracer.differ(layer, ADDS_A_LOSS)
         else:
             add_loss(layer, loss)
 
@@ -215,10 +215,15 @@ def _put_variables(put: Put, tracer: Running) -> None:
 
 
 def _assigning(tracer: Running, plain: Any) -> Any:
+    """Code that is followed changes no weight of the user's model; that it would is noted, since a port does not."""
+
     def assigned(variable: Any, *given: Any, **settings: Any) -> Any:
-        if tracer.active and tensors_in((given, settings)):
+        if not tracer.active:
+            return plain(variable, *given, **settings)
+        if tensors_in((given, settings)):
             raise Untraceable("changes a weight by its inputs (assign)", "change weights in training only")
-        return plain(variable, *given, **settings)
+        tracer.differ_here(CHANGES)
+        return variable
 
     return assigned
 
