@@ -1,4 +1,4 @@
-"""How many faults the check finds, by class: ``python -m tests.checking.measure FOLDER …``.
+"""How many faults the check finds, by class.
 
 Into each network every fault of every class is planted, one at a time, on the numpy engine; ``--engine neoml`` takes
 the other, ``--each 7`` every seventh fault of a class alone. A fault is harmful where it changes the network's outputs;
@@ -306,7 +306,7 @@ CLASSES = ("weights", "rules", "sizes", "padding", "ids", "numbers", "texts", "r
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.checking.measure")
+    parser = argparse.ArgumentParser("python -m tests.checking.measure", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--engine", choices=("numpy", "neoml"), default="numpy")
     parser.add_argument("--each", type=int, default=1, help="plant every so manieth fault of a class")

@@ -100,25 +100,30 @@ def see(engines: Sequence[str], word: str) -> Seen:
     return Seen(seed, findings, sketches)
 
 
+def seeds(word: str) -> range:
+    first, colon, end = word.partition(":")
+    return range(int(first), int(end) if colon else int(first) + 1)
+
+
 def main(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("seeds", help="FIRST:END, or one seed")
+    parser = argparse.ArgumentParser(
+        "python -m tests.generated.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("seeds", type=seeds, help="FIRST:END, or one seed")
     parser.add_argument("--engine", choices=ENGINES, help="only one")
     parser.add_argument("--show", action="store_true", help="show every network")
     parser.add_argument("--refusals", action="store_true", help="show what is refused, too")
     given = parser.parse_args(words)
-    first, colon, end = given.seeds.partition(":")
-    seeds = range(int(first), int(end) if colon else int(first) + 1)
     engines = (given.engine,) if given.engine else ENGINES
     quiet = () if given.show else ("exact", "undetermined") if given.refusals else None
     counts: dict[str, Counter[str]] = {}
-    for done, seen in enumerate(in_processes(partial(see, engines), map(str, seeds)), 1):
+    for done, seen in enumerate(in_processes(partial(see, engines), map(str, given.seeds)), 1):
         for engine, finding in seen.findings.items():
             counts.setdefault(engine, Counter())[finding.verdict] += 1
             if finding.fault or (quiet is not None and finding.verdict not in quiet):
                 report(seen.seed, engine, finding, seen.sketches[engine])
         if done % 50 == 0:
-            print(f"{done} of {len(seeds)}: {summary(counts)}", flush=True)
+            print(f"{done} of {len(given.seeds)}: {summary(counts)}", flush=True)
     print(summary(counts))
     return int(any(Finding(verdict).fault for count in counts.values() for verdict in count))
 

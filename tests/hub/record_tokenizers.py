@@ -1,17 +1,17 @@
 """Record byte-level BPE of hard texts for tests without Keras, tests/text/byte_pairs.json.gz, and a network of texts.
 
-The ids are those of the library ``tokenizers`` as keras-hub makes and calls it. Run in the environment of keras-hub:
-``python -m tests.hub.record_tokenizers``; with the word ``network`` it saves tests/golden/texts_bert instead.
+The ids are those of the library ``tokenizers`` as keras-hub makes and calls it. Runs in the environment of keras-hub;
+with the word ``network`` it saves tests/golden/texts_bert instead.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from tests.arguments import folders_and_names
 from tests.hub.tokenizers import BYTE_PAIRS, HARD, PIECES
 
 __all__ = ["GOLDEN", "NETWORK"]
@@ -71,7 +71,7 @@ def save_network() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["network"]:
+    if folders_and_names(__spec__, __doc__, [], "part", ["network"])[1]:
         save_network()
     else:
         GOLDEN.write_bytes(gzip.compress(json.dumps(record(), separators=(",", ":")).encode(), mtime=0))

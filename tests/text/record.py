@@ -1,7 +1,4 @@
-"""Record the text cases from Keras. Run in the Keras environment, from the repository's root:
-
-python -m tests.text.record
-"""
+"""Record the text cases from Keras. Runs in the Keras environment, from the repository's root."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ import tensorflow as tf
 
 from porting.keras_side.text import preprocessing_config, preprocessing_weights
 from porting.network import Array
+from tests.arguments import folders_and_names
 from tests.text import samples
 from tests.text.recorded import CASES, Recorded, mismatches, write_cases
 
@@ -181,4 +179,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    folders_and_names(__spec__, __doc__, [])
     main()
