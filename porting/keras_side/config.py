@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import Problem
 from .functions import OwnFunction, OwnFunctions, describe_function, stand_ins
 from .keras_api import BY_OPERATIONS, KerasApi
-from .layers import parts_of
+from .layers import INSTEAD_OF_TENSORFLOW, TENSORFLOW_CODE, parts_of
 
 # Keys that say how Keras finds a class or builds a layer again, not what it does.
 BUILDING_KEYS = frozenset({"build_config", "compile_config", "build_input_shape"})
@@ -164,6 +164,11 @@ class _Describer:
         if str(value.get("module", "")).startswith(OPERATIONS):
             name = f"ops.{name}"
         inner = {} if config is None else config
+        if class_name in TENSORFLOW_CODE:
+            self.problem(
+                f"holds a model with the TensorFlow function {inner.get('function')}, which has no counterpart",
+                INSTEAD_OF_TENSORFLOW,
+            )
         described = self.settings(inner, f"{key}.") if isinstance(inner, Mapping) else self.value(inner, key)
         nodes = value.get("inbound_nodes")
         calls = {} if nodes is None else {"inbound_nodes": self.value(nodes, key)}

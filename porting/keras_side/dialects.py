@@ -10,6 +10,12 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
+from .tensorflow_functions import FUNCTIONS, understand
+
+# What stands in a call's place of a tensor that is none, and the layers around TensorFlow's functions.
+CONSTANT, FUNCTION_LAYERS = "_CONSTANT_VALUE", frozenset({"TFOpLambda", "SlicingOpLambda"})
 # Keys of Keras 2 that say nothing about outputs at inference.
 SILENT = frozenset(
     {
@@ -100,7 +106,36 @@ def _in_nodes_of_keras_3(described: Mapping[str, Any]) -> Mapping[str, Any]:
     Keras 2 lists a call's tensors as ``[layer, node, tensor, call arguments]``, the arguments with the first of them.
     """
     nodes = [_node(node) for node in described.get("inbound_nodes", ())]
-    return {**described, "inbound_nodes": nodes}
+    operation = _operation(described["config"], nodes) if described["class_name"] in FUNCTION_LAYERS else None
+    return operation or {**described, "inbound_nodes": nodes}
+
+
+def _operation(config: Mapping[str, Any], nodes: list[Any]) -> Mapping[str, Any] | None:
+    """The layer of Keras 3's that stands for a TensorFlow function in a described model; None where none does."""
+    meaning = FUNCTIONS.get(config["function"])
+    if meaning is None or len(nodes) != 1:
+        return None
+    (node,) = nodes
+    understood = understand(config["function"], {meaning.tensors[0]: node["args"][0], **node["kwargs"]})
+    if understood is None:
+        return None
+    class_name, tensors, named, settings = understood
+    if any(isinstance(one, np.ndarray) for one in (*tensors, *named.values())):
+        return None
+    call = {"args": [_subscripts(one) for one in tensors], "kwargs": named}
+    return {
+        "class_name": f"ops.{class_name}",
+        "config": {**settings, "name": config["name"]},
+        "inbound_nodes": [call],
+    }
+
+
+def _subscripts(value: Any) -> Any:
+    """Slices as Keras 3 describes them."""
+    if isinstance(value, slice):
+        parts = {key: getattr(value, key) for key in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": parts}
+    return [_subscripts(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _node(node: Any) -> Any:
@@ -117,7 +152,9 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str)
 
 
-def _tensor(layer: str, node: int, tensor: int) -> dict[str, Any]:
+def _tensor(layer: str, node: int, tensor: Any) -> Any:
+    if layer == CONSTANT:
+        return tensor
     return {"class_name": "__keras_tensor__", "config": {"keras_history": [layer, node, tensor]}}
 
 

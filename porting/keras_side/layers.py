@@ -11,6 +11,7 @@ from .keras_api import KerasApi
 
 OTHER_FLOATS = frozenset({"float16", "bfloat16", "float64"})
 # How Keras 2 keeps TensorFlow's functions and properties in a graph.
+INSTEAD_OF_TENSORFLOW = "use a Keras layer in its place, or a layer class of your own with a rule"
 TENSORFLOW_CODE = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 
 
@@ -44,8 +45,8 @@ def check_layer(operation: Any, where: str, api: KerasApi, problems: list[Proble
         return
     if type(operation).__name__ in TENSORFLOW_CODE:
         function = operation.get_config().get("function", operation.name)
-        way_out = "use a Keras layer in its place, or a layer class of your own with a rule"
-        problems.append(Problem(where, f"is the TensorFlow function {function}, which has no counterpart", way_out))
+        what = f"is the TensorFlow function {function}, which has no counterpart"
+        problems.append(Problem(where, what, INSTEAD_OF_TENSORFLOW))
         return
     if not api.is_builtin(operation) and api.is_keras_name(api.class_name(operation)):
         way_out = "register it with @keras.saving.register_keras_serializable(package=…) or give it another name"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class _Meaning:
         class_name: the operation.
         tensors: the function's parameters that are tensors.
         settings: the function's other parameters, by the operation's config keys, with TensorFlow's defaults.
-        instead: by a parameter that is true, what the function then means.
+        instead: by a parameter that has another value than TensorFlow's default, what the function then means.
         written: by config key, how its value stands there.
         named: the function's further tensors, by the operation's names for them.
     """
@@ -63,12 +63,12 @@ def _of_places(sizes: Any) -> Any:
 
 
 def _order_of_axes(letters: str) -> str:
-    return "channels_last" if letters == "NHWC" else "channels_first"
+    return "channels_last" if letters in ("NHWC", "NWC") else "channels_first"
 
 
 def _of_window(sizes: Any) -> Any:
     """A window's size or steps: one number, one for each axis, or one for the batch and the features too."""
-    return _of_places(sizes) if isinstance(sizes, (list, tuple)) and len(sizes) == 4 else sizes
+    return list(sizes[1:-1]) if isinstance(sizes, (list, tuple)) and len(sizes) > 2 else sizes
 
 
 EINSUM = "einsum"
@@ -98,7 +98,18 @@ _WINDOW = {
     "data_format": ("data_format", "NHWC"),
 }
 _WRITTEN_WINDOW = {"pool_size": _of_window, "strides": _of_window, "padding": str.lower, "data_format": _order_of_axes}
-_TIMES_TRANSPOSED = _Meaning("Einsum", ("a", "b"), {"subscripts": (_FIXED, "...ij,...kj->...ik")})
+
+
+def _product(subscripts: str, **instead: _Meaning) -> _Meaning:
+    return _Meaning("Einsum", ("a", "b"), {"subscripts": (_FIXED, subscripts)}, instead)
+
+
+_TRANSPOSED = {
+    "transpose_a": _product("...ji,...jk->...ik", transpose_b=_product("...ji,...kj->...ik")),
+    "transpose_b": _product("...ij,...kj->...ik"),
+}
+_PADDED = {"pad_width": ("paddings", None), "mode": ("mode", "constant")}
+_CONSTANT = {"constant_values": "constant_values"}
 FUNCTIONS = {
     "__operators__.add": _Meaning("Add", _PAIR),
     **{f"math.{snake(name)}": _Meaning(name, _PAIR) for name in OF_TWO},
@@ -109,7 +120,7 @@ FUNCTIONS = {
     "nn.relu": _Meaning("Relu", ("features",)),
     "nn.softmax": _Meaning("Softmax", ("logits",), {"axis": ("axis", -1)}),
     **{f"math.reduce_{what}": _Meaning(name, ("input_tensor",), _REDUCED) for what, name in REDUCTIONS.items()},
-    "linalg.matmul": _Meaning("Matmul", ("a", "b"), instead={"transpose_b": _TIMES_TRANSPOSED}),
+    "linalg.matmul": _Meaning("Matmul", ("a", "b"), instead=_TRANSPOSED),
     "concat": _Meaning("Concatenate", ("values",), {"axis": ("axis", None)}),
     "stack": _Meaning("Stack", ("values",), {"axis": ("axis", 0)}),
     "expand_dims": _Meaning("ExpandDims", ("input",), {"axis": ("axis", None)}),
@@ -125,7 +136,7 @@ FUNCTIONS = {
     "nn.gelu": _Meaning("Gelu", ("features",), {"approximate": ("approximate", False)}),
     "nn.leaky_relu": _Meaning("LeakyRelu", ("features",), {"negative_slope": ("alpha", 0.2)}),
     "nn.bias_add": _Meaning("Add", ("value", "bias")),
-    "math.floordiv": _Meaning("FloorDivide", _PAIR),
+    **{name: _Meaning("FloorDivide", _PAIR) for name in ("math.floordiv", "compat.v1.floor_div")},
     "math.floormod": _Meaning("Mod", _PAIR),
     "math.cumsum": _Meaning("Cumsum", ("x",), {"axis": ("axis", 0)}),
     # TensorFlow's epsilon, 1e-12, is for the squares.
@@ -141,7 +152,11 @@ FUNCTIONS = {
     "compat.v1.squeeze": _Meaning("Squeeze", ("input",), {"axis": ("axis", None)}),
     "compat.v1.gather": _Meaning("Take", ("params", "indices"), {"axis": ("axis", 0)}),
     "compat.v1.pad": _Meaning(
-        "Pad", ("tensor",), {"pad_width": ("paddings", None), "mode": ("mode", "constant")}, written={"mode": str.lower}
+        "Pad",
+        ("tensor",),
+        _PADDED,
+        {"constant_values": _Meaning("Pad", ("tensor",), _PADDED, written={"mode": str.lower}, named=_CONSTANT)},
+        {"mode": str.lower},
     ),
     **{
         f"keras.backend.{name}": _Meaning(
@@ -228,8 +243,9 @@ FUNCTIONS = {
     "linalg.det": _Meaning("Det", ("input",)),
     "linalg.trace": _Meaning("Trace", settings={"offset": (_FIXED, 0), "axis1": (_FIXED, -2), "axis2": (_FIXED, -1)}),
     **{
-        f"nn.{name}_pool2d": _Meaning(class_name, ("input",), _WINDOW, written=_WRITTEN_WINDOW)
+        f"nn.{name}_pool{rank}d": _Meaning(class_name, ("input",), _WINDOW, written=_WRITTEN_WINDOW)
         for name, class_name in {"max": "MaxPool", "avg": "AveragePool"}.items()
+        for rank in (1, 2)
     },
     "image.flip_left_right": _Meaning("Flip", ("image",), {"axis": (_FIXED, -2)}),
     "image.flip_up_down": _Meaning("Flip", ("image",), {"axis": (_FIXED, -3)}),
@@ -257,10 +273,8 @@ class TensorFlowFunction:
         self._layer = layer
         self._meaning = meaning
         self.tensors = tuple(_tensor(arguments.pop(name), name) for name in meaning.tensors)
-        self.named = {
-            key: _tensor(arguments.pop(name), name) for key, name in meaning.named.items() if name in arguments
-        }
-        self._rest = arguments
+        self.named = _named(meaning, arguments)
+        self._rest = {name: value for name, value in arguments.items() if name not in meaning.named.values()}
         self.config = {"name": layer.name, **meaning.config(arguments)}
 
     def call(self, *tensors: Any, **named: Any) -> Any:
@@ -367,16 +381,28 @@ def _size(value: Any) -> Any:
     return "batch" if size is None and axis % len(tensor.shape) == 0 else size
 
 
-def understand(name: str, arguments: Mapping[str, Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
-    """A TensorFlow function's Keras 3 operation, its tensors and its config; None where none is known here."""
+class Understood(NamedTuple):
+    """A TensorFlow function's Keras 3 operation: its class, its tensors, those given by name, and its config."""
+
+    class_name: str
+    tensors: tuple[Any, ...]
+    named: dict[str, Any]
+    config: dict[str, Any]
+
+
+def understand(name: str, arguments: Mapping[str, Any]) -> Understood | None:
+    """What a TensorFlow function means with these arguments; None where no operation is known here."""
     if name == EINSUM:
-        return "Einsum", tuple(arguments["inputs"]), {"subscripts": arguments["equation"]}
+        return Understood("Einsum", tuple(arguments["inputs"]), {}, {"subscripts": arguments["equation"]})
     meaning = _meaning(name, arguments)
     if meaning is None:
         return None
-    given = (*meaning.tensors, *meaning.named.values())
-    tensors = tuple(_tensor(arguments[parameter], parameter) for parameter in given)
-    return meaning.class_name, tensors, meaning.config(arguments)
+    tensors = tuple(_tensor(arguments[parameter], parameter) for parameter in meaning.tensors)
+    return Understood(meaning.class_name, tensors, _named(meaning, arguments), meaning.config(arguments))
+
+
+def _named(meaning: _Meaning, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _tensor(arguments[name], name) for key, name in meaning.named.items() if name in arguments}
 
 
 def _meaning(name: str, arguments: Mapping[str, Any]) -> _Meaning | None:
@@ -384,10 +410,10 @@ def _meaning(name: str, arguments: Mapping[str, Any]) -> _Meaning | None:
     meaning = FUNCTIONS.get(name)
     if meaning is None:
         return None
-    chosen = [parameter for parameter in meaning.instead if arguments.get(parameter) is True]
-    if chosen:
+    known = set(meaning.parameters)
+    while chosen := [parameter for parameter in meaning.instead if not _is_default(arguments.get(parameter))]:
         meaning = meaning.instead[chosen[0]]
-    known = {*chosen, *meaning.parameters}
+        known = {*known, chosen[0], *meaning.parameters}
     if not set(meaning.tensors) <= set(arguments):
         return None
     rest = {parameter: value for parameter, value in arguments.items() if parameter not in known}

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from .keras_api import KerasApi
-from .tensorflow_functions import understand
+from .tensorflow_functions import Understood, understand
 
 # Whose code is nobody's layer.
 LIBRARIES = frozenset(
@@ -117,11 +117,12 @@ def _dispatcher(base: type, api: KerasApi, unknown: list[str]) -> Any:
             if understood is None:
                 unknown.append(name)
                 return self.NOT_SUPPORTED
-            return _keras_operation(*understood)
+            return _keras_operation(understood)
 
     return KerasOperations()
 
 
-def _keras_operation(class_name: str, tensors: Any, config: dict[str, Any]) -> Any:
+def _keras_operation(understood: Understood) -> Any:
     operations = importlib.import_module("keras.src.ops")
-    return getattr(operations, class_name)(**config).symbolic_call(*tensors)
+    made = getattr(operations, understood.class_name)(**understood.config)
+    return made.symbolic_call(*understood.tensors, **understood.named)

@@ -217,6 +217,13 @@ def test_more_tensorflow_functions_become_operations():
         tf.where(x > 0, x, np.float32(0.5)),
         tf.where(tf.reduce_mean(x, -1, keepdims=True) > 0, 1.0, x),
         backend.batch_dot(x, x, axes=(2, 2)),
+        tf.matmul(x, x, transpose_a=True),
+        tf.matmul(x[:, :, :4], x[:, :3, :4], transpose_a=True, transpose_b=True),
+        tf.pad(x, [[0, 0], [1, 2], [0, 1]], constant_values=1.5),
+        tf.pad(x, [[0, 0], [1, 2], [0, 1]], mode="REFLECT"),
+        tf.nn.max_pool1d(x, 2, 1, "SAME"),
+        tf.nn.avg_pool1d(x, [1, 3, 1], [1, 2, 1], "VALID"),
+        x // 0.7,
     ]
     network = describe(keras.Model([x, picture], outputs))
     assert all(layer.class_name.startswith("ops.") for layer in network.layers.values())
@@ -297,6 +304,19 @@ def test_functional_models_in_time_distributed():
     assert_exact(describe(keras.Model(given, layers.TimeDistributed(held)(given))))
 
 
+def test_tensorflow_functions_in_a_model_in_time_distributed():
+    x, ids = keras.Input((4, 3)), keras.Input((6,))
+    chosen = tf.where(x > 0, x * 2.0, 1.0)[:, ::-2] - tf.reduce_mean(x, axis=1, keepdims=True)
+    held = keras.Model(x, layers.Flatten()(tf.concat([chosen, 1.0 - x], axis=1)))
+    embedded = keras.Model(ids, layers.Flatten()(layers.Embedding(11, 3)(keras.backend.cast(ids, "int32"))))
+    given, words = keras.Input((None, 4, 3)), keras.Input((None, 6))
+    outputs = [layers.TimeDistributed(held)(given), layers.TimeDistributed(embedded)(words)]
+    assert_exact(describe(keras.Model([given, words], outputs)))
+    unknown = keras.Model(x, tf.math.bessel_i0(x))
+    with pytest.raises(Unsupported, match=r"holds a model with the TensorFlow function math\.bessel_i0"):
+        describe(keras.Model(given, layers.TimeDistributed(unknown)(given)))
+
+
 def test_attention_masks_of_numbers_hide_in_part():
     query, value, mask = keras.Input((5, 4)), keras.Input((6, 4)), keras.Input((5, 6))
     model = keras.Model([query, value, mask], layers.MultiHeadAttention(2, 3)(query, value, attention_mask=mask))
@@ -322,7 +342,7 @@ def test_tensorflow_code_without_counterpart_and_lambdas_of_it_are_listed():
     x = keras.Input((4,), name="x")
     y = tf.math.bessel_i0(layers.Lambda(tf.math.bessel_i1, name="bent")(x))
     with pytest.raises(Unsupported) as refusal:
-        describe(keras.Model(x, tf.matmul(y, y, transpose_a=True)))
+        describe(keras.Model(x, tf.math.bessel_i0e(y)))
     assert len(refusal.value.problems) == 3
     assert "bessel_i0" in str(refusal.value)
     assert "bent/" in str(refusal.value)
