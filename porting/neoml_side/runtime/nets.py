@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, Optional
@@ -16,14 +16,18 @@ from ..lowering.folding import folded
 from ..sized import ROWS, bytes_of
 from .devices import has_avx512
 from .pool import NetPool
+from .stages import Stage, cut, place_to_cut
 
 if TYPE_CHECKING:
+    from ..graph import Graph
     from ..plan import Plan
     from ..values import Wire
 
 # Numbers in one layer's output. Pictures of 224 x 224 in batches of 32 took a fifth longer at once than by two to four.
 CACHED = 2**21
 FEWEST_ROWS, MOST_ROWS = 2, 2**31
+# Rows at once up to which a net is cut into stages.
+FEW = 4
 
 
 class Nets:
@@ -55,18 +59,24 @@ class Nets:
         self.every = [ref for call in network.calls for ref in call.refs()]
         self.predicting = NetPool(lambda: self._build(self._wires(self.outputs)), forked, most)
         self.observing = NetPool(lambda: self._build(self._wires(self.every)), forked, most)
-        self._math_engine = math_engine
+        self._math_engine, self._forked, self._most = math_engine, forked, most
         self._on_card = on_card
 
     def _wires(self, refs: Iterable[TensorRef]) -> dict[TensorRef, Wire]:
         return {ref: self.plan.tensors[ref] for ref in refs}
 
     def _build(self, wires: Mapping[TensorRef, Wire]) -> Any:
+        return self._realised(self._graph(wires))
+
+    def _graph(self, wires: Mapping[TensorRef, Wire]) -> Graph:
+        graph = folded(self.plan.graph.with_sinks({str(ref): wire.port for ref, wire in wires.items()}))
+        return side_by_side(graph) if self._is_ours and has_avx512() else graph
+
+    def _realised(self, graph: Graph) -> Any:
         from .runner import Runner
 
-        graph = folded(self.plan.graph.with_sinks({str(ref): wire.port for ref, wire in wires.items()}))
         try:
-            return Runner(side_by_side(graph) if self._is_ours else graph, self._math_engine())
+            return Runner(graph, self._math_engine())
         except RuntimeError as error:
             what = f"NeoML does not build it: {str(error).strip()[:300]}"
             way_out = "run it with engine='numpy'; a net with cells of its own must stay below 2 GiB"
@@ -74,13 +84,27 @@ class Nets:
 
     @property
     def _is_ours(self) -> bool:
-        """Whether nets are built for this processor: without AVX-512 NeoML has kernels of its own for few filters."""
-        return not self._on_card and not self.predicting.shown and has_avx512()
+        """Whether nets may be other than they are planned: nobody is shown them, and they run on this processor."""
+        return not self._on_card and not self.predicting.shown
+
+    @cached_property
+    def _stages(self) -> Sequence[Stage]:
+        """The stages in which rows are run; none where the whole net is run at once."""
+        place = None if self._most is not None else place_to_cut(self.plan, self.outputs, CACHED // FEW)
+        if place is None:
+            return []
+        ref, behind = place
+        graphs = cut(self._graph(self._wires([*self.outputs, ref])), str(ref))
+        rows = (max(1, self.rows_at_once // FEWEST_ROWS), CACHED // behind)
+        return [
+            Stage(NetPool(lambda graph=graph: self._realised(graph), self._forked), count)  # type: ignore[misc]
+            for graph, count in zip(graphs, rows)
+        ]
 
     def show(self) -> None:
         """Have a net that predicts as it is for any processor: it will be looked at, changed or stored."""
         if not self.predicting.shown:
-            if self._is_ours and any(columns_at_once(node) > 1 for node in self.plan.graph.nodes):
+            if self._is_ours and has_avx512() and any(columns_at_once(node) > 1 for node in self.plan.graph.nodes):
                 self.predicting.drop()
             self.predicting.shown = True
 
@@ -92,6 +116,9 @@ class Nets:
         """Everything that a net of this kind gives. Raises Mismatch where NeoML cannot run it on these inputs."""
         refs = self.outputs if pool is self.predicting else self.every
         rows = len(next(iter(inputs.values())))
+        staged = self._run_in_stages(inputs) if pool is self.predicting and rows > 1 and self._is_ours else None
+        if staged is not None:
+            return staged
         parts = -(-rows // self.rows_at_once)
         step = -(-rows // parts)
         with pool.borrowed() as runner:
@@ -102,6 +129,21 @@ class Nets:
                 for at in range(0, rows, step)
             ]
         return made[0] if parts == 1 else {ref: np.concatenate([part[ref] for part in made]) for ref in refs}
+
+    def _run_in_stages(self, inputs: Mapping[str, Array]) -> Optional[dict[TensorRef, Array]]:
+        """What the stages give, where there are any."""
+        from .blobs import as_array, as_blob
+
+        if not self._stages:
+            return None
+        blobs = {one.name: as_blob(inputs[one.name], self.plan.tensors[one.ref]) for one in self.network.inputs}
+        for stage in self._stages:
+            made = stage.run(blobs)
+            if made is None:
+                self._stages = []
+                return None
+            blobs = made
+        return {ref: as_array(blobs[str(ref)], wire) for ref, wire in self._wires(self.outputs).items()}
 
     @cached_property
     def rows_at_once(self) -> int:
