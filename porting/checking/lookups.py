@@ -11,7 +11,7 @@ from ..engine import Engine
 from ..network import Array, Call, Network
 from .tolerance import difference, equal_bits
 
-# Numbers that are looked up: of larger tables as many rows as they are, from the first to the last.
+# Of a table with more numbers, rows with so many are looked up, spread from the first to the last.
 MOST = 1 << 22
 
 
