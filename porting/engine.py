@@ -151,10 +151,10 @@ class Engine(ABC):
         """All weights by ``layer/weight``, in Keras' orientation, read back from what runs."""
 
     def weights_in(self, stored: Engine) -> dict[str, Array]:
-        """The same as an archive of this net holds them.
+        """The same as an archive of this net holds them, to be looked at: they may be the network's own arrays.
 
         Args:
-            stored: an engine over the archive.
+            stored: an engine over the archive; or this one, for what it holds itself.
 
         Raises:
             Unsupported: the archive has other layers than this net.

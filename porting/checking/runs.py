@@ -104,7 +104,7 @@ def compare_engines(network: Network, stored: Engine, live: Engine) -> None:
             if not np.array_equal(found[ref], wanted[ref], equal_nan=wanted[ref].dtype.kind == "f"):
                 problems.append(f"gives {case.name}, {ref}: {difference(found[ref], wanted[ref])}")
     if not live.is_partial:
-        problems += [f"holds {what}" for what in _other_weights(live.weights_in(stored), live.weights())]
+        problems += [f"holds {what}" for what in _other_weights(live.weights_in(stored), live.weights_in(live))]
     if problems:
         raise Mismatch(Problem(f"the archive of {network.name}", what, "report it, please") for what in problems)
 

@@ -237,7 +237,7 @@ class NeomlEngine(Engine):
 
     def weights(self) -> dict[str, Array]:
         """All weights by ``layer/weight``, in Keras' orientation, read back from the live net."""
-        return self._read(self.main.dnn)
+        return {name: np.array(array) for name, array in self._read(self.main.dnn).items()}
 
     def weights_in(self, stored: Engine) -> dict[str, Array]:
         built = stored.terminals()[0]

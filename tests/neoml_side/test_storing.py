@@ -258,6 +258,14 @@ def test_a_disk_that_is_full_is_noticed(net: porting.PortedNetwork, tmp_path: Pa
         assert sorted(os.listdir(tmp_path)) == ["whole", "whole.json", "whole.network.npz"]
 
 
+def test_weights_are_compared_without_copies_of_them_and_given_as_copies() -> None:
+    net = porting.load(TUTORIAL, engine="neoml")
+    saved, seen, given = net.network.weights(), net.engine.weights_in(net.engine), net.weights()
+    assert saved.keys() == seen.keys() == given.keys()
+    assert all(seen[name] is array for name, array in saved.items())
+    assert not any(np.shares_memory(given[name], array) for name, array in saved.items())
+
+
 def test_a_net_stores_outputs_that_keras_calls_float64(tmp_path: Path) -> None:
     """The blob is of floats; the wider name is Keras', and comes back with what is loaded."""
     kernel = np.arange(8, dtype="float32").reshape(4, 2)

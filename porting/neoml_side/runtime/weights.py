@@ -23,6 +23,8 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
     one whose packing cannot be undone exactly, as long as its slot holds what was packed. Of a layer that is called
     twice, or built step by step, the net holds copies: one that was changed is given.
 
+    What the net holds as it was saved is the network's own array, so that large weights need no memory again.
+
     Args:
         dnn: the live `neoml.Dnn.Dnn`.
         nodes: what it was built from.
@@ -46,9 +48,10 @@ def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str,
             }
         for slot, parameter in parameters.items():
             if parameter.pieces or parameter.computed:
-                array = slots[slot] if slot in slots else read_slot(layers[node.name], slot)
-                _note_changes(changed, saved, parameter, array)
-    return {name: changed[name] if name in changed else np.array(array) for name, array in saved.items()}
+                held = slots.get(slot)
+                # Handed on without a name, so that no two large slots are in memory at once.
+                _note_changes(changed, saved, parameter, read_slot(layers[node.name], slot) if held is None else held)
+    return {**saved, **changed}
 
 
 def _note_changes(changed: dict[str, Array], saved: Mapping[str, Array], parameter: Parameter, slot: Array) -> None:
