@@ -7,12 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .keras2_composed import COMPOSED
 from .keras_api import KerasApi
 from .layers import TENSORFLOW_CODE
+from .tensorflow_functions import translate
 from .tracing import ADDS_A_LOSS, CHANGES, Untraceable, first_line, line_in
 
 FUNCTION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 Call = Callable[..., Any]
+
+
+def function_of(layer: Any) -> str:
+    """The canonical name of the function that a layer is around."""
+    return str(layer.get_config().get("function"))
 
 
 def with_mask(keras: Any) -> Any:
@@ -124,10 +131,13 @@ class Keras2Tracer:
 
     def _called(self, plain: Call, layer: Any, args: Any, kwargs: Any) -> Any:
         """A layer called by a layer: unfolded too, or noted as it is."""
-        own = self.unfolds(layer)
+        if self.composes(layer) and translate(layer, args, kwargs, self.api.is_eager) is None:
+            return self._inline(layer, args, kwargs)
+        is_function = type(layer).__name__ in TENSORFLOW_CODE
+        own = self.unfolds(layer) and not is_function
         if own or (isinstance(layer, self.api.keras.Model) and any(map(self.unfolds, layer._flatten_layers()))):
             return self._inline(layer, args, kwargs)
-        if type(layer).__name__ in TENSORFLOW_CODE:
+        if is_function:
             self.owners.setdefault(id(layer), (layer, self._stack[-1]))
         else:
             self.callers.setdefault(id(layer), (layer, self._stack[-1]))
@@ -139,7 +149,16 @@ class Keras2Tracer:
             raise Untraceable(f"makes a {type(layer).__name__} layer as it runs", "make it in __init__ or build")
         return made
 
+    def composes(self, operation: Any) -> bool:
+        """Whether it is a TensorFlow function that others of TensorFlow's compute."""
+        return type(operation).__name__ in TENSORFLOW_CODE and function_of(operation) in COMPOSED
+
     def _inline(self, layer: Any, args: Any, kwargs: Any) -> Any:
+        if self.composes(layer):
+            self._stack.append(layer)
+            made = COMPOSED[function_of(layer)](*args, **kwargs)
+            self._stack.pop()
+            return made
         if not layer.built:
             with self._resting():
                 layer(*args, **kwargs)
@@ -219,8 +238,6 @@ class Keras2Tracer:
             put(variable, name, self._left_out(CHANGES))
         for owner in (tensorflow, *backends):
             put(owner, "shape", self._shaping)
-        for owner in (tensorflow.math, importlib.import_module("tensorflow.python.ops.math_ops")):
-            put(owner, "squared_difference", self._squaring)
         for owner in backends:
             put(owner, "batch_flatten", self._flattening)
             put(owner, "dot", self._multiplying)
@@ -278,16 +295,6 @@ class Keras2Tracer:
             return self._tensorflow.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
 
         return product
-
-    def _squaring(self, plain: Call) -> Call:
-        """Of `tf.nn.moments`, for instance."""
-
-        def squared(x: Any, y: Any, name: Any = None) -> Any:
-            if not self.active or not self._symbolic((x, y)):
-                return plain(x, y, name)
-            return self._tensorflow.square(x - y)
-
-        return squared
 
     # ---- what was noted
 

@@ -19,6 +19,7 @@ from ..text import LAYERS as PREPROCESSING
 from .graph import CallGraph
 from .held import held_layers
 from .keras_api import History, KerasApi, NodeView
+from .layers import is_code
 from .tracing import Untraceable
 
 # How many steps a table has that is made of sizes alone.
@@ -109,6 +110,8 @@ class Unfolder:
     def _decide(self, operation: Any) -> bool:
         if not self.api.is_layer(operation):
             return False
+        if self.tracer.composes(operation):
+            return True
         name = self.api.class_name(operation)
         bare = name.rpartition(">")[2]
         if name in self.whole or bare in self.whole:
@@ -173,7 +176,7 @@ class Unfolder:
     def _refusal(self, operation: Any, name: str, error: Any) -> tuple[str, str, str]:
         class_name = self.api.class_name(operation)
         rule = f"or keep it whole, with a rule: save(…, whole=[{class_name!r}]), see docs/custom_layers.md"
-        if self.api.is_lambda(operation):
+        if is_code(operation, self.api):
             rule = "or make it a layer class of your own, with a rule, see docs/custom_layers.md"
         way_out = f"{error.way_out}; {rule}" if error.way_out else f"write it with keras.ops, {rule}"
         return f"{class_name} {name!r}", f"cannot be unfolded: {error.what}", way_out

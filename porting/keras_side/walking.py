@@ -295,6 +295,8 @@ class Walk:
             return slice(*(self.argument(part, layer) for part in (value.start, value.stop, value.step)))
         if self.api.is_variable(value) or self.api.is_eager(value):
             return self.constant(value, layer)
+        if hasattr(value, "as_numpy_dtype"):  # a dtype of TensorFlow's
+            return str(value.name)
         if callable(value):
             self.problem(f"layer {layer!r}", "is given a Python function, which runs step by step", BY_OPERATIONS)
             return None

@@ -304,6 +304,25 @@ def test_functional_models_in_time_distributed():
     assert_exact(describe(keras.Model(given, layers.TimeDistributed(held)(given))))
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_tensorflow_functions_that_several_operations_make(own):
+    x = keras.Input((4, 6), name="x")
+    functions = [
+        lambda t: tf.nn.moments(t, [1, 2])[1],
+        lambda t: tf.math.squared_difference(t, t[:, :1]),
+        lambda t: tf.nn.crelu(t, axis=1),
+        lambda t: tf.cumsum(t, 1, reverse=True),
+        lambda t: tf.cumsum(t, -1, exclusive=True),
+        lambda t: tf.cumsum(t, 1, exclusive=True, reverse=True),
+        lambda t: tf.sequence_mask(tf.cast(tf.reduce_sum(tf.abs(t[:, 0]), 1), tf.int32), 5, dtype=tf.float32),
+    ]
+    network = describe(keras.Model(x, [layers.Lambda(one)(x) if own else one(x) for one in functions]))
+    assert all(network.layers[call.layer].class_name.startswith("ops.") for call in network.calls)
+    assert_exact(network)
+    with pytest.raises(Unsupported, match="without a maxlen that is a number"):
+        describe(keras.Model(x, tf.sequence_mask(tf.argmax(x, -1))))
+
+
 def test_tensorflow_functions_in_a_model_in_time_distributed():
     x, ids = keras.Input((4, 3)), keras.Input((6,))
     chosen = tf.where(x > 0, x * 2.0, 1.0)[:, ::-2] - tf.reduce_mean(x, axis=1, keepdims=True)

@@ -155,6 +155,10 @@ class Tracer(Running):
         backend.set_keras_mask(made, mask)
         return made
 
+    def composes(self, operation: Any) -> bool:
+        """Whether it is a function that is run as others: here each becomes operations as it is called."""
+        return False
+
     # ---- training
 
     def was_told_to_train(self, tensor: Any) -> bool:
