@@ -8,6 +8,7 @@ import numpy as np
 
 import porting
 from porting.engine import MOST, PARTS, ROOM
+from porting.neoml_side.runtime.nets import CACHED, CACHED_NEARBY, ENOUGH_ROWS
 from porting.network import Call, Case, Input, Layer, Network, TensorRef
 from porting.numpy_side.engine import NumpyEngine
 
@@ -38,6 +39,19 @@ def test_rows_are_run_a_few_at_a_time() -> None:
     assert whole.shape == (33, SIDE, SIDE, FILTERS)
     one_by_one = np.concatenate([net.predict(pictures[at : at + 1]) for at in range(33)])
     np.testing.assert_allclose(whole, one_by_one, atol=1e-5)
+
+
+def test_rows_are_few_where_weights_are_small() -> None:
+    net = picture_net()
+    largest = SIDE * SIDE * FILTERS
+    assert net.engine._nets.rows_at_once == ENOUGH_ROWS < CACHED // largest  # type: ignore[attr-defined]
+    kernel = net.network.layers["conv"].weights["kernel"]
+    weights = {"kernel": kernel, "unread": np.zeros(CACHED_NEARBY, "float32")}
+    layer = replace(net.network.layers["conv"], weights=weights)
+    nets = net.engine._nets  # type: ignore[attr-defined]
+    del nets.rows_at_once
+    nets.network = replace(net.network, layers={"conv": layer})
+    assert nets.rows_at_once == CACHED // largest
 
 
 def test_small_rows_are_run_many_at_a_time_and_large_ones_few() -> None:
