@@ -7,6 +7,7 @@ function; Keras 3 has operations for them. Those listed here are saved under Ker
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -339,7 +340,7 @@ def translate(
         arguments = {"tensor": arguments[names[0]], "slice_spec": arguments[names[1]]}
     sizes = arguments.get("shape") if name == "reshape" else None
     if _is_symbolic(sizes) or (isinstance(sizes, (list, tuple)) and any(map(_is_symbolic, sizes))):
-        target = _of_each_row(sizes)
+        target = _of_each_row(sizes, arguments["tensor"].shape[1:])
         return None if target is None else Shaped(layer, arguments["tensor"], target)
     meaning = _meaning(name, arguments)
     if meaning is None:
@@ -354,14 +355,21 @@ def _is_symbolic(value: Any) -> bool:
     return hasattr(value, "_keras_history")
 
 
-def _of_each_row(sizes: Any) -> list[int] | None:
-    """The sizes behind the batch, one of them the rest; None where that is not all that they say."""
+def _of_each_row(sizes: Any, given: Sequence[Any]) -> list[int] | None:
+    """The sizes behind the batch, one of them the rest; None where that is not all that they say.
+
+    Args:
+        sizes: of all axes.
+        given: those of the tensor behind its first axis, which may hold other rows than the batch's.
+    """
     if _is_symbolic(sizes) or not len(sizes):
         return None
     found = [_size(one) for one in sizes]
     if found[0] not in ("batch", -1) or "batch" in found[1:]:
         return None
     target = [-1 if one is None else int(one) for one in found[1:]]
+    if None not in given and (None in found[1:] or (-1 not in target and math.prod(target) != math.prod(given))):
+        return None
     return target if target.count(-1) <= (found[0] == "batch") else None
 
 

@@ -323,6 +323,14 @@ def test_tensorflow_functions_that_several_operations_make(own):
         describe(keras.Model(x, tf.sequence_mask(tf.argmax(x, -1))))
 
 
+@pytest.mark.parametrize("steps", [4, None])
+def test_a_reshape_of_other_rows_than_the_batchs_is_refused(steps):
+    """What `K.dot` makes of a sequence: its rows become one axis, and rows again by sizes of the input."""
+    x = keras.Input((steps, 6))
+    with pytest.raises(Unsupported, match="is the TensorFlow function reshape"):
+        describe(keras.Model(x, keras.backend.dot(x, tf.ones((6, 2)))))
+
+
 def test_tensorflow_functions_in_a_model_in_time_distributed():
     x, ids = keras.Input((4, 3)), keras.Input((6,))
     chosen = tf.where(x > 0, x * 2.0, 1.0)[:, ::-2] - tf.reduce_mean(x, axis=1, keepdims=True)
