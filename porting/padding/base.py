@@ -23,7 +23,7 @@ def largest(weight: Optional[Weight]) -> float:
     """The largest number of a weight, either side of 0; infinite where one is not finite."""
     if weight is None or not weight.value.size:
         return 0.0
-    found = float(np.abs(weight.value.astype(np.float64)).max())
+    found = max(-float(weight.value.min()), float(weight.value.max()))  # without a copy: tables may be large
     return found if isfinite(found) else inf
 
 

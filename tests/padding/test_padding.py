@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -17,8 +18,9 @@ import porting
 from porting import PortedNetwork, PortingError
 from porting.network import Array, Call, Layer, Network, TensorRef
 from porting.numpy_side.engine import NumpyEngine
+from porting.operations import Weight
 from porting.padded import Filled, Padding, Sequences
-from porting.padding import padding_of
+from porting.padding import base, padding_of
 from porting.padding.facts import Fact
 from porting.padding.reader import Reader
 from porting.predicting import _may_join, run_batches
@@ -304,3 +306,17 @@ def _followed_by(network: Network, layer: Layer, output: TensorRef) -> Network:
     call = Call(layer.name, layer.name, (output,))
     layers = {**network.layers, layer.name: layer}
     return replace(network, calls=(*network.calls, call), layers=layers, outputs=TensorRef(layer.name))
+
+
+def test_the_largest_number_of_a_table_is_found_without_a_copy_of_it() -> None:
+    table = np.zeros(1 << 20, np.float32)
+    table[5], table[7] = 2, -3
+    tracemalloc.start()
+    found = base.largest(Weight("table", table))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == 3
+    assert peak < table.nbytes // 10
+    for odd in (np.nan, np.inf, -np.inf):
+        table[9] = odd
+        assert base.largest(Weight("table", table)) == np.inf

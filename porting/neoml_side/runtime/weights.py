@@ -15,6 +15,9 @@ from .archives import stored
 from .build import read_slot
 from .cells import cell_parameters
 
+# Numbers that are compared at once.
+PART = 2**20
+
 
 def read_weights(dnn: Any, nodes: Iterable[Node], network: Network) -> dict[str, Array]:
     """All weights by ``layer/weight``, in Keras' orientation.
@@ -72,5 +75,10 @@ def _note_changes(changed: dict[str, Array], saved: Mapping[str, Array], paramet
 
 
 def _same(values: Array, kept: Array) -> bool:
-    """Whether numbers are the same, the sign of zero included."""
-    return np.array_equal(values, kept) and np.array_equal(np.signbit(values), np.signbit(kept))
+    """Whether numbers are the same, the sign of zero included; part by part, since a table may be large."""
+    values, kept = np.atleast_1d(values), np.atleast_1d(kept)
+    step = max(1, PART // max(1, values[:1].size))
+    parts = ((values[at : at + step], kept[at : at + step]) for at in range(0, len(values), step))
+    return values.shape == kept.shape and all(
+        np.array_equal(one, other) and np.array_equal(np.signbit(one), np.signbit(other)) for one, other in parts
+    )
