@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tests.cases import Case, layer
 
 FEATURES = ((None, 5),)
@@ -268,6 +270,17 @@ CASES = [
         ),
         ((6, 5),),
         masked=True,
+    ),
+    # States of hundreds, and gates so far closed that anything left of them shows.
+    *(
+        Case(
+            f"{kind.lower()}_relu_of_hundreds",
+            layer(kind, 8, activation="relu"),
+            ((10, 3),),
+            scale=0.3,
+            samples={"input_0": np.abs(np.random.default_rng(3).normal(0, 300, (16, 10, 3))).astype(np.float32)},
+        )
+        for kind in ("LSTM", "GRU")
     ),
     Case("encoder_decoder", encoder_decoder),
     Case("merged_masks", merged_masks),

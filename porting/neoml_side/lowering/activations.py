@@ -163,19 +163,14 @@ ACTIVATIONS: dict[str, Callable[..., Port]] = {
     "sparse_plus": sparse_plus,
     "sparse_sigmoid": lambda g, x: linear(g, g.add("HardTanh", x), 0.5, 0.5),
     "threshold": threshold,
+    "sigmoid_above_a_floor": plain("Sigmoid"),
+    "silu_above_a_floor": lambda g, x: product(g, g.add("Sigmoid", x), x),
+    "mish_by_softplus": lambda g, x: product(g, g.add("Tanh", softplus(g, x)), x),
 }
+# Where an exponential overflows, NeoML's gradient of it is no number: the form with a gradient everywhere.
+TRAINABLE = {"sigmoid": "sigmoid_above_a_floor", "silu": "silu_above_a_floor", "mish": "mish_by_softplus"}
 
 
-TRAINABLE: dict[str, Callable[..., Port]] = {
-    "sigmoid": plain("Sigmoid"),
-    "silu": lambda g, x: product(g, g.add("Sigmoid", x), x),
-    "mish": lambda g, x: product(g, g.add("Tanh", softplus(g, x)), x),
-}
-
-
-def activate(g: Graph, x: Port, name: str, arguments: dict[str, Any], training: bool = False) -> Port:
+def activate(g: Graph, x: Port, name: str, arguments: dict[str, Any]) -> Port:
     """Add the named function's layers; ``linear`` adds none."""
-    if name == "linear":
-        return x
-    made = (TRAINABLE.get(name) if training else None) or ACTIVATIONS[name]
-    return made(g, x, **arguments)
+    return x if name == "linear" else ACTIVATIONS[name](g, x, **arguments)

@@ -20,7 +20,7 @@ from ..graph import Graph, Node, Port
 from ..slots import Parameter
 from ..values import Wire, canonical
 from . import recurrence, reshaping
-from .activations import activate, linear
+from .activations import TRAINABLE, activate, linear
 from .array_functions import ArrayOperations
 from .base import BatchMoments, Compaction
 from .categories import CategoryOperations
@@ -207,7 +207,8 @@ class NeomlOperations(
         steps = name in STEPS or (name == "relu" and arguments.get("threshold"))
         if self.in_training and steps and learns(x):
             raise Refusal(f"{name} with a threshold has no gradient in NeoML", "freeze what stands before it")
-        return x if name == "linear" else x.made(activate(self.graph, x.port, name, arguments, self.in_training))
+        function = TRAINABLE.get(name, name) if self.in_training else name
+        return x if name == "linear" else x.made(activate(self.graph, x.port, function, arguments))
 
     def _pair(self, a: Operand, b: Operand) -> tuple[Wire, Wire]:
         """Two tensors in one layout and of one size."""

@@ -113,7 +113,16 @@ def stepwise(
     m = None if mask is None else ops.expand_dims(mask, 2).to("BLC").port
     starts = [state.to("BC").port for state in initial]
     inputs, factors = [one.port for one in xs], [one.port for one in kept]
-    output, afters = run_stepwise(ops.graph, cell, inputs, mask=m, initial=starts, kept=factors, reverse=go_backwards)
+    output, afters = run_stepwise(
+        ops.graph,
+        cell,
+        inputs,
+        mask=m,
+        initial=starts,
+        kept=factors,
+        reverse=go_backwards,
+        training=ops.in_training,
+    )
     sequence = _sequence(x, output, cell.units)
     states = [last_step(_sequence(x, port, cell.units), go_backwards) for port in afters]
     if mask is not None and zero_output:
