@@ -26,7 +26,7 @@ def softmax(x: Array, axis: Union[int, tuple[int, ...]] = -1) -> Array:
         if not is_tame(moved):
             moved = np.subtract(moved, moved.max(axis=over, keepdims=True), out=part)
         np.exp(moved, out=part)
-        part *= 1 / sums(part, over)
+        part /= sums(part, over)  # and so 1 of one number, and of one far above the rest
     return y
 
 

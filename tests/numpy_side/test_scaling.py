@@ -56,6 +56,11 @@ def test_softmax_is_its_definition(name: str, axis: Axes) -> None:
     check(GIVEN[name], axis)
 
 
+def test_a_number_alone_has_all_of_it() -> None:
+    """To the bit: networks ask whether a share is 1."""
+    assert np.unique(scaling.softmax(made(3)[..., :1])).tolist() == [1.0]
+
+
 def test_exponentials_of_wild_numbers_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "is_tame", lambda x: True)
     with pytest.raises((AssertionError, RuntimeWarning)):
