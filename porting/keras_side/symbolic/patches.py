@@ -215,7 +215,10 @@ def _put_variables(put: Put, tracer: Running) -> None:
 
 
 def _assigning(tracer: Running, plain: Any) -> Any:
-    """Code that is followed changes no weight of the user's model; that it would is noted, since a port does not."""
+    """What code changes at inference is changed, as whenever the model runs; what it would in training alone is not.
+
+    Either is noted, since a port changes nothing.
+    """
 
     def assigned(variable: Any, *given: Any, **settings: Any) -> Any:
         if not tracer.active:
@@ -223,7 +226,7 @@ def _assigning(tracer: Running, plain: Any) -> Any:
         if tensors_in((given, settings)):
             raise Untraceable("changes a weight by its inputs (assign)", "change weights in training only")
         tracer.differ_here(CHANGES)
-        return variable
+        return variable if tracer.is_training else plain(variable, *given, **settings)
 
     return assigned
 

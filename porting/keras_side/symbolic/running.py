@@ -45,6 +45,12 @@ class Running(ABC):
         self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
         self.kept: list[Any] = []
         self._stack: list[Any] = []
+        self._training: list[Any] = []
+
+    @property
+    def is_training(self) -> bool:
+        """Whether code is followed to see what it does in training."""
+        return bool(self._training and self._training[0])
 
     @contextmanager
     def resting(self) -> Iterator[None]:

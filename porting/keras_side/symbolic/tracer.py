@@ -34,7 +34,6 @@ class Tracer(Running):
         super().__init__(longest)
         self.unfolds = unfolds
         self._as_trained: dict[int, Any] = {}
-        self._training: list[Any] = []
 
     def trace(self, layer: Any, args: Any, kwargs: Any) -> list[Any]:
         """What a layer's code returns, flat: symbolic tensors, and arrays that do not depend on its inputs.
