@@ -227,6 +227,7 @@ def numbers_beyond(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
 @operation("FloorDivide", note="in NeoML not by whole numbers that may be 0", neoml="partly", learns="no")
 @operation(
     "Mod",
+    learns="not of wide whole numbers that are computed from what learns",
     note="in NeoML of whole numbers only: of floats a rounded quotient gives another remainder",
     neoml="partly",
     expects=numbers_beyond,
