@@ -8,32 +8,29 @@ import sys
 
 import pytest
 
-# Page faults of some rounds that each fill and free as many arrays as a batch of pictures does.
-ROUNDS = """
-import resource
+MIB = 2**20
+
+# How many bytes of a block stay with a process that has filled and freed it.
+A_BLOCK = """
+import mmap
 import numpy as np
 from porting.memory import keep_memory
 {keep}
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-def round():
-    [np.ones(size, np.uint8) for size in (2**22, 2**21, 2**20)]
-    kept = [np.ones(2**20, np.uint8) for _ in range(8)]
-round()
-before = faults()
-for _ in range(10):
-    round()
-print(faults() - before)
+def resident():
+    with open("/proc/self/statm") as told:
+        return int(told.read().split()[1]) * mmap.PAGESIZE
+before = resident()
+np.ones({size}, np.uint8)
+print(resident() - before)
 """
-FEW, MANY = 200, 5000
 
 
-def faults(keep: str) -> int:
-    made = subprocess.run([sys.executable, "-c", ROUNDS.format(keep=keep)], check=True, stdout=subprocess.PIPE)
-    return int(made.stdout)
+def stays(keep: str) -> int:
+    program = A_BLOCK.format(keep=keep, size=24 * MIB)
+    return int(subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE).stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that gives memory back")
 def test_what_a_batch_has_left_serves_the_next() -> None:
-    assert faults("") > MANY
-    assert faults("keep_memory()") < FEW
+    assert stays("") < 2 * MIB
+    assert stays("keep_memory()") > 20 * MIB

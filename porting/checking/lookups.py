@@ -25,8 +25,8 @@ def wrong_rows(network: Network, engine: Engine, call: Call) -> Optional[str]:
     rule = engine.rules.get(layer.class_name)
     if rule is None or not rule.picks or call.arguments:
         return None
-    kept = {**layer.weights, **{own: network.weights()[keeper] for own, keeper in layer.tied.items()}}
-    (ref,), table = call.reads(), kept[rule.picks]
+    kept_as = layer.tied.get(rule.picks, f"{layer.name}/{rule.picks}")
+    (ref,), table = call.reads(), network.weights()[kept_as]
     given = [case.inputs.get(ref.call, case.outputs.get(ref)) for case in network.cases]
     like = next((array for array in given if array is not None and array.size), None)
     if like is None:

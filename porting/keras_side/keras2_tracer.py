@@ -11,7 +11,7 @@ from .keras2_composed import COMPOSED
 from .keras_api import KerasApi
 from .layers import TENSORFLOW_CODE
 from .tensorflow_functions import translate
-from .tracing import ADDS_A_LOSS, CHANGES, Untraceable, first_line, line_in
+from .tracing import ADDS_A_LOSS, CHANGES, CodeInARun, Untraceable, first_line, line_in
 
 FUNCTION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 Call = Callable[..., Any]
@@ -49,28 +49,16 @@ class _NoSizes:
         return False
 
 
-class Keras2Tracer:
-    """Unfolds the layers of one walk; what `symbolic.tracer.Tracer` is for Keras 3.
-
-    Attributes:
-        owners: by layer around a function, the unfolded layer whose code called it.
-        callers: by layer that is kept as it is, the unfolded layer whose code called it.
-        differing: by layer, how its code does otherwise in training.
-        computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
-    """
+class Keras2Tracer(CodeInARun):
+    """Unfolds the layers of one walk, functions being layers; what `symbolic.tracer.Tracer` is for Keras 3."""
 
     sizes = _NoSizes()
     alone = None
 
     def __init__(self, api: KerasApi, unfolds: Callable[[Any], bool]) -> None:
+        super().__init__()
         self.api = api
         self.unfolds = unfolds
-        self.owners: dict[int, tuple[Any, Any]] = {}
-        self.callers: dict[int, tuple[Any, Any]] = {}
-        self.differing: dict[int, tuple[Any, str]] = {}
-        self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
-        self.active = False
-        self._stack: list[Any] = []
         self._training: Any = None
         self._tensorflow = importlib.import_module("tensorflow")
 
@@ -87,15 +75,15 @@ class Keras2Tracer:
         if weights and self._drawn_with_others(weights, given, layer, args, kwargs) != drawn:
             for one in weights:
                 if self._drawn_with_others([one], given, layer, args, kwargs) != drawn:
-                    self.computed[id(layer), id(one)] = layer, one
+                    self.computed_with(one, layer)
         if any(self.api.takes_training(one) for one in layer._flatten_layers() if self.unfolds(one)):
             try:
                 trained = self._run(layer, args, kwargs, training=True)
             except Untraceable as error:
-                self.differing.setdefault(id(layer), (layer, error.what))
+                self.differ(layer, error.what)
             else:
                 if self._drawn(trained, given) != drawn:
-                    self.differing.setdefault(id(layer), (layer, "it computes otherwise with training=True"))
+                    self.differ(layer, "it computes otherwise with training=True")
         return outputs
 
     def _drawn_with_others(self, weights: list[Any], given: set[Any], layer: Any, args: Any, kwargs: Any) -> list[Any]:
@@ -143,7 +131,7 @@ class Keras2Tracer:
             self.callers.setdefault(id(layer), (layer, self._stack[-1]))
         new = not layer.built and not any(layer is one for one in self._stack[-1]._flatten_layers())
         given = {key: one for key, one in kwargs.items() if key != "training" or one is not None}
-        with self._resting():
+        with self.resting():
             made = plain(layer, *args, **given)
         if new and layer.weights:
             raise Untraceable(f"makes a {type(layer).__name__} layer as it runs", "make it in __init__ or build")
@@ -160,7 +148,7 @@ class Keras2Tracer:
             self._stack.pop()
             return made
         if not layer.built:
-            with self._resting():
+            with self.resting():
                 layer(*args, **kwargs)
         parameters = self.api.signature(layer).parameters
         free = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
@@ -192,7 +180,7 @@ class Keras2Tracer:
     def _carrying(self, x: Any, mask: Any) -> Any:
         carrier = with_mask(self.api.keras)
         self.owners[id(carrier)] = carrier, self._stack[-1]
-        with self._resting():
+        with self.resting():
             return carrier(x, carried=mask)
 
     def _masks(self, value: Any) -> Any:
@@ -210,14 +198,6 @@ class Keras2Tracer:
         return masks[tensor_index if len(masks) > 1 else 0]
 
     # ---- Keras while the code runs
-
-    @contextmanager
-    def _resting(self) -> Iterator[None]:
-        before, self.active = self.active, False
-        try:
-            yield
-        finally:
-            self.active = before
 
     @contextmanager
     def _patched(self) -> Iterator[None]:
@@ -262,7 +242,7 @@ class Keras2Tracer:
             def done(owner: Any, *args: Any, **kwargs: Any) -> Any:
                 if not self.active:
                     return plain(owner, *args, **kwargs)
-                self.differing.setdefault(id(self._stack[-1]), (self._stack[-1], how))
+                self.differ_here(how)
                 return owner
 
             return done
@@ -284,7 +264,7 @@ class Keras2Tracer:
         def flattened(x: Any) -> Any:
             if not self.active or not self.api.is_symbolic(x):
                 return plain(x)
-            return self._tensorflow.reshape(x, (-1, self._tensorflow.TensorShape(x.shape[1:]).num_elements()))
+            return COMPOSED["keras.backend.batch_flatten"](x)
 
         return flattened
 

@@ -40,6 +40,47 @@ class Untraceable(Exception):
         self.way_out = way_out
 
 
+class CodeInARun:
+    """What is noted while a user's code runs on symbolic tensors, of either generation of Keras.
+
+    Attributes:
+        active: whether a user's code runs; Keras' own asks for nothing special.
+        owners: by operation, the unfolded layer whose code called it.
+        callers: by layer that is kept as it is, the unfolded layer whose code called it.
+        differing: by layer, how its code does otherwise in training.
+        computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
+    """
+
+    def __init__(self) -> None:
+        self.active = False
+        self.owners: dict[int, tuple[Any, Any]] = {}
+        self.callers: dict[int, tuple[Any, Any]] = {}
+        self.differing: dict[int, tuple[Any, str]] = {}
+        self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
+        self._stack: list[Any] = []
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """While Keras' own code runs."""
+        before, self.active = self.active, False
+        try:
+            yield
+        finally:
+            self.active = before
+
+    def differ(self, layer: Any, how: str) -> None:
+        self.differing.setdefault(id(layer), (layer, how))
+
+    def differ_here(self, how: str) -> None:
+        """Note it of the layer whose code runs."""
+        if self._stack:
+            self.differ(self._stack[-1], how)
+
+    def computed_with(self, variable: Any, layer: Any = None) -> None:
+        layer = layer or self._stack[-1]
+        self.computed[id(layer), id(variable)] = layer, variable
+
+
 def trace(function: Callable[..., Any], api: KerasApi, *args: Any, **kwargs: Any) -> Any:
     """What a function returns for symbolic tensors, whose graph then holds the operations that it called.
 

@@ -64,6 +64,10 @@ class Piece:
             what = f"a part of the weight {self.weight.name}, which was arranged"
             raise Refusal(what, "hand the weight on as Keras has it")
 
+    def within(self, part: View) -> Piece:
+        """The same in a part of a larger slot."""
+        return replace(self, seen=lambda slot: self.seen(part(slot)))
+
     def write(self, slot: Array, value: Optional[Array] = None) -> None:
         """Put the numbers into a slot's array: the weight's own, or those of an array as Keras has the weight."""
         view = self.seen(slot)
@@ -154,11 +158,7 @@ class Parameter:
                 part(slot)[...] = once
             return slot
 
-        pieces = tuple(
-            replace(piece, seen=lambda slot, piece=piece, part=part: piece.seen(part(slot)))  # type: ignore[misc]
-            for piece in self.pieces
-            for part in parts
-        )
+        pieces = tuple(piece.within(part) for piece in self.pieces for part in parts)
         return Parameter(pack, self.weights, pieces, self.computed, self)
 
     def as_held(self, slot: Array) -> Parameter:

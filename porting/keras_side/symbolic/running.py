@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from string import ascii_lowercase
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +13,7 @@ from keras.src import backend, tree
 from keras.src.layers import Layer
 from keras.src.ops.numpy import Einsum
 
+from ..tracing import CodeInARun
 from .nodes import FunctionOperation, node_of, record
 from .sizes import Sizes, said_of_sizes
 from .tables import Meeting, Tables, variables_in
@@ -21,30 +21,20 @@ from .tables import Meeting, Tables, variables_in
 Call = Callable[..., Any]
 
 
-class Running(ABC):
-    """A user's code in a run.
+class Running(CodeInARun, ABC):
+    """A user's code in a run over Keras 3.
 
     Attributes:
         sizes: the open sizes of the walk.
         tables: what is made of sizes alone.
-        active: whether a user's code runs; Keras' own asks for nothing special.
-        owners: by operation, the unfolded layer whose code called it.
-        differing: by layer, how its code does otherwise in training.
-        callers: by layer that is kept as it is, the unfolded layer whose code called it.
-        computed: by layer and weight, the weights whose numbers its code computed with when the network was saved.
         kept: operations that must not die, since they are known by their ids.
     """
 
     def __init__(self, longest: int) -> None:
+        super().__init__()
         self.sizes = Sizes()
         self.tables = Tables(self.sizes, longest)
-        self.active = False
-        self.owners: dict[int, tuple[Any, Any]] = {}
-        self.callers: dict[int, tuple[Any, Any]] = {}
-        self.differing: dict[int, tuple[Any, str]] = {}
-        self.computed: dict[tuple[int, int], tuple[Any, Any]] = {}
         self.kept: list[Any] = []
-        self._stack: list[Any] = []
         self._training: list[Any] = []
 
     @property
@@ -52,32 +42,11 @@ class Running(ABC):
         """Whether code is followed to see what it does in training."""
         return bool(self._training and self._training[0])
 
-    @contextmanager
-    def resting(self) -> Iterator[None]:
-        """While Keras' own code runs."""
-        before, self.active = self.active, False
-        try:
-            yield
-        finally:
-            self.active = before
-
     def own(self, operation: Any) -> None:
         """Note whose code called an operation."""
         self.kept.append(operation)  # ids are of living objects
         if self._stack:
             self.owners.setdefault(id(operation), (operation, self._stack[-1]))
-
-    def differ(self, layer: Any, how: str) -> None:
-        self.differing.setdefault(id(layer), (layer, how))
-
-    def differ_here(self, how: str) -> None:
-        """Note it of the layer whose code runs."""
-        if self._stack:
-            self.differ(self._stack[-1], how)
-
-    def computed_with(self, variable: Any, layer: Any = None) -> None:
-        layer = layer or self._stack[-1]
-        self.computed[id(layer), id(variable)] = layer, variable
 
     alone = Meeting()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -72,7 +72,7 @@ class Nets:
 
     def _graph(self, wires: Mapping[TensorRef, Wire]) -> Graph:
         graph = folded(self.plan.graph.with_sinks({str(ref): wire.port for ref, wire in wires.items()}))
-        return side_by_side(graph) if self._is_ours and has_avx512() else graph
+        return side_by_side(graph) if self._widens else graph
 
     def _realised(self, graph: Graph) -> Any:
         from .runner import Runner
@@ -89,6 +89,11 @@ class Nets:
         """Whether nets may be other than they are planned: nobody is shown them, and they run on this processor."""
         return not self._on_card and not self.predicting.shown
 
+    @property
+    def _widens(self) -> bool:
+        """Whether first convolutions make several columns at once."""
+        return self._is_ours and has_avx512()
+
     @cached_property
     def _stages(self) -> Sequence[Stage]:
         """The stages in which rows are run; none where the whole net is run at once."""
@@ -99,14 +104,13 @@ class Nets:
         graphs = cut(self._graph(self._wires([*self.outputs, ref])), str(ref))
         rows = (max(1, self.rows_at_once // FEWEST_ROWS), CACHED // behind)
         return [
-            Stage(NetPool(lambda graph=graph: self._realised(graph), self._forked), count)  # type: ignore[misc]
-            for graph, count in zip(graphs, rows)
+            Stage(NetPool(partial(self._realised, graph), self._forked), count) for graph, count in zip(graphs, rows)
         ]
 
     def show(self) -> None:
         """Have a net that predicts as it is for any processor: it will be looked at, changed or stored."""
         if not self.predicting.shown:
-            if self._is_ours and has_avx512() and any(columns_at_once(node) > 1 for node in self.plan.graph.nodes):
+            if self._widens and any(columns_at_once(node) > 1 for node in self.plan.graph.nodes):
                 self.predicting.drop()
             self.predicting.shown = True
 
