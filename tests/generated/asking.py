@@ -16,7 +16,7 @@ from porting.network import Array
 from .judging import apart
 from .networks import IDS
 
-__all__ = ["asked", "moved"]
+__all__ = ["asked", "moved", "moved_by_compiling"]
 
 BATCHES = (1, 3, 33, 3, 2)
 LENGTHS = tuple(range(1, 14))
@@ -88,6 +88,17 @@ def moved(model: Any, inputs: Sequence[Array], wanted: Sequence[Array]) -> float
         most = max(most, *(apart(a, b) for a, b in zip(again, wanted)))
     model.set_weights(weights)
     return most
+
+
+def moved_by_compiling(model: Any, inputs: Sequence[Array], wanted: Sequence[Array]) -> float:
+    """How far Keras' own answers move where XLA compiles the model; 0 where it does not."""
+    import tensorflow as tf
+
+    try:
+        again = answer(tf.function(model, jit_compile=True), inputs)
+    except (tf.errors.OpError, ValueError, TypeError):
+        return 0.0
+    return max(apart(a, b) for a, b in zip(again, wanted))
 
 
 def nudged(x: Array, rng: np.random.Generator) -> Array:
