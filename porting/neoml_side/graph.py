@@ -113,6 +113,7 @@ class Guard:
 
 # No table has as many rows.
 BEYOND_INT32 = 2**31
+TOO_LARGE = "beyond int32, and NeoML has no larger ones"
 
 WITH_FREE_TERM = {"FullyConnected", "Conv", "Conv3D", "ChannelwiseConv", "TransposedConv", "TransposedConv3D"}
 

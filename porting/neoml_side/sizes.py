@@ -17,7 +17,7 @@ from ..dtypes import holds
 from ..errors import Mismatch, Problem, Unsupported
 from ..inputs import way_to_an_id, way_to_computed_ids
 from ..network import Array, Input, Network, TensorRef
-from .graph import BEYOND_INT32, Graph, Node
+from .graph import BEYOND_INT32, TOO_LARGE, Graph, Node
 
 # By input, the least size of each axis; 1 for the batch and for axes that are fixed.
 LeastSizes = Mapping[str, Sequence[int]]
@@ -27,7 +27,6 @@ MANY = 1 << 62
 FLOAT_EXACT = 1 << 24
 # Tables that hold more steps are no limit.
 LONGEST = 1 << 20
-NO_LARGER = "they are beyond int32, and NeoML has no larger ones"
 USE_NUMPY = "engine='numpy' runs this network as it is; for NeoML take the remainder before numbers grow"
 SHORTER = "give shorter inputs, or save the network with longest=… where no weight sets the limit"
 WIDER_THAN_INT32 = ("int64", "uint32", "uint64")
@@ -207,7 +206,11 @@ def check_references(network: Network) -> None:
         if found is not None
     }
     problems = [
-        Problem(made_by[ref], f"in the reference {case!r} its numbers go from {low} to {high}: {NO_LARGER}", USE_NUMPY)
+        Problem(
+            made_by[ref],
+            f"in the reference {case!r} its numbers go from {low} to {high}: they are {TOO_LARGE}",
+            USE_NUMPY,
+        )
         for ref, (case, low, high) in beyond.items()
         if not beyond.keys() & set(read_by.get(ref, ()))
     ]
@@ -268,7 +271,7 @@ def check_guards(outputs: Mapping[str, Array], below: Mapping[str, int]) -> None
 def _outside(name: str, count: int, rows: int) -> Problem:
     where = name.rpartition("/")[0]
     if rows == BEYOND_INT32:
-        what = f"{count} of the whole numbers that it computes are beyond int32, and NeoML has no larger ones"
+        what = f"{count} of the whole numbers that it computes are {TOO_LARGE}"
         return Problem(f"layer {where!r}", what, "give inputs that make smaller ones; the numpy engine has them all")
     what = f"{count} of the ids that the network computes for it are outside 0 … {rows - 1}"
     return Problem(f"lookup {where!r}", what, way_to_computed_ids(rows))

@@ -18,7 +18,7 @@ import numpy as np
 from ...dtypes import INT32, holds, limits
 from ...layers.rule import Refusal
 from ...operations import Weight, promoted_type
-from ..graph import BEYOND_INT32, Graph, Guard, Port
+from ..graph import BEYOND_INT32, TOO_LARGE, Graph, Guard, Port
 from ..values import Range, Wire, holds_exactly
 from .base import Operand, Part
 from .reshaping import as_float, filled_whole, halves, joined, times_plus
@@ -72,7 +72,7 @@ class WholeNumbers(Part):
             return self._whole_constant(x, partner)
         value = int(np.asarray(x).astype(dtype))
         if not holds("int32", value, value):
-            raise Refusal(f"the number {value} is beyond int32, and NeoML has no larger ones", NUMPY)
+            raise Refusal(f"the number {value} is {TOO_LARGE}", NUMPY)
         whole = partner if partner.is_whole else self.cast(partner, "int32")
         return replace(filled_whole(whole, value), dtype=dtype)
 
@@ -82,7 +82,7 @@ class WholeNumbers(Part):
             raise Refusal(f"weight {x.name} of shape {x.shape} against a tensor of rank {partner.rank}")
         low, high = int(x.value.min()), int(x.value.max())
         if not holds("int32", low, high):
-            raise Refusal(f"weight {x.name} holds numbers beyond int32, and NeoML has no larger ones", NUMPY)
+            raise Refusal(f"weight {x.name} holds numbers {TOO_LARGE}", NUMPY)
         value = np.asarray(x.value).reshape((1,) * (partner.rank - rank) + x.shape)
         port = self._data(value, partner.layout, "int32")
         return Wire(value.shape, x.value.dtype.name, partner.layout, port, self.graph, bounds=(low, high))
@@ -109,7 +109,7 @@ class WholeNumbers(Part):
         if self.graph.ids_known is None:
             return x.made(port, dtype=dtype)
         if near is None or (least == 0 and found[0] < 0):
-            what = f"may give numbers of {dtype} that are beyond int32, and NeoML has no larger ones"
+            what = f"may give numbers of {dtype} that are {TOO_LARGE}"
             raise Refusal(what, f"take the remainder first, or cast to int32; {NUMPY}")
         return self._guarded(x, port, dtype, found, near())
 
