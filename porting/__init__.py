@@ -115,7 +115,7 @@ def load(
     from .archive import read_network
     from .archive.limits import LIMITS
     from .engine_factory import make_engine
-    from .errors import Problem, Unsupported
+    from .errors import Unsupported
     from .layers.rule_files import check_rules_are_asked, gather_rules
     from .network import Network
     from .ported import PortedNetwork
@@ -126,7 +126,7 @@ def load(
         given = (Path(folder), engine, device, gather_rules(rules), make_engine)
         return PortedNetwork(*load_net(*given, trust=trust, limits=limits or LIMITS))
     if trust:
-        raise Unsupported(Problem("trust", "is for stored nets; a saved network's hashes always count", "leave it out"))
+        raise Unsupported("trust", "is for stored nets; a saved network's hashes always count", "leave it out")
     network = folder if isinstance(folder, Network) else read_network(folder, limits=limits or LIMITS)
     gathered = gather_rules(rules)
     check_rules_are_asked(network, gathered)
@@ -181,7 +181,7 @@ def predict_files(
         BadArchive: outputs that cannot be written, and what `load` cannot read.
         porting.corpus.connection.Unfinished: the scheduler or its workers stay away.
     """
-    from .errors import Problem, Unsupported
+    from .errors import Unsupported
 
     try:
         from .corpus.run import predict_corpus
@@ -189,8 +189,7 @@ def predict_files(
         if (error.name or "").split(".")[0] != "pyarrow":
             raise
         what = f"pyarrow cannot be imported: {error}"
-        way_out = "in a checkout of porting: pip install '.[dask]'"
-        raise Unsupported(Problem("predict_files", what, way_out)) from error
+        raise Unsupported("predict_files", what, "in a checkout of porting: pip install '.[dask]'") from error
     return predict_corpus(
         load,
         Path(network),

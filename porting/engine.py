@@ -8,7 +8,7 @@ from functools import cached_property
 from math import prod, sqrt
 from typing import Any, Literal, Optional
 
-from .errors import Problem, Unsupported
+from .errors import Unsupported
 from .front import Front
 from .inputs import batch_size_of
 from .layers import Rule
@@ -218,4 +218,4 @@ class Engine(ABC):
         raise self._lacks("store", "has no NeoML net")
 
     def _lacks(self, where: str, what: str) -> Unsupported:
-        return Unsupported(Problem(where, f"the {self.name} engine {what}", "load the network with engine='neoml'"))
+        return Unsupported(where, f"the {self.name} engine {what}", "load the network with engine='neoml'")

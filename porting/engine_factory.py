@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from .engine import Engine
-from .errors import Problem, Unsupported, did_you_mean
+from .errors import Unsupported, did_you_mean
 from .front import split_front
 from .layers import RULES, Rule
 from .network import Network
@@ -37,14 +37,13 @@ def make_engine(network: Network, engine: Optional[str], device: Any, rules: Map
 def _make_engine(network: Network, engine: str, device: Any, rules: Mapping[str, Rule]) -> Engine:
     if engine == "numpy":
         if device not in (None, "cpu"):
-            raise Unsupported(Problem(f"device {device!r}", "the numpy engine runs on the cpu", "use engine='neoml'"))
+            raise Unsupported(f"device {device!r}", "the numpy engine runs on the cpu", "use engine='neoml'")
         from .numpy_side.engine import NumpyEngine
 
         return NumpyEngine(network, rules)
     if engine == "neoml":
         return _neoml_engine(network, device or "cpu", rules)
-    way_out = f"{did_you_mean(engine, ENGINES)}use 'neoml' or 'numpy'"
-    raise Unsupported(Problem(f"engine {engine!r}", "is not known", way_out))
+    raise Unsupported(f"engine {engine!r}", "is not known", f"{did_you_mean(engine, ENGINES)}use 'neoml' or 'numpy'")
 
 
 def _neoml_engine(network: Network, device: Any, rules: Mapping[str, Rule]) -> Engine:

@@ -43,13 +43,21 @@ class Problem:
 
 
 class PortingError(Exception):
-    """Base of the three families; `problems` holds every problem found."""
+    """Base of the three families.
+
+    Args:
+        problems: every problem found; or the `where` of the only one, with its `what` and `way_out` behind it.
+
+    Attributes:
+        problems: all of them.
+    """
 
     exit_code = 1
     headline = "{count} problem{s}"
 
-    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
-        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+    def __init__(self, problems: Problem | Iterable[Problem] | str, what: str = "", way_out: str = "") -> None:
+        given = Problem(problems, what, way_out) if isinstance(problems, str) else problems
+        self.problems = (given,) if isinstance(given, Problem) else tuple(given)
         if not self.problems:
             raise ValueError("an error needs at least one problem")
         count = len(self.problems)
@@ -58,6 +66,13 @@ class PortingError(Exception):
 
     def __reduce__(self) -> tuple[type[PortingError], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)
+
+    @classmethod
+    def raise_for(cls, problems: Iterable[Problem]) -> None:
+        """Raise an error of all these problems, if there are any."""
+        listed = tuple(problems)
+        if listed:
+            raise cls(listed)
 
 
 class BadArchive(PortingError):
@@ -70,8 +85,8 @@ class BadArchive(PortingError):
 class MissingFile(BadArchive, FileNotFoundError):
     """A BadArchive of a file or folder that is not there."""
 
-    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
-        super().__init__(problems)
+    def __init__(self, problems: Problem | Iterable[Problem] | str, what: str = "", way_out: str = "") -> None:
+        super().__init__(problems, what, way_out)
         self.errno = errno.ENOENT
 
 

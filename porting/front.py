@@ -55,7 +55,7 @@ def make_step(call: Call, layer: Layer, own: Functions = TEXT_FUNCTIONS) -> Step
         raise
     except Exception as error:
         what = f"its configuration and tables make none: {type(error).__name__}: {error}"
-        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", what, "save the network again")) from error
+        raise Unsupported(f"{layer.class_name} {layer.name!r}", what, "save the network again") from error
 
 
 def with_functions(layer: Layer, own: Functions) -> Layer:
@@ -72,8 +72,7 @@ def with_functions(layer: Layer, own: Functions) -> Layer:
             function = f'@porting.text_function("{name}") over a function of one str'
             way_out = f"give it in a file, rules='my_rules.py': {function}"
             problems.append(Problem(f"{layer.class_name} {layer.name!r}", f"{key} is the function {name!r}", way_out))
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
     return replace(layer, config=config)
 
 
@@ -136,8 +135,7 @@ def split_front(network: Network, own: Functions = TEXT_FUNCTIONS) -> tuple[Opti
             steps.append(make_step(call, layer, own))
         except Unsupported as error:
             problems += error.problems
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
     if not steps:
         return None, network
     read = {ref for call in rest for ref in call.reads()}
@@ -156,7 +154,7 @@ def _shape_of(network: Network, call: Call, made: Mapping[TensorRef, Input]) -> 
     """The shape that a step makes: sizes that differ between the references, or that texts decide, are open."""
     shapes = [case.outputs[TensorRef(call.name)].shape for case in network.cases]
     if not shapes:
-        raise Unsupported(Problem(call.name, "has no references that show its shape", "save the network again"))
+        raise Unsupported(call.name, "has no references that show its shape", "save the network again")
     sizes = [sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes)]
     given = next(made[ref] for ref in call.reads())
     for axis in range(1, len(sizes)):

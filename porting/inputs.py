@@ -28,8 +28,7 @@ def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
             for name in given
             if name not in names
         ]
-        if problems:
-            raise Mismatch(problems)
+        Mismatch.raise_for(problems)
         return {name: given[name] for name in names}
     if len(names) == 1:
         if isinstance(given, (list, tuple)) and len(given) == 1 and np.ndim(given[0]) == len(inputs[0].shape):
@@ -38,7 +37,7 @@ def by_name(given: Any, inputs: Sequence[Input]) -> dict[str, Any]:
     if not isinstance(given, (list, tuple)) or len(given) != len(names):
         count = len(given) if isinstance(given, (list, tuple)) else 1
         what = f"{count} given, the network takes {len(names)}: {', '.join(names)}"
-        raise Mismatch(Problem("inputs", what, "give a list in this order, or a dict by name"))
+        raise Mismatch("inputs", what, "give a list in this order, or a dict by name")
     return dict(zip(names, given))
 
 
@@ -70,8 +69,7 @@ def check_inputs(
     sizes = {name: array.shape[0] for name, array in arrays.items()}
     if not problems and len(set(sizes.values())) > 1:
         problems.append(Problem("inputs", f"batches differ: {sizes}", "give as many rows of each"))
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
     return arrays
 
 
@@ -105,18 +103,18 @@ def inputs_in(given: Any, steps: Optional[int]) -> Iterator[Any]:
     for count, batch in enumerate(islice(source, steps), 1):
         if isinstance(batch, (tuple, list)) and not 1 <= len(batch) <= 3:
             what = f"is a {type(batch).__name__} of {len(batch)}"
-            raise Mismatch(Problem(f"batch {count}", what, "give (x,), (x, y) or (x, y, sample_weight), or x alone"))
+            raise Mismatch(f"batch {count}", what, "give (x,), (x, y) or (x, y, sample_weight), or x alone")
         yield batch[0] if isinstance(batch, (tuple, list)) else batch
     if count == 0:
-        raise Mismatch(Problem("inputs", f"{type(given).__name__} gives no batch", "is it used up? make it anew"))
+        raise Mismatch("inputs", f"{type(given).__name__} gives no batch", "is it used up? make it anew")
     if steps is not None and count < steps:
-        raise Mismatch(Problem("inputs", f"ended after {count} of {steps} batches", "ask for fewer steps"))
+        raise Mismatch("inputs", f"ended after {count} of {steps} batches", "ask for fewer steps")
 
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """A setting that is a whole number. Raises Unsupported for anything else, naming the setting and the limit."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise Unsupported(Problem(name, f"is {value!r:.80}", f"give a whole number of at least {least}"))
+        raise Unsupported(name, f"is {value!r:.80}", f"give a whole number of at least {least}")
     return int(value)
 
 

@@ -18,7 +18,7 @@ from .corpus import is_dask, predict_lazily, trained_on
 from .display import network_html, summary
 from .engine import Engine
 from .engine_factory import make_engine
-from .errors import Mismatch, Problem, Unsupported
+from .errors import Mismatch, Unsupported
 from .explaining import Explanation, explain_row
 from .inputs import batch_size_of, check_inputs, inputs_in, is_batches, whole_number
 from .layers import RULES, Rule
@@ -90,9 +90,9 @@ class PortedNetwork(Tunable):
         """
         if is_dask(inputs, len(self.network.inputs)):
             if progress is not None or verbose:
-                raise Unsupported(Problem("predict", "what is computed later shows no progress", LAZY_PROGRESS))
+                raise Unsupported("predict", "what is computed later shows no progress", LAZY_PROGRESS)
             if steps is not None:
-                raise Unsupported(Problem("steps", "is given, but dask's collections have none", "leave it out"))
+                raise Unsupported("steps", "is given, but dask's collections have none", "leave it out")
             rows = None if batch_size is None else whole_number("batch_size", batch_size)
             return predict_lazily(self, inputs, rows, whole_number("threads", 1 if threads is None else threads))
         if verbose and progress is None:
@@ -101,12 +101,12 @@ class PortedNetwork(Tunable):
         refs = list(dict.fromkeys(self.network.output_refs()))
         if is_batches(inputs):
             if batch_size is not None:
-                raise Unsupported(Problem("batch_size", "is given, but batches are run as they come", "leave it out"))
+                raise Unsupported("batch_size", "is given, but batches are run as they come", "leave it out")
             taken = inputs_in(inputs, None if steps is None else whole_number("steps", steps))
             made = run_stream(self.engine, map(self._checked, taken), refs, workers, progress)
         else:
             if steps is not None:
-                raise Unsupported(Problem("steps", "is given, but the inputs are read whole", "leave it out"))
+                raise Unsupported("steps", "is given, but the inputs are read whole", "leave it out")
             arrays = self._checked(inputs)
             size = self.engine.rows_at_once(arrays, batch_size_of(arrays)) if batch_size is None else batch_size
             size = whole_number("batch_size", size)
@@ -161,7 +161,7 @@ class PortedNetwork(Tunable):
         arrays = self._checked(given)
         if batch_size_of(arrays) != 1:
             what = f"{batch_size_of(arrays)} rows are given, one is explained at a time"
-            raise Mismatch(Problem("explain", what, "give one text, or inputs of one row"))
+            raise Mismatch("explain", what, "give one text, or inputs of one row")
         outputs = {str(ref): array for ref, array in self.engine.run(arrays).items()}
         return explain_row(self.network, self.engine.front, arrays, outputs)
 
@@ -225,10 +225,10 @@ class PortedNetwork(Tunable):
             what = (
                 f"{order.count(None)} of the {len(order)} weights that Keras lists are not saved: no output needs them"
             )
-            raise Unsupported(Problem("get_weights", what, BY_NAME))
+            raise Unsupported("get_weights", what, BY_NAME)
         if not order and not self.network.is_chain():
             what = "the folder does not say in which order Keras lists them: an older porting saved it"
-            raise Unsupported(Problem("get_weights", what, f"save the model again, or {BY_NAME}"))
+            raise Unsupported("get_weights", what, f"save the model again, or {BY_NAME}")
         texts = {layer.name for layer in self.layers if layer.class_name in PREPROCESSING}
         names = order or tuple(name for name in weights if name.rpartition("/")[0] not in texts)
         return [weights[name] for name in names if name is not None]

@@ -11,7 +11,7 @@ from typing import Any, Optional, Protocol, TypeVar
 import numpy as np
 
 from .engine import Engine
-from .errors import Mismatch, Problem
+from .errors import Mismatch
 from .front import Front
 from .inputs import batch_size_of
 from .network import Array, Network, TensorRef
@@ -124,7 +124,7 @@ def _joined(ref: TensorRef, parts: list[Array]) -> Array:
     shapes = list(dict.fromkeys(part.shape[1:] for part in parts))
     if len(shapes) > 1:
         what = f"batches give outputs of the shapes {shapes[0]} and {shapes[1]} without the batch"
-        raise Mismatch(Problem(str(ref), what, "predict them one by one, or pad all inputs to one length"))
+        raise Mismatch(str(ref), what, "predict them one by one, or pad all inputs to one length")
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

@@ -26,7 +26,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, chec
 import porting
 
 from .engine import EngineName
-from .errors import Mismatch, Problem, Unsupported
+from .errors import Mismatch, Unsupported
 from .inputs import whole_number
 from .network import Array, Network
 from .ported import PortedNetwork
@@ -81,7 +81,7 @@ class _Ported(BaseEstimator):  # type: ignore[misc]
 
     def _loaded(self) -> PortedNetwork:
         if self.network is None:
-            raise Unsupported(Problem("network", "is missing", "give a saved network's folder"))
+            raise Unsupported("network", "is missing", "give a saved network's folder")
         if isinstance(self.network, PortedNetwork):
             net = copy.deepcopy(self.network)
         else:
@@ -89,7 +89,7 @@ class _Ported(BaseEstimator):  # type: ignore[misc]
         refs = net.network.output_refs()
         if len(net.network.inputs) != 1 or len(refs) != 1:
             what = f"has {len(net.network.inputs)} inputs and {len(refs)} outputs"
-            raise Unsupported(Problem(net.network.name, what, "an estimator has one of each: use PortedNetwork"))
+            raise Unsupported(net.network.name, what, "an estimator has one of each: use PortedNetwork")
         return net
 
     def _checked(self, X: Any, *y: Any) -> Any:
@@ -187,13 +187,13 @@ class PortedClassifier(ClassifierMixin, _Ported):  # type: ignore[misc]
             unknown = [label for label in labels.tolist() if label not in named.tolist()]
             if len(named) != count or unknown:
                 what = f"names {len(named)}, the network has {count}" if len(named) != count else f"lacks {unknown}"
-                raise Mismatch(Problem("classes", what, "name every output's class, in the order of the outputs"))
+                raise Mismatch("classes", what, "name every output's class, in the order of the outputs")
             return named
         if labels.dtype.kind in "iub" and labels.min() >= 0 and labels.max() < count:
             return np.arange(count) if labels.dtype.kind != "b" else np.array([False, True])
         if len(labels) != count:
             what = f"holds {len(labels)} class{'es' if len(labels) != 1 else ''}, the network has {count}"
-            raise Mismatch(Problem("y", what, "say by `classes` which class each output stands for"))
+            raise Mismatch("y", what, "say by `classes` which class each output stands for")
         return labels
 
     def _numbers(self, labels: Array) -> Array:
@@ -213,7 +213,7 @@ class PortedClassifier(ClassifierMixin, _Ported):  # type: ignore[misc]
             made = np.concatenate([1 - made, made], axis=-1)
         if (made < 0).any() or not np.allclose(made.sum(axis=-1), 1, atol=NEAR_ONE):
             way_out = "give from_logits=True where the network ends before its softmax or sigmoid"
-            raise Mismatch(Problem("predict_proba", "the network's outputs are no probabilities", way_out))
+            raise Mismatch("predict_proba", "the network's outputs are no probabilities", way_out)
         return made
 
     def predict(self, X: Any) -> Array:
@@ -246,7 +246,7 @@ class PortedRegressor(RegressorMixin, _Ported):  # type: ignore[misc]
             targets = column_or_1d(targets, warn=True)[:, None]
         if targets.shape != (len(X), width):
             what = f"has shape {targets.shape}, the network gives {width} numbers for each of {len(X)} rows"
-            raise Mismatch(Problem("y", what))
+            raise Mismatch("y", what)
         self._tune(X, targets.astype(np.float32), sample_weight, "mse")
         return self
 

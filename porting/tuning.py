@@ -310,7 +310,7 @@ class Tunable(ABC):
         """One `fit` or `compile` at a time."""
         if not self._busy.acquire(blocking=False):
             way_out = "wait for the end of fit, or load the network a second time"
-            raise Unsupported(Problem(what, "cannot be called while fit runs on the same network", way_out))
+            raise Unsupported(what, "cannot be called while fit runs on the same network", way_out)
         try:
             yield
         finally:

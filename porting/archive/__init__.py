@@ -72,14 +72,14 @@ def _understand(text: bytes, limits: Limits) -> Network:
     again = describe_sketch(with_member_names(in_order(sketch)), limits, described["version"])
     if canonical.encode(again) != text:
         what = "says what it says in another way than this format writes it (order, spaces, numbers, member names)"
-        raise BadArchive(Problem(DESCRIPTION, what, "save the network again; network.json is not for editing"))
+        raise BadArchive(DESCRIPTION, what, "save the network again; network.json is not for editing")
     return sketch
 
 
 def _check_length(size: int, limits: Limits) -> None:
     if size > limits.description_bytes:
         what = f"has {size} bytes, more than {limits.description_bytes}"
-        raise BadArchive(Problem(DESCRIPTION, what, "raise Limits.description_bytes"))
+        raise BadArchive(DESCRIPTION, what, "raise Limits.description_bytes")
 
 
 def write_network(network: Network, folder: StrPath, *, overwrite: bool = False, limits: Limits = LIMITS) -> Path:

@@ -19,7 +19,7 @@ from functools import cached_property
 from json.encoder import encode_basestring
 from typing import Any
 
-from ..errors import BadArchive, Problem
+from ..errors import BadArchive
 from .limits import Limits
 
 FORMAT = "porting saved network"
@@ -54,7 +54,7 @@ class Kind:
         return re.compile(rb'\{\n  "format": "' + self.format.encode() + rb'",\n  "version": ([1-9][0-9]{0,8}),\n')
 
     def bad(self, what: str, way_out: str = _SAVE_AGAIN) -> BadArchive:
-        return BadArchive(Problem(self.file, what, way_out))
+        return BadArchive(self.file, what, way_out)
 
 
 NETWORK = Kind("network.json", FORMAT, VERSION)

@@ -40,7 +40,7 @@ def path_of(folder: StrPath) -> Path:
             raise ValueError("it is empty or holds a NUL")
         os.fsencode(path)
     except ValueError as error:
-        raise BadArchive(Problem(repr(path), f"is not a path: {error}", "give the path of a folder")) from error
+        raise BadArchive(repr(path), f"is not a path: {error}", "give the path of a folder") from error
     return Path(path)
 
 
@@ -56,9 +56,9 @@ def as_bad_archive(where: object, doing: str) -> Iterator[None]:
         kind = MissingFile if isinstance(error, FileNotFoundError) else BadArchive
         raise kind(Problem(str(where), f"{doing}: {error.strerror or error}", way_out)) from error
     except MemoryError as error:
-        raise BadArchive(Problem(str(where), f"{doing}: memory is exhausted", "use a machine with more")) from error
+        raise BadArchive(str(where), f"{doing}: memory is exhausted", "use a machine with more") from error
     except RecursionError as error:
-        raise BadArchive(Problem(str(where), f"{doing}: it nests too deep", "lower Limits.depth")) from error
+        raise BadArchive(str(where), f"{doing}: it nests too deep", "lower Limits.depth") from error
 
 
 @contextlib.contextmanager
@@ -84,8 +84,7 @@ def open_files(folder: Path) -> Iterator[dict[str, io.FileIO]]:
                 problems.append(Problem(name, str(error.strerror), "give the folder as it was saved"))
         if len(problems) == len(FILES):
             raise BadArchive(told_apart(folder) or problems)
-        if problems:
-            raise BadArchive(problems)
+        BadArchive.raise_for(problems)
         _warn_of_others(folder, handle)
         yield files
 
@@ -173,18 +172,18 @@ def check_target(folder: StrPath, overwrite: bool) -> None:
 
 def _check_target(target: Path, overwrite: bool) -> None:
     if not target.parent.is_dir():
-        raise BadArchive(Problem(str(target.parent), "is not a folder", "create it first, and check the spelling"))
+        raise BadArchive(str(target.parent), "is not a folder", "create it first, and check the spelling")
     if not os.path.lexists(target):
         return
     if not target.is_dir():
-        raise BadArchive(Problem(str(target), "is a file, not a folder", "choose another name"))
+        raise BadArchive(str(target), "is a file, not a folder", "choose another name")
     names = sorted(os.listdir(target))
     foreign = [name for name in names if name not in FILES or not stat.S_ISREG(os.lstat(target / name).st_mode)]
     if foreign:
         what = f"holds more than a saved network, which replacing it would remove: {', '.join(foreign[:5])}"
-        raise BadArchive(Problem(str(target), what, "choose another name, and move the three files here afterwards"))
+        raise BadArchive(str(target), what, "choose another name, and move the three files here afterwards")
     if names and not overwrite:
-        raise BadArchive(Problem(str(target), "is there already", "choose another name, or overwrite=True"))
+        raise BadArchive(str(target), "is there already", "choose another name, or overwrite=True")
 
 
 def _replace(temporary: Path, target: Path, overwrite: bool) -> None:
@@ -212,7 +211,7 @@ def _move_to_nothing(temporary: Path, target: Path) -> None:
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             what = "has been made by somebody else in the meantime"
-            raise BadArchive(Problem(str(target), what, "choose another name, or overwrite=True")) from error
+            raise BadArchive(str(target), what, "choose another name, or overwrite=True") from error
         raise
 
 

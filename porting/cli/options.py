@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 import click
 
-from ..errors import BadArchive, PortingError, Problem, problem_in_code
+from ..errors import BadArchive, PortingError, problem_in_code
 from .wrong_calls import WrongCall
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ NEW_FILE, NEW_FOLDER = NewFile(), NewFolder()
 def check_free(path: Path, overwrite: bool) -> None:
     """Refuse to replace a file without being told to. Raises BadArchive."""
     if not overwrite and path.is_file():
-        raise BadArchive(Problem(str(path), "exists", "choose another name, or overwrite=True"))
+        raise BadArchive(str(path), "exists", "choose another name, or overwrite=True")
 
 
 def read_rules(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> Optional[Rules]:

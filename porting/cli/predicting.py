@@ -14,7 +14,7 @@ import numpy as np
 
 from ..corpus.csv_rows import BadRow
 from ..corpus.outputs import arrays_in
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..network import Array
 from ..ported import PortedNetwork
 from . import text_files
@@ -127,7 +127,7 @@ def read_inputs(path: Path) -> Any:
                 raise ValueError(f"{other[0]!r} is not an array")
         return loaded
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npy or npz file")) from error
+        raise Mismatch(str(path), f"holds no arrays: {error}", "give an npy or npz file") from error
 
 
 def name_outputs(net: PortedNetwork, outputs: Any) -> dict[str, Array]:

@@ -11,7 +11,6 @@ import click
 
 import porting as api
 
-from ..errors import Problem
 from .console import progress_bar, say
 from .options import (
     FOLDER,
@@ -163,7 +162,7 @@ def check_both_are_here(model: Path, folder: Path, out: Optional[Path]) -> None:
         f"    → where NeoML is ({NEOML_HERE}): porting check {folder}{build}"
     )
     what = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in this environment"
-    raise WrongCall(Problem("porting port", what, apart))
+    raise WrongCall("porting port", what, apart)
 
 
 def import_keras(command: str) -> None:
@@ -173,7 +172,7 @@ def import_keras(command: str) -> None:
     try:
         import_keras()
     except ImportError as error:
-        raise WrongCall(Problem(command, f"Keras cannot be imported: {error}", KERAS_HERE)) from error
+        raise WrongCall(command, f"Keras cannot be imported: {error}", KERAS_HERE) from error
 
 
 def saved(model: Path, folder: Path, options: dict[str, Any]) -> str:
@@ -200,7 +199,7 @@ def read_metadata(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise WrongCall(Problem(str(path), f"is not JSON: {error}", 'write {"title": "…", …} as UTF-8')) from error
+        raise WrongCall(str(path), f"is not JSON: {error}", 'write {"title": "…", …} as UTF-8') from error
 
 
 @click.command()

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..corpus.csv_rows import BadRow, csv_records, decoded_lines, what_is_wrong
 from ..corpus.outputs import arrays_in, output_names
-from ..errors import Mismatch, Problem, Unsupported
+from ..errors import Mismatch, Unsupported
 from ..network import Array, Input, map_tensors
 from ..ported import PortedNetwork
 
@@ -48,9 +48,7 @@ def text_input(net: PortedNetwork) -> Input:
     inputs = net.network.inputs
     if len(inputs) != 1 or inputs[0].dtype != "string" or inputs[0].shape not in ((None,), (None, 1)):
         taken = ", ".join(f"{one.name} ({one.dtype}{list(one.shape)})" for one in inputs)
-        raise Unsupported(
-            Problem(net.network.name, f"takes {taken}, not one text", "give arrays in an npz by input name")
-        )
+        raise Unsupported(net.network.name, f"takes {taken}, not one text", "give arrays in an npz by input name")
     return inputs[0]
 
 
@@ -93,7 +91,7 @@ def _csv_rows(lines: Iterator[str], column: str) -> Iterator[Row | BadRow]:
     header, records = csv_records(lines)
     if column not in header:
         have = ", ".join(header) or "none"
-        raise Mismatch(Problem("csv", f"has no column {column!r}; it has {have}", "name one of them with --column"))
+        raise Mismatch("csv", f"has no column {column!r}; it has {have}", "name one of them with --column")
     place = header.index(column)
     for record in records:
         yield record if isinstance(record, BadRow) else Row(record.line, record.fields[place])
@@ -182,9 +180,7 @@ def write_csv(rows: Iterable[Scored | BadRow], stream: TextIO, report: Callable[
             columns = named
             writer.writerow(["line", *columns])
         if named != columns:
-            raise Mismatch(
-                Problem("csv", "outputs change their length from row to row", "write jsonl: --out FILE.jsonl")
-            )
+            raise Mismatch("csv", "outputs change their length from row to row", "write jsonl: --out FILE.jsonl")
         writer.writerow([row.line, *(_shown(value) for array in row.outputs.values() for value in np.ravel(array))])
     return bad
 

@@ -12,7 +12,6 @@ import click
 import porting as api
 
 from ..archive.folder import as_bad_archive, check_target
-from ..errors import Problem
 from ..ported import PortedNetwork
 from ..training.callbacks import Callback, Checkpoint, EarlyStopping
 from ..training.files import Examples, read_examples
@@ -156,7 +155,7 @@ def _pairs(words: Sequence[str], read: Callable[[str], T]) -> dict[str, T]:
     for word in words:
         name, equals, value = word.rpartition("=")
         if not equals:
-            raise WrongCall(Problem(repr(word), "does not say what it is for", "write NAME=VALUE"))
+            raise WrongCall(repr(word), "does not say what it is for", "write NAME=VALUE")
         found[name] = _read(word, value, read)
     return found
 
@@ -165,7 +164,7 @@ def _read(word: str, value: str, read: Callable[[str], Any]) -> Any:
     try:
         return read(value)
     except ValueError as error:
-        raise WrongCall(Problem(repr(word), f"{value!r} is not a number", "write NAME=NUMBER")) from error
+        raise WrongCall(repr(word), f"{value!r} is not a number", "write NAME=NUMBER") from error
 
 
 def _show_moved(moved: dict[str, float]) -> None:

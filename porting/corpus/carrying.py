@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import BadArchive, Problem, Unsupported
+from ..errors import BadArchive, Unsupported
 from ..predicting import Predictor
 
 # Nets that a process keeps; those used last stay.
@@ -66,7 +66,7 @@ class CarriedPath:
         net = self.load(self.path, self.engine, self.device, self.rules)
         if digest_of(Path(self.path), self.rules) != self.digest:
             what = "is another network here than where the run was started"
-            raise BadArchive(Problem(self.path, what, "let all workers read the same files"))
+            raise BadArchive(self.path, what, "let all workers read the same files")
         return net
 
 
@@ -102,7 +102,7 @@ def pickled(name: str, value: Any) -> bytes:
         return pickle.dumps(value, protocol=5)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         way_out = "give the rules as the path of a Python file that all processes read"
-        raise Unsupported(Problem(name, f"cannot be sent to other processes: {error}", way_out)) from error
+        raise Unsupported(name, f"cannot be sent to other processes: {error}", way_out) from error
 
 
 def digest_of(path: Path, rules: tuple[str, ...] = ()) -> str:
@@ -117,7 +117,5 @@ def digest_of(path: Path, rules: tuple[str, ...] = ()) -> str:
         try:
             digest.update(hashlib.sha256(one.read_bytes()).digest())
         except OSError as error:
-            raise BadArchive(
-                Problem(str(one), f"cannot be read: {error.strerror}", "give the path as saved")
-            ) from error
+            raise BadArchive(str(one), f"cannot be read: {error.strerror}", "give the path as saved") from error
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import pyarrow as pa
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..network import Array, Input
 from .columns_chosen import WAY_OUT
 from .outputs import Output
@@ -80,7 +80,7 @@ def read_column(values: Any, one: Input, name: str) -> Column:
         column = _numbers(values)
     if column is None:
         needed = "texts" if one.dtype == "string" else f"{one.dtype} numbers"
-        raise Mismatch(Problem(f"column {name!r}", f"holds {values.type}, the network takes {needed}", WAY_OUT))
+        raise Mismatch(f"column {name!r}", f"holds {values.type}, the network takes {needed}", WAY_OUT)
     return _as_rows(column, one)
 
 

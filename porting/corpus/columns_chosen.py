@@ -26,7 +26,7 @@ def choose_columns(inputs: Sequence[Input], column: Optional[str], have: Sequenc
     if column is not None and len(inputs) > 1:
         names = ", ".join(one.name for one in inputs)
         what = f"one column is named, the network takes {len(inputs)} inputs: {names}"
-        raise Mismatch(Problem(where, what, "name no column; the columns called as the inputs are read"))
+        raise Mismatch(where, what, "name no column; the columns called as the inputs are read")
     chosen = {one.name: column or one.name for one in inputs}
     if column is None and len(inputs) == 1 and inputs[0].name not in have and len(have) == 1:
         chosen = {inputs[0].name: have[0]}
@@ -36,8 +36,7 @@ def choose_columns(inputs: Sequence[Input], column: Optional[str], have: Sequenc
         for name in chosen.values()
         if have.count(name) != 1
     ]
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
     return chosen
 
 

@@ -54,13 +54,13 @@ def unfinished(where: str, what: str) -> Unfinished:
 
 def lacks(where: str, error: BaseException) -> Unsupported:
     """Of a worker that cannot import what it is to run."""
-    return Unsupported(Problem(where, f"a worker cannot run it: {type(error).__name__}: {error}", SAME_PORTING))
+    return Unsupported(where, f"a worker cannot run it: {type(error).__name__}: {error}", SAME_PORTING)
 
 
 def check_told(scheduler: Optional[str], workers: Optional[int]) -> None:
     """Refuse a scheduler beside workers, and no whole number of them."""
     if scheduler is not None and workers is not None:
-        raise Unsupported(Problem("workers", "are given beside a scheduler, which has its own", "give one of them"))
+        raise Unsupported("workers", "are given beside a scheduler, which has its own", "give one of them")
     if workers is not None:
         whole_number("workers", workers)
 
@@ -71,7 +71,7 @@ def _check_installed() -> None:
     except ImportError as error:
         what = f"dask cannot be imported: {error}"
         raise Unsupported(
-            Problem("workers", what, "in a checkout of porting: pip install '.[dask]'; or leave workers out")
+            "workers", what, "in a checkout of porting: pip install '.[dask]'; or leave workers out"
         ) from error
 
 
@@ -129,8 +129,7 @@ def _wait_for(address: str, patience: float) -> None:
             socket.create_connection(get_address_host_port(address), timeout=max(1.0, patience)).close()
             return
         except ValueError as error:
-            what = f"{address!r} is not an address"
-            raise Unsupported(Problem("scheduler", what, "give one as tcp://HOST:PORT")) from error
+            raise Unsupported("scheduler", f"{address!r} is not an address", "give one as tcp://HOST:PORT") from error
         except OSError as error:
             if time.monotonic() > until:
                 raise unfinished(address, f"no scheduler answers there: {error}") from error
@@ -170,8 +169,7 @@ def check_workers(client: Any, ready: Callable[[], Any], patience: float) -> Non
         elif answer is not True:
             what = f"cannot run the network: {type(answer).__name__}: {answer}"
             problems.append(Problem(f"worker {worker}", what, "install the same porting there, with its engine"))
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 def _is_ready(ready: Callable[[], Any]) -> bool:

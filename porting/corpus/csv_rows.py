@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Optional, Union
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 
 # csv's own limit of 131072 characters a field is below what texts may have; without one, an open quote takes all.
 LONGEST_FIELD = 2**24
@@ -102,9 +102,9 @@ def csv_records(lines: Iterator[str]) -> tuple[list[str], Iterator[Union[Record,
     try:
         header = next(filter(None, reader), [])
     except csv.Error as error:
-        raise Mismatch(Problem("csv", f"has no header: {error}", HEADER)) from error
+        raise Mismatch("csv", f"has no header: {error}", HEADER) from error
     if not header:
-        raise Mismatch(Problem("csv", "is empty, without a header", HEADER))
+        raise Mismatch("csv", "is empty, without a header", HEADER)
     return header, _records(source, len(header))
 
 

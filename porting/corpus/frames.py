@@ -62,9 +62,7 @@ def as_batch(frame: Any, names: Sequence[str]) -> Any:
         try:
             made = pa.array(_listed(values), from_pandas=values.dtype.kind != "f")
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            raise Mismatch(
-                Problem(f"column {name!r}", f"holds values of several kinds: {error}", "give one")
-            ) from error
+            raise Mismatch(f"column {name!r}", f"holds values of several kinds: {error}", "give one") from error
         arrays.append(made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made)
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
 

@@ -71,7 +71,7 @@ def _kind_of(inputs: Any) -> str:
     if isinstance(inputs, (list, tuple, Mapping)):
         return "array"
     what = f"a {type(inputs).__module__}.{type(inputs).__name__} is none of dask's arrays, bags and dataframes"
-    raise Mismatch(Problem("inputs", what, "give one of these"))
+    raise Mismatch("inputs", what, "give one of these")
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ def _one_chunk_a_row(name: str, value: Any) -> Any:
     """The array cut between rows alone."""
     if not (hasattr(value, "dask") and hasattr(value, "rechunk")):
         what = f"is a {type(value).__name__} beside dask arrays"
-        raise Mismatch(Problem(f"input {name!r}", what, "make it one with dask.array.from_array"))
+        raise Mismatch(f"input {name!r}", what, "make it one with dask.array.from_array")
     if value.ndim == 0:
-        raise Mismatch(Problem(f"input {name!r}", "has no axis of rows", "give an array whose axis 0 is the rows"))
+        raise Mismatch(f"input {name!r}", "has no axis of rows", "give an array whose axis 0 is the rows")
     if any(size != size for size in value.shape[1:]):
         what = f"has shape {value.shape}, of which dask knows only rows to be open"
-        raise Mismatch(Problem(f"input {name!r}", what, "call compute_chunk_sizes() on it first"))
+        raise Mismatch(f"input {name!r}", what, "call compute_chunk_sizes() on it first")
     return value.rechunk(dict.fromkeys(range(1, value.ndim), -1)) if value.ndim > 1 else value
 
 
@@ -141,7 +141,7 @@ def _shapes_made(net: Predictor, named: Mapping[str, Any]) -> list[Output]:
     network = net.network
     counts = {name: value.shape[0] for name, value in named.items() if value.shape[0] == value.shape[0]}
     if len(set(counts.values())) > 1:
-        raise Mismatch(Problem("inputs", f"batches differ: {counts}"))
+        raise Mismatch("inputs", f"batches differ: {counts}")
     blanks = {
         one.name: _blank(named[one.name], one.dtype == "string" and named[one.name].dtype.kind in "OUST")
         for one in network.inputs
@@ -150,7 +150,7 @@ def _shapes_made(net: Predictor, named: Mapping[str, Any]) -> list[Output]:
     front = net.engine.front
     if front is not None and front.pads_to_longest and any(None in one.shape for one in outputs_of(net)):
         what = "its outputs are as long as the longest text of a partition, which no array can be"
-        raise Unsupported(Problem(network.name, what, "give a bag, or set output_sequence_length in the vectorizer"))
+        raise Unsupported(network.name, what, "give a bag, or set output_sequence_length in the vectorizer")
     names = output_names(network.output_refs())
     return [Output(name, array.dtype, array.shape[1:]) for name, array in zip(names, outputs)]
 
@@ -214,8 +214,7 @@ def _check_dtypes(net: Predictor, meta: Any, columns: Mapping[str, str]) -> None
                 needed = "texts" if one.dtype == "string" else f"{one.dtype} numbers"
                 what = f"holds {dtype}, the network takes {needed}"
                 problems.append(Problem(f"column {columns[one.name]!r}", what, "convert it first"))
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
 
 
 def _frame_rows(frame: Any, partition: _Partition, columns: Mapping[str, str], outputs: tuple[Output, ...]) -> Any:

@@ -88,7 +88,7 @@ class Ledger:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 what = "another run is writing here"
-                raise BadArchive(Problem(str(self.out), what, "let it end, or write to another folder")) from error
+                raise BadArchive(str(self.out), what, "let it end, or write to another folder") from error
             yield
 
     # ---- beginning, and going on
@@ -118,7 +118,7 @@ class Ledger:
         foreign = sorted(path.name for path in self.out.iterdir() if path != self.notes)
         if foreign:
             what = f"holds what no run wrote: {', '.join(foreign[:5])}"
-            raise BadArchive(Problem(str(self.out), what, "choose an empty folder, or a new one"))
+            raise BadArchive(str(self.out), what, "choose an empty folder, or a new one")
 
     def _check_same(self, before: Mapping[str, Any], told: Mapping[str, Any]) -> None:
         wanted = {**FORMAT, **told}
@@ -128,8 +128,7 @@ class Ledger:
             for name in sorted({*before, *wanted})
             if before.get(name) != wanted.get(name)
         ]
-        if problems:
-            raise Mismatch(problems)
+        Mismatch.raise_for(problems)
 
     def _check_unchanged(self, done: Mapping[str, Done], parts: Iterable[Part]) -> None:
         now = {part.name: part for part in parts}
@@ -218,7 +217,7 @@ def _read(path: Path) -> dict[str, Any]:
         read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         what = f"cannot be read: {error}"
-        raise BadArchive(Problem(str(path), what, "write to another folder, or take this file away")) from error
+        raise BadArchive(str(path), what, "write to another folder, or take this file away") from error
     if not isinstance(read, dict):
-        raise BadArchive(Problem(str(path), "is not a record", "write to another folder, or take this file away"))
+        raise BadArchive(str(path), "is not a record", "write to another folder, or take this file away")
     return read

@@ -59,8 +59,7 @@ def files_in(corpus: Path) -> list[Path]:
         Mismatch: there are none.
     """
     if not corpus.exists():
-        way_out = "give a folder of parquet and csv files, or one of them"
-        raise MissingFile(Problem(str(corpus), "does not exist", way_out))
+        raise MissingFile(str(corpus), "does not exist", "give a folder of parquet and csv files, or one of them")
     there = [
         path
         for path in ([corpus] if corpus.is_file() else sorted(corpus.rglob("*")))
@@ -71,7 +70,7 @@ def files_in(corpus: Path) -> list[Path]:
     if not found:
         what = "is" if corpus.is_file() else "holds"
         way_out = "give a folder of such files; unpack what is compressed"
-        raise Mismatch(Problem(str(corpus), f"{what} no {', '.join(SUFFIXES)} file", way_out))
+        raise Mismatch(str(corpus), f"{what} no {', '.join(SUFFIXES)} file", way_out)
     others = [str(path.relative_to(corpus)) for path in there if path not in set(found)]
     if others:
         more = f" and {len(others) - SHOWN_OTHERS} more" if len(others) > SHOWN_OTHERS else ""
@@ -114,8 +113,7 @@ def cut(corpus: Path, files: Sequence[Path]) -> list[Part]:
             what = f"and {seen[part.name]} would both be written to {part.name}"
             problems.append(Problem(part.shown, what, "give one of them another name"))
         seen[part.name] = part.shown
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
     return parts
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 from ..archive.folder import as_bad_archive
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..front import KERAS_BATCH_SIZE
 from ..inputs import whole_number
 from ..predicting import Predictor
@@ -134,7 +134,7 @@ def _check_told(
     corpus: Path, out: Path, batch_size: Optional[int], scheduler: Optional[str], workers: Optional[int]
 ) -> None:
     if out == corpus or corpus in out.parents or out in corpus.parents:
-        raise Mismatch(Problem(str(out), "is the corpus, or stands in it", "write to another folder"))
+        raise Mismatch(str(out), "is the corpus, or stands in it", "write to another folder")
     check_told(scheduler, workers)
     if batch_size is not None:
         whole_number("batch_size", batch_size)

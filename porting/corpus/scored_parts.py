@@ -120,10 +120,10 @@ def _check_columns(names: Sequence[str], needed: Iterable[str], where: str) -> N
     """Raises Mismatch for a column that is not there, or is there twice."""
     for name in needed:
         if name not in names:
-            raise Mismatch(Problem(where, f"has no column {name!r}", f"it has {', '.join(names) or 'none'}"))
+            raise Mismatch(where, f"has no column {name!r}", f"it has {', '.join(names) or 'none'}")
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
-        raise Mismatch(Problem(where, f"has two columns {twice[0]!r}", "give one of them another name"))
+        raise Mismatch(where, f"has two columns {twice[0]!r}", "give one of them another name")
 
 
 class _Gathered:

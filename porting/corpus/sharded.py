@@ -102,8 +102,7 @@ def _check_rows_apart(trainer: Trainer) -> None:
         drawing = [layer for layer in trainer.network.layers.values() if draws_random(layer.config)]
         names = [f"{layer.class_name} {layer.name!r}" for layer in drawing] or ["a layer"]
         problems += [Problem(name, what, f"{way_out}; or build the model without it") for name in names]
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 class ShardedLearner(OuterLearner):

@@ -11,7 +11,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from ..errors import PortingError, Problem, Unsupported
+from ..errors import PortingError, Unsupported
 from ..network import Array, Call, Layer, TensorRef, tensors_in
 from ..text import (
     LAYERS,
@@ -118,7 +118,7 @@ class Preprocessing:
 
 def refused(where: str, what: str) -> Unsupported:
     way_out = "make its output in front of the program, and port the network behind it; or predict in Python"
-    return Unsupported(Problem(where, f"{what}: not in C++", way_out))
+    return Unsupported(where, f"{what}: not in C++", way_out)
 
 
 def _word(text: Union[str, bytes]) -> str:

@@ -65,7 +65,7 @@ def write_program(
     check_archive(net, description)
     if description.version < TELLS_ALL:
         what = f"its description is of version {description.version}, which does not say all that a program checks"
-        raise Unsupported(Problem(str(net), what, "store the net again"))
+        raise Unsupported(str(net), what, "store the net again")
     header = Header(description)
     references, batches = _references(net, description, [one.ref for one in header.outputs], rules)
     name = header.name
@@ -91,8 +91,7 @@ def _references(
     try:
         network = read_stored(arrays, sketch, LIMITS)
     except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        raise BadArchive(Problem(str(arrays), what, "store the net again")) from error
+        raise BadArchive(str(arrays), f"cannot be read: {error.strerror or error}", "store the net again") from error
     cases = fitting(network.cases, description.sources, outputs)
     judge = Judge(network, rules, None)
     return encode_references(description.archive_sha256, cases, description.inputs, outputs, judge), len(cases)
@@ -118,7 +117,7 @@ def _write(files: Mapping[str, Union[bytes, Path]], out: Path, overwrite: bool) 
             for name in files:
                 os.replace(Path(scratch) / name, out / name)
     except OSError as error:
-        raise BadArchive(Problem(str(out), f"cannot be written: {error}", "check the folder and the disk")) from error
+        raise BadArchive(str(out), f"cannot be written: {error}", "check the folder and the disk") from error
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
@@ -182,8 +181,7 @@ class Header:
         names = Names()
         found = list(labelled(description.outputs)) if not self.problems else []
         self.outputs = [self._output(names.new(label), label, ref) for label, ref in found]
-        if self.problems:
-            raise Unsupported(self.problems)
+        Unsupported.raise_for(self.problems)
 
     def _given(self, one: Input) -> CppTensor:
         if one.dtype not in TYPES:

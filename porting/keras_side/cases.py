@@ -301,7 +301,7 @@ class Recorder:
             raise
         except Exception as error:
             what = f"the model does not run on them: {_reason(error)}"
-            raise Mismatch(Problem("samples", what, "give inputs that model.predict takes")) from error
+            raise Mismatch("samples", what, "give inputs that model.predict takes") from error
 
     def _runs(self, batch: int, length: int, spread: bool) -> bool:
         try:
@@ -387,11 +387,11 @@ class Recorder:
         for ref in refs_of(self.graph.outputs):
             if ref in case.outputs and not case.outputs[ref].ndim:
                 what = "is one number for the whole batch, which batches run side by side do not have"
-                raise Unsupported(Problem(str(ref), what, "keep the batch: name the axes to reduce"))
+                raise Unsupported(str(ref), what, "keep the batch: name the axes to reduce")
         for ref, rank in self.ranks.items():
             if case.outputs[ref].ndim != rank:
                 what = f"has {rank} axes at one batch size and {case.outputs[ref].ndim} at another"
-                raise Unsupported(Problem(str(ref), what, "name the axes: without, squeeze takes the batch too"))
+                raise Unsupported(str(ref), what, "name the axes: without, squeeze takes the batch too")
         self.ranks = {ref: array.ndim for ref, array in case.outputs.items()}
         check_outputs(case, self.model, self.graph, self.api)
         self.growth = self.growth or numbers_of(case) / sum(array.size for array in case.inputs.values())

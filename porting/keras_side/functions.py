@@ -101,8 +101,7 @@ def describe_function(
     except Untraceable as error:
         if registered is not None:
             return {"class_name": "function", "config": registered}
-        what = f"its {key} is {_shown(function)}, which Keras cannot trace: {error}"
-        problems.append(Problem(where, what, WAY_OUT))
+        problems.append(Problem(where, f"its {key} is {_shown(function)}, which Keras cannot trace: {error}", WAY_OUT))
         return None
     if registered is None or isinstance(operations, str):
         return operations

@@ -46,11 +46,11 @@ def find_texts(model: Any, preprocessing: Any, segments: int) -> HubTexts | None
             return None
     if given is None or given is False:
         if segments != 1:
-            raise Mismatch(Problem("segments", f"is {segments}, and no preprocessor packs them", "leave it out"))
+            raise Mismatch("segments", f"is {segments}, and no preprocessor packs them", "leave it out")
         return None
     where = f"preprocessing {type(given).__name__}"
     if not is_of(given, "Tokenizer") and not is_of(given, "Preprocessor"):
-        raise Mismatch(Problem(where, "is no tokenizer or preprocessor of keras-hub", "give one, or False"))
+        raise Mismatch(where, "is no tokenizer or preprocessor of keras-hub", "give one, or False")
     found = HubTexts(given, given if is_of(given, "Tokenizer") else given.tokenizer, preprocessing is None, segments)
     _check_preprocessor(found, where)
     _check_tokenizer(found.tokenizer, where)
@@ -63,8 +63,7 @@ def _check_preprocessor(texts: HubTexts, where: str) -> None:
     if texts.packs:
         classifies, continues = (is_of(preprocessor, f"{kind}Preprocessor") for kind in ("TextClassifier", "CausalLM"))
         if not classifies and not continues:
-            what = "is neither of a text classifier nor of a causal language model"
-            problems.append(Problem(where, what, FEED_IDS))
+            problems.append(Problem(where, "is neither of a text classifier nor of a causal language model", FEED_IDS))
         if preprocessor.image_converter is not None or preprocessor.audio_converter is not None:
             problems.append(Problem(where, "takes pictures or sound beside texts", FEED_IDS))
         if texts.segments != 1 and not classifies:
@@ -73,25 +72,24 @@ def _check_preprocessor(texts: HubTexts, where: str) -> None:
         problems.append(Problem(where, "packs no segments", "give its preprocessor"))
     elif not texts.tokenizer.sequence_length:
         problems.append(Problem(where, "makes rows of unequal lengths", "give it a sequence_length"))
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 def _check_tokenizer(tokenizer: Any, where: str) -> None:
     kind = type(tokenizer)
     if is_of(tokenizer, "SentencePieceTokenizer"):
-        raise Unsupported(Problem(where, f"{kind.__name__} is a SentencePiece tokenizer, which is not done", FEED_IDS))
+        raise Unsupported(where, f"{kind.__name__} is a SentencePiece tokenizer, which is not done", FEED_IDS)
     base = next((one for one in TOKENIZERS if is_of(tokenizer, one)), None)
     if base is None:
-        raise Unsupported(Problem(where, f"{kind.__name__} is neither WordPiece nor byte-level BPE", FEED_IDS))
+        raise Unsupported(where, f"{kind.__name__} is neither WordPiece nor byte-level BPE", FEED_IDS)
     derived = [one for one in kind.__mro__ if any(other.__name__ == base for other in one.__mro__[1:])]
     own = sorted({name for one in derived for name in TOKENIZES if name in vars(one)})
     if own:
-        raise Unsupported(Problem(where, f"{kind.__name__} has {', '.join(own)} of its own", FEED_IDS))
+        raise Unsupported(where, f"{kind.__name__} has {', '.join(own)} of its own", FEED_IDS)
     if not str(tokenizer.compute_dtype).startswith("int"):
-        raise Unsupported(Problem(where, f"{kind.__name__} gives strings", "make it with dtype='int32'"))
+        raise Unsupported(where, f"{kind.__name__} gives strings", "make it with dtype='int32'")
     if tokenizer.vocabulary is None:
-        raise Unsupported(Problem(where, f"{kind.__name__} has no vocabulary", "make it with one"))
+        raise Unsupported(where, f"{kind.__name__} has no vocabulary", "make it with one")
 
 
 def put_in_front(graph: CallGraph, texts: HubTexts) -> None:

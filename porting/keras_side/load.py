@@ -43,7 +43,7 @@ def load_model_file(
     """
     path = Path(path)
     if not path.exists() and checkpoint_of(path) is None:
-        raise Unsupported(Problem(str(path), "does not exist", "give the path of a .keras or .h5 file"))
+        raise Unsupported(str(path), "does not exist", "give the path of a .keras or .h5 file")
     if path.is_dir() and not any((path / name).exists() for name in SAVED_MODEL):
         raise Unsupported(other_folder(path))
     if not path.is_dir() and not (_is_keras(path) or _is_h5(path)):
@@ -54,8 +54,7 @@ def load_model_file(
         problems = list(_file_problems(path, keras, objects, trust_lambda))
     except RecursionError as error:
         raise Unsupported(_not_loaded(path, error)) from error
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
     try:
         with keras.utils.custom_object_scope(objects), _readable(path, keras) as file:
             model = keras.models.load_model(str(file), compile=False, safe_mode=not trust_lambda)
@@ -79,7 +78,7 @@ def _keras_for(path: Path) -> ModuleType:
             folder = Problem(str(path), "is a SavedModel of Keras 2, which Keras 3 does not load", OLD_KERAS)
             raise Unsupported(folder if keeps_layers else _program(path))
         if path.suffix == ".keras":
-            raise Unsupported(Problem(str(path), f"was saved by Keras {_version(path)}", OLD_KERAS))
+            raise Unsupported(str(path), f"was saved by Keras {_version(path)}", OLD_KERAS)
     return keras
 
 
@@ -172,10 +171,10 @@ def _objects_in(file: str | os.PathLike[str], keras: ModuleType) -> dict[str, An
     """The layers and functions that a user's own Python file defines, by name."""
     path = Path(file)
     if not path.is_file():
-        raise Unsupported(Problem(str(path), "does not exist", "give the Python file that defines your layers"))
+        raise Unsupported(str(path), "does not exist", "give the Python file that defines your layers")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise Unsupported(Problem(str(path), "is not a Python file", "give the Python file that defines your layers"))
+        raise Unsupported(str(path), "is not a Python file", "give the Python file that defines your layers")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -46,15 +46,13 @@ def restore(folder: Network | str | os.PathLike[str], model: Any) -> int:
     api = keras_api_of(model)
     check_is_graph(model, api)
     graph = walk(model, api, whole=_kept_whole(network))
-    if graph.problems:
-        raise Unsupported(graph.problems)
+    Unsupported.raise_for(graph.problems)
     network, problems = _without_preprocessing(network, graph, api)
     found = _in_saved_names(network, collect_weights(graph, api), graph, api)
     computed = bool(graph.computed)  # constants made of weights follow them
     problems += [*_name_problems(network, found), *_fit_problems(network, found, api, computed)]
     problems += _tie_problems(network, found)
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
     return _assign(network, found, graph, api)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import counted
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..inputs import check_inputs
 from ..network import Array
 from .hard_texts import STRANGE_WORDS, hard_texts
@@ -255,9 +255,7 @@ def _read_npz(path: str | os.PathLike[str], names: set[str]) -> Any:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise Mismatch(
-            Problem(str(path), f"is not an npz file of arrays: {error}", "write it with numpy.savez")
-        ) from error
+        raise Mismatch(str(path), f"is not an npz file of arrays: {error}", "write it with numpy.savez") from error
     if set(arrays) & names:
         return arrays
     return list(arrays.values())

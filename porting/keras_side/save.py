@@ -79,8 +79,7 @@ def save(
         check_target(folder, overwrite)
     told = {} if metadata is None else metadata
     wrong = metadata_problems(told)
-    if wrong:
-        raise Unsupported(wrong)
+    Unsupported.raise_for(wrong)
     described = describe(
         model,
         samples,
@@ -116,7 +115,7 @@ def describe(
 ) -> Network:
     """The network that `save` would write."""
     if references not in REFERENCES:
-        raise Mismatch(Problem("references", f"is {references!r}", f"give one of {', '.join(REFERENCES)}"))
+        raise Mismatch("references", f"is {references!r}", f"give one of {', '.join(REFERENCES)}")
     api = keras_api_of(model)
     check_is_graph(model, api)
     texts = find_texts(model, preprocessing, segments)
@@ -149,8 +148,7 @@ def _describe(
     unbuilt = [part for part in parts if api.is_layer(part) and not part.built]
     weights = collect_weights(graph, api)
     layers = _describe_layers(graph, api, weights)
-    if graph.problems:
-        raise Unsupported(graph.problems)
+    Unsupported.raise_for(graph.problems)
     limits = {name: limit for name, layer in graph.layers.items() if (limit := id_limit(layer, api)) is not None}
     needs = find_needs(graph.inputs, [step.call for step in graph.steps], layers, limits)
     given = None if samples is None else name_samples(samples, needs)
@@ -197,7 +195,7 @@ def check_is_graph(model: Any, api: KerasApi) -> None:
             "Its layers and weights stay the same"
         )
         what = f"is a subclassed model ({type(model).__name__}): its graph is Python code"
-        raise Unsupported(Problem(f"model {model.name!r}", what, way_out))
+        raise Unsupported(f"model {model.name!r}", what, way_out)
 
 
 def _describe_layers(graph: CallGraph, api: KerasApi, found: Weights) -> dict[str, Layer]:

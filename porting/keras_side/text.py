@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from ..network import Array
 from ..text import LOOKUPS
 
@@ -152,4 +152,4 @@ def _json(value: Any) -> Any:
 
 
 def _not_ready(layer: Any, what: str, way_out: str) -> Unsupported:
-    return Unsupported(Problem(str(layer.name), f"{type(layer).__name__} {what}", way_out))
+    return Unsupported(str(layer.name), f"{type(layer).__name__} {what}", way_out)

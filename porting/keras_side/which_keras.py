@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from .keras3 import Keras3
 from .keras_api import KerasApi
 
@@ -18,9 +18,7 @@ def keras_api_of(model: Any) -> KerasApi:
     roots = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
     if not roots & {"keras", "tf_keras"} or not hasattr(model, "layers"):
         raise Unsupported(
-            Problem(
-                "", f"not a Keras model: {type(model).__name__}", "give a keras.Sequential or a functional keras.Model"
-            )
+            "", f"not a Keras model: {type(model).__name__}", "give a keras.Sequential or a functional keras.Model"
         )
     if "tf_keras" in roots or _major_version() < 3:
         from .keras2 import Keras2

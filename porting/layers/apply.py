@@ -35,7 +35,7 @@ def find_rule(layer: Layer, rules: Mapping[str, Rule] = RULES) -> Rule:
     found = rule_for(layer, rules)
     if found is None:
         way_out = f'write one: @porting.rule("{layer.class_name}") in a file given as rules, see docs/custom_layers.md'
-        raise Unsupported(Problem(f"{layer.class_name} {layer.name!r}", "no rule for this layer", way_out))
+        raise Unsupported(f"{layer.class_name} {layer.name!r}", "no rule for this layer", way_out)
     return found
 
 
@@ -79,11 +79,11 @@ def apply_call(
         with np.errstate(all="ignore"):  # NaN and infinity are answers, as they are Keras'
             return _apply(found, call, layer, tensors, ops, context, where)
     except Refusal as refusal:
-        raise Unsupported(Problem(where, refusal.what, refusal.way_out)) from refusal
+        raise Unsupported(where, refusal.what, refusal.way_out) from refusal
     except PortingError:
         raise
     except FAILURES as error:  # a configuration or sizes that the rule was not made for
-        raise Unsupported(Problem(where, _failure(error), _WAY_OUT)) from error
+        raise Unsupported(where, _failure(error), _WAY_OUT) from error
 
 
 # What a rule raises over a configuration that it was not made for.
@@ -145,8 +145,7 @@ def _check_weights(found: Rule, layer: Layer, view: LayerView, inputs: list[Any]
         Problem(where, what, "save the network again")
         for what in check_weight_shapes(found, layer.config, shapes, view.weight_shapes())
     ]
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 def shapes_of(value: Any) -> Iterator[Shape]:
@@ -188,8 +187,7 @@ def _check_arguments(found: Rule, inputs: list[Any], arguments: Mapping[str, Any
         for name in arguments
         if name not in found.arguments
     ]
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 def _masks(value: Any) -> Any:

@@ -96,5 +96,4 @@ def check_dtypes(network: Network, call: Call, outputs: Iterable[T]) -> None:
         for ref, output in zip(call.refs(), outputs)
         if ref in covered and shown.dtype(ref).kind in "biuf" and output.dtype != shown.dtype(ref).name
     ]
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)

@@ -395,8 +395,7 @@ class LayerView:
     def check_read(self, irrelevant: frozenset[str]) -> None:
         """Raises Unsupported listing every key and weight that nobody read."""
         problems = self.unread(irrelevant)
-        if problems:
-            raise Unsupported(problems)
+        Unsupported.raise_for(problems)
 
 
 def only_tensor(value: Any) -> Tensor:

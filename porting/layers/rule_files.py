@@ -86,8 +86,7 @@ def check_rules_are_asked(network: Network, rules: Mapping[str, Rule]) -> None:
             where = f"{layer.class_name} {layer.name!r}"
             what = "was unfolded when the network was saved, so nothing asks for your rule"
             problems.append(Problem(where, what, f"save it again with whole=[{names[1]!r}], or leave the rule out"))
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 def _module_of(path: Union[str, Path]) -> str:
@@ -105,9 +104,7 @@ def rules_in(path: Union[str, Path]) -> Rules:
     """
     path = Path(path)
     if not path.is_file():
-        raise Unsupported(
-            Problem(f"rules {str(path)!r}", "is not a file", "give the Python file that holds your rules")
-        )
+        raise Unsupported(f"rules {str(path)!r}", "is not a file", "give the Python file that holds your rules")
     name = _module_of(path)
     found: dict[str, Rule] = {}
     functions: dict[str, Callable[..., Any]] = {}
@@ -118,5 +115,5 @@ def rules_in(path: Union[str, Path]) -> Rules:
         del RULE_FILES[name], TEXT_FILES[name]
     if not found and not functions:
         way_out = 'put @porting.rule("package>Name") over a function (layer, x, ops), see docs/custom_layers.md'
-        raise Unsupported(Problem(f"rules {str(path)!r}", "holds no rule", way_out))
+        raise Unsupported(f"rules {str(path)!r}", "holds no rule", way_out)
     return Rules(found, functions)

@@ -10,7 +10,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ..engine import Engine
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from ..layers import RULES, Rule, context_of
 from ..layers.rule_files import portable
 from ..network import Array, Call, Network, TensorRef
@@ -247,7 +247,7 @@ class NeomlEngine(Engine):
             return live._read(stored.dnn)
         except KeyError as error:
             what = f"the archive has no layer {error}: it was built by another porting"
-            raise Unsupported(Problem(self.network.name, what, "store the net again")) from error
+            raise Unsupported(self.network.name, what, "store the net again") from error
 
     def _read(self, dnn: Any) -> dict[str, Array]:
         """Raises KeyError where a live net has other layers than this one."""

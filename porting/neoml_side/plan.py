@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from ..layers import RULES, Refusal, Rule
 from ..layers.execution import walk
 from ..network import Call, Input, Network, Shape, TensorRef
@@ -112,4 +112,4 @@ def _source(ops: NeomlOperations, given: Input, layout: Optional[str]) -> Wire:
     try:
         return ops.source(given, layout)
     except Refusal as refusal:
-        raise Unsupported(Problem(f"input {given.name!r}", refusal.what, refusal.way_out)) from refusal
+        raise Unsupported(f"input {given.name!r}", refusal.what, refusal.way_out) from refusal

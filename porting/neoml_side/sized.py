@@ -78,7 +78,7 @@ def planned_at(network: Network, sizes: Sizes, plan: Callable[[Network], T]) -> 
         shapes = ", ".join(f"{one.name} {(None, *size)}" for one, size in zip(network.inputs, sizes))
         first = error.problems[0]  # the others follow from stand-ins for what it would have made
         way_out = "give inputs of sizes that it is made for"
-        raise Mismatch(Problem(f"inputs {shapes}", f"{first.where}: {first.what}", way_out)) from error
+        raise Mismatch(f"inputs {shapes}", f"{first.where}: {first.what}", way_out) from error
 
 
 def bytes_of(network: Network, shapes: Iterable[Shape], rows: int = ROWS) -> int:
@@ -150,8 +150,7 @@ def given_sizes(shape: Any, inputs: Sequence[Input]) -> Sizes:
             wanted = ", ".join("size" if size is None else str(size) for size in one.shape[1:])
             what = f"is {given!r:.80} for the input {one.name!r}"
             problems.append(Problem("shape", what, f"give whole numbers from 1 without the batch, as ({wanted})"))
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
     return tuple(tuple(by_name.get(one.name, one.shape[1:])) for one in inputs)
 
 

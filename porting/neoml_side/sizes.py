@@ -142,8 +142,7 @@ def check_most_sizes(arrays: Mapping[str, Array], most: LeastSizes) -> None:
         for axis, size in enumerate(most.get(name, ()))
         if array.shape[axis] > size
     ]
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
 
 
 def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
@@ -174,8 +173,7 @@ def check_inputs_of_net(arrays: Mapping[str, Array], least: LeastSizes) -> None:
             if array.shape[axis] < size:
                 what = f"has shape {array.shape}: axis {axis} needs a size of at least {size}"
                 problems.append(Problem(f"input {name!r}", what, "pad it where padding is masked, or leave it out"))
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
 
 
 def _beyond_int32(array: Array) -> Optional[tuple[int, int]]:
@@ -214,8 +212,7 @@ def check_references(network: Network) -> None:
         for ref, (case, low, high) in beyond.items()
         if not beyond.keys() & set(read_by.get(ref, ()))
     ]
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 def check_small_numbers(arrays: Mapping[str, Array]) -> None:
@@ -225,8 +222,7 @@ def check_small_numbers(arrays: Mapping[str, Array]) -> None:
         for name, array in arrays.items()
         if array.dtype.kind in "iu" and (int(array.max()) > FLOAT_EXACT or int(array.min()) < -FLOAT_EXACT)
     ]
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
 
 
 def check_ids(arrays: Mapping[str, Array], below: Mapping[str, int]) -> None:
@@ -247,8 +243,7 @@ def check_ids(arrays: Mapping[str, Array], below: Mapping[str, int]) -> None:
             worst = least if not least > -1 else largest
             what = f"holds id {worst}, outside 0 … {below[name] - 1}"
             problems.append(Problem(f"input {name!r}", what, way_to_an_id(worst, below[name])))
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
 
 
 def check_guards(outputs: Mapping[str, Array], below: Mapping[str, int]) -> None:
@@ -264,8 +259,7 @@ def check_guards(outputs: Mapping[str, Array], below: Mapping[str, int]) -> None
     problems = [
         _outside(name, int((outputs[name] != 0).sum()), rows) for name, rows in below.items() if outputs[name].any()
     ]
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
 
 
 def _outside(name: str, count: int, rows: int) -> Problem:

@@ -9,7 +9,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ..dtypes import is_float
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..inputs import way_to_computed_ids
 from ..network import Array
 from ..operations import Cell, Weight, promoted_type
@@ -74,7 +74,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         outside = (rows < 0) | (rows >= table.shape[0])
         if outside.any():
             what = f"id {rows[outside][0]} is outside 0 … {table.shape[0] - 1}"
-            raise Mismatch(Problem(table.name, what, way_to_computed_ids(table.shape[0])))
+            raise Mismatch(table.name, what, way_to_computed_ids(table.shape[0]))
         return Value(table.value.take(rows, axis=0))
 
     def matmul(self, a: Operand, b: Operand, transpose_b: bool = False) -> Value:
@@ -111,7 +111,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         try:
             return Value(whole_division(name, *alike(a, b)))
         except ZeroDivisionError as error:
-            raise Mismatch(Problem(name, str(error), "give other divisors")) from error
+            raise Mismatch(name, str(error), "give other divisors") from error
 
     def maximum(self, a: Operand, b: Operand) -> Value:
         return self._binary(np.maximum, a, b)

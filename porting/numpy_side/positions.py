@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from ..dtypes import is_whole
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..network import Array
 from ..operations import Weight, promoted_type
 from .transforms import fourier
@@ -47,7 +47,7 @@ class PositionOperations(OverRows):
             found = [(size, which, start) for size, (_, which, start) in zip(sizes, places)]
             return Value(entries(values.value, len(like.value), *found))
         except IndexError as error:
-            raise Mismatch(Problem(values.name, str(error), "give shorter inputs")) from error
+            raise Mismatch(values.name, str(error), "give shorter inputs") from error
 
     def cumsum(self, x: Value, axis: int, reverse: bool = False) -> Value:
         self.over(x, axis)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from ..network import Array
 from .rows import RowsOfTokens
 from .settings import Setting, at_least, is_flag, is_whole, one_of, read_settings, weight_of
@@ -209,7 +209,7 @@ class BytePairTokenizer(RowsOfTokens):
         absent = [token for token in special if token not in places]
         if absent:
             where, what = str(config.get("name", "BytePairTokenizer")), f"has no ids for the special tokens {absent}"
-            raise Unsupported(Problem(where, what, "put them into the vocabulary"))
+            raise Unsupported(where, what, "put them into the vocabulary")
         prefix = " " if values["add_prefix_space"] else ""
         in_graph = values["splits"] == "tensorflow"
         classes = [in_class(np.asarray(tables[name])) for name in ("letters", "numbers")]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Union
 
 import numpy as np
 
-from ..errors import Mismatch, Problem, Unsupported
+from ..errors import Mismatch, Unsupported
 from ..network import Array
 from .encoding import encode
 from .hashes import combine_fingerprints, fingerprint64
@@ -58,7 +58,7 @@ class CategoryEncoding(LayerOfSettings):
         if count_weights is not None:
             if self.output_mode != "count":
                 what = f"count_weights have no meaning with output_mode={self.output_mode!r}"
-                raise Mismatch(Problem("CategoryEncoding", what, "leave them out"))
+                raise Mismatch("CategoryEncoding", what, "leave them out")
             weights = np.asarray(count_weights, self.dtype)
         return encode(read_integers(values), self.output_mode, self.num_tokens, self.dtype, weights)
 
@@ -75,7 +75,7 @@ class Discretization:
     def __post_init__(self) -> None:
         if (np.diff(np.asarray(self.bin_boundaries, np.float32)) < 0).any():
             what = f"bin_boundaries={list(self.bin_boundaries)} do not rise"
-            raise Unsupported(Problem("Discretization", what, "sort them; Keras takes no others either"))
+            raise Unsupported("Discretization", what, "sort them; Keras takes no others either")
 
     @classmethod
     def from_layer(cls, config: Mapping[str, Any], weights: Mapping[str, Array]) -> Discretization:
@@ -109,7 +109,7 @@ class Discretization:
         """
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":
-            raise Mismatch(Problem("Discretization", f"an array of {array.dtype} has no numbers", "give numbers"))
+            raise Mismatch("Discretization", f"an array of {array.dtype} has no numbers", "give numbers")
         boundaries = as_compared(np.asarray(self.bin_boundaries))
         bins = np.searchsorted(boundaries, as_compared(array).reshape(-1), side="right").reshape(array.shape)
         dtype = "int32" if self.output_mode == "int" else self.dtype
@@ -175,14 +175,14 @@ class Hashing(LayerOfSettings):
     def _check_mask(self, kinds: Any, what: str) -> None:
         if self.mask_value is not None and self.num_bins > 1 and not isinstance(self.mask_value, kinds):
             problem = f"the input holds {what}, which mask_value={self.mask_value!r} cannot be compared with"
-            raise Mismatch(Problem("Hashing", problem, "give values of the mask's type"))
+            raise Mismatch("Hashing", problem, "give values of the mask's type")
 
 
 def _as_tensorflow(values: Any) -> Array:
     """An array; Python's floats become float32, as in ``tf.convert_to_tensor``."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" and array.size:
-        raise Mismatch(Problem("values", f"an array of {array.dtype} holds no categories", "give strings or integers"))
+        raise Mismatch("values", f"an array of {array.dtype} holds no categories", "give strings or integers")
     is_typed = isinstance(values, (np.ndarray, np.generic)) or hasattr(values, "__array__")
     return array if is_typed or array.dtype.kind != "f" else array.astype(np.float32)
 
@@ -213,7 +213,7 @@ class HashedCrossing(LayerOfSettings):
         shape = shapes[0] if shapes else ()
         if len(prints) < 2 or len(set(shapes)) > 1 or shape[1:] not in ((), (1,)):
             what = f"features of shapes {shapes} cannot be crossed"
-            raise Mismatch(Problem("HashedCrossing", what, "give two or more of one shape, (), (batch,) or (batch, 1)"))
+            raise Mismatch("HashedCrossing", what, "give two or more of one shape, (), (batch,) or (batch, 1)")
         start = np.full(len(prints[0]), CROSSING_KEY, np.uint64)
         crossed = reduce(combine_fingerprints, prints, start) % np.uint64(self.num_bins)
         return encode(crossed.astype(np.int64).reshape(shape), self.output_mode, self.num_bins, self.dtype)
@@ -225,5 +225,5 @@ def _feature_fingerprints(feature: Any) -> tuple[Array, tuple[int, ...]]:
         return fingerprint64(texts.items), texts.shape
     array = np.asarray(feature)
     if array.dtype.kind not in "iu" and array.size:
-        raise Mismatch(Problem("HashedCrossing", f"a feature of {array.dtype}", "give strings or integers"))
+        raise Mismatch("HashedCrossing", f"a feature of {array.dtype}", "give strings or integers")
     return read_integers(array).astype(np.uint64).reshape(-1), array.shape

@@ -7,7 +7,7 @@ from typing import Optional
 
 import numpy as np
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..network import Array
 
 # The index that Keras gives to what shall appear in no count: beyond every depth.
@@ -38,7 +38,7 @@ def encode(ids: Array, mode: str, depth: int, dtype: str, weights: Optional[Arra
         weighed = hot if weights is None else hot * weights[..., np.newaxis]
         return np.asarray(weighed.sum(axis=1, dtype=weighed.dtype))
     if (ids < 0).any():
-        raise Mismatch(Problem("indices", f"{ids.min()} is negative and cannot be counted", "give indices from 0 on"))
+        raise Mismatch("indices", f"{ids.min()} is negative and cannot be counted", "give indices from 0 on")
     samples = math.prod(ids.shape[:-1])
     rows = np.repeat(np.arange(samples), ids.shape[-1])
     counts = count_rows(ids.ravel(), rows, (samples, depth), None if weights is None else weights.ravel())

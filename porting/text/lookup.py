@@ -77,8 +77,7 @@ class _Lookup:
             if shape != (self.depth,):
                 what = f"idf_weights of shape {shape} where ({self.depth},) is needed"
                 problems.append(Problem(name, what, "save them with the indices of unknown tokens in front"))
-        if problems:
-            raise Unsupported(problems)
+        Unsupported.raise_for(problems)
 
     @property
     def oov_start(self) -> int:
@@ -117,7 +116,7 @@ class _Lookup:
     def refuse_unknown(self, unknown: Sequence[Any]) -> None:
         shown = ", ".join(map(repr, unknown[:10]))
         what = f"{len(unknown)} values are not in the vocabulary: {shown}"
-        raise Mismatch(Problem(type(self).__name__, what, "num_oov_indices=0 takes known values only, in Keras too"))
+        raise Mismatch(type(self).__name__, what, "num_oov_indices=0 takes known values only, in Keras too")
 
 
 def _lookup_arguments(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from ..network import Array
 from .settings import Setting, at_least, is_flag, is_whole, one_of, read_settings
 
@@ -90,7 +90,7 @@ SEGMENTS = Setting(1, at_least(1))
 def _check_room(kind: str, config: Mapping[str, Any], length: int, special: int) -> None:
     if length < special:
         what = f"has a sequence_length of {length} for {special} special tokens"
-        raise Unsupported(Problem(str(config.get("name", kind)), what, "give it a longer one"))
+        raise Unsupported(str(config.get("name", kind)), what, "give it a longer one")
 
 
 @dataclass(frozen=True, eq=False)

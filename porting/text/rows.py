@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..network import Array
 from .strings import read_texts
 
@@ -60,9 +60,8 @@ def _decoded(texts: Any) -> list[str]:
     read = read_texts(texts)
     if len(read.shape) not in (1, 2) or read.shape[1:] not in ((), (1,)):
         what = f"the input has shape {read.shape}; texts are (batch,) or (batch, 1)"
-        raise Mismatch(Problem("texts", what, "give one string for each sample"))
+        raise Mismatch("texts", what, "give one string for each sample")
     try:
         return [text.decode() for text in read.items]
     except UnicodeDecodeError as error:
-        what = f"{error.object[:20]!r} is no UTF-8"
-        raise Mismatch(Problem("texts", what, "read the text with errors='replace'")) from None
+        raise Mismatch("texts", f"{error.object[:20]!r} is no UTF-8", "read the text with errors='replace'") from None

@@ -78,8 +78,7 @@ def read_settings(class_name: str, config: Mapping[str, Any], settings: Mapping[
         for key, setting in settings.items()
         if not setting.takes(values[key])
     ]
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
     return values
 
 
@@ -129,6 +128,6 @@ def weight_of(class_name: str, config: Mapping[str, Any], weights: Mapping[str, 
     if name not in weights:
         where = str(config.get("name", class_name))
         way_out = "adapt the layer, or give it a vocabulary, and save the model again"
-        raise Unsupported(Problem(where, f"{class_name} came without its {name}", way_out))
+        raise Unsupported(where, f"{class_name} came without its {name}", way_out)
     values: list[Any] = np.asarray(weights[name]).tolist()
     return values

@@ -113,4 +113,4 @@ def read_integers(values: Any, where: str = "values") -> Array:
 
 
 def _mismatch(where: str, what: str, way_out: str) -> Mismatch:
-    return Mismatch(Problem(where, what, way_out))
+    return Mismatch(where, what, way_out)

@@ -20,7 +20,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..network import Array
 from .strings import to_bytes, to_text
 from .words import PADDING, Words
@@ -112,7 +112,7 @@ def _given_back(key: str, function: Callable[..., Any], values: Any) -> list[byt
         wanted = "a list of str" if key == "split" else "a str"
         name = getattr(function, "__name__", repr(function))
         what = f"the function {name!r}, given as {key}, returned something else than {wanted}"
-        raise Mismatch(Problem("TextVectorization", what, f"return {wanted} for every str")) from error
+        raise Mismatch("TextVectorization", what, f"return {wanted} for every str") from error
 
 
 def located(texts: Sequence[bytes], split: str, limit: Optional[int]) -> tuple[Words, Array]:

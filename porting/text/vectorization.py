@@ -199,13 +199,13 @@ class TextVectorization:
     def _batch_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) > 1 and shape[-1] != 1:
             what = f"the input has shape {shape}; to be split, texts are (batch,) or (batch, 1)"
-            raise Mismatch(Problem("TextVectorization", what, "give one string for each sample"))
+            raise Mismatch("TextVectorization", what, "give one string for each sample")
         batch = shape[:-1] if len(shape) > 1 else shape
         if len(batch) > 1 and self.output_mode != "int":
             what = (
                 f"the input has shape {shape}; with output_mode={self.output_mode!r}, texts are (batch,) or (batch, 1)"
             )
-            raise Mismatch(Problem("TextVectorization", what, "give one axis of texts"))
+            raise Mismatch("TextVectorization", what, "give one axis of texts")
         return batch
 
     def _padded(self, texts: list[bytes]) -> Array:
@@ -257,7 +257,7 @@ class TextVectorization:
 
     def _ngrams_of_axis(self, tokens: list[bytes], shape: tuple[int, ...]) -> tuple[list[bytes], tuple[int, ...]]:
         if not shape:
-            raise Mismatch(Problem("TextVectorization", "one string has no n-grams without a split", "give a list"))
+            raise Mismatch("TextVectorization", "one string has no n-grams without a split", "give a list")
         width = shape[-1]
         rows = [self.tokenizer.join_ngrams(tokens[at : at + width]) for at in range(0, len(tokens), width or 1)]
         joined = len(self.tokenizer.join_ngrams([b""] * width))
@@ -267,7 +267,7 @@ class TextVectorization:
 def _fit_last_axis(ids: Array, length: int) -> Array:
     if not ids.ndim:
         what = "one string has no axis to be cut to output_sequence_length without a split"
-        raise Mismatch(Problem("TextVectorization", what, "give a list"))
+        raise Mismatch("TextVectorization", what, "give a list")
     fitted = np.zeros((*ids.shape[:-1], length), np.int64)
     kept = ids[..., :length]
     fitted[..., : kept.shape[-1]] = kept
@@ -285,6 +285,5 @@ def _with_functions(config: Mapping[str, Any], standardize: Standardize, split: 
             what = f"{key}={config.get(key)!r} is Keras' own, and a function was given in its place"
             problems.append(Problem(where, what, f"leave {key}=… out"))
         changed[key] = function
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
     return changed

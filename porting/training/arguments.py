@@ -16,7 +16,7 @@ from ..inputs import whole_number
 
 
 def refusal(name: str, value: Any, way_out: str) -> Unsupported:
-    return Unsupported(Problem(name, f"is {value!r:.80}", way_out))
+    return Unsupported(name, f"is {value!r:.80}", way_out)
 
 
 Check = Callable[[str, Any], Any]
@@ -34,8 +34,7 @@ def check_settings(where: str, checks: Mapping[str, Check], given: Mapping[str, 
             checks[name](f"{where}: {name}", value)
         except Unsupported as error:
             problems += error.problems
-    if problems:
-        raise Unsupported(problems)
+    Unsupported.raise_for(problems)
 
 
 def within(least: float = -math.inf, most: float = math.inf) -> Check:

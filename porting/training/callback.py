@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from ..network import Array
 from .arguments import refusal
 from .tally import direction_of
@@ -112,8 +112,7 @@ class Watch:
         run = self.callback.run
         if self.monitor.startswith("val_") and run.validation is not None and not run.validates():
             return None
-        what = f"is not among the logs: {', '.join(known)}"
-        raise Unsupported(Problem(f"monitor {self.monitor!r}", what, "name one of them"))
+        raise Unsupported(f"monitor {self.monitor!r}", f"is not among the logs: {', '.join(known)}", "name one of them")
 
     def better(self, value: float, than: Optional[float]) -> bool:
         """Compared in float32, as Keras does."""
@@ -131,5 +130,5 @@ class Watch:
         direction = direction_of(self.monitor, self.callback.run.trainer.tally.kinds)
         if direction is None:
             what = "does not say whether more is better or less"
-            raise Unsupported(Problem(f"monitor {self.monitor!r}", what, "give mode='max' or mode='min'"))
+            raise Unsupported(f"monitor {self.monitor!r}", what, "give mode='max' or mode='min'")
         return direction == "up"

@@ -13,7 +13,7 @@ from typing import Any, Optional, TextIO, Union
 
 import numpy as np
 
-from ..errors import Mismatch, Problem, Unsupported
+from ..errors import Mismatch, Unsupported
 from ..inputs import whole_number
 from ..network import Array
 from .arguments import Check, check_settings, maybe, one_of, real_number, refusal, takes, truth_value, within
@@ -176,7 +176,7 @@ class LearningRateScheduler(Callback):
 def plain_rate(optimizer: Any) -> float:
     if callable(optimizer.learning_rate):
         what = "has a schedule of its own"
-        raise Unsupported(Problem("learning_rate", what, "give the optimizer a number, or leave the callback out"))
+        raise Unsupported("learning_rate", what, "give the optimizer a number, or leave the callback out")
     return float(np.float32(optimizer.learning_rate))
 
 
@@ -253,7 +253,7 @@ class TerminateOnNaN(Callback):
         if math.isfinite(loss):
             return
         if self.raise_error:
-            raise Mismatch(Problem("loss", f"is {loss} at batch {batch}", "lower the learning rate, or clip gradients"))
+            raise Mismatch("loss", f"is {loss} at batch {batch}", "lower the learning rate, or clip gradients")
         say(f"Batch {batch}: Invalid loss, terminating training")
         self.run.stop = True
 
@@ -271,9 +271,7 @@ class LambdaCallback(Callback):
         known = [name for name in dir(Callback) if name.startswith("on_")]
         for name, function in functions.items():
             if name not in known:
-                raise Unsupported(
-                    Problem(f"LambdaCallback: {name}", "is never called", f"use one of {', '.join(known)}")
-                )
+                raise Unsupported(f"LambdaCallback: {name}", "is never called", f"use one of {', '.join(known)}")
             if function is not None:
                 if not callable(function):
                     raise refusal(f"LambdaCallback: {name}", function, "give a function")

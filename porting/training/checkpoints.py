@@ -113,7 +113,7 @@ def write_state(state: State, path: Union[str, Path]) -> None:
             raise
         sync_folder(target.parent)
     except OSError as error:
-        raise BadArchive(Problem(str(target), f"cannot be written: {error.strerror or error}")) from error
+        raise BadArchive(str(target), f"cannot be written: {error.strerror or error}") from error
 
 
 def _write_arrays(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
@@ -167,9 +167,9 @@ def read_state(path: Union[str, Path]) -> State:
         raise kind(Problem(where, f"cannot be read: {error.strerror or error}")) from error
     except Exception as error:  # zipfile and numpy have many kinds for damaged files
         what = f"is not a sound checkpoint: {type(error).__name__}: {error}"
-        raise BadArchive(Problem(where, what, "use one before it")) from error
+        raise BadArchive(where, what, "use one before it") from error
     if not isinstance(numbers, dict) or numbers.pop("format", None) != FORMAT:
-        raise BadArchive(Problem(where, "is a checkpoint of another version", "train from the start"))
+        raise BadArchive(where, "is a checkpoint of another version", "train from the start")
     problems = [
         Problem(f"{where}: {key}", "is missing, or not of its kind") for key in KEPT if not _is_sound(numbers, key)
     ]
@@ -181,8 +181,7 @@ def read_state(path: Union[str, Path]) -> State:
     ]
     if "weights" not in arrays:
         problems.append(Problem(f"{where}: weights", "are missing"))
-    if problems:
-        raise BadArchive(problems)
+    BadArchive.raise_for(problems)
     return State(arrays, numbers)
 
 

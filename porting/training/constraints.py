@@ -9,7 +9,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from ..errors import Problem, Unsupported
+from ..errors import Unsupported
 from ..network import Array
 
 Axes = Union[int, Sequence[int]]
@@ -93,5 +93,5 @@ def constraint_of(value: Any, where: str, key: str) -> Constraint:
     kind = CONSTRAINTS.get(str(name))
     if kind is None or not set(config) <= {one.name for one in fields(kind)}:  # type: ignore[arg-type]
         way_out = f"use {', '.join(one.__name__ for one in KINDS)}, or freeze this layer"
-        raise Unsupported(Problem(where, f"{key} {value!r} is not handled in training", way_out))
+        raise Unsupported(where, f"{key} {value!r} is not handled in training", way_out)
     return kind(**config)

@@ -47,7 +47,7 @@ class Outputs:
             alone = isinstance(given, (list, tuple)) and len(given) == 1 and np.ndim(given[0]) > 0
             return {self.names[0]: given[0] if alone else given}
         if not isinstance(given, (list, tuple)) or len(given) != len(self.names):
-            raise Mismatch(Problem(what, f"needs one for each of the outputs {', '.join(self.names)}"))
+            raise Mismatch(what, f"needs one for each of the outputs {', '.join(self.names)}")
         return dict(zip(self.names, given))
 
 
@@ -97,8 +97,7 @@ class Arrays:
                 problems.append(Problem(f"{what} for {name!r}", "holds NaN or infinity", "give finite numbers"))
             if array is not None and (array.ndim == 0 or array.shape[0] != self.rows):
                 problems.append(Problem(f"{what} for {name!r}", f"{array.shape} against {self.rows} rows of inputs"))
-        if problems:
-            raise Mismatch(problems)
+        Mismatch.raise_for(problems)
         return arrays
 
     def batch(self, rows: Any) -> Batch:
@@ -113,7 +112,7 @@ class Arrays:
         """The first rows, and the last `share` of them, as Keras' ``validation_split`` cuts."""
         at = int(np.floor(self.rows * (1 - share)))
         if not 0 < at < self.rows:
-            raise Mismatch(Problem("validation_split", f"{share} of {self.rows} rows leaves a part empty"))
+            raise Mismatch("validation_split", f"{share} of {self.rows} rows leaves a part empty")
         return self._cut(slice(None, at)), self._cut(slice(at, None))
 
     def _cut(self, rows: slice) -> Arrays:
@@ -178,7 +177,7 @@ class Batches:
     ) -> Batches:
         """Batches as they come. A function is called anew for each epoch; what runs on is read `count` at a time."""
         if callable(source) and not takes(source, 0):
-            raise Mismatch(Problem("data", f"is {source!r:.80}", "give a function without arguments"))
+            raise Mismatch("data", f"is {source!r:.80}", "give a function without arguments")
         running = None if callable(source) else _running(source)
 
         def epoch(number: int, start: int) -> Iterator[Batch]:
@@ -191,7 +190,7 @@ class Batches:
                     return
             if count is not None and at >= 0:
                 what = f"ended after {at + 1} of {count} batches in epoch {number + 1}"
-                raise Mismatch(Problem("data", what, "give more batches, or ask for fewer steps"))
+                raise Mismatch("data", what, "give more batches, or ask for fewer steps")
 
         return cls(epoch, count)
 
@@ -202,7 +201,7 @@ def _iterator(source: Any) -> Iterator[Any]:
     except TypeError:
         what = f"is {type(source).__name__}"
         way_out = "give arrays x and y, an iterable of batches (x, y), or a function that returns one"
-        raise Mismatch(Problem("data", what, way_out)) from None
+        raise Mismatch("data", what, way_out) from None
 
 
 def _running(source: Any) -> Optional[Iterator[Any]]:
@@ -231,7 +230,7 @@ def as_batches(
 
     def check(one: Any) -> Batch:
         if not isinstance(one, (tuple, list)) or len(one) not in (2, 3):
-            raise Mismatch(Problem("data", "an iterator gives (x, y) or (x, y, sample_weight)"))
+            raise Mismatch("data", "an iterator gives (x, y) or (x, y, sample_weight)")
         x, y, rest = one[0], one[1], one[2] if len(one) == 3 else None
         return Arrays(x, y, rest, inputs, outputs, id_limits).batch(slice(None))
 

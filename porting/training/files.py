@@ -45,7 +45,7 @@ class Examples:
         """
         at = int(np.floor(self.rows * (1 - real_number("validation_split", share, 0, 1))))
         if not 0 < at < self.rows:
-            raise Mismatch(Problem("validation_split", f"{share} of {self.rows} rows leaves a part empty"))
+            raise Mismatch("validation_split", f"{share} of {self.rows} rows leaves a part empty")
         return self.part(slice(None, at)), self.part(slice(at, None))
 
 
@@ -68,8 +68,7 @@ def read_examples(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> 
         problems.append(Problem(f"{path}: labels", "are missing", f"name an array after an output: {list(outputs)}"))
     known = ", ".join([*inputs, *outputs, WEIGHT])
     problems += [Problem(f"{path}: {name!r}", "fits nothing in the network", f"it knows {known}") for name in arrays]
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
     if for_all is not None:
         own = {**dict.fromkeys(outputs, for_all), **own}
     return Examples(
@@ -89,4 +88,4 @@ def _read(path: Path) -> dict[str, Array]:
         with loaded:
             return dict(loaded)
     except Exception as error:
-        raise Mismatch(Problem(str(path), f"holds no arrays: {error}", "give an npz file")) from error
+        raise Mismatch(str(path), f"holds no arrays: {error}", "give an npz file") from error

@@ -153,9 +153,7 @@ class Run:
         if not self.stop:
             self._batches()
         if self.step == 0:
-            raise Mismatch(
-                Problem("data", "gave no batch", "an iterator that is used up gives nothing in a next epoch")
-            )
+            raise Mismatch("data", "gave no batch", "an iterator that is used up gives nothing in a next epoch")
         logs = self.trainer.tally.logs()
         if self.validation is not None and self.validates():
             measured = evaluate(self.trainer, self.validation, self.callbacks)
@@ -283,9 +281,7 @@ class Run:
                 raise KeyError("loss")
         except (KeyError, ValueError, TypeError, IndexError, ArithmeticError) as error:
             what = f"was written within an epoch, and its sums are not those of this run's metrics: {error!r}"
-            raise BadArchive(
-                Problem(str(path), what, "give the losses and metrics that it was written with")
-            ) from error
+            raise BadArchive(str(path), what, "give the losses and metrics that it was written with") from error
         return tally
 
     def _resume_callbacks(self, path: Union[str, Path], state: State) -> None:
@@ -300,7 +296,7 @@ class Run:
                 raise
             except (KeyError, ValueError, TypeError, IndexError, ArithmeticError) as error:
                 what = f"keeps a state of {type(callback).__name__} that it cannot take up: {error!r}"
-                raise BadArchive(Problem(str(path), what, "use one before it")) from error
+                raise BadArchive(str(path), what, "use one before it") from error
 
     def _check_fits(self, path: Union[str, Path], state: State) -> None:
         trainer, numbers, where = self.trainer, state.numbers, str(path)
@@ -334,8 +330,7 @@ class Run:
             there = ", ".join(numbers["kept_callbacks"]) or "no callback"
             way_out = f"give the callbacks that it was written with, or train from the start; now there are {kept}"
             problems.append(Problem(where, f"keeps the state of {there}", way_out))
-        if problems:
-            raise BadArchive(problems)
+        BadArchive.raise_for(problems)
 
 
 def _optimizer_state(state: State) -> dict[str, dict[str, Array]]:
@@ -378,7 +373,7 @@ def evaluate(trainer: Trainer, data: Batches, callbacks: Sequence[Callback] = ()
         for callback in callbacks:
             callback.on_test_batch_end(number, logs)
     if not tally.sums:
-        raise Mismatch(Problem("data", "gave no batch"))
+        raise Mismatch("data", "gave no batch")
     logs = tally.logs()
     for callback in callbacks:
         callback.on_test_end(logs)
@@ -396,9 +391,9 @@ def class_weighted(data: Batches, class_weight: Mapping[int, float], output: str
         for batch in data.epoch(number, start):
             labels = batch.labels[output]
             if batch.weights[output] is not None:
-                raise Mismatch(Problem("class_weight", "and sample_weight cannot both be given"))
+                raise Mismatch("class_weight", "and sample_weight cannot both be given")
             if labels is None:
-                raise Mismatch(Problem("class_weight", "needs labels"))
+                raise Mismatch("class_weight", "needs labels")
             classes = labels
             if labels.ndim > 1:
                 classes = labels.argmax(axis=-1) if labels.shape[-1] != 1 else labels[..., 0]

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..errors import Mismatch, Problem
+from ..errors import Mismatch
 from ..inputs import whole_number
 from ..network import Array
 from . import losses
@@ -377,6 +377,6 @@ class LossValue(MeanMetric):
     def sums(self, shown: Shown) -> Array:
         if shown.mask is not None or shown.weights is not None:
             way_out = f"give the metric of that name, metrics.{type(self.loss).__name__}()"
-            raise Mismatch(Problem(f"metric {self.name}", "is a loss, and masks or sample weights count", way_out))
+            raise Mismatch(f"metric {self.name}", "is a loss, and masks or sample weights count", way_out)
         output, absorbed = shown.output_for(self.loss)
         return np.array([reduced(self.loss, shown.truth, output, logits=absorbed).value, 1.0])

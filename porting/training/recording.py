@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from ..errors import BadArchive, Problem, Unsupported
+from ..errors import BadArchive, Unsupported
 from ..inputs import whole_number
 from .arguments import Check, check_settings, file_path, maybe, maybe_whole, one_of, refusal, truth_value, within
 from .callback import Callback, Logs, Watch, monitor_name
@@ -35,7 +35,7 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, logs: Optional[Logs] = None) -> None:
         if os.path.isdir(self.path):
-            raise BadArchive(Problem(str(self.path), "is a folder", "name a file, in this folder or elsewhere"))
+            raise BadArchive(str(self.path), "is a folder", "name a file, in this folder or elsewhere")
 
     def on_batch_end(self, batch: int, logs: Optional[Logs] = None) -> None:
         if self.every_steps and self.run.trainer.steps % self.every_steps == 0:
@@ -121,7 +121,7 @@ class ModelCheckpoint(Callback):
             return self.filepath.format(**{**logs, "epoch": epoch + 1})
         except (KeyError, IndexError, ValueError) as error:
             what = f"cannot be filled in: {error!r}; there are epoch, {', '.join(logs)}"
-            raise Unsupported(Problem(f"filepath {self.filepath!r}", what, "name some of these")) from error
+            raise Unsupported(f"filepath {self.filepath!r}", what, "name some of these") from error
 
     def state(self) -> dict[str, float]:
         best = {} if self.best is None else {"best": self.best}
@@ -175,7 +175,7 @@ class CSVLogger(Callback):
             with open(self.filename, mode, newline="", encoding="utf-8") as file:
                 csv.writer(file, delimiter=self.separator).writerows(rows)
         except OSError as error:
-            raise BadArchive(Problem(self.filename, f"cannot be written: {error.strerror or error}")) from error
+            raise BadArchive(self.filename, f"cannot be written: {error.strerror or error}") from error
 
 
 def one_character(name: str, value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ..errors import Mismatch, PortingError, Problem, Unsupported, did_you_mean
+from ..errors import Mismatch, PortingError, Unsupported, did_you_mean
 from ..network import Array
 from . import confusion, metrics
 from .arguments import refusal
@@ -51,7 +51,7 @@ def metric_named(given: Union[str, Metric, Loss, Function]) -> Metric:
         Unsupported: another name.
     """
     if isinstance(given, type):
-        raise Unsupported(Problem(f"metric {given.__name__}", "is a class", "give an instance, or its name"))
+        raise Unsupported(f"metric {given.__name__}", "is a class", "give an instance, or its name")
     if isinstance(given, Metric):
         return given
     if isinstance(given, Loss):
@@ -64,7 +64,7 @@ def metric_named(given: Union[str, Metric, Loss, Function]) -> Metric:
     if kind is None:
         known = ["accuracy", *sorted(name for name in METRICS if name.islower())]
         way_out = f"{did_you_mean(given, known)}use one of {', '.join(known)}, or a function"
-        raise Unsupported(Problem(f"metric {given!r}", "is not known", way_out))
+        raise Unsupported(f"metric {given!r}", "is not known", way_out)
     made: Metric = kind()
     made.name = given
     return made
@@ -98,7 +98,7 @@ class Measured:
             raise
         except (ValueError, TypeError, IndexError) as error:
             what = f"cannot be computed of labels {shown.truth.shape} and an output {shown.output.shape}: {error}"
-            raise Mismatch(Problem(f"metric {self.name}", what, "choose a metric that fits these labels")) from error
+            raise Mismatch(f"metric {self.name}", what, "choose a metric that fits these labels") from error
 
 
 def chosen_metrics(given: Any, weighted: Any, outputs: Outputs, with_loss: Sequence[str]) -> list[Measured]:

@@ -99,13 +99,11 @@ def choose(
     problems += _half_frozen(moves)
     if not learns:
         problems.append(Problem("weights", "none of them learns", "freeze less"))
-    if problems:
-        raise Mismatch(problems)
+    Mismatch.raise_for(problems)
     refusals = [problem for layer in network.layers.values() for problem in _refusals(layer)]
     refusals += _called_at_inference(network, moves)
     refusals += [problem for layer in network.layers.values() for problem in _unfolded(layer, learns)]
-    if refusals:
-        raise Unsupported(refusals)
+    Unsupported.raise_for(refusals)
     penalties = _settled(network, learns, "_regularizer", _read_penalty)
     constraints = _settled(network, learns, "_constraint", constraint_of)
     rates: dict[str, Any] = {}
@@ -270,7 +268,7 @@ def _read_penalty(value: Any, where: str, key: str) -> Penalty:
     elif isinstance(value, Mapping) and value.get("class_name") in ("L1", "L2", "L1L2"):
         config = value.get("config", {})
         return Penalty(float(config.get("l1", 0.0) or 0.0), float(config.get("l2", 0.0) or 0.0))
-    raise Unsupported(Problem(where, f"{key} {value!r} is not handled", "use L1, L2 or L1L2, or freeze this layer"))
+    raise Unsupported(where, f"{key} {value!r} is not handled", "use L1, L2 or L1L2, or freeze this layer")
 
 
 def _unfolded(layer: Layer, learns: Collection[str]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from typing import Any, Optional, TypedDict
 
 import numpy as np
 
-from ..errors import Mismatch, Problem, Unsupported
+from ..errors import Mismatch, Unsupported
 from ..layers import RULES, Rule
 from ..network import Array, Network, TensorRef
 from .arguments import real_number
@@ -146,14 +146,12 @@ class Trainer:
 
     def _losses(self) -> dict[str, Loss]:
         if self.settings.loss is None:
-            raise Unsupported(Problem("loss", "is missing", "name one: loss='mse'"))
+            raise Unsupported("loss", "is missing", "name one: loss='mse'")
         given = self.outputs.spread(self.settings.loss, "loss", one_for_all=True)
         losses = {name: loss_named(one) for name, one in given.items() if one is not None}
         refs = [self.refs[name] for name in losses]
         if len(set(refs)) < len(refs):
-            raise Unsupported(
-                Problem("loss", "two losses on one and the same output", "give the losses as one function")
-            )
+            raise Unsupported("loss", "two losses on one and the same output", "give the losses as one function")
         return losses
 
     def _absorbed(self, name: str) -> Collection[str]:
@@ -187,7 +185,7 @@ class Trainer:
             activation = self.learner.activation_of(self.refs[name])
             if activation in loss.unfit:
                 what = f"of the output {name!r} would follow a {activation}, which is not handled"
-                raise Unsupported(Problem(f"loss {loss.name}", what, "end the network in a sigmoid, or without one"))
+                raise Unsupported(f"loss {loss.name}", what, "end the network in a sigmoid, or without one")
 
     # ---- steps
 
@@ -229,8 +227,7 @@ class Trainer:
 
     def _check_labels(self, batch: Batch) -> None:
         if all(batch.labels.get(name) is None for name in self.losses):
-            what = f"are missing for every output with a loss: {', '.join(self.losses)}"
-            raise Mismatch(Problem("labels", what, "give y"))
+            raise Mismatch("labels", f"are missing for every output with a loss: {', '.join(self.losses)}", "give y")
 
     def penalty(self) -> float:
         """What the regularizers of the weights that learn add to the loss."""

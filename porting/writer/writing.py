@@ -52,7 +52,7 @@ class Written:
         references: References = "all",
     ) -> None:
         if not network.cases:
-            raise Unsupported(Problem(network.name, "has no references to be checked with", "save the network again"))
+            raise Unsupported(network.name, "has no references to be checked with", "save the network again")
         self.network = network
         self.tolerance = tolerance
         self.references = references
@@ -345,8 +345,7 @@ def write_standalone(
     problems = [
         Problem(str(path), "exists", "give overwrite=True") for path in files if path.exists() and not overwrite
     ]
-    if problems:
-        raise BadArchive(problems)
+    BadArchive.raise_for(problems)
     try:
         out.mkdir(parents=True, exist_ok=True)
         half = out / f".{name}.{os.getpid()}.npz"
@@ -355,7 +354,7 @@ def write_standalone(
         half.replace(files[1])
         files[0].write_text(written.source, encoding="utf-8")
     except OSError as error:
-        raise BadArchive(Problem(str(out), f"cannot be written: {error}")) from error
+        raise BadArchive(str(out), f"cannot be written: {error}") from error
     return files[0]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import neoml
 
-from ...errors import Problem, Unsupported
+from ...errors import Unsupported
 from ...network import Array
 from ..graph import Graph, Node
 from ..slots import Parameter
@@ -66,7 +66,7 @@ def make_layers(graph: Graph, nodes: Sequence[Node], dnn: Any, math_engine: Any)
                 set_slot(math_engine, layer, slot, parameter)
         except Exception as error:
             what = f"NeoML does not take its {node.kind} {node.settings}: {type(error).__name__}: {error}"
-            raise Unsupported(Problem(node.scope or node.name, what, "run it with engine='numpy'")) from error
+            raise Unsupported(node.scope or node.name, what, "run it with engine='numpy'") from error
         if node.parameters and not any(parameter.weights for parameter in node.parameters.values()):
             layer.learning_enabled = False
     return made

@@ -10,7 +10,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from ...errors import Problem, Unsupported
+from ...errors import Unsupported
 from ...memory import keep_memory
 
 CUDA_LIBRARIES = ("libcublasLt.so.11", "libcublas.so.11", "libcusparse.so.11")
@@ -44,8 +44,7 @@ def _neoml() -> Any:
     try:
         import neoml
     except ImportError as error:
-        what = f"neoml cannot be imported: {error}"
-        raise Unsupported(Problem("engine 'neoml'", what, HOW_TO_HAVE_IT)) from error
+        raise Unsupported("engine 'neoml'", f"neoml cannot be imported: {error}", HOW_TO_HAVE_IT) from error
     return neoml
 
 
@@ -66,12 +65,11 @@ def math_engine_for(device: Any) -> Any:
         keep_memory()
         return neoml.MathEngine.CpuMathEngine()
     if kind != "gpu" or (number and not number.isdigit()):
-        raise Unsupported(Problem(f"device {device!r}", "is not known", "use 'cpu', 'gpu' or 'gpu:1'"))
+        raise Unsupported(f"device {device!r}", "is not known", "use 'cpu', 'gpu' or 'gpu:1'")
     found = gpus()
     index = int(number or 0)
     if index >= len(found):
-        what = f"NeoML finds {len(found)} GPUs"
-        raise Unsupported(Problem(f"device {device!r}", what, HOW_TO_INSTALL))
+        raise Unsupported(f"device {device!r}", f"NeoML finds {len(found)} GPUs", HOW_TO_INSTALL)
     return neoml.MathEngine.GpuMathEngine(index)
 
 
@@ -93,5 +91,5 @@ def math_engine_of_fork(device: Any) -> Any:
     """
     if device != "cpu":
         way_out = "load the network in the process that uses it: multiprocessing's start method 'spawn'"
-        raise Unsupported(Problem(f"device {device!r}", "a GPU cannot be used after a fork", way_out))
+        raise Unsupported(f"device {device!r}", "a GPU cannot be used after a fork", way_out)
     return math_engine_for(device)

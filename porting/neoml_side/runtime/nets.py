@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
-from ...errors import Problem, Unsupported
+from ...errors import Unsupported
 from ...network import Array, Network, TensorRef
 from ..lowering.columns import columns_at_once, side_by_side
 from ..lowering.folding import folded
@@ -82,7 +82,7 @@ class Nets:
         except RuntimeError as error:
             what = f"NeoML does not build it: {str(error).strip()[:300]}"
             way_out = "run it with engine='numpy'; a net with cells of its own must stay below 2 GiB"
-            raise Unsupported(Problem(self.network.name, what, way_out)) from error
+            raise Unsupported(self.network.name, what, way_out) from error
 
     @property
     def _is_ours(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ...errors import Mismatch, Problem
+from ...errors import Mismatch
 from ...network import Array, Network
 from ..graph import Node
 from ..slots import Parameter
@@ -65,7 +65,7 @@ def _note_changes(changed: dict[str, Array], saved: Mapping[str, Array], paramet
     if parameter.computed:
         names = ", ".join(weight.name for weight in parameter.weights)
         what = "were joined into one layer for inference, and that layer was changed"
-        raise Mismatch(Problem(names, what, "change them through a net that is built for training"))
+        raise Mismatch(names, what, "change them through a net that is built for training")
     for piece in parameter.pieces:
         name, values = piece.weight.name, piece.read(slot)
         if not _same(values, saved[name][piece.place]):

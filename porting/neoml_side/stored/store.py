@@ -68,7 +68,7 @@ def store_net(
     size = sum(array.nbytes for array in network.weights().values())
     if size >= LARGEST_ARCHIVE:
         what = f"has {size} bytes of weights; NeoML's archives hold less than {LARGEST_ARCHIVE}"
-        raise Unsupported(Problem(network.name, what, "keep the saved network's folder, which has no such limit"))
+        raise Unsupported(network.name, what, "keep the saved network's folder, which has no such limit")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as scratch:
             written, kept, text = (Path(scratch) / name for name in ("net", "network", "description"))
@@ -90,7 +90,7 @@ def store_net(
         if description.whole is None:
             arrays.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
-        raise BadArchive(Problem(str(path), f"cannot be written: {error}", "check the folder and the disk")) from error
+        raise BadArchive(str(path), f"cannot be written: {error}", "check the folder and the disk") from error
     return path
 
 
@@ -101,8 +101,7 @@ def check_free_net(path: Path, overwrite: bool) -> None:
         for one in (path, network_path(path), description_path(path))
         if os.path.lexists(one) and not overwrite
     ]
-    if there:
-        raise BadArchive(there)
+    BadArchive.raise_for(there)
 
 
 def _opened(path: Path, description: StoredDescription, engine: Engine) -> Engine:
@@ -206,7 +205,7 @@ def load_net(
     """
     if engine not in (None, "neoml"):
         what = "a stored NeoML net runs in NeoML only"
-        raise Unsupported(Problem(f"engine {engine!r}", what, "load the saved network's folder instead"))
+        raise Unsupported(f"engine {engine!r}", what, "load the saved network's folder instead")
     description = read_description(path, limits)
     stored = StoredEngine(path, description, device or "cpu", rules, make_engine, trust, limits)
     if not description.preprocessing:
@@ -226,7 +225,7 @@ def check_archive(path: Path, description: StoredDescription) -> None:
         raise kind(Problem(str(path), what, "store the net again")) from error
     if found != (description.archive_sha256, description.archive_bytes):
         what = "is not the archive that its description names: the sha256 differs"
-        raise BadArchive(Problem(str(path), what, "store the net again; see docs/security.md about trust=True"))
+        raise BadArchive(str(path), what, "store the net again; see docs/security.md about trust=True")
 
 
 def _input(source: Terminal, declared: Sequence[Input]) -> Input:
@@ -303,8 +302,7 @@ class StoredEngine(Engine):
         try:
             return StoredNet(source, self.math_engine, self.id_limits, self.guards)
         except RuntimeError as error:
-            what = f"is not loaded by NeoML: {error}"
-            raise BadArchive(Problem(str(self.path), what, "store the net again")) from error
+            raise BadArchive(str(self.path), f"is not loaded by NeoML: {error}", "store the net again") from error
 
     def check_terminals(self) -> None:
         """Raises BadArchive when the archive's sources and sinks are not those described."""
@@ -315,7 +313,7 @@ class StoredEngine(Engine):
             want = {one.name for one in told}
             if (have - want) if what == "sources" else (want - have):
                 text = f"its {what} are {sorted(have)}, described are {sorted(want)}"
-                raise BadArchive(Problem(str(self.path), text, "store the net again"))
+                raise BadArchive(str(self.path), text, "store the net again")
 
     @property
     def dnn(self) -> Any:
@@ -340,7 +338,7 @@ class StoredEngine(Engine):
             told = [one for one in self.sinks if one.name not in self.guards]
             return {TensorRef.parse(one.name): as_array(outputs[one.name], one) for one in told}
         except AssertionError as error:
-            raise BadArchive(Problem(str(self.path), f"is described wrongly: {error}", "store it again")) from error
+            raise BadArchive(str(self.path), f"is described wrongly: {error}", "store it again") from error
 
     @property
     def has_whole(self) -> bool:
@@ -383,12 +381,12 @@ class StoredEngine(Engine):
             raise self._only_predicts(f"has no {arrays.name} beside it", "put it there again") from error
         except OSError as error:
             what = f"cannot be read: {error.strerror or error}"
-            raise BadArchive(Problem(str(arrays), what, "store the net again")) from error
+            raise BadArchive(str(arrays), what, "store the net again") from error
         return network, self._make_engine(network, "neoml", self.device, self.rules)
 
     def _only_predicts(self, what: str, way_out: str) -> Unsupported:
         told = f"the stored net {what}: it predicts, and does nothing else"
-        return Unsupported(Problem(str(self.path), told, f"{way_out}, or load the saved network's folder"))
+        return Unsupported(str(self.path), told, f"{way_out}, or load the saved network's folder")
 
     def run_alone(
         self, call: Call, tensors: Mapping[TensorRef, Array], masks: Mapping[TensorRef, Array]
