@@ -11,17 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-__all__ = [
-    "BadArchive",
-    "Mismatch",
-    "MissingFile",
-    "PortingError",
-    "Problem",
-    "Unsupported",
-    "did_you_mean",
-    "problem_in_code",
-]
-
 
 @dataclass(frozen=True)
 class Problem:

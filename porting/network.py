@@ -15,26 +15,6 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-__all__ = [
-    "Argument",
-    "Array",
-    "Call",
-    "Case",
-    "Constant",
-    "Input",
-    "Layer",
-    "Network",
-    "Noise",
-    "Sampled",
-    "Shape",
-    "TensorRef",
-    "leaves_in",
-    "map_tensors",
-    "only_tensors",
-    "places",
-    "tensors_in",
-]
-
 Array = np.ndarray[Any, Any]
 # Operations, and what stands for a user's code: what they keep as weights are constants.
 OWN = ("ops.", "porting>")

@@ -19,24 +19,6 @@ import numpy as np
 from .dtypes import result_type
 from .network import Array, Shape
 
-__all__ = [
-    "Cell",
-    "ConvolutionOperations",
-    "Draw",
-    "EngineOperations",
-    "ImageOperations",
-    "MovingStatistics",
-    "Operand",
-    "OperandOf",
-    "Operations",
-    "Place",
-    "Tensor",
-    "TrainingOperations",
-    "Weight",
-    "dtype_of",
-    "promoted_type",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Weight:

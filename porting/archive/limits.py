@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from ..errors import BadArchive, Problem
 
-__all__ = ["LIMITS", "Limits", "bad_archive"]
-
 
 @dataclass(frozen=True)
 class Limits:

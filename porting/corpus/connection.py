@@ -14,23 +14,6 @@ from typing import Any, Optional
 from ..errors import PortingError, Problem, Unsupported
 from ..inputs import whole_number
 
-__all__ = [
-    "POLL_SECONDS",
-    "Lost",
-    "Unfinished",
-    "Workers",
-    "a_cluster",
-    "asking",
-    "check_told",
-    "check_workers",
-    "connected",
-    "error_of",
-    "finished",
-    "lacks",
-    "result_of",
-    "unfinished",
-]
-
 POLL_SECONDS = 1.0
 # A scheduler that knows a future answers at once what became of it.
 ANSWER_SECONDS = 10.0

@@ -24,23 +24,6 @@ from ..errors import Problem, Unsupported
 from ..network import Array, Call, Input, Layer, Shape
 from ..operations import Operations, Tensor, Weight
 
-__all__ = [
-    "HELD",
-    "RULES",
-    "RULE_FILES",
-    "Config",
-    "Context",
-    "Expects",
-    "LayerView",
-    "MaskOf",
-    "Refusal",
-    "Rule",
-    "WeightShapes",
-    "kept_by_keras_3",
-    "makes_mask",
-    "rule",
-]
-
 # What a layer's outputs carry as masks: "keep" hands on the mask of the first input, "stop" ends it
 # (as Keras does for layers that do not support masking), "own" leaves it to the rule, a function computes it.
 MaskOf = Union[str, Callable[..., Any]]

@@ -12,8 +12,6 @@ from ..network import Array
 from .arguments import refusal
 from .tally import direction_of
 
-__all__ = ["Callback", "Logs", "Watch", "listed"]
-
 Logs = Mapping[str, float]
 
 

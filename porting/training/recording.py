@@ -13,8 +13,6 @@ from ..inputs import whole_number
 from .arguments import Check, check_settings, file_path, maybe, maybe_whole, one_of, refusal, truth_value, within
 from .callback import Callback, Logs, Watch, monitor_name
 
-__all__ = ["CSVLogger", "Checkpoint", "ModelCheckpoint"]
-
 
 class Checkpoint(Callback):
     """Write the run's whole state to a file, so that ``fit(…, resume=path)`` goes on from there to the bit.
