@@ -203,10 +203,19 @@ class Recorder:
 
     def _further_lengths(self) -> tuple[int, ...]:
         """Lengths for networks that cannot take the usual ones; of sequences also those that outlast what cuts them."""
-        cut = sum(_cut_off(part) for layer in self.graph.layers.values() for part in parts_of(layer, self.api))
+        cut = self._cut_off()
         if FURTHER_LENGTHS[-1] <= cut <= LONGEST_CUT and all(_is_sequence(need) for need in self.needs):
             return (*FURTHER_LENGTHS, cut + 6, cut + 9)
         return FURTHER_LENGTHS
+
+    def _cut_off(self) -> int:
+        """How many steps a sequence loses on its way, on the longest one where there are several."""
+        lost: dict[TensorRef, int] = {}
+        for step in self.graph.steps:
+            before = max((lost.get(ref, 0) for ref in step.call.reads()), default=0)
+            own = sum(map(_cut_off, parts_of(self.graph.operation(step.call.layer), self.api)))
+            lost.update(dict.fromkeys(step.call.refs(), before + own))
+        return max(lost.values(), default=0)
 
     def _grows_with_length(self) -> bool:
         """Whether noise is cheap to measure on long inputs: no picture that grows both ways, no loop over steps."""

@@ -103,6 +103,13 @@ def test_sequences_outlast_what_is_cut_off():
     assert sorted({case.inputs["x"].shape[1] for case in network.cases}) == [614, 617]
 
 
+def test_what_is_cut_off_on_ways_side_by_side_counts_once():
+    given = keras.Input((None, 2), name="x")
+    cut = [layers.Cropping1D((4000, 4000 + i))(layers.Conv1D(2, 3)(given)) for i in range(3)]
+    network = describe(keras.Model(given, [layers.GlobalAveragePooling1D()(x) for x in cut]))
+    assert sorted({case.inputs["x"].shape[1] for case in network.cases}) == [8010, 8013]
+
+
 def test_a_declared_batch_size_is_opened_where_it_may():
     given = keras.Input(batch_shape=(4, 3), name="x")
     network = describe(keras.Model(given, layers.Dense(2)(given)))
