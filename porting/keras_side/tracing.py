@@ -153,7 +153,6 @@ def _dispatcher(base: type, api: KerasApi, unknown: list[str]) -> Any:
                 return self.NOT_SUPPORTED
             name = str(exports.get_canonical_name_for_symbol(function, add_prefix_to_v1_names=True))
             bound = inspect.signature(function).bind(*args, **kwargs)
-            bound.apply_defaults()
             understood = understand(name, bound.arguments)
             if understood is None:
                 unknown.append(name)
@@ -165,5 +164,9 @@ def _dispatcher(base: type, api: KerasApi, unknown: list[str]) -> Any:
 
 def _keras_operation(understood: Understood) -> Any:
     operations = importlib.import_module("keras.src.ops")
-    made = getattr(operations, understood.class_name)(**understood.config)
+    if understood.class_name == "Identity":  # no operation in Keras 3, whose identity is a matrix
+        return understood.tensors[0]
+    rooms = (operations, operations.image)
+    found = next(getattr(room, understood.class_name) for room in rooms if hasattr(room, understood.class_name))
+    made = found(**understood.config)
     return made.symbolic_call(*understood.tensors, **understood.named)

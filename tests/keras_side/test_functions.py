@@ -34,6 +34,8 @@ def saved(activation):
         (ops.hard_sigmoid, "hard_sigmoid"),
         (tf.nn.relu, "relu"),
         (tf.nn.gelu, "gelu"),
+        (tf.nn.swish, "silu"),
+        (tf.identity, "linear"),
         (tf.nn.leaky_relu, "leaky_relu"),
         (tf.tanh, "tanh"),
         (lambda x: tf.nn.softmax(x), "softmax"),
