@@ -12,7 +12,7 @@ from ..layers.execution import walk
 from ..network import Call, Input, Network, Shape, TensorRef
 from .graph import Graph, Node
 from .lowering.operations import NeomlOperations
-from .values import Wire, canonical
+from .values import TIME_FIRST, Wire, canonical
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def plan_network(
 
     Builds nothing and needs no neoml.
 
-    Inputs whose tensors mostly meet recurrent layers are laid out time-first, so that they need no moving.
+    Inputs whose tensors mostly meet recurrent layers, or a maximum over the time that learns, are laid out time-first.
 
     Raises:
         Unsupported: with every problem of every call.
@@ -80,10 +80,10 @@ def plan_network(
     layouts: dict[str, str] = {}
     for one in network.inputs:
         moves = first.ops.moves.get(one.name, {})
-        if len(one.shape) in (2, 3) and moves.get("L", 0) > sum(n for letter, n in moves.items() if letter != "L"):
-            wire = first.tensors[one.ref]
-            if len(wire.layout) > 1 and wire.layout[1] == "H":
-                layouts[one.name] = "BL" + wire.layout[2:]
+        wanted = next((axes for axes in ("BL", TIME_FIRST[:2]) if 2 * moves.get(axes, 0) > sum(moves.values())), None)
+        layout = first.tensors[one.ref].layout
+        if wanted is not None and len(one.shape) in (2, 3) and layout[1:2] == "H":
+            layouts[one.name] = wanted + layout[2:]
     again = layouts or first.graph.unproved
     return _plan(network, rules, training, moving, layouts, first.graph.ids_below) if again else first
 

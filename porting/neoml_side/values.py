@@ -1,7 +1,8 @@
 """Tensors of a NeoML net to be: Keras' shape, and which blob dimension holds which axis.
 
 A layout is a string with one letter of ``LBSHWDC`` for each Keras axis, the batch first: ``BHC`` keeps
-(batch, time, features) in Keras' own element order, ``BLC`` is time-first, as NeoML's recurrent layers want it.
+(batch, time, features) in Keras' own element order, ``BLC`` is time-first, as NeoML's recurrent layers want it, and
+`TIME_FIRST` the same as one image, over whose rows a layer goes at once.
 Permuting axes permutes letters and moves no data; data move only in `Wire.to`, when two layouts meet.
 
 A tensor may come in any layout. An operation whose layer looks at certain dimensions says where it wants the axes with
@@ -26,6 +27,7 @@ from .slots import AXES, DIMENSIONS
 CANONICAL = {1: "B", 2: "BC", 3: "BHC", 4: "BHWC", 5: "BHWDC", 6: "BSHWDC"}
 IDS = {1: "B", 2: "BH", 3: "BHW", 4: "BHWD", 5: "BSHWD"}
 MOST_AXES = 6
+TIME_FIRST = "WHC"
 # The largest whole number up to which float32 holds them all.
 EXACT = 2**24
 # The least and the largest that whole numbers may be.
@@ -46,9 +48,9 @@ def canonical(rank: int, dtype: str = "float32") -> str:
 
 
 def is_ascending(layout: str) -> bool:
-    """Whether the axes lie in memory in Keras' order."""
+    """Whether the axes lie in memory in Keras' order, the batch in the batch."""
     places = [AXES.index(letter) for letter in layout]
-    return places == sorted(places)
+    return layout[0] == "B" and places == sorted(places)
 
 
 def free_letter(layout: str, preferred: str = "HWDCSL") -> str:
@@ -99,7 +101,7 @@ class Wire:
         origin: the input that it comes from through operations that keep the layout.
         ids_from: the inputs whose values it holds unchanged; None once anything was computed.
         flipped: the wire that this one is the reverse of, and along which axis.
-        on_move: told ``(origin, layout, wanted layout)`` when a tensor close to an input must be moved.
+        on_move: told ``(origin, layout, wanted layout)`` where a tensor close to an input would better lie.
         forms: ports of the same tensor by layout.
         bounds: within what its whole numbers lie, where more is known than their dtype says.
     """
@@ -163,12 +165,16 @@ class Wire:
             raise Refusal(f"axis {axis} of shape {self.shape} is open, but its size is needed", "fix it in the Input")
         return size
 
+    def wish(self, layout: str) -> None:
+        """Tell that the tensor would better lie so, for whoever lays out the input that it is close to."""
+        if self.origin is not None and self.on_move is not None:
+            self.on_move(self.origin, self.layout, layout)
+
     def to(self, layout: str) -> Wire:
         """The same tensor with its axes in these blob dimensions."""
         if layout == self.layout:
             return self
-        if self.origin is not None and self.on_move is not None:
-            self.on_move(self.origin, self.layout, layout)
+        self.wish(layout)
         if layout not in self.forms:
             port = self.port
             for first, second in swaps(self.layout, layout):

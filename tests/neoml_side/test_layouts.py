@@ -229,8 +229,9 @@ WITHOUT_LAYOUT = {"constant", "computed", "drawn", "array_function", "normalize_
 
 
 def layouts(rank: int) -> Iterator[str]:
-    for rest in permutations([letter for letter in AXES if letter != "B"], rank - 1):
-        yield "B" + "".join(rest)
+    for batch in "BW":
+        for rest in permutations([letter for letter in AXES if letter != batch], rank - 1):
+            yield batch + "".join(rest)
 
 
 def array(kind: str, shape: tuple[int, ...], seed: int) -> Array:

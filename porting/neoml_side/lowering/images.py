@@ -16,7 +16,7 @@ from ...network import Array
 from ...operations import MovingStatistics, Weight
 from ..graph import Port
 from ..slots import Parameter, blob_array
-from ..values import Wire, canonical, holds_exactly
+from ..values import TIME_FIRST, Wire, canonical, holds_exactly
 from . import steps_as_rows as time_as_batch
 from .base import BatchMoments, Part
 from .batch_statistics import in_rows, normalized, normalized_where
@@ -38,8 +38,9 @@ def spatial(x: Wire, axes: int) -> Wire:
     """The tensor with its last axes in height, width, depth and channels, where NeoML has its windows."""
     if x.rank != axes + 2:
         raise Refusal(f"takes a tensor of rank {axes + 2}, not of rank {x.rank}")
-    places = dict(enumerate(WINDOW[:axes] + "C", 1))
-    return replace(as_float(x).require(places), dtype="float32")
+    x = as_float(x)
+    x = x if x.layout == TIME_FIRST else x.require(dict(enumerate(WINDOW[:axes] + "C", 1)))
+    return replace(x, dtype="float32")
 
 
 def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire:
@@ -57,7 +58,8 @@ def pad(x: Wire, amounts: Sequence[tuple[int, int]], value: float = 0.0) -> Wire
 def pad_floats(x: Wire, amounts: Sequence[tuple[int, int]], value: float) -> Wire:
     x.graph.infinite = x.graph.infinite or isinf(value)
     for axes in _pairs(x, amounts):
-        x = x.require(dict.fromkeys(axes, "HW"))
+        if any(x.layout[axis] not in "HW" for axis in axes):
+            x = x.require(dict.fromkeys(axes, "HW"))
         deltas = [0, 0, 0, 0]
         shape = list(x.shape)
         for axis in axes:

@@ -115,7 +115,8 @@ class LookupOperations(Part):
     def _looked_up(self, ids: Wire, table: Weight, embeddings: Parameter, rows: int) -> Wire:
         if not ids.is_whole:
             ids = replace(ids, port=self.graph.add("Cast", ids.port, output_type="int"), dtype="int32", forms={})
-        ids = ids.require({}, others="HWDSL")
+        if "C" in ids.layout:
+            ids = ids.require({}, others="HWDSL")
         width = table.shape[1]
         parameters = {"embeddings": embeddings}
         port = self.graph.add("MultichannelLookup", ids.port, parameters=parameters, dimensions=[(rows, width)])

@@ -7,9 +7,11 @@ of them. With repeated words, or a padded end, whole windows are equal and the p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from ..values import Wire
+from ..values import TIME_FIRST, Wire
 from .base import Part
+from .steps_as_rows import transform
 
 # The slope of a step so steep that it is over before the number next to 0; and not so steep that a gradient divided by
 # it falls out of float32. Maxima are told from numbers 1e-22 below them, gradients down to 1e-16 go back.
@@ -30,6 +32,31 @@ def larger(ops: Part, a: Wire, b: Wire) -> Wire:
 
 
 def largest(ops: Part, x: Wire, axes: Sequence[int]) -> Wire:
+    """The maximum over axes, which stay as 1.
+
+    That of a ReLU is the ReLU of the maximum: where it is 0 no place has a gradient. Over the time, and in the
+    convolutions before, NeoML is quicker where the time comes first: a batch is one image, whose columns are its rows.
+    """
+    before = x.port.node
+    if before.kind == "ReLU" and not before.settings:
+        made = largest(ops, replace(x, port=before.inputs[0], forms={}), axes)
+        return made.made(ops.graph.add("ReLU", made.port))
+    if x.rank == len(TIME_FIRST) and [x.axis(axis) for axis in axes] == [1] and x.shape[-1] is not None:
+        x.wish(TIME_FIRST)
+        if x.layout == TIME_FIRST:
+            return _in_one_row(ops, x)
+    return _largest(ops, x, axes)
+
+
+def _in_one_row(ops: Part, x: Wire) -> Wire:
+    """The maximum over the time that comes first, with the features of all rows side by side."""
+    row = x.made(transform(x, {"H": ("multiply", 1), "C": ("remainder", 1)}), (1, x.shape[1], None), layout="BHC")
+    made = _largest(ops, row, [1])
+    features = x.size(-1)
+    return made.made(transform(made, {"B": ("remainder", 1), "C": ("set", features)}), (x.shape[0], 1, features))
+
+
+def _largest(ops: Part, x: Wire, axes: Sequence[int]) -> Wire:
     """The maximum over axes, which stay as 1.
 
     It is m + z with a z of 0 whose derivative by x is e / n less that of m, where e is 1 where x is the maximum m and

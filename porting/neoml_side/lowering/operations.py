@@ -72,7 +72,7 @@ class NeomlOperations(
         gathered: lookups, in a net that learns, whose rows the host picks.
         of_computed_ids: lookups of ids that the net computes.
         draws: by source, its wire and what draws the numbers that it is fed in every step.
-        moves: by input, how often a tensor near it had to be moved, by the layout wanted.
+        moves: by input, how often a tensor near it was wanted in another layout, by the layout's first two axes.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class NeomlOperations(
 
     def _note_move(self, origin: str, have: str, want: str) -> None:
         counts = self.moves.setdefault(origin, {})
-        counts[want[1:2]] = counts.get(want[1:2], 0) + 1
+        counts[want[:2]] = counts.get(want[:2], 0) + 1
 
     def constant(self, value: Array) -> Wire:
         value = np.asarray(value)

@@ -31,7 +31,7 @@ class ScalingOperations(Part):
         # Objects of NeoML's layer lie in batch, list and length, their values in the other dimensions.
         turned = self.transpose(x, (0, *kept, *over))
         rows = self._rows(turned, len(kept))
-        flat = rows.to(rows.layout[0] + "SL"[: rows.rank - 1 - len(over)] + "HWDC"[4 - len(over) :])
+        flat = rows.to("B" + "SL"[: rows.rank - 1 - len(over)] + "HWDC"[4 - len(over) :])
         port = self.graph.add(
             "ObjectNormalization",
             flat.port,

@@ -34,7 +34,7 @@ def sizes(layout: str, shape: Shape) -> dict[str, Rule]:
 
 def in_order(x: Wire) -> Wire:
     """The tensor with its axes in memory in Keras' order."""
-    return x if is_ascending(x.layout) and x.layout[0] == "B" else x.to(canonical(x.rank, x.dtype))
+    return x if is_ascending(x.layout) else x.to(canonical(x.rank, x.dtype))
 
 
 def fold(x: Wire) -> Wire:
