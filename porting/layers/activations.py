@@ -24,6 +24,11 @@ OTHER_DEFINITIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+def is_known(value: Any) -> bool:
+    """Whether a config value names a function of `keras.activations`, not a layer or a function of a user's own."""
+    return value is None or isinstance(value, str) or (value["class_name"] == "function" and ">" not in value["config"])
+
+
 def activation_named(value: Any) -> tuple[str, dict[str, Any]]:
     """The activation that a config value names, with its arguments.
 

@@ -9,7 +9,8 @@ from ..operations import Operations, Tensor
 from .activations import activation
 from .convolutions import as_configured, channels_last, padding, steps
 from .recurrent import RUNNERS, flat_states, mask_of_sequence
-from .rule import Config, LayerView, Refusal, WeightShapes, rule
+from .recurrent_steps import known_time
+from .rule import Config, LayerView, WeightShapes, rule
 from .weight_shapes import features_of
 from .windows import per_axis
 
@@ -71,9 +72,7 @@ RUNNERS.update(dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), run_con
 
 def input_gates(layer: LayerView, sequences: Tensor, ops: Operations) -> list[Tensor]:
     """What every step's input gives to all gates: one convolution over all steps."""
-    time = sequences.shape[1]
-    if time is None:
-        raise Refusal(f"its steps are built one by one, but the time of shape {sequences.shape} is open", "fix it")
+    time = known_time(sequences)
     kernel = layer.weight("kernel")
     strides, dilation = steps(layer, len(kernel.shape) - 2)
     frames = ops.convolution(

@@ -7,25 +7,18 @@ from typing import Any, Optional
 
 from ..network import Shape
 from ..operations import Cell, Operations, Tensor
-from .activations import ELEMENTWISE, activation_named
-from .rule import Config, LayerView, Refusal, WeightShapes, rule
+from .activations import ELEMENTWISE, activation_named, is_known
+from .recurrent_steps import run_by_steps
+from .rule import Config, LayerView, WeightShapes, rule
 from .weight_shapes import held_weights
 
 Tensors = list[Tensor]
 
 
-def cell_activation(value: Any) -> tuple[str, dict[str, Any]]:
-    """An activation of a cell: a function of each unit alone.
-
-    Raises:
-        Refusal: it is another.
-    """
-    name, arguments = activation_named(value)
-    if name != "linear" and name not in ELEMENTWISE:
-        raise Refusal(
-            f"activation {name!r} within a recurrent cell is not handled", "use a function of each unit alone"
-        )
-    return name, arguments
+def treats_units_alone(layer: LayerView) -> bool:
+    """Whether every activation of a cell is a function of `keras.activations` that treats each unit alone."""
+    values = [layer.config[key] for key in ("activation", "recurrent_activation") if key in layer.config]
+    return all(is_known(value) and activation_named(value)[0] in {"linear", *ELEMENTWISE} for value in values)
 
 
 def gated_dropping(layer: LayerView) -> dict[str, Any]:
@@ -46,11 +39,11 @@ def cell(kind: str, layer: LayerView, **more: Any) -> Cell:
     layer.irrelevant("units")
     kernels = layer.weight("kernel"), layer.weight("recurrent_kernel")
     bias = layer.weight("bias", if_config="use_bias")
-    return Cell(kind, *kernels, bias, cell_activation(layer.config["activation"]), **more)
+    return Cell(kind, *kernels, bias, activation_named(layer.config["activation"]), **more)
 
 
 def gated_cell(kind: str, layer: LayerView, **more: Any) -> Cell:
-    gates = cell_activation(layer.config["recurrent_activation"])
+    gates = activation_named(layer.config["recurrent_activation"])
     return cell(kind, layer, recurrent_activation=gates, **gated_dropping(layer), **more)
 
 
@@ -78,22 +71,28 @@ CELLS: dict[str, Callable[[LayerView], Cell]] = {
 }
 
 
-def cells_of(layer: LayerView) -> list[Cell]:
+def cells_of(layer: LayerView) -> list[LayerView]:
     """The cells that run one above the other in a recurrent layer."""
-    if layer.class_name != "RNN":
-        return [CELLS[layer.class_name](layer)]
-    held = layer.inner("cell")
-    return stacked_cells(held) if held.class_name == "StackedRNNCells" else [cell_of(held)]
+    if layer.class_name in CELLS:
+        return [layer]
+    if layer.class_name == "RNN":
+        return cells_of(layer.inner("cell"))
+    if layer.class_name == "StackedRNNCells":
+        return [
+            cell
+            for at in range(len(layer.config["cells"]))
+            for cell in cells_of(layer.inner("cells", f"cells/{at}", at))
+        ]
+    raise layer.refuse(f"cell {layer.class_name} is not handled", "use LSTMCell, GRUCell or SimpleRNNCell")
 
 
-def stacked_cells(layer: LayerView) -> list[Cell]:
-    return [cell_of(layer.inner("cells", f"cells/{at}", at)) for at in range(len(layer.config["cells"]))]
-
-
-def cell_of(view: LayerView) -> Cell:
-    if view.class_name not in CELLS:
-        raise view.refuse(f"cell {view.class_name} is not handled", "use LSTMCell, GRUCell or SimpleRNNCell")
-    return CELLS[view.class_name](view)
+def run_cell(layer: LayerView, x: Tensor, ops: Operations, states: Tensors, **settings: Any) -> tuple[Any, ...]:
+    """What `Operations.recurrent` returns, and the states that are left for the cells above."""
+    count = 2 if layer.class_name.startswith("LSTM") else 1
+    settings["initial_state"] = states[:count] or None
+    if treats_units_alone(layer):
+        return *ops.recurrent(CELLS[layer.class_name](layer), x, **settings), states[count:]
+    return *run_by_steps(layer, x, ops, **settings), states[count:]
 
 
 def run_recurrent(
@@ -115,12 +114,12 @@ def run_recurrent(
     # Unrolled, Keras zeroes the outputs, which stand in processing order, with the mask in time order.
     zero_by = mask if zero_output and unroll and config["go_backwards"] else None
     for number, cell in enumerate(cells):
-        given, initial = initial[: cell.states], initial[cell.states :]
         top = number == len(cells) - 1
-        x, last, made = ops.recurrent(
+        x, last, made, initial = run_cell(
             cell,
             x,
-            initial_state=given or None,
+            ops,
+            initial,
             mask=mask,
             go_backwards=config["go_backwards"] and number == 0,
             zero_output_for_mask=zero_output and zero_by is None and top,
@@ -192,7 +191,7 @@ WEIGHTS = {"LSTM": gates(4), "GRU": gates(3), "SimpleRNN": gates(1)}
     "SimpleRNN",
     "RNN",
     mask=mask_of_sequence,
-    note="any activation that treats each unit alone; stateful is refused",
+    note="with an activation of your own or a softmax NeoML needs a time of fixed size; stateful is refused",
     weights={**WEIGHTS, "RNN": lambda config, inputs: held_weights("cell", config["cell"], inputs)},
     sizes="steps kept",
 )
@@ -217,13 +216,12 @@ def recurrent(
     weights={**{f"{name}Cell": shapes for name, shapes in WEIGHTS.items()}, "StackedRNNCells": weights_of_cells},
 )
 def cells_alone(layer: LayerView, inputs: Tensor, states: Any, ops: Operations) -> list[Tensor]:
-    cells = stacked_cells(layer) if layer.class_name == "StackedRNNCells" else [cell_of(layer)]
     given = flat_states(states)
     made: Tensors = []
     steps, output = ops.expand_dims(inputs, 1), inputs
-    for cell in cells:
-        steps, output, new = ops.recurrent(cell, steps, initial_state=given[: cell.states])
-        given, made = given[cell.states :], [*made, *new]
+    for cell in cells_of(layer):
+        steps, output, new, given = run_cell(cell, steps, ops, given)
+        made += new
     return [output, *made]
 
 

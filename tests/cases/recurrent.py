@@ -33,6 +33,23 @@ def recurrent(kind: str, units: int = 3, **settings: Any) -> Any:
     return layer(CLASSES[kind], units, **KINDS[kind], **settings)
 
 
+def squashed(x: Any) -> Any:
+    return x / (1.5 + abs(x))
+
+
+def own_activation_in_cells(keras: Any) -> Any:
+    """Cells one above the other, two of them with a function of one's own, and first states."""
+    x, h = keras.Input((4, 5)), keras.Input((3,))
+    cells = [
+        keras.layers.GRUCell(3, activation=squashed),
+        keras.layers.LSTMCell(2),
+        keras.layers.SimpleRNNCell(4, activation=squashed),
+    ]
+    zeros = [keras.layers.Dense(size, use_bias=False)(h) for size in (2, 2, 4)]
+    made = keras.layers.RNN(cells, return_sequences=True)(x, initial_state=[h, zeros[:2], zeros[2]])
+    return keras.Model([x, h], made)
+
+
 def cases_of(kind: str, masked: bool) -> list[Case]:
     end = "_masked" if masked else ""
     found = []
@@ -285,10 +302,23 @@ CASES = [
     Case("encoder_decoder", encoder_decoder),
     Case("merged_masks", merged_masks),
     Case("shared_three_times", shared_three_times),
-    Case(
-        "simple_rnn_softmax",
-        layer("SimpleRNN", 3, activation="softmax"),
-        ((4, 3),),
-        refused=dict.fromkeys(("numpy", "neoml"), "within a recurrent cell"),
+    Case("simple_rnn_softmax", layer("SimpleRNN", 3, activation="softmax"), ((4, 3),)),
+    *(
+        Case(f"{kind}_own_{name}{'_masked' if masked else ''}", build, ((4, 5),), masked=masked)
+        for kind in KINDS
+        for masked in (False, True)
+        for name, build in {
+            "activation": recurrent(kind, activation=squashed, return_sequences=True, return_state=True),
+            "backwards": recurrent(kind, activation=squashed, go_backwards=True, return_sequences=True),
+            "zero_output": recurrent(kind, activation=squashed, zero_output_for_mask=True, return_sequences=True),
+            "no_bias": recurrent(kind, activation=squashed, use_bias=False),
+        }.items()
     ),
+    *(
+        Case(f"{kind}_own_gate", recurrent(kind, recurrent_activation=lambda x: 0.5 + 0.5 * squashed(x)), ((4, 5),))
+        for kind in KINDS
+        if kind != "simple_rnn"
+    ),
+    Case("own_activation_of_any_length", recurrent("gru", activation=squashed), FEATURES),
+    Case("own_activation_in_cells", own_activation_in_cells),
 ]

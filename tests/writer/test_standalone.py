@@ -43,6 +43,7 @@ REFUSED = {
     **{f"open_sizes/adaptive_{kind}{axes}d": "depend on its size" for kind in ("average", "max") for axes in (1, 2)},
     "open_sizes/attention_over_pictures": "several open sizes",
     "open_sizes/conv_lstm": "the time of shape",
+    "recurrent/own_activation_of_any_length": "the time of shape",
     "open_sizes/depth_to_space": "its size is needed",
 }
 # The same numbers as the engine's, but for a last bit of the share that is compared.
