@@ -246,7 +246,7 @@ def spreads(want: Array, allowed: Array) -> float:
     """How far values of a place differ between the rows of a batch, in allowances; whole numbers: any or none."""
     if want.dtype.kind != "f":
         return float("inf") if want.size > 1 and bool((want != want.flat[0]).any()) else 0.0
-    if len(want) < 2 or not want.size:
+    if not want.ndim or len(want) < 2 or not want.size:
         return 0.0
     if not np.isfinite(want).all():
         want, allowed = np.where(np.isfinite(want), want, 0.0), np.where(np.isfinite(allowed), allowed, 0.0)

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Optional
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
 from ..operations import Operations, Tensor
 from .rule import LayerView, rule
+
+# How sizes are computed of sizes: `["of", 1, 2]` is tensor 1's axis 2, `["*", ["of", 1, 2], 2]` twice as many.
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "min": min,
+    "max": max,
+}
+
+
+def computed(size: Any, shapes: Sequence[Any]) -> Any:
+    """A size that is computed of tensors' sizes; None where one of these is open. A number or None as it is."""
+    if not isinstance(size, (list, tuple)):
+        return size
+    symbol, *given = size
+    if symbol == "of":
+        return shapes[given[0]][given[1]]
+    numbers = [computed(one, shapes) for one in given]
+    return None if None in numbers else ARITHMETIC[symbol](*numbers)
+
+
+def _known(layer: LayerView, sizes: Sequence[Any], xs: Sequence[Tensor]) -> list[Any]:
+    """Sizes of a setting as numbers; those that say nothing stay None."""
+    shapes = [x.shape for x in xs]
+    found = [computed(size, shapes) for size in sizes]
+    if any(size is not None and one is None for size, one in zip(sizes, found)):
+        raise layer.refuse("computes with sizes that are open here", "declare them in keras.Input")
+    return found
 
 
 @rule("porting>Table", mask="stop", of_sizes=True)
@@ -43,5 +76,11 @@ def rows_as_steps(layer: LayerView, x: Tensor, like: Tensor, ops: Operations) ->
 
 
 @rule("porting>Shaped", mask="stop")
-def shaped(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.reshape(x, layer.config["target"])
+def shaped(layer: LayerView, x: Tensor, *likes: Tensor, ops: Operations) -> Tensor:
+    return ops.reshape(x, _known(layer, layer.config["target"], [x, *likes]))
+
+
+@rule("porting>Sliced", mask="stop")
+def sliced(layer: LayerView, x: Tensor, *likes: Tensor, ops: Operations) -> Tensor:
+    start, stop = _known(layer, [layer.config["start"], layer.config["stop"]], [x, *likes])
+    return ops.slice(x, layer.config["axis"], start, stop, layer.config["step"])

@@ -10,6 +10,8 @@ import keras
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
+from ...layers.unfolded import computed
+
 own = keras.saving.register_keras_serializable(package="porting")
 
 
@@ -105,11 +107,12 @@ class StepsAsRows(_Own):
 
     Attributes:
         line: of the code that does it.
+        moved: the code has time in front of the batch: (time · batch, …).
     """
 
-    def __init__(self, line: str = "") -> None:
+    def __init__(self, line: str = "", moved: bool = False) -> None:
         super().__init__(name="steps_as_rows")
-        self.line = line
+        self.line, self.moved = line, moved
 
     def call(self, x: Any) -> Any:
         sizes = keras.ops.shape(x)
@@ -142,25 +145,57 @@ class RowsAsSteps(_Own):
 
 @own
 class Shaped(_Own):
-    """A reshape in which several open axes stay: None in front of all sizes but the batch's, -1 for the rest."""
+    """A reshape of every row by itself.
 
-    def __init__(self, target: Sequence[Optional[int]]) -> None:
+    Attributes:
+        target: the sizes behind the batch: numbers, None in front of the others for axes that stay as they are, -1 for
+            the rest, and such as `porting.layers.unfolded.computed` computes of the sizes of x and of further tensors.
+    """
+
+    def __init__(self, target: Sequence[Any]) -> None:
         super().__init__(name="reshape")
         self.target = list(target)
 
-    def call(self, x: Any) -> Any:
-        own_shape = keras.ops.shape(x)
-        kept = [own_shape[at + 1] if size is None else size for at, size in enumerate(self.target)]
-        return keras.ops.reshape(x, (own_shape[0], *kept))
+    def call(self, x: Any, *likes: Any) -> Any:
+        shapes = [keras.ops.shape(one) for one in (x, *likes)]
+        kept = [shapes[0][at] if size is None else computed(size, shapes) for at, size in enumerate(self.target, 1)]
+        return keras.ops.reshape(x, (shapes[0][0], *kept))
 
-    def compute_output_spec(self, x: Any) -> Any:
-        given = x._shape[1:]
-        kept = [given[at] if size is None else size for at, size in enumerate(self.target)]
+    def compute_output_spec(self, x: Any, *likes: Any) -> Any:
+        shapes = [one._shape for one in (x, *likes)]
+        kept = [shapes[0][at] if size is None else computed(size, shapes) for at, size in enumerate(self.target, 1)]
         if -1 in kept:
             others = [size for size in kept if size != -1]
-            rest = None if None in (*given, *others) else prod(given) // prod(others)
+            rest = None if None in (*shapes[0][1:], *others) else prod(shapes[0][1:]) // prod(others)
             kept = [rest if size == -1 else size for size in kept]
         return KerasTensor((x._shape[0], *kept), x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "target": self.target}
+
+
+@own
+class Sliced(_Own):
+    """A slice of one axis between places that are computed of the sizes of x and of further tensors."""
+
+    def __init__(self, axis: int, start: Any, stop: Any, step: Optional[int]) -> None:
+        super().__init__(name="slice")
+        self.axis, self.start, self.stop, self.step = axis, start, stop, step
+
+    def call(self, x: Any, *likes: Any) -> Any:
+        shapes = [keras.ops.shape(one) for one in (x, *likes)]
+        return x[(slice(None),) * self.axis + (self._slice(shapes),)]
+
+    def _slice(self, shapes: Sequence[Any]) -> slice:
+        return slice(computed(self.start, shapes), computed(self.stop, shapes), self.step)
+
+    def compute_output_spec(self, x: Any, *likes: Any) -> Any:
+        sizes, part = list(x._shape), self._slice(shapes := [one._shape for one in (x, *likes)])
+        is_open = [one is not None and computed(one, shapes) is None for one in (self.start, self.stop)]
+        known = sizes[self.axis] is not None and not any(is_open)
+        sizes[self.axis] = len(range(*part.indices(sizes[self.axis]))) if known else None
+        return KerasTensor(sizes, x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"axis": self.axis, "start": self.start, "stop": self.stop, "step": self.step or 1}
+        return {"name": self.name, **own}

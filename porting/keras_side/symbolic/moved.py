@@ -50,8 +50,10 @@ def called_in_front(layer: Any, args: Sequence[Any], kwargs: dict[str, Any], cal
     place, last = place_of(args[0]), len(args[0]._shape) - 1
     if not place or place == last or getattr(layer, "axis", -1) not in (-1, [-1], last, [last]):
         return NotImplemented
-    before = _in_front(args[0])
-    return NotImplemented if backend.get_keras_mask(before) is not None else _back(call(layer, before, **kwargs), place)
+    before = in_front(args[0])
+    if backend.get_keras_mask(before) is not None:
+        return NotImplemented
+    return moved_back(call(layer, before, **kwargs), place)
 
 
 # ---- where the batch is
@@ -75,7 +77,7 @@ def place_of(tensor: Any) -> int:
     return 0 if axes is None or node.arguments.args[0]._shape[0] is not None else axes.index(0)
 
 
-def _in_front(tensor: Any) -> Any:
+def in_front(tensor: Any) -> Any:
     """A tensor with its batch moved to the front, the other axes in their order."""
     place = place_of(tensor)
     if not place:
@@ -89,10 +91,10 @@ def _transposed(tensor: Any, axes: list[int]) -> Any:
     return tensor if axes == sorted(axes) else keras.ops.transpose(tensor, axes)
 
 
-def _back(made: Any, place: int) -> Any:
+def moved_back(made: Any, place: int) -> Any:
     """Results with the batch moved from the front to its place."""
     if isinstance(made, (list, tuple)):
-        return [_back(one, place) for one in made]
+        return [moved_back(one, place) for one in made]
     axes = list(range(1, len(made._shape)))
     return _transposed(made, [*axes[:place], 0, *axes[place:]])
 
@@ -118,14 +120,14 @@ def _elementwise(tracer: Running, operation: Any, *given: Any) -> Any:
                 return NotImplemented
             moved.append(one)
         elif (place_of(one), len(one._shape)) == (place, rank):
-            moved.append(_in_front(one))
+            moved.append(in_front(one))
         elif place_of(one) == 0 and len(one._shape) == behind + 1:
             for _ in range(place):
                 one = keras.ops.expand_dims(one, 1)
             moved.append(one)
         else:
             return NotImplemented
-    return _back(operation(*moved), place)
+    return moved_back(operation(*moved), place)
 
 
 def _constant_in_front(one: Any, place: int, rank: int) -> Any:
@@ -163,8 +165,8 @@ def _with_axes(tracer: Running, operation: Any, given: Any) -> Any:
         place -= sum(axis < place for axis in axes)
     settings = {**operation.get_config(), "axis": mapped if isinstance(operation.axis, (list, tuple)) else mapped[0]}
     settings.pop("name", None)
-    moved = [_in_front(one) for one in tensors]
-    return _back(type(operation)(**settings)(moved if listed else moved[0]), place)
+    moved = [in_front(one) for one in tensors]
+    return moved_back(type(operation)(**settings)(moved if listed else moved[0]), place)
 
 
 def _matmul(tracer: Running, operation: Any, x: Any, y: Any) -> Any:
@@ -176,11 +178,11 @@ def _matmul(tracer: Running, operation: Any, x: Any, y: Any) -> Any:
         place = _same_place((x, y))
         if not 0 < place < len(x._shape) - 2:
             return NotImplemented
-        return _back(operation(_in_front(x), _in_front(y)), place)
+        return moved_back(operation(in_front(x), in_front(y)), place)
     place = place_of(x)
     if len(y.shape) != 2 or place == len(x._shape) - 1:
         return NotImplemented
-    return _back(operation(_in_front(x), y), place)
+    return moved_back(operation(in_front(x), y), place)
 
 
 def _transpose(tracer: Running, operation: Any, x: Any) -> Any:
@@ -199,7 +201,7 @@ def _get_item(tracer: Running, operation: Any, x: Any, key: Any) -> Any:
         return NotImplemented
     left = sum(isinstance(part, slice) for part in parts[:place])
     moved = parts[place], *parts[:place], *parts[place + 1 :]
-    return _back(_in_front(x)[moved], left)
+    return moved_back(in_front(x)[moved], left)
 
 
 def _unstack(tracer: Running, operation: Any, x: Any) -> Any:
@@ -217,8 +219,8 @@ def _reshape(tracer: Running, operation: Any, x: Any) -> Any:
     for at, size in enumerate(wanted):
         is_batch = same_size(size, own[place]) or size in (None, -1)
         if is_batch and _alike(own[:place], wanted[:at]) and _alike(own[place + 1 :], wanted[at + 1 :]):
-            shaped = keras.ops.reshape(_in_front(x), (own[place], *wanted[:at], *wanted[at + 1 :]))
-            return _back(shaped, at)
+            shaped = keras.ops.reshape(in_front(x), (own[place], *wanted[:at], *wanted[at + 1 :]))
+            return moved_back(shaped, at)
     return NotImplemented
 
 
@@ -242,9 +244,9 @@ def _einsum(tracer: Running, operation: Any, *given: Any) -> Any:
     if batch not in output or not (moved or output[0] != batch):
         return NotImplemented
     for at in data:
-        terms[at], operands[at] = batch + terms[at].replace(batch, ""), _in_front(given[at])
+        terms[at], operands[at] = batch + terms[at].replace(batch, ""), in_front(given[at])
     made = keras.ops.einsum(f"{','.join(terms)}->{batch}{output.replace(batch, '')}", *operands)
-    return _back(made, output.index(batch))
+    return moved_back(made, output.index(batch))
 
 
 def _written_out(subscripts: str, given: Sequence[Any]) -> str:

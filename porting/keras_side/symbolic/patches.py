@@ -16,6 +16,7 @@ from keras.src.ops.operation import Operation
 
 from ..tracing import ADDS_A_LOSS, CHANGES, Untraceable, is_library
 from . import sized
+from .formulas import FIX_IT
 from .loops import unrolled
 from .moved import applied_in_front, called_in_front
 from .nodes import OF_TRAINING, tensors_in
@@ -153,7 +154,7 @@ def _sizes_named(operation: Any) -> Iterator[None]:
         if found is None:
             raise
         what = f"gives {type(operation).__name__} an open size as {found}"
-        raise Untraceable(what, sized.FIX_IT) from error
+        raise Untraceable(what, FIX_IT) from error
 
 
 def _put_makers(put: Put, tracer: Running) -> None:

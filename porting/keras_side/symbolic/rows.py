@@ -1,4 +1,4 @@
-"""Reshapes in which axes of each row become rows of the batch, such as windows of a picture, and back.
+"""Reshapes of data: every row by itself; axes that become rows of the batch, such as windows of a picture; and back.
 
 (batch, windows, …) to (batch · windows, …) is every window as a row of its own, as TimeDistributed runs its steps. The
 way back is there where the code between keeps these rows: they then lie as those of the tensor that they came from.
@@ -10,82 +10,141 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, Optional
 
+from ..tracing import Untraceable
+from .formulas import TRIED, Trial, written
 from .layers import RowsAsSteps, Shaped, StepsAsRows
+from .moved import in_front, moved_back, place_of
 from .nodes import is_symbolic, user_line
 from .running import Running
 from .sizes import same_size
 
-# At this batch a number of rows shows how many each row of the batch has become; `Tables.number` takes it too.
-BATCH = 7
-
 Sizes = Sequence[Any]
+MIXES = "reshapes the batch together with other axes", "keep the batch in front: (batch, …)"
 
 
 def reshaped(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
-    """The reshape of a tensor of these sizes; None where it is neither way."""
-    if len(wanted) == len(own) - 1 and _tail_is(wanted, own) and _joins(tracer, x, own[1], wanted[0]):
-        return tracer.put_in(StepsAsRows(user_line()), x)
-    source = tracer.sizes.rows_from(x)
-    if source is not None and len(wanted) == len(own) + 1 and _tail_is(own, wanted):
-        sizes = zip(wanted[:2], tracer.sizes.shape(source))
-        if all(same_size(one, -1) or same_size(one, size) for one, size in sizes):
-            return tracer.put_in(RowsAsSteps(), x, source)
-    known = _known(tracer, x, own, wanted)
-    if known is None:
-        return None
-    before, after = prod(own[1:]), prod(known)
+    """The reshape of a tensor of these sizes.
+
+    Raises:
+        Untraceable: rows of the batch are mixed, or it goes by sizes that are not known.
+    """
+    if place_of(x):
+        return _moved_as_rows(tracer, x, wanted)
+    if tracer.sizes.are_moved_rows(x):
+        made = _rows_as_moved(tracer, x, wanted)
+        if made is not None:
+            return made
+    if wanted and (same_size(wanted[0], own[0]) or fills_batch(own, wanted)):
+        return _of_each_row(tracer, x, wanted[1:])
+    before, after = _counts(tracer, x, own, wanted)
     if before == after:
-        return _shaped(tracer, x, own[1:], known)
-    if before > after and before % after == 0:
-        steps = _shaped(tracer, x, own[1:], [before // after, after])
-        return _shaped(tracer, tracer.put_in(StepsAsRows(user_line()), steps), [after], known)
-    if source is not None and after == before * (source._shape[1] or 0):
-        steps = tracer.put_in(RowsAsSteps(), x, source)
-        return _shaped(tracer, steps, [source._shape[1], *own[1:]], known)
+        return _of_each_row(tracer, x, wanted[1:])
+    if all(more > fewer and more % fewer == 0 for fewer, more in zip(before, after)):
+        steps = {more // fewer for fewer, more in zip(before, after)}
+        return _as_rows(tracer, x, steps.pop() if len(steps) == 1 else -1, wanted[1:])
+    while any(more > fewer for more, fewer in zip(before, after)):
+        source = tracer.sizes.rows_from(x)
+        if source is None or tracer.sizes.are_moved_rows(x):
+            raise Untraceable(*MIXES)
+        x = tracer.put_in(RowsAsSteps(), x, source)
+        before = [trial.rows(x) for trial in _trials(tracer)]
+    if before != after:
+        raise Untraceable(*MIXES)
+    return _of_each_row(tracer, x, wanted[1:])
+
+
+def _trials(tracer: Running) -> list[Trial]:
+    return [Trial(tracer.sizes, numbers) for numbers in TRIED]
+
+
+def _counts(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> tuple[list[int], list[int]]:
+    """How many rows there are before and after a reshape, at sizes that are tried."""
+    before, after = [], []
+    for trial in _trials(tracer):
+        rows = trial.rows(x)
+        numbers = rows * prod(map(trial.number, own[1:]))
+        sizes = [trial.number(size) for size in wanted]
+        others = prod(size for size in sizes if size != -1)
+        fits = numbers % others == 0 if -1 in sizes else numbers == others
+        if not sizes or not others or not fits:
+            raise Untraceable(*MIXES)
+        before.append(rows)
+        after.append(numbers // others if sizes[0] == -1 else sizes[0])
+    return before, after
+
+
+def _as_rows(tracer: Running, x: Any, steps: int, tail: Sizes, moved: bool = False) -> Any:
+    """So many steps, or all that there are, as rows of their own."""
+    in_place = len(tail) == len(x._shape) - 2 and all(map(same_size, tail, tracer.sizes.shape(x)[2:]))
+    if steps == -1 and any(same_size(size, -1) for size in tail):
+        raise Untraceable(*MIXES)
+    x = x if in_place else _of_each_row(tracer, x, (steps, *tail))
+    return tracer.put_in(StepsAsRows(user_line(), moved), x)
+
+
+# ---- batches that stand behind other axes
+
+
+def _moved_as_rows(tracer: Running, x: Any, wanted: Sizes) -> Any:
+    """(nodes, batch, …) to (nodes · batch, …): rows of their own in another order, until they are taken apart again."""
+    steps = tracer.sizes.shape(x)[: place_of(x)]
+    front = [prod(map(trial.number, steps)) for trial in _trials(tracer)]
+    x = in_front(x)
+    own = tracer.sizes.shape(x)
+    before, after = _counts(tracer, x, own, wanted)
+    if [rows * steps for rows, steps in zip(before, front)] != after:
+        raise Untraceable(*MIXES)
+    return _as_rows(tracer, x, front[0] if len(set(front)) == 1 else -1, wanted[1:], moved=True)
+
+
+def _rows_as_moved(tracer: Running, x: Any, wanted: Sizes) -> Any:
+    """The way back; None where the wanted sizes are not those in front, the batch and others."""
+    source = tracer.sizes.rows_from(x)
+    batch, steps = tracer.sizes.of(source, 0), [trial.of(source, 1) for trial in _trials(tracer)]
+    for place, size in enumerate(wanted):
+        front = wanted[:place]
+        if same_size(size, batch) and [prod(map(trial.number, front)) for trial in _trials(tracer)] == steps:
+            made = tracer.put_in(RowsAsSteps(), x, source)
+            return moved_back(_of_each_row(tracer, made, (*front, *wanted[place + 1 :])), place)
     return None
 
 
-def _shaped(tracer: Running, x: Any, own: Sizes, wanted: list[int]) -> Any:
-    return x if list(own) == wanted else tracer.put_in(Shaped(wanted), x)
+# ---- every row by itself
 
 
-def _tail_is(fewer: Sizes, more: Sizes) -> bool:
-    """Whether the one's axes behind the batch are the other's behind batch and steps."""
-    return all(same_size(one, other) for one, other in zip(fewer[1:], more[2:]))
+def _of_each_row(tracer: Running, x: Any, tail: Sizes) -> Any:
+    """The sizes behind the batch as others: axes in front that stay, one that is the rest, and computed ones."""
+    own = tracer.sizes.shape(x)
+    if len(own) == len(tail) + 1 and all(map(same_size, own[1:], tail)):
+        return x
+    target: list[Any] = []
+    for at, size in enumerate(tail, 1):
+        stays = not any(one is not None for one in target) and at < len(own) and same_size(size, own[at])
+        target.append(None if stays and is_symbolic(size) else size)
+    opened = [at for at, size in enumerate(target) if is_symbolic(size)]
+    reads = [x]
+    if len(opened) == 1 and not any(same_size(size, -1) for size in target):
+        target[opened[0]] = -1
+    target = [size if size is None else written(size, reads) for size in target]
+    return tracer.put_in(Shaped(_simplified(target, x._shape[1:])), x, *reads[1:])
 
 
-def _are_known(sizes: Sizes) -> bool:
-    return all(isinstance(size, int) and size > 0 for size in sizes)
+def _simplified(target: list[Any], known: Sequence[Optional[int]]) -> list[Any]:
+    """The only open axis is the rest; the rest is a number where all others are."""
+    if None in target and all(isinstance(size, int) and size > 0 for size in target if size is not None):
+        last = len(target) - 1 - target[::-1].index(None)
+        if target.count(None) == 1 or len(target) == last + 1:
+            return [*target[:last], -1, *target[last + 1 :]]
+    if target.count(-1) == 1 and None not in known and all(isinstance(size, int) for size in target):
+        rest = prod(size for size in known if size is not None) // prod(size for size in target if size > 0)
+        return [rest if size == -1 else size for size in target]
+    return target
 
 
-def _joins(tracer: Running, x: Any, steps: Any, rows: Any) -> bool:
-    """Whether a size in front is that of the batch times the steps."""
-    if same_size(rows, -1):
-        return True
-    if not _is_size(tracer, rows):
+def fills_batch(own: Sizes, wanted: Sizes) -> bool:
+    """Whether -1 in front can be nothing but the batch: what follows is what followed."""
+    if not wanted or not same_size(wanted[0], -1) or any(same_size(one, -1) for one in wanted[1:]):
         return False
-    each = BATCH * tracer.sizes.rows_for_each(x)
-    if not is_symbolic(steps):
-        return bool(tracer.tables.rows(rows, BATCH) == each * steps)
-    return all(tracer.tables.number(rows, steps, many) == each * many for many in (11, 13))
-
-
-def _known(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Optional[list[int]]:
-    """The sizes behind the batch, -1 filled in; None where not all of them are numbers, or the rows are others."""
-    tail = list(wanted[1:])
-    if not _are_known(own[1:]) or any(map(is_symbolic, tail)):
-        return None
-    numbers = BATCH * tracer.sizes.rows_for_each(x) * prod(own[1:])
-    if not same_size(wanted[0], -1):
-        rows = tracer.tables.rows(wanted[0], BATCH) if _is_size(tracer, wanted[0]) else None
-        others = (rows or 0) * prod(size for size in tail if size != -1)
-        if not others or numbers % others or tail.count(-1) > 1:
-            return None
-        tail = [numbers // others if size == -1 else size for size in tail]
-        if rows is None or rows * prod(tail) != numbers:
-            return None
-    return tail if _are_known(tail) else None
-
-
-def _is_size(tracer: Running, size: Any) -> bool:
-    return is_symbolic(size) and tracer.sizes.made_of_sizes(size)
+    opened = [[one for one in part if is_symbolic(one)] for part in (own[1:], wanted[1:])]
+    fixed = [prod(one for one in part if not is_symbolic(one)) for part in (own[1:], wanted[1:])]
+    return fixed[0] == fixed[1] and len(opened[0]) == len(opened[1]) and all(map(same_size, *opened))

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 from operator import getitem
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Optional
 
 import keras
-import numpy as np
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
 from ..tracing import Untraceable
 from . import rows
 from .branches import chosen, for_every_row, looped, repeated, scanned, switched
-from .layers import Shaped
+from .formulas import FIX_IT, written
+from .layers import Sliced
 from .nodes import record, tensors_in
 from .running import Running
 from .sizes import same_size
 
 Sizes = Sequence[Any]
-FIX_IT = "declare the size in keras.Input"
-MIXES = "reshapes the batch together with other axes", "keep the batch in front: (batch, …)"
+# Of an axis with one step, x[n - 2 :] is all of it, and x[-2:] too.
+FROM_THE_END = 2
 
 
 def _open(sizes: Any) -> tuple[Optional[int], ...]:
@@ -193,59 +192,10 @@ def _reshape(tracer: Running, operation: Any, x: Any) -> Any:
         return NotImplemented
     own = tracer.sizes.shape(x)
     wanted = tuple(own[at] if size is None and at < len(own) else size for at, size in enumerate(wanted))
-    if tensors_in(wanted) or None in x._shape[1:]:
-        return _reshaped_data(tracer, x, own, wanted)
-    if own and isinstance(own[0], KerasTensor) and wanted and wanted[0] != -1:
-        raise Untraceable(*MIXES)
-    if not wanted or wanted[0] != -1 or _fills_batch(own, wanted):
+    of_numbers = not tensors_in((wanted, own[1:]))
+    if of_numbers and (not own or not isinstance(own[0], KerasTensor) or rows.fills_batch(own, wanted)):
         return NotImplemented
-    of_rows = rows.reshaped(tracer, x, own, wanted)
-    return NotImplemented if of_rows is None else of_rows
-
-
-def _reshaped_data(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
-    """A reshape of data: of each row by itself, or of known axes that become rows of the batch, and back."""
-    if not wanted or not (same_size(wanted[0], own[0]) or _fills_batch(own, wanted)):
-        of_rows = rows.reshaped(tracer, x, own, wanted)
-        if of_rows is None:
-            raise Untraceable(*MIXES)
-        return of_rows
-    if len(own) == len(wanted) and all(same_size(a, b) for a, b in zip(own, wanted)):
-        return x
-    target: list[Optional[int]] = []
-    for at, size in enumerate(wanted[1:], 1):
-        in_place = len(target) == target.count(None) and at < len(own) and same_size(size, own[at])
-        if in_place and isinstance(size, KerasTensor):
-            target.append(None)
-        else:
-            target.append(-1 if isinstance(size, KerasTensor) else int(size))
-    if target.count(-1) > 1:
-        raise Untraceable("reshapes to several open sizes that are no axes in front", FIX_IT)
-    if -1 not in target and None in target and len(target) == target.count(None):
-        raise Untraceable("reshapes open axes", FIX_IT)
-    return tracer.put_in(Shaped(_simplified(target, x)), x)
-
-
-def _simplified(target: list[Optional[int]], x: Any) -> list[Optional[int]]:
-    """One open axis is the rest; the rest is a number where all others are."""
-    if target.count(None) == 1 and -1 not in target:
-        return [-1 if size is None else size for size in target]
-    known = x._shape[1:]
-    if target.count(-1) == 1 and None not in (*target, *known):
-        rest = prod(known) // prod(size for size in target if size and size > 0)
-        return [rest if size == -1 else size for size in target]
-    return target
-
-
-def _fills_batch(own: Sizes, wanted: Sizes) -> bool:
-    """Whether -1 in front can be nothing but the batch: what follows is what followed."""
-    if not same_size(wanted[0], -1) or -1 in [one for one in wanted[1:] if not isinstance(one, KerasTensor)]:
-        return False
-    opened = [[one for one in part if isinstance(one, KerasTensor)] for part in (own[1:], wanted[1:])]
-    fixed = [
-        int(np.prod([one for one in part if not isinstance(one, KerasTensor)] or [1])) for part in (own[1:], wanted[1:])
-    ]
-    return fixed[0] == fixed[1] and len(opened[0]) == len(opened[1]) and all(map(same_size, *opened))
+    return rows.reshaped(tracer, x, own, wanted)
 
 
 def _arange_of(tracer: Running, operation: Any, start: Any, stop: Any = None, step: Any = None) -> Any:
@@ -369,13 +319,17 @@ def item_of_weight(tracer: Running, variable: Any, key: Any) -> Any:
 
 
 def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
-    """A subscript of a tensor: new axes apart, since Keras' own cannot say their shape, and slices by its own sizes."""
+    """A subscript of a tensor: new axes apart, since Keras' own cannot say their shape, and slices by sizes."""
     parts = _parts(key, len(x._shape))
     if tracer.sizes.made_of_sizes(x) and tensors_in(parts):
         shape = [None if isinstance(part, slice) else 1 for part in parts if not isinstance(part, int)]
         return tracer.noted(getitem, shape, x.dtype, (x, tuple(parts)))
-    sizes = iter(range(len(x._shape)))
-    fixed = [part if part is None else _fixed(tracer, x, next(sizes), part) for part in parts]
+    axis, fixed = 0, []
+    for part in parts:
+        if tensors_in([part]):
+            x, part = _by_sizes(tracer, x, axis, part)
+        fixed.append(part)
+        axis += part is not None
     taken = tuple(part for part in fixed if part is not None)
     made_of = x if all(part == slice(None) for part in taken) else plain(x, taken)
     axis = 0
@@ -386,28 +340,40 @@ def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
     return made_of
 
 
-def _fixed(tracer: Running, x: Any, axis: int, part: Any) -> Any:
-    """One axis' part of a subscript, sizes of that axis counted from its end."""
-    if isinstance(part, slice):
-        start, stop = (_from_end(tracer, x, axis, one) for one in (part.start, part.stop))
-        return slice(start, None if stop == 0 and tensors_in([part]) else stop, part.step)
-    if isinstance(part, KerasTensor):
-        found = _from_end(tracer, x, axis, part)
-        if found == 0:
+def _by_sizes(tracer: Running, x: Any, axis: int, part: Any) -> tuple[Any, Any]:
+    """What a tensor is cut to along an axis by a subscript of sizes, and the subscript that is left.
+
+    Places that are so many from the axis' own end are said from there, which holds at any size.
+    """
+    ends = (part.start, part.stop) if isinstance(part, slice) else (part,)
+    if not all(tracer.sizes.made_of_sizes(one) for one in tensors_in(ends)):
+        raise Untraceable("slices at places that the data decide", "use keras.ops.take")
+    found = [_from_end(tracer, x, axis, one) for one in ends]
+    if not isinstance(part, slice):
+        if found == [0]:
             raise Untraceable("asks for a step behind the last")
-        return found
-    return part
+        return (x, found[0]) if found != [None] else (_cut(tracer, x, axis, slice(part, part + 1)), 0)
+    if any(one is None for one, end in zip(found, ends) if end is not None):
+        return _cut(tracer, x, axis, part), slice(None)
+    to_end = found[1] == 0 and isinstance(part.stop, KerasTensor)
+    return x, slice(found[0], None if to_end else found[1], part.step)
+
+
+def _cut(tracer: Running, x: Any, axis: int, part: slice) -> Any:
+    reads = [x]
+    start, stop = (one if one is None else written(one, reads) for one in (part.start, part.stop))
+    return tracer.put_in(Sliced(axis, start, stop, part.step), x, *reads[1:])
 
 
 def _from_end(tracer: Running, x: Any, axis: int, place: Any) -> Any:
+    """A place counted from the end of its axis; None where it goes by another size, or by a share of its own.
+
+    So many from the end that a short axis does not have them is None too: there they count from the end again.
+    """
     if not isinstance(place, KerasTensor):
         return place
-    if not tracer.sizes.made_of_sizes(place):
-        raise Untraceable("slices at places that the data decide", "use keras.ops.take")
-    if x._shape[axis] is not None:
-        raise Untraceable("slices one axis by the size of another", FIX_IT)
-    own = tracer.sizes.of(x, axis)
-    found = {tracer.tables.number(place, own, size) - size for size in (50, 81)}
-    if len(found) > 1 or min(found) > 0:
-        raise Untraceable("slices one axis by the size of another, or by a share of its own", FIX_IT)
-    return found.pop()
+    own = None if x._shape[axis] is not None else tracer.sizes.of(x, axis)
+    if own is None or tracer.tables.keys(place) != tracer.tables.keys(own):
+        return None
+    found = {tracer.tables.number(place, own, size) - size for size in (1, 2, 50, 81)}
+    return found.pop() if len(found) == 1 and -FROM_THE_END <= min(found) <= 0 else None

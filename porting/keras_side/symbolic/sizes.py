@@ -19,8 +19,8 @@ from ...layers import RULES
 from ..tracing import Untraceable, is_library
 from .nodes import given_to, history, node_of, record, tensors_in
 
-# Open axes are given these sizes and those behind, to see which of them an operation hands on.
-TRIED = (100_003, 60_013)
+# Open axes are given these sizes and those that follow at such steps, to see which of them an operation hands on.
+TRIED = ((100_003, 2), (60_013, -2))
 
 
 class SizeOf(Operation):  # type: ignore[misc]
@@ -131,7 +131,7 @@ class Sizes:
         waiting = [(tensor, axis)]
         while waiting:
             one, at = waiting[-1]
-            needed = [] if self._has_origin((one, at)) else self._given_open(one)
+            needed = [] if self._has_origin((one, at)) else self.given_open(one)
             needed = [place for place in needed if not self._has_origin(place)]
             if needed:
                 waiting += needed
@@ -146,7 +146,7 @@ class Sizes:
     def _has_origin(self, place: tuple[Any, int]) -> bool:
         return (history(place[0]), place[1]) in self._origins
 
-    def _given_open(self, tensor: Any) -> list[tuple[Any, int]]:
+    def given_open(self, tensor: Any) -> list[tuple[Any, int]]:
         """The open axes of the data that a tensor was made of."""
         node = node_of(tensor)
         given = [] if node is None else given_to(node)
@@ -169,7 +169,7 @@ class Sizes:
             axes = node.operation.axes
             return first, (axes[axis] % rank if axes is not None else rank - 1 - axis)
         if not kept:
-            return None if axis == 0 else self._found(node, given, tensor, axis)
+            return None if axis == 0 else self._found(tensor, axis)
         keeps = {
             "kept": True,
             "kept but the last": axis < rank - 1,
@@ -177,18 +177,15 @@ class Sizes:
         }.get(kept, False)
         return (first, axis) if keeps and axis < len(first._shape) and first._shape[axis] is None else None
 
-    def _found(self, node: Any, given: list[Any], tensor: Any, axis: int) -> Optional[tuple[Any, int]]:
+    def _found(self, tensor: Any, axis: int) -> Optional[tuple[Any, int]]:
         """The open axis whose size an operation's result has along another, whatever that size is."""
-        operation = node.operation
-        if isinstance(operation, keras.layers.Layer) and not type(operation).__module__.startswith("porting"):
-            return None
-        places = [(one, at) for one, at in self._given_open(tensor) if at]
+        places = [(one, at) for one, at in self.given_open(tensor) if at]
         origins = [self._origins[history(one), at][0] for one, at in places]
         keys = [(history(one), at) for one, at in origins]
         found = []
-        for first in TRIED:
-            sizes = {(id(one), at): first + 2 * keys.index(key) for (one, at), key in zip(places, keys)}
-            made = _size_of(node, tensor, axis, sizes)
+        for first, step in TRIED:
+            sizes = {(id(one), at): first + step * keys.index(key) for (one, at), key in zip(places, keys)}
+            made = size_made(tensor, axis, sizes)
             found.append([which for which, (one, at) in enumerate(places) if sizes[id(one), at] == made])
         return places[found[0][0]] if found[0] and found[0] == found[1] else None
 
@@ -232,6 +229,16 @@ class Sizes:
 
     def rows_from(self, tensor: Any) -> Any:
         """The tensor (batch, steps, …) whose steps are a tensor's rows; None where these are the batch's."""
+        made_by = self._rows_made_by(tensor)
+        return None if made_by is None else tensors_in(made_by.arguments.args)[0]
+
+    def are_moved_rows(self, tensor: Any) -> bool:
+        """Whether a tensor's rows are steps whose code had them in front of the batch."""
+        made_by = self._rows_made_by(tensor)
+        return made_by is not None and made_by.operation.moved
+
+    def _rows_made_by(self, tensor: Any) -> Any:
+        """The application that made a tensor's rows of steps; None where they are the batch's."""
         waiting = [tensor]
         while waiting:
             key, node = history(waiting[-1]), node_of(waiting[-1])
@@ -244,10 +251,10 @@ class Sizes:
                 waiting += needed
                 continue
             found = [self._sources[history(one)][1] for one in given]
-            source = next((one for one in found if one is not None), None)
+            made_by = next((one for one in found if one is not None), None)
             if node is not None and type(node.operation).__name__ == "StepsAsRows":
-                source = tensors_in(node.arguments.args)[0]
-            self._sources[key] = waiting.pop(), source
+                made_by = node
+            self._sources[key] = waiting.pop(), made_by
         return self._sources[history(tensor)][1]
 
     def _in_rows(self, node: Any) -> list[Any]:
@@ -293,8 +300,11 @@ def said_of_sizes(name: str) -> str:
     return "" if found is None else found.sizes
 
 
-def _size_of(node: Any, tensor: Any, axis: int, sizes: dict[tuple[int, int], int]) -> Optional[int]:
+def size_made(tensor: Any, axis: int, sizes: dict[tuple[int, int], int]) -> Optional[int]:
     """The size of an axis that an operation makes of tensors of these sizes; None where it takes none such."""
+    node = node_of(tensor)
+    if isinstance(node.operation, keras.layers.Layer) and not type(node.operation).__module__.startswith("porting"):
+        return None
 
     def sized(part: Any) -> Any:
         if not isinstance(part, KerasTensor):

@@ -88,18 +88,18 @@ class Tables:
 
     def number(self, tensor: Any, size: Any, value: int) -> int:
         """A whole number made of one size, where that has a value; of others, numbers that nobody takes for it."""
-        env = {key: 1009 + 97 * at for at, key in enumerate(self._keys(tensor))}
+        env = {key: 1009 + 97 * at for at, key in enumerate(self.keys(tensor))}
         of = tensors_in(node_of(size).arguments.args)[0]
         env[history(of), node_of(size).operation.axis] = value
         return int(np.asarray(self._at(tensor, env, 7)))
 
     def rows(self, size: Any, batch: int) -> Optional[int]:
         """The value of a size that is made of the batch alone; None where others are in it."""
-        return None if self._keys(size) else int(np.asarray(self._at(size, {}, batch)))
+        return None if self.keys(size) else int(np.asarray(self._at(size, {}, batch)))
 
     def described(self, tensor: Any) -> tuple[tuple[Optional[int], ...], str]:
         """The shape, with None for open axes, and the dtype that a tensor of sizes has when it is computed."""
-        keys = self._keys(tensor)
+        keys = self.keys(tensor)
         axes = self._axes(tensor, keys)
         array = self._at(tensor, dict.fromkeys(keys, 3), 2)
         is_open = [key is not None or (axes.batch and at == 0) for at, key in enumerate(axes.of)]
@@ -107,7 +107,7 @@ class Tables:
 
     def make(self, tensor: Any, meets: Meeting) -> TensorOfSizes:
         """What stands for a tensor of sizes where it meets others."""
-        keys = self._keys(tensor)
+        keys = self.keys(tensor)
         axes = self._axes(tensor, keys)
         variables = variables_in(tensor)
         if not axes.batch and not keys:
@@ -122,7 +122,7 @@ class Tables:
 
     # ---- running
 
-    def _keys(self, tensor: Any) -> list[Key]:
+    def keys(self, tensor: Any) -> list[Key]:
         """The open sizes that a tensor is made of, without the batch."""
         read = self.sizes.read_by(tensor)
         return [(history(one), axis) for one, axis in read if axis or self.sizes.made_of_sizes(one)]
@@ -280,12 +280,27 @@ class Tables:
             whole = whole.reshape(*whole.shape[:dropped], *whole.shape[dropped + 1 :])
             places = [(at - (at > dropped), key, kind) for at, key, kind in places]
         ones = rank - 1 - (whole.ndim - dropped)
-        reads = list(dict.fromkeys(key for _, key, _ in places))
-        tensors = [self._tensor_of(tensor, key) for key in reads]
-        described: list[Any] = [[at, reads.index(key), key[1], kind, 0] for at, key, kind in places]
+        first = self.sizes.read_by(tensor)[0][0] if meets.beside is None else meets.beside
+        read = {key: self._read_from(tensor, key, first) for _, key, _ in places}
+        tensors = {history(one): one for one, _ in read.values()}
+        if not tensors or self.sizes.rows_from(next(iter(tensors.values()))) is not self.sizes.rows_from(first):
+            tensors = {history(first): first, **tensors}
+        at_of = list(tensors)
+        described: list[Any] = [
+            [at, at_of.index(history(read[key][0])), read[key][1], kind, 0] for at, key, kind in places
+        ]
         held = self._held(tensor, variables, whole, described)
-        first = [self.sizes.read_by(tensor)[0][0]] if meets.beside is None else [meets.beside]
-        return TensorOfSizes(table=Table(*held, described, ones), reads=tuple(tensors or first))
+        return TensorOfSizes(table=Table(*held, described, ones), reads=tuple(tensors.values()))
+
+    def _read_from(self, tensor: Any, key: Key, beside: Any) -> tuple[Any, int]:
+        """The tensor and its axis that a size is read off: at best one with the rows of the tensor beside."""
+        first = self._tensor_of(tensor, key)
+        if self.sizes.rows_from(first) is not self.sizes.rows_from(beside):
+            for axis, size in enumerate(beside._shape[1:], 1):
+                one, at = self.sizes.origin(beside, axis) if size is None else (beside, 0)
+                if (history(one), at) == key:
+                    return beside, axis
+        return first, key[1]
 
     def _held(
         self, tensor: Any, variables: Sequence[Any], whole: Array, places: list[Any]
@@ -319,7 +334,7 @@ class Tables:
         """
         if variable.dtype != whole.dtype.name or not variable.shape or not whole.size:
             return None
-        env = dict.fromkeys(self._keys(tensor), longest)
+        env = dict.fromkeys(self.keys(tensor), longest)
         with _probing(variable) as probe:
             found = self._tried(tensor, env, 1)
         if found is None or found.size != whole.size:
