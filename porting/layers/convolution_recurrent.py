@@ -9,12 +9,12 @@ from ..operations import Operations, Tensor
 from .activations import activation
 from .convolutions import as_configured, channels_last, padding, steps
 from .recurrent import RUNNERS, flat_states, mask_of_sequence
-from .recurrent_steps import known_time
+from .recurrent_steps import each_step, one_behind_the_other, run_steps
 from .rule import Config, LayerView, WeightShapes, rule
 from .weight_shapes import features_of
 from .windows import per_axis
 
-SILENT = ("filters", "kernel_size", "unit_forget_bias", "unroll", "zero_output_for_mask")
+SILENT = ("filters", "kernel_size", "unit_forget_bias", "unroll")
 
 
 def convolutional_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
@@ -33,7 +33,7 @@ def convolutional_weights(config: Config, inputs: list[Shape]) -> WeightShapes:
     "ConvLSTM3D",
     mask=mask_of_sequence,
     weights=convolutional_weights,
-    note="NeoML needs a time of fixed size; without masks",
+    note="NeoML needs a time of fixed size",
     learns={"ConvLSTM3D": "not dilated"},
 )
 def conv_lstm(
@@ -53,18 +53,17 @@ def run_conv_lstm(
         raise layer.refuse("dropout inside a ConvLSTM is not handled in training", "use Dropout before it")
     if config.get("stateful"):
         raise layer.refuse("stateful=True is not handled", "pass the states on: return_state and initial_state")
-    if mask is not None:
-        raise layer.refuse("a mask over the steps is not handled", "unmask its input")
+    if mask is not None and len(mask.shape) > 2 and config["data_format"] == "channels_first":
+        raise layer.refuse("a mask of each place is not handled with the channels first", "put the channels last")
     inputs = input_gates(layer, sequences, ops)
-    order = reversed(range(len(inputs))) if config["go_backwards"] else range(len(inputs))
     states = [channels_last(layer, state, ops) for state in flat_states(initial_state)]
-    outputs = []
-    for at in order:
-        states = step(layer, inputs[at], states, ops)
-        outputs.append(as_configured(layer, states[0], ops))
-    steps = [ops.expand_dims(output, 1) for output in outputs]
-    result = ops.concatenate(steps, 1) if config["return_sequences"] else outputs[-1]
-    return result, [as_configured(layer, state, ops) for state in states]
+    if mask is not None and not states:
+        units = layer.weight("recurrent_kernel").shape[-2]
+        states = [ops.full_like(ops.slice(inputs[0], -1, 0, units), 0.0)] * 2
+    order = {key: bool(config.get(key)) for key in ("go_backwards", "zero_output_for_mask")}
+    made = run_steps(lambda given, before: step(layer, given, before, ops), inputs, states, mask, ops, **order)
+    outputs, states = ([as_configured(layer, one, ops) for one in part] for part in made)
+    return (one_behind_the_other(outputs, ops) if config["return_sequences"] else outputs[-1]), states
 
 
 RUNNERS.update(dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), run_conv_lstm))
@@ -72,7 +71,6 @@ RUNNERS.update(dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), run_con
 
 def input_gates(layer: LayerView, sequences: Tensor, ops: Operations) -> list[Tensor]:
     """What every step's input gives to all gates: one convolution over all steps."""
-    time = known_time(sequences)
     kernel = layer.weight("kernel")
     strides, dilation = steps(layer, len(kernel.shape) - 2)
     frames = ops.convolution(
@@ -83,8 +81,7 @@ def input_gates(layer: LayerView, sequences: Tensor, ops: Operations) -> list[Te
         padding=padding(layer),
         dilation=dilation,
     )
-    together = ops.batch_to_time(frames, like=sequences)
-    return [ops.squeeze(ops.slice(together, 1, at, at + 1), 1) for at in range(time)]
+    return each_step(ops.batch_to_time(frames, like=sequences), ops)
 
 
 def step(layer: LayerView, inputs: Tensor, states: list[Tensor], ops: Operations) -> list[Tensor]:

@@ -10,8 +10,56 @@ from .activations import activation
 from .rule import LayerView, Refusal
 
 Tensors = list[Tensor]
-# (layer, what the inputs give to all gates, states, ops) to the next states.
-Step = Callable[[LayerView, Tensor, Tensors, Operations], Tensors]
+# What the inputs give to all gates in one step, and the states before it, to the states after it.
+Step = Callable[[Tensor, Tensors], Tensors]
+
+
+def run_steps(
+    step: Step,
+    inputs: Sequence[Tensor],
+    states: Tensors,
+    mask: Optional[Tensor],
+    ops: Operations,
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+) -> tuple[Tensors, Tensors]:
+    """The outputs of all steps in processing order, and the last states; see `Operations.recurrent`.
+
+    Args:
+        states: before the first step; may be none where there is no mask.
+        mask: (batch, time), or with as many of the axes behind as it is for.
+    """
+    outputs: Tensors = []
+    order = range(len(inputs))
+    for at in reversed(order) if go_backwards else order:
+        made = step(inputs[at], states)
+        output = made[0]
+        if mask is not None:
+            counts = ops.slice(mask, 1, at, at + 1) if len(mask.shape) == 2 else _at(mask, at, ops)
+            while len(counts.shape) < len(output.shape):
+                counts = ops.expand_dims(counts, len(counts.shape))
+            before = outputs[-1] if outputs and not zero_output_for_mask else ops.full_like(output, 0.0)
+            output = ops.where(counts, output, before)
+            made = [ops.where(counts, new, old) for new, old in zip(made, states)]
+        outputs.append(output)
+        states = made
+    return outputs, states
+
+
+def each_step(x: Tensor, ops: Operations) -> Tensors:
+    """The steps of (batch, time, …). Raises Refusal where the time is open."""
+    if x.shape[1] is None:
+        what = f"its steps are built one by one, but the time of shape {x.shape} is open"
+        raise Refusal(what, "fix the time in keras.Input")
+    return [_at(x, at, ops) for at in range(x.shape[1])]
+
+
+def one_behind_the_other(steps: Tensors, ops: Operations) -> Tensor:
+    return ops.concatenate([ops.expand_dims(step, 1) for step in steps], 1)
+
+
+def _at(x: Tensor, at: int, ops: Operations) -> Tensor:
+    return ops.squeeze(ops.slice(x, 1, at, at + 1), 1)
 
 
 def run_by_steps(
@@ -20,43 +68,22 @@ def run_by_steps(
     ops: Operations,
     initial_state: Optional[Sequence[Tensor]] = None,
     mask: Optional[Tensor] = None,
-    go_backwards: bool = False,
-    zero_output_for_mask: bool = False,
+    **order: bool,
 ) -> tuple[Tensor, Tensor, Tensors]:
     """A cell over (batch, time, features); see `Operations.recurrent`."""
     layer.irrelevant("units", "unit_forget_bias", "implementation")
     if any([layer.config.get("dropout"), layer.config.get("recurrent_dropout")]) and ops.training:
         what = "dropout inside a cell with an activation of your own is not handled in training"
         raise layer.refuse(what, "use Dropout before it")
-    order = range(known_time(x))
     step, bias = STEPS[layer.class_name.replace("Cell", "")], layer.weight("bias", if_config="use_bias")
     kernel, units = layer.weight("kernel"), layer.weight("recurrent_kernel").shape[0]
-    inputs = ops.dense(x, kernel, bias if bias is None or len(bias.shape) == 1 else None)
-    zeros = ops.full_like(ops.slice(_at(inputs, 0, ops), -1, 0, units), 0.0)
-    states = list(initial_state or [zeros] * (2 if step is lstm_step else 1))
-    outputs: Tensors = []
-    for at in reversed(order) if go_backwards else order:
-        made = step(layer, _at(inputs, at, ops), states, ops)
-        output = made[0]
-        if mask is not None:
-            counts = ops.slice(mask, 1, at, at + 1)
-            output = ops.where(counts, output, outputs[-1] if outputs and not zero_output_for_mask else zeros)
-            made = [ops.where(counts, new, old) for new, old in zip(made, states)]
-        outputs.append(output)
-        states = made
-    return ops.concatenate([ops.expand_dims(one, 1) for one in outputs], 1), outputs[-1], states
-
-
-def known_time(x: Tensor) -> int:
-    """How many steps (batch, time, …) has. Raises Refusal where that is open."""
-    if x.shape[1] is None:
-        what = f"its steps are built one by one, but the time of shape {x.shape} is open"
-        raise Refusal(what, "fix the time in keras.Input")
-    return x.shape[1]
-
-
-def _at(steps: Tensor, at: int, ops: Operations) -> Tensor:
-    return ops.squeeze(ops.slice(steps, 1, at, at + 1), 1)
+    inputs = each_step(ops.dense(x, kernel, bias if bias is None or len(bias.shape) == 1 else None), ops)
+    zeros = ops.full_like(ops.slice(inputs[0], -1, 0, units), 0.0)
+    first = list(initial_state or [zeros] * (2 if step is lstm_step else 1))
+    outputs, states = run_steps(
+        lambda given, before: step(layer, given, before, ops), inputs, first, mask, ops, **order
+    )
+    return one_behind_the_other(outputs, ops), outputs[-1], states
 
 
 def _from_state(layer: LayerView, h: Tensor, ops: Operations) -> Tensor:
@@ -94,4 +121,8 @@ def simple_rnn_step(layer: LayerView, inputs: Tensor, states: Tensors, ops: Oper
     return [activation(layer, ops.add(inputs, _from_state(layer, states[0], ops)), ops)]
 
 
-STEPS: dict[str, Step] = {"LSTM": lstm_step, "GRU": gru_step, "SimpleRNN": simple_rnn_step}
+STEPS: dict[str, Callable[[LayerView, Tensor, Tensors, Operations], Tensors]] = {
+    "LSTM": lstm_step,
+    "GRU": gru_step,
+    "SimpleRNN": simple_rnn_step,
+}

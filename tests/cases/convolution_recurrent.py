@@ -33,7 +33,30 @@ def both_ways(keras: Any) -> Any:
     return keras.Model(film, [*made, again])
 
 
+def masked(**settings: Any) -> Any:
+    """A mask of the steps, handed on to a second layer."""
+
+    def build(keras: Any) -> Any:
+        film, seen = keras.Input((4, 4, 4, 2)), keras.Input((4,))
+        steps = keras.ops.greater(seen, 0.0)
+        first = keras.layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True, **settings)(film, mask=steps)
+        return keras.Model([film, seen], [first, keras.layers.ConvLSTM2D(2, 2, strides=2)(first, mask=steps)])
+
+    return build
+
+
+def masked_places(keras: Any) -> Any:
+    """Places whose channels are all 0 keep their states."""
+    film = keras.Input((3, 4, 4, 2))
+    x = keras.layers.Masking()(keras.layers.ReLU()(film))
+    return keras.Model(film, keras.layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True)(x))
+
+
 CASES = [
+    Case("masked", masked()),
+    Case("masked_backwards", masked(go_backwards=True)),
+    Case("masked_zero_output", masked(zero_output_for_mask=True)),
+    Case("masked_places", masked_places),
     Case("bidirectional_with_states", both_ways),
     *(
         Case(

@@ -112,9 +112,5 @@ CASES = [
         refused=dict.fromkeys(("numpy", "neoml"), "no rule.*|@porting.rule"),
     ),
     Case("softmax_of_pictures_in_time", pictures_in_time),
-    Case(
-        "own_in_a_cell",
-        sequence(relu, "activation"),
-        refused=dict.fromkeys(("numpy", "neoml"), "activation 'relu' is not handled here"),
-    ),
+    Case("own_in_a_cell", sequence(relu, "activation")),
 ]
