@@ -149,7 +149,9 @@ def _fit_problems(network: Network, found: Weights, api: KerasApi, computed: boo
         if here.dtype != array.dtype:
             what = f"is {here.dtype} in the model, {array.dtype} in the saved network"
             yield Problem(where, what, "build the model under the dtype policy 'float32'")
-        elif not computed and not api.is_variable(variable) and not np.array_equal(here, array):
+        elif not (
+            computed or api.is_variable(variable) or np.array_equal(here, array, equal_nan=here.dtype.kind == "f")
+        ):
             yield Problem(where, "is a constant of the graph with other values", "build the model with these constants")
 
 

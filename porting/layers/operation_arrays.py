@@ -2,60 +2,152 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import inf, pi
+from typing import Any, Optional
 
 import numpy as np
 
 from ..dtypes import is_float, limits, sum_type
 from ..operations import Operations, Tensor, Weight
+from .operation_axes import place_of_extreme
 from .operation_kinds import (
     COMPOSED,
+    REMAINDERS,
     as_float,
     as_number,
     axes_of,
     function_of,
     in_dtype,
+    known,
     only_arrays,
     operation,
     promoted,
+    squeezed,
 )
 from .rule import LayerView
 
-# Of whole numbers these make whole numbers.
-KEEPING = ("nanmax", "nanmin")
-SUMS = ("nansum", "nanprod")
+SPACES = "in NeoML of float32 and along any axis but the batch"
+LARGEST = float(np.finfo(np.float32).max)
 
 
-@only_arrays("Angle", "I0", "Isneginf", "Isposinf", "Signbit", "Sinc")
+@operation("Angle", learns="no")
+def angle(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    """Half a turn of what is below 0."""
+    x = as_float(x, ops)
+    return ops.multiply(ops.cast(ops.compare(x, 0.0, "less"), x.dtype), pi)
+
+
+@operation("Isneginf", "Isposinf")
+def is_infinite(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    x, above = as_float(x, ops), layer.class_name == "ops.Isposinf"
+    return ops.compare(x, LARGEST if above else -LARGEST, "greater" if above else "less")
+
+
+@only_arrays("I0")
+@operation("Signbit", note="in NeoML False of NaN, whose sign is nobody's", neoml="partly")
+@operation("Sinc", note="in NeoML of |x| < 2e6, NaN beyond", neoml="partly", learns="no")
 def elementwise(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     return ops.array_function(function_of(layer), [as_float(x, ops)])
 
 
-@only_arrays("Fmax", "Fmin", "Nextafter")
+@operation("Fmax", "Fmin", learns="no")
+@only_arrays("Nextafter")
 def of_two(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     dtype, operands = promoted([x1, x2], ops)
     return ops.cast(ops.array_function(function_of(layer), operands), dtype)
 
 
-@only_arrays("Nanmax", "Nanmean", "Nanmedian", "Nanmin", "Nanprod", "Nanstd", "Nansum", "Nanvar")
-def without_nan(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-    name = function_of(layer)
+# ---- without what is no number
+
+
+def numbers_of(x: Tensor, instead: float, ops: Operations) -> tuple[Tensor, Tensor]:
+    """Where a float tensor holds numbers, and the tensor with another in the place of NaN."""
+    valid = ops.compare(x, x, "equal")
+    return valid, ops.where(valid, x, instead)
+
+
+@operation("Nansum", "Nanmean", "Nanvar", "Nanstd", learns="no")
+def sum_of_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    name, axes, keepdims = function_of(layer), axes_of(layer, x), layer.config["keepdims"]
+    if name == "nansum":
+        kept = numbers_of(x, 0.0, ops)[1] if is_float(x.dtype) else ops.cast(x, sum_type(x.dtype))
+        return ops.reduce(kept, "sum", axes, keepdims)
+    x = as_float(x, ops)
+    valid, kept = numbers_of(x, 0.0, ops)
+    count = ops.reduce(ops.cast(valid, x.dtype), "sum", axes, True)
+    if name != "nanmean":
+        mean = ops.divide(ops.reduce(kept, "sum", axes, True), count)
+        kept = ops.unary(ops.where(valid, ops.subtract(x, mean), 0.0), "square")
+    made = ops.divide(ops.reduce(kept, "sum", axes, True), count)
+    made = made if keepdims else squeezed(made, axes, ops)
+    return ops.unary(made, "sqrt") if name == "nanstd" else made
+
+
+@operation("Nanmax", "Nanmin", learns="no")
+def extreme_of_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Of no number NaN; numpy's nanmax would warn of it."""
+    name = "fmax.reduce" if layer.class_name == "ops.Nanmax" else "fmin.reduce"
+    found = ops.array_function(name, [x], axis=tuple(axes_of(layer, x)), keepdims=layer.config["keepdims"])
+    return ops.cast(found, x.dtype)
+
+
+@operation("Nanmedian", note=COMPOSED, neoml="partly", learns="no")
+def median_of_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    x, axis = as_float(x, ops), layer.config["axis"]
+    axes = None if axis is None else tuple(axes_of(layer, x))
+    return ops.cast(ops.array_function("nanmedian", [x], axis=axes, keepdims=layer.config["keepdims"]), x.dtype)
+
+
+@operation("Nanprod", note=COMPOSED, neoml="partly", learns="no")
+def product_of_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    dtype = sum_type(x.dtype)
     axis = None if layer.config["axis"] is None else tuple(axes_of(layer, x))
-    dtype = x.dtype if name in KEEPING else sum_type(x.dtype) if name in SUMS else as_float(x, ops).dtype
-    found = ops.array_function(name, [in_dtype(x, dtype, ops)], axis=axis, keepdims=layer.config["keepdims"])
-    return ops.cast(found, dtype)
+    kept = numbers_of(x, 1.0, ops)[1] if is_float(x.dtype) else in_dtype(x, dtype, ops)
+    return ops.cast(ops.array_function("prod", [kept], axis=axis, keepdims=layer.config["keepdims"]), dtype)
 
 
-@only_arrays("Nanargmax", "Nanargmin", "Nancumprod", "Nancumsum")
-def along_one_axis(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-    name = function_of(layer)
-    kept = {"keepdims": True} if layer.config.get("keepdims") else {}
+@operation("Nanargmax", "Nanargmin", hands_on=False)
+def place_among_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """-1 where a row holds no number."""
+    if not is_float(x.dtype):
+        return place_of_extreme(layer, as_number(x, ops), ops)
+    valid, kept = numbers_of(x, -inf if layer.class_name == "ops.Nanargmax" else inf, ops)
+    places = place_of_extreme(layer, kept, ops)
+    return ops.where(ops.reduce(valid, "any", (layer.config["axis"],), layer.config["keepdims"]), places, -1)
+
+
+@operation("Nancumprod", note=COMPOSED, neoml="partly", learns="no")
+@operation("Nancumsum", learns="no")
+def running_over_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Keras takes the largest number for infinity, too."""
+    name, axis = function_of(layer), layer.config["axis"]
+    x = finite(x, 0.0 if name == "nancumsum" else 1.0, ops) if is_float(x.dtype) else x
     x = as_number(in_dtype(x, layer.config.get("dtype") or x.dtype, ops), ops)
-    found = ops.array_function(name, [x], axis=layer.config["axis"], **kept)
-    return ops.cast(found, "int32" if "arg" in name else x.dtype)
+    if name == "nancumsum" and axis is not None:
+        return ops.cumsum(x, axis)
+    return ops.cast(ops.array_function(name[3:], [x], axis=axis), x.dtype)
 
 
-@operation("Fmod", note="in NeoML of integers only", neoml="partly")
+@operation("NanToNum", mask="own", learns="no")
+def nan_to_num(layer: LayerView, x: Any, ops: Operations) -> Tensor:
+    config = layer.config
+    if not is_float(x.dtype):
+        layer.irrelevant("nan", "posinf", "neginf")
+        return x
+    return finite(as_float(x, ops), config["nan"], ops, config["posinf"], config["neginf"])
+
+
+def finite(
+    x: Tensor, nan: float, ops: Operations, above: Optional[float] = None, below: Optional[float] = None
+) -> Tensor:
+    """Numbers in the place of NaN and of both infinities: the largest and the least, where none are given."""
+    most = float(np.finfo("float32" if x.dtype == "bfloat16" else x.dtype).max)
+    x = numbers_of(x, nan, ops)[1]
+    x = ops.where(ops.compare(x, most, "greater"), most if above is None else above, x)
+    return ops.where(ops.compare(x, -most, "less"), -most if below is None else below, x)
+
+
+@operation("Fmod", note=REMAINDERS, neoml="partly", learns="no")
 def remainder_towards_zero(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     dtype, (a, b) = promoted([x1, x2], ops, "typed")
     if is_float(dtype):
@@ -70,20 +162,35 @@ def size_of(x: Any, ops: Operations) -> Any:
     return ops.unary(x, "abs") if isinstance(x, Tensor) else abs(x)
 
 
-@operation("NanToNum", note="NeoML has no layer for it", neoml="refused", mask="own")
-def nan_to_num(layer: LayerView, x: Any, ops: Operations) -> Tensor:
-    config = layer.config
-    if not is_float(x.dtype):
-        layer.irrelevant("nan", "posinf", "neginf")
-        return x
-    given = {"nan": config["nan"], "posinf": config["posinf"], "neginf": config["neginf"]}
-    return ops.array_function("nan_to_num", [as_float(x, ops)], **given)
-
-
-@only_arrays("Cross")
+@operation("Cross")
 def cross(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
-    axes = {key: layer.config[key] for key in ("axisa", "axisb", "axisc", "axis")}
-    return ops.array_function("cross", promoted([x1, x2], ops)[1], **axes)
+    """(a₁b₂ − a₂b₁, a₂b₀ − a₀b₂, a₀b₁ − a₁b₀), of two numbers with a third of 0; of two and two its end alone."""
+    axes = [layer.config[key] for key in ("axisa", "axisb", "axisc")]
+    axes = axes if layer.config["axis"] is None else [layer.config["axis"]] * 3
+    first, second = (parts_along(x, axis, ops) for x, axis in zip(promoted([x1, x2], ops)[1], axes))
+
+    def product(one: int, other: int) -> Any:
+        return ops.multiply(first[one], second[other]) if one < len(first) and other < len(second) else None
+
+    def part(at: int) -> Any:
+        ahead, behind = product(at, (at + 1) % 3), product((at + 1) % 3, at)
+        if behind is None:
+            return ahead
+        return ops.multiply(behind, -1) if ahead is None else ops.subtract(ahead, behind)
+
+    if len(first) == len(second) == 2:
+        return part(0)
+    parts = [part(at) for at in (1, 2, 0)]
+    axis = axes[2] % (len(parts[0].shape) + 1)
+    return ops.concatenate([ops.expand_dims(one, axis) for one in parts], axis)
+
+
+def parts_along(x: Any, axis: int, ops: Operations) -> list[Any]:
+    """The entries along an axis of two or three, which is dropped."""
+    if isinstance(x, Weight):
+        return [Weight("", one) if one.ndim else one.item() for one in np.moveaxis(x.value, axis, 0)]
+    at = axis % len(x.shape)
+    return [ops.squeeze(ops.slice(x, at, one, one + 1), at) for one in range(known(x, at))]
 
 
 @operation("TakeAlongAxis", note=COMPOSED, neoml="partly", learns="no")
@@ -102,7 +209,7 @@ def top_k(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     return [ops.array_function("take_along_axis", [x, places], axis=-1), places]
 
 
-@only_arrays("Linspace")
+@operation("Linspace", note=SPACES, neoml="partly")
 def linspace(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
     if layer.config["retstep"]:
         raise layer.refuse("linspace with retstep=True is not handled", "compute the step beside it")
@@ -111,7 +218,8 @@ def linspace(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor
     return ops.array_function("linspace", [as_float(start, ops), as_float(stop, ops)], dtype=dtype, **given)
 
 
-@only_arrays("Logspace", "Geomspace")
+@operation("Geomspace", note="Keras itself runs it with axis 0 alone, in front of the rows", neoml="refused")
+@operation("Logspace", note=SPACES, neoml="partly")
 def growing(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
     name = function_of(layer)
     given = {key: layer.config[key] for key in ("num", "endpoint", "axis", "base") if key in layer.config}
@@ -119,13 +227,19 @@ def growing(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
     return ops.array_function(name, [as_float(start, ops), as_float(stop, ops)], dtype=dtype, **given)
 
 
-@only_arrays("Quantile", "Percentile", "Nanquantile", "Nanpercentile")
+@operation("Quantile", "Percentile", "Nanquantile", "Nanpercentile", note=COMPOSED, neoml="partly", learns="no")
 def quantile(layer: LayerView, x: Any, q: Any, ops: Operations) -> Tensor:
+    """Keras takes the share as float32: a place that is whole may have another behind it."""
     name = function_of(layer)
     if not isinstance(q, (int, float)) or layer.config["axis"] is None:
         raise layer.refuse(f"{name} takes one number here, and axes by name", "call it once for each")
+    if name == "quantile" and layer.config["method"] != "linear":
+        what = f"Keras itself forgets the method {layer.config['method']} of quantile within a model"
+        raise layer.refuse(what, "use percentile, of which it does not")
+    share = float(np.float32(q) / np.float32(100) if "percentile" in name else np.float32(q))
     given = {"method": layer.config["method"], "keepdims": layer.config["keepdims"]}
-    return ops.array_function(name, [as_float(x, ops), q], axis=tuple(axes_of(layer, x)), **given)
+    name = name.replace("percentile", "quantile")
+    return ops.array_function(name, [as_float(x, ops), share], axis=tuple(axes_of(layer, x)), **given)
 
 
 @only_arrays("BitwiseAnd", "BitwiseOr", "BitwiseXor", "Gcd", "Lcm")

@@ -123,16 +123,20 @@ def cumsum(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("Argmax", "Argmin", learns={"Argmax": "no"}, hands_on=False)
 def argmax(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    found = place_of_extreme(layer, as_number(x, ops), ops)
+    return in_dtype(found, layer.config.get("dtype") or "int32", ops)  # TensorFlow's own counts in int64
+
+
+def place_of_extreme(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    """Where the largest number of an axis stands, or the least."""
     axis = layer.config["axis"]
     if axis is None:
         raise layer.refuse("a place within all axes and the batch is not handled", "name one axis")
-    x = as_number(x, ops)
-    if layer.class_name == "ops.Argmin":
+    if function_of(layer).endswith("argmin"):
         # The largest number less x falls as x grows, and does not overflow.
         x = ops.unary(x, "negative") if is_float(x.dtype) else ops.subtract(sum(limits(x.dtype)), x)
     found = ops.argmax(x, axis)
-    found = ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
-    return in_dtype(found, layer.config.get("dtype") or "int32", ops)  # TensorFlow's own counts in int64
+    return ops.expand_dims(found, axis % len(x.shape)) if layer.config["keepdims"] else found
 
 
 @operation("Argsort", note=COMPOSED, neoml="partly", learns="no", hands_on=False)

@@ -16,6 +16,7 @@ from ..network import Call, Input, Layer
 from ..operations import Operations, Tensor, Weight
 from .activations import ELEMENTWISE
 from .operation_kinds import (
+    REMAINDERS,
     Apply,
     as_bool,
     as_float,
@@ -23,7 +24,6 @@ from .operation_kinds import (
     function_of,
     in_dtype,
     kind_of,
-    only_arrays,
     operation,
     promoted,
     snake,
@@ -37,6 +37,7 @@ UNARY = (
     *("Ceil", "Cosh", "Erf", "Exp", "Exp2", "Expm1", "Floor", "Log", "Log10", "Log1p", "Log2"),
     *("Reciprocal", "Rsqrt", "Sinh", "Sqrt", "Tanh"),
 )
+INVERSES = ("Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt")
 # Of whole numbers these make whole numbers.
 STEPS = ("Relu", "Relu6", "Threshold")
 # With the settings that `Operations.activation` is told.
@@ -57,7 +58,7 @@ STEPWISE = ("Ceil", "Erf", "Floor", "Greater", "HardShrink", "Less", "Sign", "Th
 LEARNS = dict.fromkeys(STEPWISE, "no")
 
 
-@only_arrays("Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt")
+@operation(*INVERSES, note="in NeoML to 3.5 units in the last place", learns="no", sizes="kept")
 @operation(
     *("Cos", "Sin", "Tan"), note="in NeoML of |x| < 6.5e6, NaN beyond", neoml="partly", learns="no", sizes="kept"
 )
@@ -227,8 +228,8 @@ def numbers_beyond(layer: Layer, call: Call, given: Input) -> Mapping[str, Any]:
 @operation("FloorDivide", note="in NeoML not by whole numbers that may be 0", neoml="partly", learns="no")
 @operation(
     "Mod",
-    learns="not of wide whole numbers that are computed from what learns",
-    note="in NeoML of whole numbers only: of floats a rounded quotient gives another remainder",
+    learns="no",
+    note=REMAINDERS,
     neoml="partly",
     expects=numbers_beyond,
 )
@@ -241,7 +242,7 @@ def whole_division(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tenso
     return ops.whole_division(as_number(a, ops), as_number(b, ops), name)
 
 
-@only_arrays("Arctan2")
+@operation("Arctan2", note="in NeoML to 3 units in the last place", learns="no")
 def arctan2(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.array_function("arctan2", [as_float(x1, ops), as_float(x2, ops)])
 

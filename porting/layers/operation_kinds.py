@@ -14,6 +14,7 @@ Apply = Callable[..., Any]
 
 # What NeoML compares or multiplies one by one.
 COMPOSED = "NeoML composes it over one axis of known size, up to 1024 steps; 256 for products"
+REMAINDERS = "in NeoML of fewer than 2³³ times the divisor, NaN beyond, and not by whole numbers that may be 0"
 
 
 def operation(

@@ -90,9 +90,7 @@ def waves(config: Config, inputs: list[Shape]) -> WeightShapes:
     mask="stop",
     weights=waves,
     irrelevant=("frame_length", "fft_length", "window", "periodic", "scaling"),
-    note="NeoML has no angle",
-    neoml="partly",
-    learns="not of several channels",
+    learns="not of several channels, nor through angles",
 )
 def stft_spectrogram(layer: LayerView, inputs: Tensor, ops: Operations) -> Tensor:
     """Its kernels, weights of the layer, hold the window and its scale."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.cases.functions import BATCH, ONLY_NUMPY, ROW, of, one
+from tests.cases.functions import BATCH, ROW, of, one
 
 TIES = np.asarray([[0, 1, 1, 0, 1, 1, 0]], "float32")
 
@@ -80,7 +80,9 @@ CASES = [
     of("prod_kept", one("prod", axis=1, keepdims=True), (5, 4)),
     of("cumprod_axis_1", one("cumprod", axis=1), (5, 4)),
     of("median_of_even", one("median", axis=-1, keepdims=True), (3, 6)),
-    of("prod_of_axes", one("prod", axis=(1, 2)), (3, 4), refused=ONLY_NUMPY),
+    of("prod_of_axes", one("prod", axis=(1, 2)), (3, 4)),
+    of("median_of_axes", one("median", axis=(1, 2)), (3, 4)),
+    of("median_of_not_a_number", lambda ops, x: ops.isnan(ops.median(x / ops.relu(x) * 0, axis=1)), (5, 4)),
     of("sort_of_an_open_axis", one("sort", axis=1)),
     of("moments_kept", lambda ops, x: ops.moments(x, axes=-1, keepdims=True), (5, 4)),
     *(of(name, one(name, axis=1)) for name in ("amax", "amin")),

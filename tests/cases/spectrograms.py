@@ -17,7 +17,6 @@ CASES = [
         "stft_spectrogram_angle",
         layer("STFTSpectrogram", mode="angle", frame_length=8),
         ((30, 1),),
-        refused={"neoml": "arctan2"},
     ),
     Case(
         "stft_spectrogram_of_channels",

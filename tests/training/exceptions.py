@@ -17,6 +17,7 @@ REFUSED_FOR = {
         "activations/activation_hard_shrink",
         "activations/activation_hard_shrink_3d",
         "scaling/unit_of_zeros",
+        "spectrograms/stft_spectrogram_angle",
     ),
     "which has no gradient": (
         "activation_layers/softmax_mask_spread",

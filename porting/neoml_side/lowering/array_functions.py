@@ -1,18 +1,24 @@
-"""numpy's functions that NeoML has no layer for, composed of those that it has: sorting, picking, products."""
+"""numpy's functions that NeoML has no layer for, composed of those that it has: sorting, picking, products, spaces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import ceil, floor, inf, nan
+from math import log as logarithm
 from typing import Any, Optional
 
 import numpy as np
 
+from ...dtypes import is_whole
 from ...layers.rule import Refusal
-from ...operations import Weight
+from ...operations import Weight, promoted_type
 from ..values import Wire
 from .base import Operand, Part
+from .formulas import OF_ONE, OF_TWO
+from .reducing import reduce_in_rows
 from .reshaping import through_floats
+from .spreading import learns
 
 WAY_OUT = "the numpy engine runs this network as it is"
 # Every value is compared with every other of its axis.
@@ -27,12 +33,11 @@ class ArrayOperations(Part):
     def array_function(
         self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
     ) -> Wire:
-        composed = COMPOSED.get(name)
-        if composed is None:
+        if name not in COMPOSED:
             raise Refusal(f"NeoML has no layer for {name}", WAY_OUT)
-        if self.in_training:
+        if name not in LEARNING and self.in_training and any(learns(x) for x in operands if isinstance(x, Wire)):
             raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
-        return composed(self, name, operands, **arguments)
+        return COMPOSED[name](self, name, operands, **arguments)
 
     def fourier(
         self, real: Wire, imaginary: Optional[Wire], axis: int, inverse: bool = False, kept: Optional[int] = None
@@ -61,6 +66,26 @@ class ArrayOperations(Part):
 def tensor_of(ops: Any, name: str, operands: Sequence[Operand]) -> Wire:
     (x,) = operands
     return ops._wire(x)
+
+
+def together(ops: Any, operands: Sequence[Operand]) -> tuple[Wire, Wire]:
+    """Two operands as float tensors of one shape; numbers are spread over the other."""
+    like = next(x for x in operands if isinstance(x, Wire))
+    first, second = (ops.full_like(like, float(x)) if isinstance(x, (int, float)) else x for x in operands)
+    pair: tuple[Wire, Wire] = ops._pair(first, second)
+    return pair
+
+
+def of_one(ops: Any, name: str, operands: Sequence[Operand]) -> Wire:
+    return OF_ONE[name](ops, ops._floating(tensor_of(ops, name, operands)))
+
+
+def of_two(ops: Any, name: str, operands: Sequence[Operand]) -> Wire:
+    """Of whole numbers, which fmax and fmin are given too, none is no number."""
+    if is_whole(promoted_type(*operands)):
+        larger: Wire = {"fmax": ops.maximum, "fmin": ops.minimum}[name](*operands)
+        return larger
+    return OF_TWO[name](ops, *together(ops, operands))
 
 
 def along(ops: Any, name: str, x: Wire, axis: Any, most: int) -> tuple[int, int]:
@@ -135,13 +160,31 @@ def factors_of(ops: Any, name: str, operands: Sequence[Operand]) -> Wire:
     return x if x.is_whole else ops._floating(x)
 
 
-def prod(ops: Any, name: str, operands: Sequence[Operand], axis: Any, keepdims: bool = False) -> Wire:
+def over_axes(function: Callable[..., Wire]) -> Callable[..., Wire]:
+    """A function of one axis, given as a number, as one of several, which become one."""
+
+    def over(
+        ops: Any, name: str, operands: Sequence[Operand], axis: Any, keepdims: bool = False, **arguments: Any
+    ) -> Wire:
+        x, more = ops._wire(operands[0]), operands[1:]
+        if axis is None or len(axis) == 1 or 0 in {x.axis(one) for one in axis}:
+            made = function(ops, name, operands, axis=axis, **arguments)
+            return ops.expand_dims(made, x.axis(axis[0])) if keepdims else made
+        reduced = {x.axis(one) for one in axis}
+        return reduce_in_rows(
+            ops, x, reduced, keepdims, lambda rows: function(ops, name, [rows, *more], axis=2, **arguments)
+        )
+
+    return over
+
+
+def prod(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
     x = factors_of(ops, name, operands)
     at, size = along(ops, name, x, axis, MOST_MULTIPLIED)
     product = ops.slice(x, at, 0, 1)
     for step in range(1, size):
         product = ops.multiply(product, ops.slice(x, at, step, step + 1))
-    return product if keepdims else ops.squeeze(product, at)
+    return ops.squeeze(product, at)
 
 
 def cumprod(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
@@ -153,18 +196,105 @@ def cumprod(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire
     return ops.concatenate(products, at)
 
 
-def median(ops: Any, name: str, operands: Sequence[Operand], axis: Any, keepdims: bool = False) -> Wire:
-    x = tensor_of(ops, name, operands)
+# ---- between two of a row in rising order
+
+
+def between(count: int, share: float, method: str) -> tuple[int, int, float]:
+    """The two places of a row in order that a share of it falls between, and how much of the upper one counts."""
+    place = (count - 1) * share
+    low, high = floor(place), ceil(place)
+    settled = {"linear": place - low, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": round(place) - low}
+    return low, high, settled[method]
+
+
+def quantile(ops: Any, name: str, operands: Sequence[Operand], axis: Any, method: str = "linear") -> Wire:
+    """Between two places of the row in order; NaN where any of the row is."""
+    x = ops._floating(operands[0])
+    share: Any = operands[1] if len(operands) > 1 else 0.5
     at, size = along(ops, name, x, axis, MOST_SORTED)
-    middle = ops.slice(sort(ops, "sort", operands, at), at, (size - 1) // 2, size // 2 + 1)
-    return ops.reduce(middle, "mean", (at,), keepdims)
+    low, high, upper = between(size, share, method)
+    ordered = sort(ops, "sort", [x], at)
+    first, second = (ops.slice(ordered, at, one, one + 1) for one in (low, high))
+    if upper in (0, 1):
+        found = second if upper else first
+    else:
+        found = ops.add(ops.multiply(first, 1.0 - upper), ops.multiply(second, upper))
+    unknown = ops.reduce(ops.compare(x, x, "not_equal"), "any", (at,), True)
+    return ops.squeeze(ops.where(unknown, nan, found), at)
+
+
+def quantile_of_numbers(ops: Any, name: str, operands: Sequence[Operand], axis: Any, method: str = "linear") -> Wire:
+    """The numbers of a row in order, by weights that how many they are looks up; NaN of none."""
+    x = ops._floating(operands[0])
+    share: Any = operands[1] if len(operands) > 1 else 0.5
+    at, size = along(ops, name, x, axis, MOST_SORTED)
+    weights = np.zeros((size + 1, size), np.float32)
+    for count in range(1, size + 1):
+        low, high, upper = between(count, share, method)
+        weights[count, low] += 1 - upper
+        weights[count, high] += upper
+    known = ops.compare(x, x, "equal")
+    ordered = ops.transpose(*to_end(sort(ops, "sort", [ops.where(known, x, inf)], at), at))
+    count = ops.reduce(ops.cast(known, "float32"), "sum", (at,))
+    looked_up = ops.embedding(replace(ops.cast(count, "int32"), bounds=(0, size)), Weight.fixed(weights))
+    counting = ops.compare(looked_up, 0.0, "greater")
+    found = ops.reduce(ops.where(counting, ops.multiply(looked_up, ordered), 0.0), "sum", (x.rank - 1,))
+    return ops.where(ops.compare(count, 0.0, "equal"), nan, found)
+
+
+def to_end(x: Wire, axis: int) -> tuple[Wire, list[int]]:
+    return x, [*(one for one in range(x.rank) if one != axis), axis]
+
+
+def extreme_of_numbers(ops: Any, name: str, operands: Sequence[Operand], axis: Any, keepdims: bool = False) -> Wire:
+    """The largest or the least of what is no NaN; NaN where nothing is."""
+    x = tensor_of(ops, name, operands)
+    kind, instead = ("max", -inf) if name == "fmax.reduce" else ("min", inf)
+    if x.dtype != "float32":
+        return ops.reduce(x, kind, axis, keepdims)
+    known = ops.compare(x, x, "equal")
+    found = ops.reduce(ops.where(known, x, instead), kind, axis, keepdims)
+    return ops.where(ops.reduce(known, "any", axis, keepdims), found, nan)
+
+
+# ---- spaces between two numbers
+
+
+def linspace(ops: Any, name: str, operands: Sequence[Operand], num: int, endpoint: bool, axis: int, dtype: Any) -> Wire:
+    first, last = together(ops, operands)
+    at = axis % (first.rank + 1)
+    if at == 0 or num < 1 or dtype != np.float32:
+        what = "steps in front of the rows" if at == 0 else f"{num} steps of {np.dtype(dtype).name}"
+        raise Refusal(f"NeoML does not compose {name} of {what}", WAY_OUT)
+    first, last = (ops.expand_dims(x, at) for x in (first, last))
+    share = np.arange(num, dtype=np.float32) / max(num - endpoint, 1)
+    places = ops.constant(share.reshape([1] * at + [num] + [1] * (first.rank - at - 1)))
+    steps: Wire = ops.add(first, ops.multiply(ops.subtract(last, first), places))
+    return ops.concatenate([ops.slice(steps, at, 0, num - 1), last], at) if endpoint and num > 1 else steps
+
+
+def logspace(ops: Any, name: str, operands: Sequence[Operand], base: float, **arguments: Any) -> Wire:
+    if not isinstance(base, (int, float)) or base <= 0:
+        raise Refusal(f"NeoML composes {name} of a fixed positive base only", WAY_OUT)
+    return ops.unary(ops.multiply(linspace(ops, name, operands, **arguments), logarithm(base)), "exp")
 
 
 COMPOSED: dict[str, Callable[..., Wire]] = {
+    **dict.fromkeys(OF_ONE, of_one),
+    **dict.fromkeys(OF_TWO, of_two),
     "argsort": sort,
     "cumprod": cumprod,
-    "median": median,
-    "prod": prod,
+    "fmax.reduce": extreme_of_numbers,
+    "fmin.reduce": extreme_of_numbers,
+    "linspace": linspace,
+    "logspace": logspace,
+    "median": over_axes(quantile),
+    "nanmedian": over_axes(quantile_of_numbers),
+    "nanquantile": over_axes(quantile_of_numbers),
+    "prod": over_axes(prod),
+    "quantile": over_axes(quantile),
     "sort": sort,
     "take_along_axis": take_along_axis,
 }
+# What neither compares nor divides.
+LEARNING = frozenset({"linspace", "logspace"})

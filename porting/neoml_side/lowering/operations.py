@@ -25,6 +25,7 @@ from .array_functions import ArrayOperations
 from .base import BatchMoments, Compaction
 from .categories import CategoryOperations
 from .convolutions import ConvolutionOperations, bias_parameter
+from .formulas import OF_ONE
 from .images import ImageOperations
 from .learned_tensors import learnt_tensor, safe_product
 from .lookups import Gathering
@@ -334,11 +335,14 @@ class NeomlOperations(
         x = self._floating(x)
         if name == "square" and self.in_training:
             return self.multiply(x, x)
-        if name in LOGARITHMS and self.in_training:
+        if name in LOGARITHMS and self.in_training and learns(x):
             return x.made(learning_log(self.graph, x.port, *LOGARITHMS[name]))
-        if self.training and name in WAVES and learns(x):
-            raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
+        learning = self.in_training and learns(x)
+        if name in OF_ONE and not learning:
+            return OF_ONE[name](self, x)
         made = UNARY.get(name)
+        if learning and (name in WAVES or (made is None and name in OF_ONE)):
+            raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
         if made is None:
             raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
         x = self._divided(x) if name in ROUNDING else x
@@ -379,10 +383,13 @@ class NeomlOperations(
 
         if name in ("less", "greater"):
             return less(left, right) if name == "less" else less(right, left)
-        if name in ("less_equal", "greater_equal"):
+        if whole and name in ("less_equal", "greater_equal"):
             return self.logical_not(less(right, left) if name == "less_equal" else less(left, right))
         same = self.graph.add("Cast", self.graph.add("Equal", left.port, right.port), output_type="float")
         equal = left.made(same, dtype="bool")
+        if name in ("less_equal", "greater_equal"):  # of NaN neither holds
+            closer = less(left, right) if name == "less_equal" else less(right, left)
+            return left.made(self.graph.add("EltwiseSum", closer.port, equal.port), dtype="bool")
         return equal if name == "equal" else self.logical_not(equal)
 
     def logical_and(self, a: Wire, b: Wire) -> Wire:
@@ -403,7 +410,7 @@ class NeomlOperations(
             a, b = self._pair(a, b)
         chosen, yes = self._truths_and(chosen, a)
         chosen, no = self._truths_and(chosen, b)
-        if self.in_training:
+        if self.in_training and any(learns(x) for x in (chosen, yes, no) if isinstance(x, Wire)):
             made = self.add(self.multiply(chosen, yes), self.multiply(self._scaled(chosen, -1.0, 1.0), no))
         else:
             flag = self.graph.add("Cast", chosen.port, output_type="int")

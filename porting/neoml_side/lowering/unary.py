@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from ..graph import Graph, Port
-from .activations import difference, greater, keep, linear, plain, product
+from .activations import difference, greater, linear, plain, product
 from .waves import cos, sin, tan
 
 Function = Callable[[Graph, Port], Port]
@@ -97,7 +97,7 @@ UNARY: dict[str, Function] = {
     "sin": sin,
     "sinh": sinh,
     "sqrt": plain("Power", exponent=0.5),
-    "square": lambda g, x: g.add("EltwiseMul", keep(g, x), keep(g, x)),
+    "square": lambda g, x: product(g, x, x),
     "tan": tan,
     "tanh": plain("Tanh"),
     "trunc": trunc,
