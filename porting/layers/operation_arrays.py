@@ -27,6 +27,7 @@ from .operation_kinds import (
 from .rule import LayerView
 
 SPACES = "in NeoML of float32 and along any axis but the batch"
+BITS = "in NeoML of numbers that int32 holds"
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -242,18 +243,20 @@ def quantile(layer: LayerView, x: Any, q: Any, ops: Operations) -> Tensor:
     return ops.array_function(name, [as_float(x, ops), share], axis=tuple(axes_of(layer, x)), **given)
 
 
-@only_arrays("BitwiseAnd", "BitwiseOr", "BitwiseXor", "Gcd", "Lcm")
+@operation("BitwiseAnd", "BitwiseOr", "BitwiseXor", note=BITS, neoml="partly")
+@operation("Gcd", "Lcm", note="it divides by what numbers decide, and to divide by 0 ends NeoML", neoml="refused")
 def of_bits(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
     dtype, operands = promoted([x, y], ops, "typed")
     return ops.cast(ops.array_function(function_of(layer), operands), dtype)
 
 
-@only_arrays("BitwiseInvert", "BitwiseNot")
+@operation("BitwiseInvert", "BitwiseNot")
 def invert(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.array_function("invert", [x])
+    """The least number and the largest, less the number."""
+    return ops.logical_not(x) if x.dtype == "bool" else ops.subtract(sum(limits(x.dtype)), x)
 
 
-@only_arrays("LeftShift", "RightShift", "BitwiseLeftShift", "BitwiseRightShift")
+@operation("LeftShift", "RightShift", "BitwiseLeftShift", "BitwiseRightShift", note=BITS, neoml="partly")
 def shift(layer: LayerView, x: Any, y: Any, ops: Operations) -> Tensor:
     """TensorFlow shifts by at least 0, and by less than the bits that there are."""
     name = "left_shift" if "Left" in layer.class_name else "right_shift"

@@ -18,7 +18,6 @@ SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32")
 NARROW = ("int8", "int16", "uint8", "uint16")
 BEYOND = "beyond int32"
-ONLY_NUMPY = "NeoML has no layer for"
 ROW = np.array([1, 100000, 3, 70000], "int32")
 DIVISORS = np.array([7, 3, 5, 100], "int32")
 EDGES = np.array([0, 2, 5], "float32")
@@ -134,6 +133,10 @@ BITS: Functions = [
     lambda ops, x, y: ops.left_shift(x, y),
     lambda ops, x, y: ops.right_shift(x, y),
     lambda ops, x, y: ops.right_shift(x, DIVISORS),
+    lambda ops, x, y: ops.left_shift(x, 3),
+    lambda ops, x, y: ops.right_shift(x, 40),
+    lambda ops, x, y: ops.bitwise_and(x, DIVISORS),
+    lambda ops, x, y: ops.bitwise_not(x),
 ]
 SORTED: Functions = [
     lambda ops, x, y: ops.sort(x, axis=1),
@@ -280,7 +283,8 @@ CASES = [
     *(of("reductions", REDUCTIONS, dtype) for dtype in ("bool", "int16", "int32", "int64", "uint8")),
     *(of("moves", MOVES, dtype) for dtype in ("int32", "int64", "uint8")),
     *(of("floats", FLOATS, dtype) for dtype in ("int32", "int64", "uint8")),
-    *(of("bits", BITS, dtype, ONLY_NUMPY) for dtype in ("int8", "int32", "int64", "uint8")),
+    *(of("bits", BITS, dtype, BEYOND if dtype in WIDE else "") for dtype in (*SIGNED, *UNSIGNED)),
+    of("small_bits", [*BITS[:3], *BITS[4:]], "int64", most=1000),
     *(of("sorted", SORTED, dtype, BEYOND if dtype in WIDE else "") for dtype in ("int8", "int32", "int64")),
     *(of("casts", casts(("bool", "int8", "uint8", "int16", "uint16", "int32")), dtype) for dtype in SIGNED),
     *(of("wide_casts", casts(("int32", "uint32", "int64", "float32")), dtype) for dtype in UNSIGNED),

@@ -15,6 +15,7 @@ from ...layers.rule import Refusal
 from ...operations import Weight, promoted_type
 from ..values import Wire
 from .base import Operand, Part
+from .bits import OF_BITS
 from .formulas import OF_ONE, OF_TWO
 from .reducing import reduce_in_rows
 from .reshaping import through_floats
@@ -280,6 +281,7 @@ def logspace(ops: Any, name: str, operands: Sequence[Operand], base: float, **ar
 
 
 COMPOSED: dict[str, Callable[..., Wire]] = {
+    **OF_BITS,
     **dict.fromkeys(OF_ONE, of_one),
     **dict.fromkeys(OF_TWO, of_two),
     "argsort": sort,
