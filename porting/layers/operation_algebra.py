@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from ..operations import Operations, Tensor
-from .operation_kinds import as_float, function_of, known, only_arrays, swapped
+from .operation_kinds import as_float, function_of, known, operation, swapped
 from .operation_shapes import triangular
 from .rule import LayerView
 
+SMALL = "in NeoML of at most 16 rows and columns"
+ITERATED = "it is iterated until it converges, which no fixed number of NeoML's layers is"
 EPSILON = 2.0**-23
 
 
-@only_arrays("Det", "Inv")
+@operation("Det", "Inv", note=SMALL, neoml="partly", learns="no")
 def of_matrices(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.array_function(f"linalg.{function_of(layer)}", [as_float(x, ops)])
 
 
-@only_arrays("Cholesky")
+@operation("Cholesky", note=SMALL, neoml="partly", learns="no")
 def cholesky(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     factor = ops.array_function("linalg.cholesky", [as_float(x, ops)])
     return swapped(factor, -1, -2, ops) if layer.config["upper"] else factor
 
 
-@only_arrays("Pinv")
+@operation("Pinv", note=ITERATED, neoml="refused")
 def pinv(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """Singular values below 10 · eps · the longer side, of the largest, count as zeros, see tf.linalg.pinv."""
     least = layer.config["rcond"]
@@ -31,7 +33,7 @@ def pinv(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.array_function("linalg.pinv", [as_float(x, ops)], rcond=least)
 
 
-@only_arrays("CholeskyInverse")
+@operation("CholeskyInverse", note=SMALL, neoml="partly", learns="no")
 def cholesky_inverse(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """The inverse of a matrix whose triangular factor is given."""
     factor = triangular(as_float(x, ops), 0, not layer.config["upper"], ops)
@@ -40,23 +42,23 @@ def cholesky_inverse(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.array_function("linalg.inv", [whole])
 
 
-@only_arrays("Logdet")
+@operation("Logdet", note=SMALL, neoml="partly", learns="no")
 def logdet(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.array_function("linalg.slogdet", [as_float(x, ops)], part=1)
 
 
-@only_arrays("Slogdet")
+@operation("Slogdet", note=SMALL, neoml="partly", learns="no")
 def slogdet(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     return [ops.array_function("linalg.slogdet", [as_float(x, ops)], part=part) for part in (0, 1)]
 
 
-@only_arrays("Qr")
+@operation("Qr", note=SMALL, neoml="partly", learns="no")
 def qr(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
     mode = layer.config["mode"]
     return [ops.array_function("linalg.qr", [as_float(x, ops)], part=part, mode=mode) for part in (0, 1)]
 
 
-@only_arrays("Solve", "SolveTriangular")
+@operation("Solve", "SolveTriangular", note=SMALL, neoml="partly", learns="no")
 def solve(layer: LayerView, a: Any, b: Any, ops: Operations) -> Tensor:
     """Of a x = b, b a matrix or one column less."""
     a, b = as_float(a, ops), as_float(b, ops)
@@ -68,7 +70,7 @@ def solve(layer: LayerView, a: Any, b: Any, ops: Operations) -> Tensor:
     return ops.squeeze(column, len(b.shape))
 
 
-@only_arrays("SVD")
+@operation("SVD", note=ITERATED, neoml="refused")
 def svd(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if layer.config["compute_uv"]:
         raise layer.refuse("the signs of singular vectors are not determined", "use compute_uv=False: the values")
@@ -76,12 +78,12 @@ def svd(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.array_function("linalg.svd", [as_float(x, ops)], compute_uv=False)
 
 
-@only_arrays("Eigh", "Eig")
+@operation("Eigh", "Eig", note=ITERATED, neoml="refused")
 def eigenvectors(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     raise layer.refuse("the signs of eigenvectors are not determined", "compute what does not hang on their signs")
 
 
-@only_arrays("MatrixRank")
+@operation("MatrixRank", note=ITERATED, neoml="refused")
 def matrix_rank(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     """How many singular values are above eps · the longer side · the largest of them."""
     if layer.config.get("tol") is not None or layer.config.get("rtol") is not None:

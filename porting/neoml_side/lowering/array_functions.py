@@ -17,6 +17,7 @@ from ..values import Wire
 from .base import Operand, Part
 from .bits import OF_BITS
 from .formulas import OF_ONE, OF_TWO
+from .matrices import OF_MATRICES
 from .reducing import reduce_in_rows
 from .reshaping import through_floats
 from .spreading import learns
@@ -38,6 +39,8 @@ class ArrayOperations(Part):
             raise Refusal(f"NeoML has no layer for {name}", WAY_OUT)
         if name not in LEARNING and self.in_training and any(learns(x) for x in operands if isinstance(x, Wire)):
             raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
+        if part is not None:
+            arguments["part"] = part
         return COMPOSED[name](self, name, operands, **arguments)
 
     def fourier(
@@ -282,6 +285,7 @@ def logspace(ops: Any, name: str, operands: Sequence[Operand], base: float, **ar
 
 COMPOSED: dict[str, Callable[..., Wire]] = {
     **OF_BITS,
+    **OF_MATRICES,
     **dict.fromkeys(OF_ONE, of_one),
     **dict.fromkeys(OF_TWO, of_two),
     "argsort": sort,
