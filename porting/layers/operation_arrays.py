@@ -71,15 +71,16 @@ def numbers_of(x: Tensor, instead: float, ops: Operations) -> tuple[Tensor, Tens
 def sum_of_numbers(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     name, axes, keepdims = function_of(layer), axes_of(layer, x), layer.config["keepdims"]
     if name == "nansum":
-        kept = numbers_of(x, 0.0, ops)[1] if is_float(x.dtype) else ops.cast(x, sum_type(x.dtype))
-        return ops.reduce(kept, "sum", axes, keepdims)
+        if not is_float(x.dtype):
+            return ops.reduce(ops.cast(x, sum_type(x.dtype)), "sum", axes, keepdims)
+        return ops.array_function("nansum", [x], axis=tuple(axes), keepdims=keepdims)
     x = as_float(x, ops)
-    valid, kept = numbers_of(x, 0.0, ops)
+    valid = ops.compare(x, x, "equal")
     count = ops.reduce(ops.cast(valid, x.dtype), "sum", axes, True)
+    made = ops.divide(ops.array_function("nansum", [x], axis=tuple(axes), keepdims=True), count)
     if name != "nanmean":
-        mean = ops.divide(ops.reduce(kept, "sum", axes, True), count)
-        kept = ops.unary(ops.where(valid, ops.subtract(x, mean), 0.0), "square")
-    made = ops.divide(ops.reduce(kept, "sum", axes, True), count)
+        apart = ops.where(valid, ops.subtract(x, made), 0.0)
+        made = ops.divide(ops.reduce(ops.unary(apart, "square"), "sum", axes, True), count)
     made = made if keepdims else squeezed(made, axes, ops)
     return ops.unary(made, "sqrt") if name == "nanstd" else made
 
@@ -142,10 +143,7 @@ def finite(
     x: Tensor, nan: float, ops: Operations, above: Optional[float] = None, below: Optional[float] = None
 ) -> Tensor:
     """Numbers in the place of NaN and of both infinities: the largest and the least, where none are given."""
-    most = float(np.finfo("float32" if x.dtype == "bfloat16" else x.dtype).max)
-    x = numbers_of(x, nan, ops)[1]
-    x = ops.where(ops.compare(x, most, "greater"), most if above is None else above, x)
-    return ops.where(ops.compare(x, -most, "less"), -most if below is None else below, x)
+    return ops.array_function("nan_to_num", [x], nan=nan, posinf=above, neginf=below)
 
 
 @operation("Fmod", note=REMAINDERS, neoml="partly", learns="no")

@@ -16,7 +16,7 @@ from ...operations import Weight, promoted_type
 from ..values import Wire
 from .base import Operand, Part
 from .bits import OF_BITS
-from .formulas import OF_ONE, OF_TWO
+from .formulas import LARGEST, OF_ONE, OF_TWO
 from .matrices import OF_MATRICES
 from .reducing import reduce_in_rows
 from .reshaping import through_floats
@@ -261,6 +261,21 @@ def extreme_of_numbers(ops: Any, name: str, operands: Sequence[Operand], axis: A
     return ops.where(ops.reduce(known, "any", axis, keepdims), found, nan)
 
 
+def sum_of_numbers(ops: Any, name: str, operands: Sequence[Operand], axis: Any, keepdims: bool = False) -> Wire:
+    x = tensor_of(ops, name, operands)
+    summed: Wire = ops.reduce(ops.where(ops.compare(x, x, "equal"), x, 0.0), "sum", axis, keepdims)
+    return summed
+
+
+def nan_to_num(
+    ops: Any, name: str, operands: Sequence[Operand], nan: float, posinf: Optional[float], neginf: Optional[float]
+) -> Wire:
+    x = tensor_of(ops, name, operands)
+    x = ops.where(ops.compare(x, x, "equal"), x, nan)
+    x = ops.where(ops.compare(x, LARGEST, "greater"), LARGEST if posinf is None else posinf, x)
+    return ops.where(ops.compare(x, -LARGEST, "less"), -LARGEST if neginf is None else neginf, x)
+
+
 # ---- spaces between two numbers
 
 
@@ -295,8 +310,10 @@ COMPOSED: dict[str, Callable[..., Wire]] = {
     "linspace": linspace,
     "logspace": logspace,
     "median": over_axes(quantile),
+    "nan_to_num": nan_to_num,
     "nanmedian": over_axes(quantile_of_numbers),
     "nanquantile": over_axes(quantile_of_numbers),
+    "nansum": sum_of_numbers,
     "prod": over_axes(prod),
     "quantile": over_axes(quantile),
     "sort": sort,
