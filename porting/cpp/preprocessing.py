@@ -272,8 +272,7 @@ def discretization(
     boundaries = as_compared(np.asarray(layer.bin_boundaries))
     table = writing.floats(f"{name}_boundaries", boundaries)
     ids = CppTensor(f"detail::discretized({values.code}, {table}, {len(boundaries)})", "int64", values.rank)
-    dtype = "int32" if layer.output_mode == "int" else layer.dtype
-    return encoded(ids, layer.output_mode, len(boundaries) + 1, dtype)
+    return encoded(ids, layer.output_mode, len(boundaries) + 1, layer.made_dtype)
 
 
 def hashing(writing: Preprocessing, name: str, layer: Hashing, inputs: Sequence[CppTensor], where: str) -> CppTensor:

@@ -41,6 +41,8 @@ DROPPED = {
 }
 # Layers of Keras 2 that accept only ``groups=1``.
 UNGROUPED = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "SeparableConv", "DepthwiseConv")
+# Layers of pictures that had no other order of axes yet.
+CHANNELS_LAST = ("CenterCrop", "RandomCrop", "Resizing")
 # clip(0.2 x + 0.5, 0, 1) in Keras 2, relu6(x + 3) / 6 in Keras 3.
 ACTIVATIONS = {"hard_sigmoid": "keras2>hard_sigmoid", "swish": "silu", "log_softmax_v2": "log_softmax"}
 
@@ -77,6 +79,8 @@ def _translated(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
             del made[key]
     if class_name.startswith(UNGROUPED) and made.get("groups") == 1:
         del made["groups"]
+    if class_name in CHANNELS_LAST:
+        made.setdefault("data_format", "channels_last")
     if class_name == "Conv3DTranspose":
         made.setdefault("dilation_rate", [1, 1, 1])
     if class_name == "Bidirectional" and "backward_layer" not in made:

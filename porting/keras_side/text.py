@@ -68,9 +68,9 @@ def preprocessing_config(layer: Any) -> dict[str, Any]:
     """The layer's config as JSON values, without what `preprocessing_weights` says.
 
     A dtype policy is its name. A lookup of Keras 2 gets an `output_dtype`, since it counts in floats; that of Keras 3
-    gives int64, whatever its dtype. A vectorizer says ``keeps_noncharacters: False`` where this TensorFlow replaces
-    them as it splits text into characters. A callable is ``{"class_name": "function", "config": its name}``: whoever
-    ports the layer gives a function in its place.
+    gives int64, whatever its dtype. So does a Discretization, whose bins are int32 in Keras 3. A vectorizer says
+    ``keeps_noncharacters: False`` where this TensorFlow replaces them as it splits text into characters. A callable is
+    ``{"class_name": "function", "config": its name}``: whoever ports the layer gives a function in its place.
     """
     if isinstance(layer, Described):
         return layer.settings()
@@ -78,7 +78,7 @@ def preprocessing_config(layer: Any) -> dict[str, Any]:
     if _keras_class(layer) in {"Discretization", "Normalization"}:
         for key in ("bin_boundaries", "mean", "variance"):
             config.pop(key, None)
-    if _keras_class(layer) in LOOKUPS and _is_keras_2(layer):
+    if _keras_class(layer) in {"Discretization", *LOOKUPS} and _is_keras_2(layer):
         config["output_dtype"] = str(getattr(layer, "_lookup_layer", layer).compute_dtype)
     if config.get("split") == "character" and not _keeps_noncharacters():
         config["keeps_noncharacters"] = False

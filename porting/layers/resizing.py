@@ -22,16 +22,16 @@ Margins = list[tuple[int, int]]
 RANDOM = (
     *("AugMix", "CutMix", "Equalization", "MixUp", "RandAugment", "RandomBrightness"),
     *("RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform"),
-    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert"),
-    *("RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness"),
-    *("RandomShear", "RandomTranslation", "RandomZoom", "Solarization"),
+    *("RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHeight", "RandomHue"),
+    *("RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation"),
+    *("RandomSharpness", "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom", "Solarization"),
 )
 
 # The levels of grey that histograms count.
 LEVELS = 256
 
 # Those that leave whole numbers what they are.
-KEEPING_DTYPES = ("RandomBrightness", "RandomCrop")
+KEEPING_DTYPES = ("RandomBrightness", "RandomCrop", "RandomHeight", "RandomWidth")
 
 
 def margins_of(value: Any, axes: int) -> Margins:
@@ -124,12 +124,18 @@ def center_crop(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     rows, columns = height_and_width(y)
     if rows >= height and columns >= width:
         return as_configured(layer, ops.cast(middle(y, height, width, ops), "float32"), ops)
-    y = middle(y, *same_ratio(y, height, width), ops)
-    return as_configured(layer, resize(ops.cast(y, "float32"), (height, width), "bilinear", ops), ops)
+    return as_configured(layer, in_size(ops.cast(y, "float32"), height, width, ops), ops)
+
+
+def in_size(x: Tensor, height: int, width: int, ops: Operations) -> Tensor:
+    """The largest part of an image that has the ratio of height and width, in that size."""
+    return resize(middle(x, *same_ratio(x, height, width), ops), (height, width), "bilinear", ops)
 
 
 @rule("Resizing", mask="stop", note="whole numbers by nearest only: Keras rounds the others")
 def resizing(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
+    if layer.dialect == 2:  # whose layers make floats of every picture
+        x = ops.cast(x, "float32")
     return resized(layer, x, layer.config["height"], layer.config["width"], ops)
 
 
@@ -203,6 +209,8 @@ def random_augmentation(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     if ops.training:
         raise layer.refuse("changes its inputs at random in training", "change the inputs before they are fed")
     layer.irrelevant(*layer.config)
+    if layer.class_name == "RandomCrop" and layer.dialect == 2:
+        return in_size(ops.cast(x, "float32"), layer.config["height"], layer.config["width"], ops)
     return x if layer.class_name in KEEPING_DTYPES else ops.cast(x, "float32")
 
 

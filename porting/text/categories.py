@@ -65,12 +65,22 @@ class CategoryEncoding(LayerOfSettings):
 
 @dataclass(frozen=True)
 class Discretization:
-    """Keras' ``Discretization``. Values and boundaries are compared as float32, as Keras and TensorFlow do."""
+    """Keras' ``Discretization``. Values and boundaries are compared as float32, as Keras and TensorFlow do.
+
+    Attributes:
+        output_dtype: of numbers of bins; Keras 3 gives int32, Keras 2 the layer's own dtype, int64.
+        dtype: of the other modes.
+    """
 
     bin_boundaries: Sequence[float]
     output_mode: str = "int"
     sparse: bool = False
     dtype: str = "float32"
+    output_dtype: str = "int32"
+
+    @property
+    def made_dtype(self) -> str:
+        return self.output_dtype if self.output_mode == "int" else self.dtype
 
     def __post_init__(self) -> None:
         if (np.diff(np.asarray(self.bin_boundaries, np.float32)) < 0).any():
@@ -90,19 +100,20 @@ class Discretization:
             "epsilon": Setting(0.01, lambda value: isinstance(value, (int, float))),
             "output_mode": Setting("int", one_of("int", "one_hot", "multi_hot", "count")),
             "sparse": NO_SPARSE,
+            "output_dtype": Setting("int32", one_of("int32", "int64", "float16", "float32", "float64")),
         }
         values = read_settings("Discretization", config, settings)
         boundaries = values["bin_boundaries"]
         if boundaries is None or "bin_boundaries" in weights:
             boundaries = weight_of("Discretization", config, weights, "bin_boundaries")
         dtype = output_dtype("Discretization", config, "float32")
-        return cls(boundaries, values["output_mode"], values["sparse"], dtype)
+        return cls(boundaries, values["output_mode"], values["sparse"], dtype, values["output_dtype"])
 
     def __call__(self, values: Any) -> Array:
         """Numbers of any shape to the number of boundaries that are not above them; NaN is above all.
 
         Returns:
-            ``int``: int32 in the values' shape. Otherwise rows of one more than there are boundaries.
+            ``int``: in the values' shape. Otherwise rows of one more than there are boundaries.
 
         Raises:
             Mismatch: for values that are no numbers.
@@ -112,8 +123,7 @@ class Discretization:
             raise Mismatch("Discretization", f"an array of {array.dtype} has no numbers", "give numbers")
         boundaries = as_compared(np.asarray(self.bin_boundaries))
         bins = np.searchsorted(boundaries, as_compared(array).reshape(-1), side="right").reshape(array.shape)
-        dtype = "int32" if self.output_mode == "int" else self.dtype
-        return encode(bins, self.output_mode, len(boundaries) + 1, dtype)
+        return encode(bins, self.output_mode, len(boundaries) + 1, self.made_dtype)
 
 
 def as_compared(values: Array) -> Array:

@@ -179,7 +179,8 @@ def write_discretization(trace: Trace, layer: Discretization, x: Traced) -> Term
     boundaries = np.asarray(layer.bin_boundaries).astype(np.float32)
     boundaries = np.where(np.abs(boundaries) < np.finfo(np.float32).tiny, np.float32(0), boundaries)
     kept = trace.keep(f"{trace.scope}/bin_boundaries", boundaries)
-    code = 'np.searchsorted({1}, as_compared({0}), side="right").astype(np.int32)'
+    dtype = layer.output_dtype if layer.output_mode == "int" else "int32"
+    code = f'np.searchsorted({{1}}, as_compared({{0}}), side="right").astype(np.{dtype})'
     term = trace.add(code, [x.term, kept], asks=0, hint="bins", helpers=["as_compared"])
     return encoded(trace, term, layer.output_mode, len(boundaries) + 1, layer.dtype, x.rank)
 

@@ -263,6 +263,29 @@ def test_batch_normalization_over_machines_is_batch_normalization():
     assert_exact(network)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(layers.Resizing(4, 9, method) for method in ("bilinear", "nearest", "bicubic", "area")),
+        layers.Resizing(4, 9, crop_to_aspect_ratio=True),
+        *(kind(*size) for kind in (layers.CenterCrop, layers.RandomCrop) for size in ((3, 4), (9, 8))),
+        layers.RandomHeight(0.2),
+        layers.RandomWidth(0.2),
+    ],
+)
+def test_layers_of_pictures(made, dtype):
+    given = keras.Input((6, 7, 3), dtype=dtype)
+    assert_exact(describe(keras.Model(given, made(given))))
+
+
+@pytest.mark.parametrize("settings", [{}, {"dtype": "int32"}, {"output_mode": "count"}])
+def test_numbers_of_bins_have_the_layers_dtype(settings):
+    given = keras.Input((3,))
+    made = layers.Discretization([0.0, 1.0], **settings)(given)
+    assert_exact(describe(keras.Model(given, made)))
+
+
 def test_convolutions_take_further_axes_of_a_batch():
     films, sounds = keras.Input((3, 6, 5, 2)), keras.Input((2, 3, 9, 2))
     outputs = [

@@ -20,7 +20,8 @@ class CategoryOperations(Part):
 
     def computed(self, function: Callable[..., Array], inputs: Sequence[Any]) -> Wire:
         if isinstance(function, Discretization) and function.output_mode == "int":
-            return self._bins(self._floating(self._wire(inputs[0])), np.asarray(function.bin_boundaries, np.float32))
+            bins = self._bins(self._floating(self._wire(inputs[0])), np.asarray(function.bin_boundaries, np.float32))
+            return bins if function.made_dtype == bins.dtype else self.cast(bins, function.made_dtype)
         raise Refusal(
             "stands inside the network, and NeoML has no layer for it",
             "put it straight after the inputs, where it runs before NeoML; the numpy engine runs this network as it is",
