@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from .branches import Branches
 from .keras2_composed import COMPOSED
 from .keras_api import KerasApi
 from .layers import TENSORFLOW_CODE
@@ -212,15 +214,17 @@ class Keras2Tracer(CodeInARun):
             setattr(owner, name, make(plain))
 
         put(self.api.keras.layers.Layer, "__call__", self._calling)
-        put(self.api.keras.layers.Layer, "add_loss", self._left_out(ADDS_A_LOSS))
+        put(self.api.keras.layers.Layer, "add_loss", self._leaving_losses)
         variable = importlib.import_module("tensorflow.python.ops.resource_variable_ops").ResourceVariable
         for name in ("assign", "assign_add", "assign_sub"):
-            put(variable, name, self._left_out(CHANGES))
+            put(variable, name, self._assigning)
+        for name, function in Branches(tensorflow, tensorflow.nest).of_tensorflow().items():
+            put(tensorflow, name, partial(self._replacing, function))
         for owner in (tensorflow, *backends):
             put(owner, "shape", self._shaping)
         for owner in backends:
-            put(owner, "batch_flatten", self._flattening)
-            put(owner, "dot", self._multiplying)
+            put(owner, "batch_flatten", partial(self._replacing, COMPOSED["keras.backend.batch_flatten"]))
+            put(owner, "dot", partial(self._replacing, self._product))
         try:
             yield
         finally:
@@ -235,19 +239,34 @@ class Keras2Tracer(CodeInARun):
 
         return called
 
-    def _left_out(self, how: str) -> Callable[[Call], Call]:
-        """What code does besides its outputs is noted and left undone."""
+    def _replacing(self, function: Call, plain: Call) -> Call:
+        """A function that is called on symbolic tensors as another."""
 
-        def leaving(plain: Call) -> Call:
-            def done(owner: Any, *args: Any, **kwargs: Any) -> Any:
-                if not self.active:
-                    return plain(owner, *args, **kwargs)
-                self.differ_here(how)
-                return owner
+        def called(*args: Any, **kwargs: Any) -> Any:
+            return (function if self.active and self._symbolic((args, kwargs)) else plain)(*args, **kwargs)
 
-            return done
+        return called
 
-        return leaving
+    def _leaving_losses(self, plain: Call) -> Call:
+        def noted(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self.active:
+                return plain(layer, *args, **kwargs)
+            return self.differ_here(ADDS_A_LOSS)
+
+        return noted
+
+    def _assigning(self, plain: Call) -> Call:
+        """What code changes at inference is changed, as whenever the model runs; what it would in training is not."""
+
+        def assigned(variable: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self.active:
+                return plain(variable, *args, **kwargs)
+            if not self._training and self._symbolic((args, kwargs)):
+                raise Untraceable("changes a weight by its inputs (assign)", "change weights in training only")
+            self.differ_here(CHANGES)
+            return variable if self._training else plain(variable, *args, **kwargs)
+
+        return assigned
 
     def _shaping(self, plain: Call) -> Call:
         """A shape with a number for every axis that has one."""
@@ -260,21 +279,8 @@ class Keras2Tracer(CodeInARun):
 
         return shape
 
-    def _flattening(self, plain: Call) -> Call:
-        def flattened(x: Any) -> Any:
-            if not self.active or not self.api.is_symbolic(x):
-                return plain(x)
-            return COMPOSED["keras.backend.batch_flatten"](x)
-
-        return flattened
-
-    def _multiplying(self, plain: Call) -> Call:
-        def product(x: Any, y: Any) -> Any:
-            if not self.active or not self._symbolic((x, y)):
-                return plain(x, y)
-            return self._tensorflow.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
-
-        return product
+    def _product(self, x: Any, y: Any) -> Any:
+        return self._tensorflow.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
 
     # ---- what was noted
 

@@ -64,7 +64,7 @@ def _of_places(sizes: Any) -> Any:
 
 
 def _order_of_axes(letters: str) -> str:
-    return "channels_last" if letters in ("NHWC", "NWC") else "channels_first"
+    return "channels_last" if letters in ("NHWC", "NWC", "NDHWC") else "channels_first"
 
 
 def _of_window(sizes: Any) -> Any:
@@ -73,6 +73,11 @@ def _of_window(sizes: Any) -> Any:
 
 
 EINSUM = "einsum"
+# What TensorFlow's functions are told and that changes no number here.
+UNHEEDED = {
+    *("name", "validate_indices", "use_cudnn_on_gpu", "layout", "optimize", "shift", "conjugate"),
+    *("index_type", "out_type", "partition_strategy"),
+}
 _PAIR = ("x", "y")
 OF_TWO = (
     *("Add", "Subtract", "Multiply", "Divide", "DivideNoNan", "Maximum", "Minimum", "Equal", "NotEqual", "Greater"),
@@ -111,6 +116,27 @@ _TRANSPOSED = {
 }
 _PADDED = {"pad_width": ("paddings", None), "mode": ("mode", "constant")}
 _CONSTANT = {"constant_values": "constant_values"}
+
+
+def _convolution(*tensors: str, strides: str = "strides", **instead: _Meaning) -> _Meaning:
+    return _Meaning(
+        "Conv",
+        tensors,
+        {
+            "strides": (strides, 1),
+            "padding": ("padding", "VALID"),
+            "data_format": ("data_format", "NHWC"),
+            "dilation_rate": ("dilations", 1),
+        },
+        instead,
+        written={
+            **dict.fromkeys(("strides", "dilation_rate"), _of_window),
+            "padding": str.lower,
+            "data_format": _order_of_axes,
+        },
+    )
+
+
 FUNCTIONS = {
     "__operators__.add": _Meaning("Add", _PAIR),
     **{f"math.{snake(name)}": _Meaning(name, _PAIR) for name in OF_TWO},
@@ -137,6 +163,12 @@ FUNCTIONS = {
     "nn.gelu": _Meaning("Gelu", ("features",), {"approximate": ("approximate", False)}),
     "nn.leaky_relu": _Meaning("LeakyRelu", ("features",), {"negative_slope": ("alpha", 0.2)}),
     "nn.bias_add": _Meaning("Add", ("value", "bias")),
+    **dict.fromkeys(("nn.conv2d", "nn.convolution"), _convolution("input", "filters")),
+    "nn.conv1d": _convolution("input", "filters", strides="stride"),
+    "compat.v1.nn.conv1d": _convolution(
+        "value", "filters", strides="stride", input=_convolution("input", "filters", strides="stride")
+    ),
+    "compat.v1.nn.conv2d": _convolution("input", "filter", filters=_convolution("input", "filters")),
     **{name: _Meaning("FloorDivide", _PAIR) for name in ("math.floordiv", "compat.v1.floor_div")},
     "math.floormod": _Meaning("Mod", _PAIR),
     "math.cumsum": _Meaning("Cumsum", ("x",), {"axis": ("axis", 0)}),
@@ -424,15 +456,15 @@ def _meaning(name: str, arguments: Mapping[str, Any]) -> _Meaning | None:
         known = {*known, chosen[0], *meaning.parameters}
     if not set(meaning.tensors) <= set(arguments):
         return None
-    rest = {parameter: value for parameter, value in arguments.items() if parameter not in known}
-    if any(parameter != "name" and not _is_default(value) for parameter, value in rest.items()):
+    rest = {parameter: value for parameter, value in arguments.items() if parameter not in (known | UNHEEDED)}
+    if any(not _is_default(value) for value in rest.values()):
         return None
     return meaning
 
 
 def _is_default(value: Any) -> bool:
     return value is None or (
-        isinstance(value, (bool, int, float, str)) and value in (0, "CONSTANT", "ASCENDING", "NHWC")
+        isinstance(value, (bool, int, float, str)) and value in (0, "CONSTANT", "ASCENDING", "NHWC", "NWC")
     )
 
 

@@ -167,6 +167,28 @@ def masked_kernel(keras: Any) -> Any:
     return keras.Model(given, keras.layers.Dense(2)(Masked()(given)))
 
 
+def functions_of_steps(keras: Any) -> Any:
+    """A function of each step of a known time, and states that go from step to step."""
+    import tensorflow as tf
+
+    ops = keras.ops
+
+    class Steps(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(4)
+
+        def call(self, x: Any) -> Any:
+            steps, start = ops.transpose(x, (1, 0, 2)), ops.zeros_like(x[:, 0])
+            last, kept = ops.scan(lambda state, y: (ops.tanh(self.dense(state) + y), 2.0 * state), start, steps)
+            made = [kept, ops.map(self.dense, steps), tf.scan(lambda a, y: 0.5 * a + y, steps, reverse=True)]
+            summed = tf.foldl(lambda a, y: a + y, steps)
+            return last, summed, tf.map_fn(tf.nn.relu, steps)[0], *(ops.transpose(one, (1, 0, 2)) for one in made)
+
+    given = keras.Input((3, 4))
+    return keras.Model(given, Steps()(given))
+
+
 CASES = [
     Case("graph", graph),
     Case("masked_kernel", masked_kernel),
@@ -175,6 +197,7 @@ CASES = [
     Case("scores_of_a_table", scores_of_a_table),
     Case("shapes", of(places, parts_of_shapes, shape=(4, 3))),
     Case("choices", of(choices, shape=(4, 3))),
+    Case("functions_of_steps", functions_of_steps),
     Case("embedding_called_by_ones_own", embedding_called_by_ones_own),
     Case(
         "convolutions",

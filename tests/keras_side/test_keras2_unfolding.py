@@ -201,3 +201,62 @@ class Inside(layers.Layer):
 def test_functions_between_layers_end_masks():
     ids = keras.Input((None,), dtype="int32")
     assert_exact(keras.Model(ids, layers.LSTM(2)(Inside()(ids))), (5, 7))
+
+
+class Steps(layers.Layer):
+    """Functions that are handed functions, over the steps of a known time and a number of turns."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(4)
+
+    def call(self, x):
+        steps = tf.transpose(x, [1, 0, 2])
+        _, turned = tf.while_loop(lambda turn, y: turn < 3, lambda turn, y: (turn + 1, tf.tanh(self.dense(y))), (0, x))
+        kept = tf.scan(lambda state, y: tf.tanh(self.dense(state) + y), steps, initializer=tf.zeros_like(x[:, 0]))
+        outputs = [tf.map_fn(self.dense, steps), kept, tf.scan(lambda a, y: a + y, steps, reverse=True)]
+        return turned, tf.foldl(lambda a, y: 0.5 * a + y, steps), *(tf.transpose(one, [1, 0, 2]) for one in outputs)
+
+
+def test_functions_of_steps_are_run_one_by_one():
+    given = keras.Input((3, 4))
+    assert_exact(keras.Model(given, Steps()(given)), (5, 3, 4))
+
+
+def test_a_function_of_every_row_is_refused():
+    given = keras.Input((3, 4))
+    layer = layers.Lambda(lambda x: tf.map_fn(lambda row: tf.reduce_sum(row, 0), x))
+    with pytest.raises(Unsupported, match="for every row of the batch"):
+        describe(keras.Model(given, layer(given)))
+
+
+class Causal(layers.Conv1D):
+    """A convolution whose code cuts its kernel each time that it runs."""
+
+    def call(self, x):
+        self.kernel.assign(self.kernel * np.asarray([1.0, 1.0, 0.0], "float32")[:, None, None])
+        return super().call(x)
+
+
+def test_a_kernel_that_code_cuts_at_inference_is_cut():
+    given = keras.Input((None, 2))
+    model = keras.Model(given, Causal(3, 3, padding="same", name="cut")(given))
+    network = assert_exact(model, (5, 7, 2))
+    assert not network.weights()["cut/kernel"][2].any()
+    assert "assign" in network.layers["cut"].config["in_training"]
+
+
+class Convolves(layers.Layer):
+    def build(self, shape):
+        self.kernels = [
+            self.add_weight(name=name, shape=shape) for name, shape in (("a", (3, 3, 2, 4)), ("b", (3, 4, 4)))
+        ]
+
+    def call(self, x):
+        y = tf.nn.conv2d(x, self.kernels[0], strides=[1, 2, 2, 1], padding="SAME")
+        return tf.nn.bias_add(y, self.kernels[1][0, 0]), tf.nn.conv1d(y[:, 0], self.kernels[1], 1, "VALID")
+
+
+def test_functions_that_convolve_are_understood():
+    given = keras.Input((8, 8, 2))
+    assert_exact(keras.Model(given, Convolves()(given)), (3, 8, 8, 2))

@@ -8,12 +8,12 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Optional
 
 import keras
-from keras.src import backend
+from keras.src import backend, tree
 from keras.src.backend.common.keras_tensor import KerasTensor
 
+from ..branches import Branches
 from ..tracing import Untraceable
 from . import rows
-from .branches import chosen, for_every_row, looped, repeated, scanned, switched
 from .formulas import FIX_IT, written
 from .layers import Sliced
 from .nodes import record, tensors_in
@@ -260,14 +260,15 @@ def _conv_transpose(tracer: Running, operation: Any, *tensors: Any) -> Any:
     raise Untraceable(what, "use a layer such as Conv2DTranspose")
 
 
+BRANCHES = Branches(keras.ops, tree)
 SPECIAL: dict[str, Callable[..., Any]] = {
-    "Cond": lambda tracer, operation, *given: chosen(*given),
-    "ForiLoop": lambda tracer, loop, state: repeated(loop.lower, loop.upper, loop.body_fun, state),
-    "Map": for_every_row,
-    "Scan": scanned,
-    "Switch": lambda tracer, operation, *given: switched(*given),
-    "VectorizedMap": for_every_row,
-    "WhileLoop": lambda tracer, loop, state: looped(loop.cond, loop.body, state, loop.maximum_iterations),
+    "Cond": lambda tracer, operation, *given: BRANCHES.chosen(*given),
+    "ForiLoop": lambda tracer, loop, state: BRANCHES.repeated(loop.lower, loop.upper, loop.body_fun, state),
+    "Map": lambda tracer, operation, *given: BRANCHES.for_every_row(*given),
+    "Scan": lambda tracer, loop, f, init, xs=None, **settings: BRANCHES.scanned(f, init, xs, loop.length, loop.reverse),
+    "Switch": lambda tracer, operation, *given: BRANCHES.switched(*given),
+    "VectorizedMap": lambda tracer, operation, elements: BRANCHES.for_every_row(operation.function, elements),
+    "WhileLoop": lambda tracer, loop, state: BRANCHES.looped(loop.cond, loop.body, state, loop.maximum_iterations),
     "Arange": _arange_of,
     "BroadcastTo": _made_if_of_sizes("BroadcastTo"),
     "Cast": _cast,

@@ -14,9 +14,9 @@ from tensorflow.python.eager.polymorphic_function import polymorphic_function
 from tensorflow.python.ops import custom_gradient
 from tensorflow.python.util import dispatch, tf_export
 
-from ..tensorflow_functions import FUNCTIONS
+from ..tensorflow_functions import FUNCTIONS, UNHEEDED
 from ..tracing import Untraceable
-from . import branches, sized
+from . import sized
 from .nodes import OF_TRAINING, tensors_in
 from .running import Running
 from .tensorflow_composed import COMPOSED, TopK
@@ -124,24 +124,13 @@ LEGACY: dict[str, Function] = {
     "repeat_elements": lambda x, rep, axis: kops.repeat(x, rep, axis=axis),
     "shape": kops.shape,
     "std": kops.std,
-    "switch": branches.chosen,
+    "switch": sized.BRANCHES.chosen,
     "var": kops.var,
 }
 
 # TensorFlow's functions that are handed functions, and others that it does not dispatch.
 HANDED_FUNCTIONS: tuple[tuple[Any, str, Function], ...] = (
-    (tf, "cond", lambda pred, true_fn=None, false_fn=None, name=None: branches.chosen(pred, true_fn, false_fn)),
-    (tf, "foldl", branches.scanned),
-    (tf, "map_fn", branches.for_every_row),
-    (tf, "scan", branches.scanned),
-    (tf, "vectorized_map", branches.for_every_row),
-    (
-        tf,
-        "while_loop",
-        lambda cond, body, loop_vars, *rest, maximum_iterations=None, **settings: branches.looped(
-            cond, body, loop_vars, maximum_iterations
-        ),
-    ),
+    *((tf, name, function) for name, function in sized.BRANCHES.of_tensorflow().items()),
     (tf.nn, "conv1d", COMPOSED["compat.v1.nn.conv1d"]),
     (tf.signal, "rfft", COMPOSED["signal.rfft"]),
 )
@@ -251,13 +240,6 @@ class _Dispatcher(dispatch.GlobalOpDispatcher):  # type: ignore[misc]
         if name not in FUNCTIONS and all(map(self.tracer.sizes.made_of_sizes, tensors_in((args, kwargs)))):
             return _of_sizes(self.tracer, op, args, kwargs)
         return _translated(name, op, args, kwargs)
-
-
-# What TensorFlow's functions are told and that changes no number here.
-UNHEEDED = {
-    *("name", "validate_indices", "use_cudnn_on_gpu", "layout", "optimize", "shift", "conjugate"),
-    *("index_type", "out_type", "partition_strategy"),
-}
 
 
 def _own(name: str, op: Any, args: Any, kwargs: Any) -> Any:
