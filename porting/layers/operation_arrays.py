@@ -1,4 +1,4 @@
-"""Keras' operations that numpy has and NeoML has no layers for: the numpy engine runs them."""
+"""Keras' operations that numpy has as one function and NeoML composes of several layers, or refuses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ..dtypes import is_float, limits, sum_type
 from ..operations import Operations, Tensor, Weight
 from .operation_axes import place_of_extreme
+from .operation_elementwise import spread_number
 from .operation_kinds import (
     COMPOSED,
     REMAINDERS,
@@ -19,7 +20,6 @@ from .operation_kinds import (
     function_of,
     in_dtype,
     known,
-    only_arrays,
     operation,
     promoted,
     squeezed,
@@ -44,7 +44,7 @@ def is_infinite(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     return ops.compare(x, LARGEST if above else -LARGEST, "greater" if above else "less")
 
 
-@only_arrays("I0")
+@operation("I0", note="in NeoML to 4 units in the last place", learns="no")
 @operation("Signbit", note="in NeoML False of NaN, whose sign is nobody's", neoml="partly")
 @operation("Sinc", note="in NeoML of |x| < 2e6, NaN beyond", neoml="partly", learns="no")
 def elementwise(layer: LayerView, x: Any, ops: Operations) -> Tensor:
@@ -52,10 +52,19 @@ def elementwise(layer: LayerView, x: Any, ops: Operations) -> Tensor:
 
 
 @operation("Fmax", "Fmin", learns="no")
-@only_arrays("Nextafter")
 def of_two(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     dtype, operands = promoted([x1, x2], ops)
     return ops.cast(ops.array_function(function_of(layer), operands), dtype)
+
+
+@operation("Nextafter", learns="no")
+def next_number(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
+    """Keras takes its step in float64, of which float32 keeps nothing but NaN."""
+    a, b = as_float(x1, ops), as_float(x2, ops)
+    if not isinstance(b, Tensor):
+        return ops.add(a, 0.0)
+    a = a if isinstance(a, Tensor) else spread_number(a, b, b.dtype, ops)
+    return ops.where(ops.compare(b, b, "equal"), a, b)
 
 
 # ---- without what is no number
@@ -218,7 +227,7 @@ def linspace(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor
 
 
 @operation("Geomspace", note="Keras itself runs it with axis 0 alone, in front of the rows", neoml="refused")
-@operation("Logspace", note=SPACES, neoml="partly")
+@operation("Logspace", note=f"{SPACES}; large numbers to 105 units in the last place", neoml="partly")
 def growing(layer: LayerView, start: Any, stop: Any, ops: Operations) -> Tensor:
     name = function_of(layer)
     given = {key: layer.config[key] for key in ("num", "endpoint", "axis", "base") if key in layer.config}

@@ -37,6 +37,10 @@ UNARY = (
     *("Ceil", "Cosh", "Erf", "Exp", "Exp2", "Expm1", "Floor", "Log", "Log10", "Log1p", "Log2"),
     *("Reciprocal", "Rsqrt", "Sinh", "Sqrt", "Tanh"),
 )
+POWERS = (
+    "in NeoML with a fixed exponent, or a fixed positive base (large results to 105 units in the last place); "
+    "of two tensors exp and log would lose 136"
+)
 INVERSES = ("Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "Cbrt")
 # Of whole numbers these make whole numbers.
 STEPS = ("Relu", "Relu6", "Threshold")
@@ -156,7 +160,7 @@ def divide(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     return ops.divide(as_float(x1, ops), as_float(x2, ops))
 
 
-@operation("Power", note="in NeoML with a fixed exponent or a fixed positive base", neoml="partly", sizes="spread")
+@operation("Power", note=POWERS, neoml="partly", sizes="spread")
 def power(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """Whole powers of few factors are products; √ and its reciprocal are themselves."""
     dtype, (a, b) = promoted([x1, x2], ops)

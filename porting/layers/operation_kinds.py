@@ -32,11 +32,6 @@ def operation(
     return rule(*classes, mask=mask, learns=by_class, **facts)
 
 
-def only_arrays(*names: str) -> Callable[[Apply], Apply]:
-    """Register a rule for operations that the numpy engine has and NeoML has no layer for."""
-    return operation(*names, note="NeoML has no layer for it", neoml="refused")
-
-
 def whole_numbers(call: Call, layer: Layer) -> Optional[tuple[int, int]]:
     """The least and the largest of the whole numbers that a call computes a tensor with; None where there are none."""
     if len(call.inputs) != 2 or not isinstance(call.inputs[0], TensorRef):

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.cases.functions import DIVIDENDS, DIVISORS, HARD, ONLY_NUMPY, ROW, hard, of, one
 
-OF_ONE = ("angle", "isneginf", "isposinf", "nan_to_num", "signbit", "sinc")
+OF_ONE = ("angle", "i0", "isneginf", "isposinf", "nan_to_num", "signbit", "sinc")
 REDUCED = ("nanmax", "nanmean", "nanmedian", "nanmin", "nanprod", "nanstd", "nansum", "nanvar")
 KEEPING = ("nanmax", "nanmean", "nanmin", "nanstd", "nansum", "nanvar", "nanmedian")
 ALONG = ("nanargmax", "nanargmin", "nancumsum", "nancumprod")
@@ -45,10 +45,9 @@ def of_three(ops: Any, x: Any, y: Any) -> list[Any]:
 
 CASES = [
     *(of(name, one(name)) for name in OF_ONE),
-    of("i0", one("i0"), refused=ONLY_NUMPY),
     *(hard(name) for name in OF_ONE if name != "sinc"),
     hard("sinc", HARD[np.abs(HARD) < 1e5]),
-    *(hard(name, HARD, HARD) for name in ("fmax", "fmin")),
+    *(hard(name, HARD, HARD) for name in ("fmax", "fmin", "nextafter")),
     hard("fmod", DIVIDENDS, DIVISORS),
     of("nan_to_numbers", lambda ops, x: ops.nan_to_num(x / ops.relu(x), nan=1.5, posinf=7.0, neginf=-2.0), (4,)),
     *(of(name, one(name, axis=-1)) for name in (*REDUCED, *ALONG)),
@@ -78,7 +77,7 @@ CASES = [
         for name in ("fmax", "fmin", "fmod")
     ),
     of("fmax_of_integers", lambda ops, x, y: [ops.fmax(x, 1), ops.fmin(x, y)], (4,), (4,), dtype="int32"),
-    of("nextafter", lambda ops, x, y: ops.nextafter(x, y), (3, 4), (1, 4), refused=ONLY_NUMPY),
+    of("nextafter", lambda ops, x, y: [ops.nextafter(x, y), ops.nextafter(x, 2.0)], (3, 4), (1, 4)),
     *(
         of(
             f"{name}_bits",

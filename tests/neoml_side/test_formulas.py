@@ -72,7 +72,12 @@ def test_a_function_is_as_near_as_measured(name: str) -> None:
 
 
 def test_every_formula_of_one_number_is_measured() -> None:
-    assert MEASURED.keys() | {"signbit", "sinc"} == formulas.OF_ONE.keys()
+    assert MEASURED.keys() | {"i0", "signbit", "sinc"} == formulas.OF_ONE.keys()
+
+
+def test_a_bessel_function_is_as_near_as_measured() -> None:
+    x = np.linspace(-85, 85, 20_001, dtype=np.float32)
+    assert ulps(made(formulas.i0, x), np.i0(x.astype(np.float64))) <= 4.0
 
 
 def test_an_angle_is_right_in_every_quarter_and_on_every_axis() -> None:

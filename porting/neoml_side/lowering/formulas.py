@@ -27,6 +27,18 @@ ROUNDER = 1.5 * 2**23
 # From here on 1 is nothing beside the square of a number.
 SQUARE_ALONE = 2.0**28
 ARC = (8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1)
+# Of I₀(x) / eˣ up to 8, by x / 2 − 2, and of that times √x beyond, by 32 / x − 2.
+BESSEL = (
+    *(-1.30002500998624804e-8, 6.04699502254191895e-8, -2.67079385394061173e-7, 1.11738753912010372e-6),
+    *(-4.41673835845875056e-6, 1.64484480707288971e-5, -5.75419501008210370e-5, 1.88502885095841656e-4),
+    *(-5.76375574538582366e-4, 1.63947561694133580e-3, -4.32430999505057594e-3, 1.05464603945949983e-2),
+    *(-2.37374148058994688e-2, 4.93052842396707085e-2, -9.49010970480476444e-2, 1.71620901522208775e-1),
+    *(-3.04682672343198399e-1, 6.76795274409476085e-1),
+)
+BESSEL_FAR = (
+    *(3.39623202570838635e-9, 2.26666899049817806e-8, 2.04891858946906374e-7, 2.89137052083475648e-6),
+    *(6.88975834691682398e-5, 3.36911647825569409e-3, 8.04490411014108832e-1),
+)
 # π/4 as float32, and what is left of it.
 EIGHTH_TURN = (float(np.float32(pi / 4)), pi / 4 - float(np.float32(pi / 4)))
 # A remainder is taken of these multiples of the divisor first, each at most 2¹¹ times.
@@ -170,6 +182,23 @@ def sinc(ops: Part, x: Wire) -> Wire:
     return ops.where(ops.compare(x, 0.0, "equal"), 1.0, ops.divide(ops.unary(angle, "sin"), angle))
 
 
+def chebyshev(ops: Part, x: Wire, coefficients: Sequence[float]) -> Wire:
+    """A sum of Chebyshev's polynomials of x / 2, the highest first (Clenshaw 1955)."""
+    last, made = ops.multiply(x, 0.0), ops.full_like(x, coefficients[0])
+    before = last
+    for one in coefficients[1:]:
+        before, last, made = last, made, ops.add(ops.subtract(ops.multiply(x, made), last), one)
+    return ops.multiply(ops.subtract(made, before), 0.5)
+
+
+def i0(ops: Part, x: Wire) -> Wire:
+    size = ops.unary(x, "abs")
+    near = chebyshev(ops, ops.add(ops.multiply(size, 0.5), -2.0), BESSEL)
+    far = chebyshev(ops, ops.add(ops.divide(32.0, size), -2.0), BESSEL_FAR)
+    outer = ops.multiply(far, ops.unary(size, "rsqrt"))
+    return ops.multiply(ops.unary(size, "exp"), ops.where(ops.compare(size, 8.0, "greater"), outer, near))
+
+
 # ---- remainders
 
 
@@ -234,6 +263,7 @@ OF_ONE: dict[str, Formula] = {
     "arctanh": arctanh,
     "cbrt": cbrt,
     "expm1": expm1,
+    "i0": i0,
     "log": log,
     "log10": scaled(log, 1 / logarithm(10)),
     "log1p": log1p,
