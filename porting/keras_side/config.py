@@ -103,18 +103,22 @@ class _Describer:
         own = self.own_function(value)
         if own is not None:
             return describe_function(own, self.where, key, self.api, self.problems, describe_config)
-        if value is None or isinstance(value, (bool, int, str)):
-            return value
         if isinstance(value, np.generic):
             return self.value(value.item(), key)
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
         if isinstance(value, np.dtype):
             return value.name
-        if isinstance(value, float):
-            return value
         if isinstance(value, np.ndarray):
             return self.value(value.tolist(), key)
         if isinstance(value, (list, tuple)):
             return [self.value(part, key) for part in value]
+        if type(value).__name__ == "TensorShape":
+            return [self.value(size, key) for size in value]
+        if self.api.is_symbolic(value):
+            way_out = "declare the sizes of its inputs in keras.Input: they are numbers then"
+            self.problem(f"is given an open size, which is a tensor, as its {key}", way_out)
+            return None
         if isinstance(value, Mapping):
             return self.mapping(value, key)
         if callable(getattr(value, "get_config", None)):

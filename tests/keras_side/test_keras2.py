@@ -286,6 +286,24 @@ def test_numbers_of_bins_have_the_layers_dtype(settings):
     assert_exact(describe(keras.Model(given, made)))
 
 
+def resized_like(size_of, height):
+    """Pictures in the size of others, as the decoders of segmentation write it."""
+    given = keras.Input((height, 7, 3))
+    small = layers.Conv2D(2, 3, strides=2, padding="same")(given)
+    large = layers.Lambda(lambda pair: tf.image.resize(pair[0], size_of(pair[1])))([small, given])
+    return keras.Model(given, large)
+
+
+@pytest.mark.parametrize("size_of", [lambda x: tf.shape(x)[1:3], lambda x: x.shape[1:3]])
+def test_pictures_in_the_size_of_others(size_of):
+    assert_exact(describe(resized_like(size_of, 6)))
+
+
+def test_an_open_size_as_a_setting_is_refused():
+    with pytest.raises(Unsupported, match=r"is given an open size(.|\n)*in keras\.Input"):
+        describe(resized_like(lambda x: tf.shape(x)[1:3], None))
+
+
 def test_convolutions_take_further_axes_of_a_batch():
     films, sounds = keras.Input((3, 6, 5, 2)), keras.Input((2, 3, 9, 2))
     outputs = [
