@@ -208,7 +208,7 @@ class PortedClassifier(ClassifierMixin, _Ported):  # type: ignore[misc]
         """
         made = self._predicted(X).astype(np.float64)
         if self.from_logits:
-            made = _sigmoid(made) if made.shape[-1] == 1 else _softmax(made)
+            made = 0.5 * (1 + np.tanh(0.5 * made)) if made.shape[-1] == 1 else _softmax(made)
         if made.shape[-1] == 1:
             made = np.concatenate([1 - made, made], axis=-1)
         if (made < 0).any() or not np.allclose(made.sum(axis=-1), 1, atol=NEAR_ONE):
@@ -254,10 +254,6 @@ class PortedRegressor(RegressorMixin, _Ported):  # type: ignore[misc]
         """The network's output; one number for each row where it has width 1."""
         made = self._predicted(X)
         return made[:, 0] if made.ndim == 2 and made.shape[1] == 1 else made
-
-
-def _sigmoid(x: Array) -> Array:
-    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def _softmax(x: Array) -> Array:

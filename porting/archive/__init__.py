@@ -105,7 +105,9 @@ def write_network(network: Network, folder: StrPath, *, overwrite: bool = False,
             arrays = [place.array for place in array_places(ordered) if place.file == name]
             digests += write_arrays(temporary / name, records_of(sketch, name), arrays)
         text = canonical.encode(describe_sketch(with_digests(sketch, digests), limits))
-        _write_file(temporary / DESCRIPTION, text)
+        with open(temporary / DESCRIPTION, "xb") as file:
+            file.write(text)
+            sync(file)
     return path
 
 
@@ -140,9 +142,3 @@ def _checked_sketch(network: Network, limits: Limits) -> tuple[Network, Network]
     _check_length(len(text), limits)
     _understand(text, limits)
     return ordered, sketch
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(content)
-        sync(file)

@@ -105,11 +105,8 @@ def _largest(found: list[Moves]) -> Moves:
 
 def _decide_alike(found: list[Any], kept: list[Any]) -> bool:
     """Whether masks and whole numbers fell the same way."""
-    return all(_is_number(one) or _equal(one, other) for one, other in zip(found, kept))
-
-
-def _is_number(array: Any) -> bool:
-    return array is not None and array.dtype.kind == "f"
+    numbers = (one is not None and one.dtype.kind == "f" for one in found)
+    return all(number or _equal(one, other) for number, one, other in zip(numbers, found, kept))
 
 
 def _equal(one: Optional[Array], other: Optional[Array]) -> bool:

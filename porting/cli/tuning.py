@@ -61,7 +61,8 @@ def tune_network(
     net.save(out, overwrite)
     say(f"saved to {out}")
     if history is not None and net.history is not None:
-        _write_history(net.history.history, history)
+        with as_bad_archive(history, "cannot be written"):
+            history.write_text(json.dumps(net.history.history, indent=1) + "\n", encoding="utf-8")
     if stopped:
         raise _stop("; what was learnt until then is saved")
 
@@ -111,11 +112,6 @@ def _trained(
     except KeyboardInterrupt:
         return False
     return True
-
-
-def _write_history(numbers: Mapping[str, list[float]], path: Path) -> None:
-    with as_bad_archive(path, "cannot be written"):
-        path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
 
 def _examples(

@@ -138,7 +138,8 @@ class ShardedLearner(OuterLearner):
         while True:
             answers = self._answers(advance, shards, told)
             if not isinstance(answers[0], Seen):
-                return _added(answers)
+                # Of all rows: those of the shards, one after the other; slices stay what they are
+                return {name: reduce(_both, [shard[name] for shard in answers]) for name in answers[0]}
             output = np.concatenate([one.output for one in answers])
             derivative = derivatives[answers[0].ref](output, _joined([one.mask for one in answers]))
             ends = np.cumsum([len(one.output) for one in answers])[:-1]
@@ -216,11 +217,6 @@ def _told(error: BaseException) -> BaseException:
 def _joined(masks: Collection[Optional[Array]]) -> Optional[Array]:
     known = [mask for mask in masks if mask is not None]
     return np.concatenate(known) if known else None
-
-
-def _added(shards: Sequence[Mapping[str, Gradient]]) -> dict[str, Gradient]:
-    """The gradients of all rows: those of their shards, one after the other; slices stay what they are."""
-    return {name: reduce(_both, [shard[name] for shard in shards]) for name in shards[0]}
 
 
 def _both(one: Gradient, other: Gradient) -> Gradient:

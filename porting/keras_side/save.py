@@ -119,7 +119,7 @@ def describe(
     api = keras_api_of(model)
     check_is_graph(model, api)
     texts = find_texts(model, preprocessing, segments)
-    arguments = (model, samples, name or model.name, progress or _silent, api, noise, references)
+    arguments = (model, samples, name or model.name, progress or (lambda *told: None), api, noise, references)
 
     def walked(keep_masks: bool = False) -> CallGraph:
         graph = walk(model, api, keep_masks=keep_masks, whole=whole, longest=longest)
@@ -180,10 +180,6 @@ def _order(model: Any, layers: Mapping[str, Layer], names: Mapping[int, str]) ->
     saved = {f"{layer.name}/{weight}" for layer in layers.values() for weight in layer.weights}
     listed = [names.get(id(variable)) for variable in model.weights]
     return tuple(name if name in saved else None for name in listed)
-
-
-def _silent(done: int, total: int, text: str) -> None:
-    pass
 
 
 def check_is_graph(model: Any, api: KerasApi) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import PortingError
 from ..inputs import batch_size_of
-from ..layers import RULES, Context, Rule, apply_call, context_of
-from ..network import Call, Case, Layer, Network, TensorRef
+from ..layers import RULES, Rule, apply_call, context_of
+from ..network import Call, Case, Network, TensorRef
 from ..numpy_side.values import Value
 from ..padded import Filled, Padding, Sequences
 from .facts import Fact
@@ -128,17 +128,12 @@ class _Reading:
         for call in self.network.calls:
             layer = self.network.layers[call.layer]
             self.reader.scope = f"{layer.class_name} {call.name!r}"
-            if not self.reader.groups and not any(self.facts[ref].source for ref in call.reads()):
+            hangs = not self.reader.groups and not any(self.facts[ref].source for ref in call.reads())
+            try:
+                outputs = self._unknown(call) if hangs else apply_call(call, layer, self.facts, self.reader, context)
+            except PortingError:
                 outputs = self._unknown(call)
-            else:
-                outputs = self._applied(call, layer, context)
             self.facts.update(zip(call.refs(), outputs))
-
-    def _applied(self, call: Call, layer: Layer, context: Context) -> list[Fact]:
-        try:
-            return apply_call(call, layer, self.facts, self.reader, context)
-        except PortingError:
-            return self._unknown(call)
 
     def _unknown(self, call: Call) -> list[Fact]:
         """What stands for the outputs of a call that cannot be applied to sizes that are not known."""

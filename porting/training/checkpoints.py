@@ -171,7 +171,9 @@ def read_state(path: Union[str, Path]) -> State:
     if not isinstance(numbers, dict) or numbers.pop("format", None) != FORMAT:
         raise BadArchive(where, "is a checkpoint of another version", "train from the start")
     problems = [
-        Problem(f"{where}: {key}", "is missing, or not of its kind") for key in KEPT if not _is_sound(numbers, key)
+        Problem(f"{where}: {key}", "is missing, or not of its kind")
+        for key, is_sound in KEPT.items()
+        if key not in numbers or not is_sound(numbers[key])
     ]
     problems += [Problem(f"{where}: {key}", "is not known") for key in [*(numbers.keys() - KEPT.keys()), *unknown]]
     problems += [
@@ -183,7 +185,3 @@ def read_state(path: Union[str, Path]) -> State:
         problems.append(Problem(f"{where}: weights", "are missing"))
     BadArchive.raise_for(problems)
     return State(arrays, numbers)
-
-
-def _is_sound(numbers: Mapping[str, Any], key: str) -> bool:
-    return key in numbers and KEPT[key](numbers[key])

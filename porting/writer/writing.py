@@ -139,9 +139,6 @@ class Written:
             self.trace.code.values()
         )
 
-    def _gives_texts(self) -> bool:
-        return any(is_text(tensor) for tensor in self.tensors.values())
-
     def _takes_lines(self) -> bool:
         return len(self.network.inputs) == 1 and self.network.inputs[0].dtype == "string"
 
@@ -173,7 +170,8 @@ class Written:
 
     def _predict(self) -> str:
         arguments = list(self.arguments.values())
-        lines = [f"def predict({', '.join(arguments)}, batch_size={self._batch_size()}):"]
+        batch_size = 32 if self.front is not None and self.front.pads_to_longest else 256
+        lines = [f"def predict({', '.join(arguments)}, batch_size={batch_size}):"]
         lines.append(f'    """What Keras\' predict returns. {"; ".join(map(self._wanted, self.network.inputs))}."""')
         for one in self.network.inputs:
             lines += [f"    {line}" for line in self._read(one)]
@@ -199,9 +197,6 @@ class Written:
             return str(value)
 
         return code(map_tensors(self.network.outputs, lambda ref: f"outputs[{refs.index(str(ref))}]"))
-
-    def _batch_size(self) -> int:
-        return 32 if self.front is not None and self.front.pads_to_longest else 256
 
     def _wanted(self, one: Input) -> str:
         name = self.arguments[one.name]
@@ -283,7 +278,7 @@ class Written:
     def _wanted_code(self) -> str:
         """Code that finds the reference of what is not a plain array of numbers."""
         samples = WANTED_SAMPLES if self._has_samples() else ""
-        return samples + (WANTED_TEXTS if self._gives_texts() else "")
+        return samples + (WANTED_TEXTS if any(map(is_text, self.tensors.values())) else "")
 
     def _has_samples(self) -> bool:
         return self.references == "all" and any(case.sampled for case in self.network.cases)

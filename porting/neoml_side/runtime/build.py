@@ -10,7 +10,6 @@ import neoml
 from ...errors import Unsupported
 from ...network import Array
 from ..graph import Graph, Node
-from ..slots import Parameter
 
 
 def blob_of(math_engine: Any, array: Array, copy: bool = True) -> Any:
@@ -22,12 +21,6 @@ def from_blob(blob: Any) -> Array:
     """A copy of a blob, all seven dimensions kept."""
     copied: Array = blob.asarray(copy=True, keep_dims=True)
     return copied
-
-
-def set_slot(math_engine: Any, layer: Any, slot: str, parameter: Parameter) -> None:
-    """Put a packed parameter into its slot."""
-    # A lookup copies its table, which may be large.
-    write_slot(math_engine, layer, slot, parameter.pack(), copy=slot != "embeddings")
 
 
 def write_slot(math_engine: Any, layer: Any, slot: str, array: Array, copy: bool = True) -> None:
@@ -63,7 +56,8 @@ def make_layers(graph: Graph, nodes: Sequence[Node], dnn: Any, math_engine: Any)
         try:
             made[id(node)] = layer = _make_layer(node, made, dnn)
             for slot, parameter in node.parameters.items():
-                set_slot(math_engine, layer, slot, parameter)
+                # A lookup copies its table, which may be large.
+                write_slot(math_engine, layer, slot, parameter.pack(), copy=slot != "embeddings")
         except Exception as error:
             what = f"NeoML does not take its {node.kind} {node.settings}: {type(error).__name__}: {error}"
             raise Unsupported(node.scope or node.name, what, "run it with engine='numpy'") from error

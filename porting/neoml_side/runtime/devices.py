@@ -48,11 +48,6 @@ def _neoml() -> Any:
     return neoml
 
 
-def gpus() -> list[str]:
-    """A line for each GPU that NeoML finds."""
-    return [str(info) for info in _neoml().MathEngine.enum_gpu()]
-
-
 def math_engine_for(device: Any) -> Any:
     """The math engine of ``cpu``, ``gpu`` (the first) or ``gpu:1``.
 
@@ -66,10 +61,10 @@ def math_engine_for(device: Any) -> Any:
         return neoml.MathEngine.CpuMathEngine()
     if kind != "gpu" or (number and not number.isdigit()):
         raise Unsupported(f"device {device!r}", "is not known", "use 'cpu', 'gpu' or 'gpu:1'")
-    found = gpus()
+    found = len(list(neoml.MathEngine.enum_gpu()))
     index = int(number or 0)
-    if index >= len(found):
-        raise Unsupported(f"device {device!r}", f"NeoML finds {len(found)} GPUs", HOW_TO_INSTALL)
+    if index >= found:
+        raise Unsupported(f"device {device!r}", f"NeoML finds {found} GPUs", HOW_TO_INSTALL)
     return neoml.MathEngine.GpuMathEngine(index)
 
 
