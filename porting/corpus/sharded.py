@@ -127,9 +127,8 @@ class ShardedLearner(OuterLearner):
         self.steps = 0
         self.recipe = self._sent("recipe", recipe)
 
-    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
-        """False: no solver of an engine's goes over several nets."""
-        return False
+    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> None:
+        """None: no solver of an engine's goes over several nets."""
 
     def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]:
         """See `porting.engine.Learner.gradients`."""

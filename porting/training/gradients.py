@@ -18,6 +18,7 @@ from ..network import Array
 
 # Up to so many slices of one row are added place by place: np.add.reduceat is slow where its runs are short.
 FEW = 6
+SHORT = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +44,13 @@ class Slices:
     def sums(self, values: Array) -> Array:
         """The same of the rows that were picked, as `picked` names them."""
         order, starts, counts = self._runs
-        made = values[order[starts]]
-        few = counts <= FEW
-        for at in range(1, FEW):
-            places = np.flatnonzero(few & (counts > at))
-            made[places] += values[order[starts[places] + at]]
-        if not few.all():
-            begins = np.cumsum(counts[~few]) - counts[~few]
-            made[~few] = np.add.reduceat(values[order[np.repeat(~few, counts)]], begins, axis=0)
+        made: Array = values.take(order[starts], axis=0)
+        for places, slices in self._others:
+            made[places] += values.take(slices, axis=0)
+        many = counts > FEW
+        if many.any():
+            begins = np.cumsum(counts[many]) - counts[many]
+            made[many] = np.add.reduceat(values[order[np.repeat(many, counts)]], begins, axis=0)
         return made
 
     @cached_property
@@ -60,9 +60,17 @@ class Slices:
         return self.rows[order[starts]]
 
     @cached_property
+    def _others(self) -> list[tuple[Array, Array]]:
+        """Rows with few slices, as places in `picked`, and their second slices; those with a third one; and so on."""
+        order, starts, counts = self._runs
+        places = [np.flatnonzero((counts > at) & (counts <= FEW)) for at in range(1, FEW)]
+        return [(found, order[starts[found] + at]) for at, found in enumerate(places, 1) if found.size]
+
+    @cached_property
     def _runs(self) -> tuple[Array, Array, Array]:
         """The slices' numbers in the order of their rows; where in it each row begins, and its count of slices."""
-        order = np.argsort(self.rows, kind="stable")
+        # numpy sorts numbers of 16 bits in linear time.
+        order = np.argsort(self.rows.astype(np.uint16) if self.shape[0] <= SHORT else self.rows, kind="stable")
         rows = self.rows[order]
         starts = np.flatnonzero(np.diff(rows, prepend=rows[:1] - 1))
         return order, starts, np.diff(starts, append=len(rows))

@@ -34,8 +34,13 @@ class Learner(Protocol):
     def gradients(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any]) -> dict[str, Gradient]:
         """By weight, the gradient of the losses whose derivatives by the outputs are computed in the middle."""
 
-    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
-        """A whole step by the engine's own solver; False where it has none that does what the optimizer does."""
+    def step(
+        self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer
+    ) -> Optional[dict[str, Gradient]]:
+        """A step by the engine's own solver, and the gradients of the tables, which `Optimizer.finish` moves then.
+
+        None where the engine has no solver that does what the optimizer does.
+        """
 
     def outputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, tuple[Array, Optional[Array]]]:
         """Outputs and their masks, at inference."""
@@ -67,7 +72,9 @@ class OuterLearner:
         learner, given = self.handed_on(inputs)
         return learner.gradients(given, derivatives)
 
-    def step(self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer) -> bool:
+    def step(
+        self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Any], optimizer: Optimizer
+    ) -> Optional[dict[str, Gradient]]:
         learner, given = self.handed_on(inputs)
         return learner.step(given, derivatives, optimizer)
 

@@ -205,16 +205,23 @@ class Optimizer(ABC):
             rate, weight = chosen[name], weights[name]
             if self.weight_decay is not None:
                 weight -= weight * f32(self.weight_decay) * rate
-            self.update(weight, clip(gradient), self._slots_of(name, weight), rate)
+            self.update(weight, clip(gradient), self._slots_of(name, weight, state), rate)
         if self.use_ema:
             self._average(chosen, weights)
+        self.iterations += 1
+
+    def finish(self, weights: Mapping[str, Array], gradients: Mapping[str, Gradient]) -> None:
+        """End a step of a keeper's, which has moved all weights but these, with an optimizer that does nothing else."""
+        rate = self.rate()
+        for name, gradient in gradients.items():
+            self.update(weights[name], gradient, self._slots_of(name, weights[name], self._state), rate)
         self.iterations += 1
 
     def _average(self, names: Iterable[str], weights: Mapping[str, Array]) -> None:
         """Let the moving averages follow, and from time to time put them in the weights' place."""
         share = f32(self.ema_momentum if self.step > 1 else 0)
         for name in names:
-            slots = self._slots_of(name, weights[name])
+            slots = self._slots_of(name, weights[name], self.state)
             slots[AVERAGE] = share * slots.get(AVERAGE, f32(0)) + (f32(1) - share) * weights[name]
         if self.ema_overwrite_frequency and self.step % self.ema_overwrite_frequency == 0:
             self.finalize(weights)
@@ -232,7 +239,7 @@ class Optimizer(ABC):
         complete = (self.iterations + 1) % self.gradient_accumulation_steps == 0
         means: dict[str, Gradient] = {}
         for name, gradient in gradients.items():
-            slots = self._slots_of(name, weights[name])
+            slots = self._slots_of(name, weights[name], self.state)
             if GATHERED not in slots:
                 slots[GATHERED] = np.zeros_like(weights[name])
             slots[GATHERED] += total(gradient)
@@ -241,10 +248,10 @@ class Optimizer(ABC):
                 slots[GATHERED].fill(0)
         return means
 
-    def _slots_of(self, name: str, weight: Array) -> dict[str, Array]:
-        if name not in self.state:
-            self.state[name] = {slot: self.initial(slot, weight) for slot in self.slots}
-        return self.state[name]
+    def _slots_of(self, name: str, weight: Array, state: State) -> dict[str, Array]:
+        if name not in state:
+            state[name] = {slot: self.initial(slot, weight) for slot in self.slots}
+        return state[name]
 
     def _clipping(self, gradients: Mapping[str, Gradient]) -> Callable[[Gradient], Gradient]:
         if self.clipnorm:
@@ -315,8 +322,10 @@ def toward(average: Array, value: Array, share: Union[float, np.float32], spare:
 def toward_slices(average: Array, slices: Slices, values: Array, share: float, spare: Array) -> None:
     """The same, the value being what slices add up to: 0 in most rows of a large table."""
     rows, factor = slices.picked, f32(share)
-    moved = average[rows]
-    moved += (slices.sums(values) - moved) * factor
+    before, moved = average.take(rows, axis=0), slices.sums(values)
+    moved -= before
+    moved *= factor
+    moved += before
     average -= np.multiply(average, factor, out=spare)
     average[rows] = moved
 

@@ -197,8 +197,11 @@ class Trainer:
         derivatives = {ref: seen.derivative(ref, batch) for ref in looked_at}
         penalty = 0.0
         self.changed = True
-        if not self._is_plain or not self.learner.step(batch.inputs, derivatives, self.optimizer):
+        left = self.learner.step(batch.inputs, derivatives, self.optimizer) if self._is_plain else None
+        if left is None:
             penalty = self._apply_gradients(batch, derivatives)
+        else:
+            self.optimizer.finish({name: self.learner.theta.here(name) for name in left}, self._as_keras(left))
         self.steps += 1
         return self._note(seen, batch, penalty, self.tally)
 
@@ -211,11 +214,14 @@ class Trainer:
         """A step of the optimizer here, on the engine's gradients; returns the penalty."""
         gradients = self.learner.gradients(batch.inputs, derivatives)
         penalty = self._add_penalties(gradients)
-        if not self.keeps_slices:
-            gradients = {name: total(one) for name, one in gradients.items()}
+        gradients = self._as_keras(gradients)
         self.optimizer.apply(self.learner.theta.arrays, gradients, self.choice.rates)
         self._constrain(gradients)
         return penalty
+
+    def _as_keras(self, gradients: dict[str, Gradient]) -> dict[str, Gradient]:
+        """Gradients as the optimizers of the Keras that saved the network see them."""
+        return gradients if self.keeps_slices else {name: total(one) for name, one in gradients.items()}
 
     def test(self, batch: Batch, tally: Tally) -> dict[str, float]:
         """One batch's loss and metrics, with the weights as they are and nothing random."""

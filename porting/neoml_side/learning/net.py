@@ -27,7 +27,7 @@ from ...network import Array, Network, TensorRef
 from ...operations import MovingStatistics
 from ...training.gradients import Gradient, Slices, total
 from ...training.moving_statistics import followed, moments, moments_of_rows
-from ...training.optimizers import Optimizer, State
+from ...training.optimizers import Optimizer, State, unscale
 from ...training.parameters import Theta
 from ..graph import Graph, Node
 from ..plan import Plan, plan_network
@@ -210,14 +210,16 @@ class LearningNet:
 
     def _solver_state(self) -> Optional[SolverState]:
         """For a solver of NeoML; None where it would not make Keras' steps, whatever the optimizer."""
-        learns_slices = any(one.table.name in self.theta.starts for one in self.gathered)
+        tables = {one.table.name for one in self.gathered} & self.theta.starts.keys()
+        are_whole_too = any(tables & live.packing.names for live in self.live if live.packing is not None)
         has_cells = any(node.kind == "Recurrent" for node in self.nodes)
         on_cpu = type(self.math_engine) is neoml.MathEngine.CpuMathEngine
         statistics = [one.statistics for one in self.plan.ops.moments]
         moves_slots = any(part.name in self.reached for one in statistics for part in (one.mean, one.variance))
-        if learns_slices or has_cells or moves_slots or not on_cpu or self.theta.size > MOST_BY_ITSELF:
+        if are_whole_too or has_cells or moves_slots or not on_cpu or self.theta.size > MOST_BY_ITSELF:
             return None
-        return SolverState(self.live, self.theta, self.reached) if SolverState.suits(self.live, self.theta) else None
+        suits = self.live and SolverState.suits(self.live, self.theta)
+        return SolverState(self.live, self.theta, self.reached - tables) if suits else None
 
     @cached_property
     def most_sizes(self) -> LeastSizes:
@@ -263,12 +265,13 @@ class LearningNet:
         self.layers = dnn.layers
         self.readers = [self._loss(number, head) for number, head in enumerate(self.heads)]
         learning = self._learning()
+        gathered = {id(one.node) for one in self.gathered}
         for node in self.nodes:
             if node.parameters or node.body is not None:
                 self.layers[node.name].learning_enabled = id(node) in learning
             if node.kind == "MultichannelLookup":
-                # Without it a lookup learns by a rule of its own, whatever the solver.
-                self.layers[node.name]._internal.set_framework_learning(True)
+                # Without it a lookup makes a step of plain descent on its way back, whatever the solver.
+                self.layers[node.name]._internal.set_framework_learning(id(node) not in gathered)
         self._look(is_loaded=bool(self.cells))
         self._read_off()
 
@@ -408,18 +411,20 @@ class LearningNet:
 
     def step(
         self, inputs: Mapping[str, Array], derivatives: Mapping[TensorRef, Derivative], optimizer: Optimizer
-    ) -> bool:
+    ) -> Optional[dict[str, Gradient]]:
         """Make the optimizer's step with a solver of NeoML; see `gradients` for what is given and raised.
 
         Returns:
-            False where no solver makes Keras' steps; then nothing is done.
+            The gradients of the tables that learn, which have not moved; None where no solver makes Keras' steps.
         """
         method = method_of(optimizer) if self.solver_state is not None else None
         if method is None:
-            return False
+            return None
         rates = method.rates(optimizer)
         self._ready(inputs)
         self._hand_over(method, optimizer, inputs)
+        # At the rate of the way back lookups descend, the solver's step is made at its own.
+        put_in(self._solver, (RATE, rates[1]), method)
         self._learn(self._dnn.run_and_backward, inputs, derivatives)
         put_in(self._solver, rates, method)
         self.theta.lend(self._read)
@@ -427,10 +432,9 @@ class LearningNet:
         for live in self.live:
             if live.packing is None:
                 self._write_slot(live, live.packed)
-        optimizer.iterations += 1
         self.steps_by_itself = True
         self._move_statistics()
-        return True
+        return dict(self._sliced_gradients())
 
     def _hand_over(self, method: Method, optimizer: Optimizer, inputs: Mapping[str, Array]) -> None:
         """Give the net a solver with the optimizer's state, where it has not got it."""
@@ -438,6 +442,9 @@ class LearningNet:
             return
         assert self.solver_state is not None
         self._settle()
+        if self.gathered:
+            # What is remembered of tables stays here, in Keras' measure.
+            unscale(optimizer.state, optimizer.numbers)
         if self.solver_state.is_in(optimizer.state):
             self._run(inputs)
         record = self.solver_state.record(method, optimizer, self.layers)
@@ -546,7 +553,7 @@ class LearningNet:
             for (name, source), array, part in zip(one.fed, given, numbers):
                 blobs[source] = as_blob(part.reshape(array.shape), wires[name])
             name = one.table.name
-            table = self.theta.arrays[name] if name in self.theta.starts else one.table.value
+            table = self.theta.here(name) if name in self.theta.starts else one.table.value
             picked = np.zeros((1, self.capacity, 1, 1, 1, 1, table.shape[1]), np.float32)
             picked[0, : ids.size, 0, 0, 0, 0] = table[ids]
             write_slot(self.math_engine, self.layers[one.node.name], "embeddings", picked)
