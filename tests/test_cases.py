@@ -25,6 +25,7 @@ UNRECORDED = {
     **dict.fromkeys(("BytePairTokenizer", "WordPieceTokenizer"), "hub/test_texts.py"),
     **dict.fromkeys(("MultiSegmentPacker", "StartEndPacker"), "hub/test_texts.py"),
     **dict.fromkeys(("LocallyConnected1D", "LocallyConnected2D"), "Keras 2 only, in keras_side/test_keras2.py"),
+    **dict.fromkeys(("RandomHeight", "RandomWidth"), "Keras 2 only, in keras_side/test_keras2.py"),
     "ThresholdedReLU": "Keras 2 only, in keras_side/test_keras2.py",
     "Equalization": "Keras cannot build a functional model with it: its own graph has a cycle",
     "GroupQueryAttention": "the class's name in Python; GroupedQueryAttention in Keras' files",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tests.cases import Case, layer
 
 INPUTS = {1: ((3, 6, 2),), 2: ((3, 5, 4, 2),), 3: ((2, 3, 4, 3, 2),)}
@@ -47,16 +49,22 @@ def masked(**settings: Any) -> Any:
 
 def masked_places(keras: Any) -> Any:
     """Places whose channels are all 0 keep their states."""
-    film = keras.Input((3, 4, 4, 2))
-    x = keras.layers.Masking()(keras.layers.ReLU()(film))
+    film = keras.Input((3, 4, 4, 2), name="film")
+    x = keras.layers.Masking()(film)
     return keras.Model(film, keras.layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True)(x))
+
+
+def with_dark_places() -> Any:
+    rng = np.random.default_rng(5)
+    film = rng.normal(size=(4, 3, 4, 4, 2)).astype(np.float32)
+    return film * (rng.random((4, 3, 4, 4, 1)) < 0.6)
 
 
 CASES = [
     Case("masked", masked()),
     Case("masked_backwards", masked(go_backwards=True)),
     Case("masked_zero_output", masked(zero_output_for_mask=True)),
-    Case("masked_places", masked_places),
+    Case("masked_places", masked_places, samples={"film": with_dark_places()}),
     Case("bidirectional_with_states", both_ways),
     *(
         Case(

@@ -101,4 +101,4 @@ REFUSED_BY_BATCHES = {
     "normalization/batch_renorm": "renorm True is not handled in training",
 }
 # Refused, but Keras cannot build a functional model with it, or what is named is its activation or a comparison.
-WITHOUT_CASES = {"Dense", "Equalization", "ops.HSVToRGB"}
+WITHOUT_CASES = {"Dense", "Equalization", "RandomHeight", "RandomWidth", "ops.HSVToRGB"}

@@ -45,6 +45,16 @@ REFUSED = {
     "open_sizes/conv_lstm": "the time of shape",
     "recurrent/own_activation_of_any_length": "the time of shape",
     "open_sizes/depth_to_space": "its size is needed",
+    **{
+        f"unfolded_sizes/{name}": "computes with sizes that are open here"
+        for name in (
+            "pixels_from_channels",
+            "places_of_an_open_picture",
+            "relative_shift",
+            "shares_of_two_lengths",
+            "windows_of_an_open_picture",
+        )
+    },
 }
 # The same numbers as the engine's, but for a last bit of the share that is compared.
 SAME = 1.001
