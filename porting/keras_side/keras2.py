@@ -141,7 +141,7 @@ class Keras2(KerasApi):
         return registered_name(function, self.keras.utils.get_registered_name)
 
     def tracer(self, unfolds: Callable[[Any], bool], longest: int) -> Any:
-        self._tracer = Keras2Tracer(self, unfolds)
+        self._tracer = Keras2Tracer(self, unfolds, longest)
         return self._tracer
 
     def run_model(self, model: Any, inputs: list[Any]) -> Any:

@@ -26,9 +26,9 @@ def _summed_up(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = F
 
 
 def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = tf.bool, name: Any = None) -> Any:
-    if not isinstance(maxlen, int):
-        raise Untraceable("calls tf.sequence_mask without a maxlen that is a number", "give it one")
-    places = np.arange(maxlen, dtype=np.int32)
+    if maxlen is None:
+        raise Untraceable("calls tf.sequence_mask without a maxlen", "give it one")
+    places = np.arange(maxlen, dtype=np.int32) if isinstance(maxlen, int) else tf.range(maxlen)
     return tf.cast(tf.less(places, tf.expand_dims(tf.cast(lengths, tf.int32), -1)), tf.as_dtype(dtype).name)
 
 

@@ -10,55 +10,26 @@ from typing import Any
 
 from .branches import Branches
 from .keras2_composed import COMPOSED
+from .keras2_graph import Keras2Graph, function_of
 from .keras_api import KerasApi
 from .layers import TENSORFLOW_CODE
-from .tensorflow_functions import translate
-from .tracing import ADDS_A_LOSS, CHANGES, CodeInARun, Untraceable, first_line, line_in
+from .open_sizes import rows
+from .open_sizes.following import FollowedCode
+from .open_sizes.subscripts import taken_by_sizes
+from .open_sizes.unrolling import unrolled
+from .own_layers import OwnLayer
+from .tensorflow_functions import Einsum, translate
+from .tracing import ADDS_A_LOSS, CHANGES, Untraceable, first_line, line_in
 
 FUNCTION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"})
 Call = Callable[..., Any]
 
 
-def function_of(layer: Any) -> str:
-    """The canonical name of the function that a layer is around."""
-    return str(layer.get_config().get("function"))
-
-
-def with_mask(keras: Any) -> Any:
-    """A layer of Keras 2 that hands on its input with another mask; `porting.layers.unfolded` has its rule."""
-
-    @keras.utils.register_keras_serializable(package="porting")
-    class WithMask(keras.layers.Layer):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(name="with_mask")
-            self.supports_masking = True
-            self.carried: Any = None
-
-        def call(self, x: Any, carried: Any = None) -> Any:
-            self.carried = carried
-            return x * 1
-
-        def compute_mask(self, x: Any, mask: Any = None) -> Any:
-            return self.carried
-
-    return WithMask()
-
-
-class _NoSizes:
-    """Keras 2 has no tensors of sizes here: they are numbers, or refused."""
-
-    def made_of_sizes(self, tensor: Any) -> bool:
-        return False
-
-
-class Keras2Tracer(CodeInARun):
+class Keras2Tracer(FollowedCode):
     """Unfolds the layers of one walk, functions being layers; what `symbolic.tracer.Tracer` is for Keras 3."""
 
-    sizes = _NoSizes()
-    alone = None
-
-    def __init__(self, api: KerasApi, unfolds: Callable[[Any], bool]) -> None:
-        super().__init__()
+    def __init__(self, api: KerasApi, unfolds: Callable[[Any], bool], longest: int) -> None:
+        super().__init__(Keras2Graph(api), longest)
         self.api = api
         self.unfolds = unfolds
         self._training: Any = None
@@ -121,9 +92,14 @@ class Keras2Tracer(CodeInARun):
 
     def _called(self, plain: Call, layer: Any, args: Any, kwargs: Any) -> Any:
         """A layer called by a layer: unfolded too, or noted as it is."""
-        if self.composes(layer) and translate(layer, args, kwargs, self.api.is_eager) is None:
-            return self._inline(layer, args, kwargs)
         is_function = type(layer).__name__ in TENSORFLOW_CODE
+        data = [one for one in self._symbolic((args, kwargs)) if not self.sizes.made_of_sizes(one)]
+        if is_function and data:
+            made = self._by_sizes(layer, *args, **kwargs)
+            if made is not None:
+                return made
+        if data and self.composes(layer) and translate(layer, args, kwargs, self.api.is_eager) is None:
+            return self._inline(layer, args, kwargs)
         own = self.unfolds(layer) and not is_function
         if own or (isinstance(layer, self.api.keras.Model) and any(map(self.unfolds, layer._flatten_layers()))):
             return self._inline(layer, args, kwargs)
@@ -138,6 +114,39 @@ class Keras2Tracer(CodeInARun):
         if new and layer.weights:
             raise Untraceable(f"makes a {type(layer).__name__} layer as it runs", "make it in __init__ or build")
         return made
+
+    def _by_sizes(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        """A reshape or a subscript of data by sizes, or of the batch; None of other functions and numbers."""
+        name = function_of(layer)
+        if name == "reshape":
+            return self._reshaped(*args, **{key: one for key, one in kwargs.items() if key != "name"})
+        if name == "__operators__.getitem" and len(args) == 2 and self._symbolic(args[1]):
+            return self._item(*args)
+        return None
+
+    def _reshaped(self, tensor: Any, shape: Any) -> Any:
+        if not isinstance(shape, (list, tuple)) or not shape or self.sizes.made_of_sizes(tensor):
+            return None
+        own = self.sizes.shape(tensor)
+        if not self._symbolic([*shape, *own[1:]]) and rows.fills_batch(own, shape):
+            return None
+        return rows.reshaped(self, tensor, own, shape)
+
+    def _item(self, x: Any, key: Any) -> Any:
+        parts = [
+            slice(*part.values()) if isinstance(part, dict) else part
+            for part in (key if isinstance(key, (list, tuple)) else [key])
+        ]
+        if self.sizes.made_of_sizes(x) or any(part is Ellipsis or part is None for part in parts):
+            return None
+        for axis, part in enumerate(parts):
+            if self._symbolic([part.start, part.stop, part.step] if isinstance(part, slice) else part):
+                x, parts[axis] = taken_by_sizes(self, x, axis, part)
+        with self.resting():
+            return x[tuple(parts)]
+
+    def _einsum(self, subscripts: str) -> Any:
+        return Einsum("einsum", self._tensorflow.einsum, subscripts)
 
     def composes(self, operation: Any) -> bool:
         """Whether it is a TensorFlow function that others of TensorFlow's compute."""
@@ -180,10 +189,7 @@ class Keras2Tracer(CodeInARun):
         return self._tensorflow.nest.pack_sequence_as(outputs, made)
 
     def _carrying(self, x: Any, mask: Any) -> Any:
-        carrier = with_mask(self.api.keras)
-        self.owners[id(carrier)] = carrier, self._stack[-1]
-        with self.resting():
-            return carrier(x, carried=mask)
+        return self.put_in(self.sizes.graph.kinds.WithMask(), x, carried=mask)
 
     def _masks(self, value: Any) -> Any:
         """The masks that tensors carry, as functions of the model's tensors."""
@@ -225,6 +231,7 @@ class Keras2Tracer(CodeInARun):
         for owner in backends:
             put(owner, "batch_flatten", partial(self._replacing, COMPOSED["keras.backend.batch_flatten"]))
             put(owner, "dot", partial(self._replacing, self._product))
+            put(owner, "rnn", partial(self._replacing, self._unrolled))
         try:
             yield
         finally:
@@ -272,12 +279,17 @@ class Keras2Tracer(CodeInARun):
         """A shape with a number for every axis that has one."""
 
         def shape(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            made = plain(tensor, *args, **kwargs)
-            if not self.active or not self.api.is_symbolic(tensor):
-                return made
-            return tuple(made[at] if size is None else size for at, size in enumerate(tensor.shape))
+            if not self.active or not self.api.is_symbolic(tensor) or args or kwargs:
+                return plain(tensor, *args, **kwargs)
+            return self.sizes.shape(tensor)
 
         return shape
+
+    def _unrolled(
+        self, step: Any, inputs: Any, states: Any, go_backwards: bool = False, mask: Any = None, **settings: Any
+    ) -> Any:
+        given = {**settings, "go_backwards": go_backwards, "mask": mask}
+        return unrolled(self, step, inputs, states, given, self._tensorflow, self._tensorflow.nest)
 
     def _product(self, x: Any, y: Any) -> Any:
         return self._tensorflow.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2]])
@@ -295,18 +307,18 @@ class Keras2Tracer(CodeInARun):
         while waiting:
             tensor = waiting.pop()
             key = self.api.history(tensor)
-            view = self.api.node(tensor)
-            if key in given or key in numbers or view is None:
+            node = self.sizes.graph.node_of(tensor)
+            if key in given or key in numbers or node is None:
                 found.append(numbers.get(key, -1))
                 continue
             numbers[key] = len(numbers)
-            name = getattr(view.operation, "class_name", view.operation.name)
-            settings = dict(getattr(view.operation, "config", {}), name="")
-            rest = {name: one for name, one in view.kwargs.items() if name != "training"}
-            found.append(
-                (name, key[2], repr(settings), [self._plain(one) for one in self.api.flatten((view.args, rest))])
-            )
-            waiting += reversed(self._symbolic((view.args, rest)))
+            is_function = type(node.operation).__name__ in TENSORFLOW_CODE
+            name = function_of(node.operation) if is_function else node.operation.name
+            settings = node.operation.get_config() if isinstance(node.operation, OwnLayer) else {}
+            rest = {name: one for name, one in node.kwargs.items() if name not in ("name", "training")}
+            called_on = [self._plain(one) for one in self.api.flatten((node.args, rest))]
+            found.append((name, key[2], repr(settings), called_on))
+            waiting += reversed(node.given)
         return found
 
     def _plain(self, part: Any) -> Any:

@@ -338,13 +338,13 @@ class Shaped(TensorFlowFunction):
 class Einsum(TensorFlowFunction):
     """tf.einsum, whose tensors have no names."""
 
-    def __init__(self, layer: Any, equation: str, operands: Sequence[Any]) -> None:
-        self.name = layer.name
+    def __init__(self, name: str, function: Callable[..., Any], equation: str, operands: Sequence[Any] = ()) -> None:
+        self.name = name
         self.class_name = "Einsum"
         self.tensors = tuple(operands)
         self.named = {}
-        self.config = {"name": layer.name, "subscripts": equation}
-        self._layer = layer
+        self.config = {"name": name, "subscripts": equation}
+        self._layer = function
 
     def call(self, *tensors: Any, **named: Any) -> Any:
         return self._layer(self.config["subscripts"], *tensors)
@@ -364,7 +364,7 @@ def translate(
     """
     name = str(layer.get_config().get("function"))
     if name == EINSUM:
-        return Einsum(layer, args[0], args[1:])
+        return Einsum(layer.name, layer, args[0], args[1:])
     parameters = inspect.signature(layer.call).parameters
     arguments = {**dict(zip(parameters, args)), **kwargs}
     if name == "__operators__.getitem":
@@ -409,16 +409,25 @@ def _size(value: Any) -> Any:
     """A size as a number, "batch", or None for one that is open; -1 as it is."""
     if not _is_symbolic(value):
         return value
+    read = size_read(value)
+    if read is None:
+        return None
+    tensor, axis = read
+    size = tensor.shape[axis]
+    return "batch" if size is None and axis % len(tensor.shape) == 0 else size
+
+
+def size_read(value: Any) -> tuple[Any, int] | None:
+    """The tensor and its axis whose size a symbolic number is, ``tf.shape(x)[1]``; None of another."""
     layer, node_index, tensor_index = value._keras_history
     node, name = layer._inbound_nodes[node_index], str(layer.get_config().get("function"))
     given = list(node.call_args) + list(node.call_kwargs.values())
     axis = {"__operators__.getitem": given[1] if len(given) > 1 else None, "unstack": tensor_index}.get(name)
-    made_by = getattr(given[0], "_keras_history", None)
+    made_by = getattr(given[0], "_keras_history", None) if given else None
     if not isinstance(axis, int) or made_by is None or "shape" not in str(made_by[0].get_config().get("function")):
         return None
     tensor = made_by[0]._inbound_nodes[made_by[1]].call_args[0]
-    size = tensor.shape[axis]
-    return "batch" if size is None and axis % len(tensor.shape) == 0 else size
+    return tensor, axis % len(tensor.shape)
 
 
 class Understood(NamedTuple):

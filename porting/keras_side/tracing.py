@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 from .keras_api import KerasApi
@@ -126,6 +127,16 @@ def is_library(frame: FrameType) -> bool:
 
 def line_of(frame: FrameType, number: int) -> str:
     return f"{frame.f_code.co_filename.rpartition('/')[2]}:{number}"
+
+
+def user_line(found: TracebackType | None = None) -> str:
+    """``file.py:12``: the innermost line of a user's code, of a traceback or of the running program; "" for none."""
+    if found is None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and is_library(frame):
+            frame = frame.f_back
+        return "" if frame is None else line_of(frame, frame.f_lineno)
+    return line_in(found)
 
 
 @contextmanager

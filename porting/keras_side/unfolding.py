@@ -265,9 +265,11 @@ class Unfolder:
     def _with_tables_in_subscripts(self, view: NodeView, beside: Any) -> NodeView | None:
         """An einsum whose tables have an axis for the batch, as the tensor beside them."""
         assert self.tracer is not None
-        if self.api.class_name(view.operation) != "ops.Einsum" or beside is None or "." in view.operation.subscripts:
+        if self.api.class_name(view.operation) != "ops.Einsum" or beside is None:
             return None
-        left, arrow, output = view.operation.subscripts.replace(" ", "").partition("->")
+        left, arrow, output = self.api.get_config(view.operation)["subscripts"].replace(" ", "").partition("->")
+        if "." in left:
+            return None
         terms = left.split(",")
         batch = next(term[0] for term, one in zip(terms, view.args) if one is beside)
         args = list(view.args)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 from ..operations import Operations, Tensor
@@ -21,15 +21,15 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
 }
 
 
-def computed(size: Any, shapes: Sequence[Any]) -> Any:
+def computed(size: Any, shapes: Sequence[Any], arithmetic: Mapping[str, Callable[..., Any]] = ARITHMETIC) -> Any:
     """A size that is computed of tensors' sizes; None where one of these is open. A number or None as it is."""
     if not isinstance(size, (list, tuple)):
         return size
     symbol, *given = size
     if symbol == "of":
         return shapes[given[0]][given[1]]
-    numbers = [computed(one, shapes) for one in given]
-    return None if None in numbers else ARITHMETIC[symbol](*numbers)
+    numbers = [computed(one, shapes, arithmetic) for one in given]
+    return None if any(one is None for one in numbers) else arithmetic[symbol](*numbers)
 
 
 def _known(layer: LayerView, sizes: Sequence[Any], xs: Sequence[Tensor]) -> list[Any]:

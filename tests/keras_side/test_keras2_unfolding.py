@@ -260,3 +260,108 @@ class Convolves(layers.Layer):
 def test_functions_that_convolve_are_understood():
     given = keras.Input((8, 8, 2))
     assert_exact(keras.Model(given, Convolves()(given)), (3, 8, 8, 2))
+
+
+class Tokens(layers.Layer):
+    """Words and positions of any length."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.words, self.positions = layers.Embedding(6, 4, mask_zero=True), layers.Embedding(50, 4)
+
+    def call(self, ids):
+        return self.words(ids) + self.positions(tf.range(start=0, limit=tf.shape(ids)[-1], delta=1))
+
+    def compute_mask(self, ids, mask=None):
+        return self.words.compute_mask(ids)
+
+
+class CausalBlock(layers.Layer):
+    """A causal mask, spread over the batch, sinusoids, and biases by distance, all of any length."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.attention, self.biases = layers.MultiHeadAttention(2, 2), layers.Embedding(7, 4)
+        self.sinusoids = tf.constant(np.sin(np.outer(np.arange(60), [1.0, 0.1, 0.01, 0.001])), tf.float32)
+
+    def call(self, x):
+        batch, length = tf.shape(x)[0], tf.shape(x)[1]
+        steps = tf.range(length)
+        mask = tf.reshape(tf.cast(steps[:, None] >= steps, tf.bool), [1, length, length])
+        mask = tf.tile(mask, tf.concat([tf.expand_dims(batch, -1), tf.constant([1, 1])], 0))
+        x = self.attention(x, x, attention_mask=mask) + self.sinusoids[tf.newaxis, :length, :]
+        apart = self.biases(tf.clip_by_value(steps[None, :] - steps[:, None], -3, 3) + 3)
+        return tf.einsum("bjd,ijd->bid", x, apart) + tf.matmul(x, x[:, : length // 2 + 1], transpose_b=True)[..., :1]
+
+
+def test_what_sizes_make_is_a_table():
+    ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(ids, layers.LSTM(2)(CausalBlock(name="block")(Tokens(name="tokens")(ids))))
+    network = assert_exact(model, (3, 8))
+    assert {"tokens/words/embeddings", "tokens/positions/embeddings"} <= set(network.weights())
+    assert "porting>Table" in {layer.class_name for layer in network.layers.values()}
+
+
+class Places(layers.Layer):
+    """Places of a picture of any size as steps, windows of it as rows, and every place as a row of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.attention, self.dense = layers.MultiHeadAttention(1, 2), layers.Dense(3)
+
+    def call(self, x):
+        batch, height, width = (tf.shape(x)[at] for at in range(3))
+        places = tf.reshape(x, (batch, height * width, 4))
+        x = tf.reshape(places + self.attention(places, places), (batch, height, width, 4))
+        windows = tf.transpose(tf.reshape(x, (batch, height // 2, 2, width // 2, 2, 4)), (0, 1, 3, 2, 4, 5))
+        windows = self.attention(*2 * [tf.reshape(windows, (-1, 4, 4))])
+        windows = tf.transpose(tf.reshape(windows, (batch, height // 2, width // 2, 2, 2, 4)), (0, 1, 3, 2, 4, 5))
+        rows = tf.reshape(tf.reshape(windows, (batch, height, width, 4)), (-1, 4))
+        return tf.reshape(tf.nn.softmax(self.dense(rows)), (batch, height, width, 3))
+
+
+def test_reshapes_by_open_sizes_and_to_rows_are_followed():
+    given = keras.Input((None, None, 2))
+    larger = layers.Conv2DTranspose(4, 2, strides=2)(given)
+    assert_exact(keras.Model(given, Places()(larger)), (3, 3, 2, 2))
+
+
+class Mixes(layers.Layer):
+    def call(self, x):
+        return tf.reshape(tf.transpose(x, (1, 0, 2)), (tf.shape(x)[0], -1))
+
+
+def test_a_reshape_that_mixes_rows_is_refused():
+    given = keras.Input((3, 4))
+    with pytest.raises(Unsupported, match="reshapes the batch together with other axes"):
+        describe(keras.Model(given, Mixes()(given)))
+
+
+class Cell(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size, self.dense = [3, 3], layers.Dense(3)
+
+    def call(self, x, states):
+        new = tf.tanh(self.dense(tf.concat([x, states[0]], axis=-1)))
+        return states[1] + new, [new, 0.5 * states[1] + new]
+
+
+class Twice(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        return tf.nn.relu(self.dense(x)) * 2.0
+
+
+def test_keras_loops_around_code_of_ones_own_are_followed():
+    ids = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(6, 4, mask_zero=True)(ids)
+    x = layers.Bidirectional(layers.RNN(Cell(), return_sequences=True))(x)
+    x = layers.TimeDistributed(layers.Lambda(lambda x: K.tanh(x) * 2.0))(x)
+    given = keras.Input((None, 4))
+    assert_exact(
+        keras.Model([ids, given], [layers.LSTM(2)(x), layers.TimeDistributed(Twice())(given)]), (4, 5), (4, 7, 4)
+    )

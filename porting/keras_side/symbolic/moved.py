@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod
 from string import ascii_lowercase
-from typing import Any, Optional
+from typing import Any
 
 import keras
-import numpy as np
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
 from ...layers import RULES
-from .nodes import is_symbolic, node_of, tensors_in
+from ..open_sizes import rows
+from ..open_sizes.graph import said_of_sizes
+from ..open_sizes.sizes import same_size
+from ..tracing import Untraceable
+from .layers import RowsAsSteps
+from .nodes import axes_of, is_symbolic, node_of, tensors_in
 from .running import Running
-from .sizes import said_of_sizes, same_size
 
 KEEPING_AXES = ("Cumprod", "Cumsum", "Flip", "LogSoftmax", "Softmax", "Split")
 REDUCING = (
@@ -59,21 +62,10 @@ def called_in_front(layer: Any, args: Sequence[Any], kwargs: dict[str, Any], cal
 # ---- where the batch is
 
 
-def _axes(operation: Any, rank: int) -> Optional[list[int]]:
-    """The axes of its tensor in the order that a transposition gives them; None of another operation."""
-    told = {"Transpose": ("axes",), "Swapaxes": ("axis1", "axis2"), "Moveaxis": ("source", "destination")}
-    kind = type(operation).__name__
-    if kind not in told:
-        return None
-    sizes = np.empty(range(1, rank + 1))
-    moved = getattr(np, kind.lower())(sizes, *(getattr(operation, one) for one in told[kind]))
-    return [size - 1 for size in moved.shape]
-
-
 def place_of(tensor: Any) -> int:
     """The axis of the batch in a tensor of data."""
     node = node_of(tensor)
-    axes = None if node is None else _axes(node.operation, len(tensor._shape))
+    axes = None if node is None else axes_of(node.operation, len(tensor._shape))
     return 0 if axes is None or node.arguments.args[0]._shape[0] is not None else axes.index(0)
 
 
@@ -83,7 +75,7 @@ def in_front(tensor: Any) -> Any:
     if not place:
         return tensor
     node = node_of(tensor)
-    axes = _axes(node.operation, len(tensor._shape)) or []
+    axes = axes_of(node.operation, len(tensor._shape)) or []
     return _transposed(node.arguments.args[0], [0, *(axis for axis in axes if axis)])
 
 
@@ -103,6 +95,33 @@ def _same_place(tensors: Sequence[Any]) -> int:
     """The place that all have, of as many axes; 0 where they differ."""
     places = {(place_of(one), len(one._shape)) for one in tensors}
     return places.pop()[0] if len(places) == 1 else 0
+
+
+# ---- rows of the batch
+
+
+def axes_as_rows(tracer: Running, x: Any, wanted: Sequence[Any]) -> Any:
+    """(nodes, batch, …) to (nodes · batch, …): rows of their own in another order, until they are taken apart again."""
+    steps = tracer.sizes.shape(x)[: place_of(x)]
+    front = [prod(map(trial.number, steps)) for trial in rows.trials(tracer)]
+    x = in_front(x)
+    own = tracer.sizes.shape(x)
+    before, after = rows.counts(tracer, x, own, wanted)
+    if [many * steps for many, steps in zip(before, front)] != after:
+        raise Untraceable(*rows.MIXES)
+    return rows.as_rows(tracer, x, front[0] if len(set(front)) == 1 else -1, wanted[1:], moved=True)
+
+
+def rows_as_axes(tracer: Running, x: Any, wanted: Sequence[Any]) -> Any:
+    """The way back; None where the wanted sizes are not those in front, the batch and others."""
+    source = tracer.sizes.rows_from(x)
+    batch, steps = tracer.sizes.of(source, 0), [trial.of(source, 1) for trial in rows.trials(tracer)]
+    for place, size in enumerate(wanted):
+        front = wanted[:place]
+        if same_size(size, batch) and [prod(map(trial.number, front)) for trial in rows.trials(tracer)] == steps:
+            made = tracer.put_in(RowsAsSteps(), x, source)
+            return moved_back(rows.of_each_row(tracer, made, (*front, *wanted[place + 1 :])), place)
+    return None
 
 
 # ---- operations
@@ -187,7 +206,7 @@ def _matmul(tracer: Running, operation: Any, x: Any, y: Any) -> Any:
 
 def _transpose(tracer: Running, operation: Any, x: Any) -> Any:
     node, rank = node_of(x), len(x._shape)
-    first, second = _axes(node.operation, rank), _axes(operation, rank)
+    first, second = axes_of(node.operation, rank), axes_of(operation, rank)
     if first is None or second is None:
         return NotImplemented
     return _transposed(node.arguments.args[0], [first[axis] for axis in second])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
 from typing import Any, Optional
 
 import keras
+import numpy as np
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.node import Node
 from keras.src.ops.operation import Operation
 
-from ..tracing import is_library, line_in, line_of
+from ..tracing import user_line
 
 # A way out of random draws.
 OF_TRAINING = "draw them in training only, or save the part of the model that comes before"
@@ -62,6 +61,17 @@ def given_to(node: Any) -> list[Any]:
     return tensors_in((node.arguments.args, node.arguments.kwargs))
 
 
+def axes_of(operation: Any, rank: int) -> Optional[list[int]]:
+    """The axes of its tensor in the order that a transposition gives them; None of another operation."""
+    told = {"Transpose": ("axes",), "Swapaxes": ("axis1", "axis2"), "Moveaxis": ("source", "destination")}
+    kind = type(operation).__name__
+    if kind not in told:
+        return None
+    sizes = np.empty(range(1, rank + 1))
+    moved = getattr(np, kind.lower())(sizes, *(getattr(operation, one) for one in told[kind]))
+    return [size - 1 for size in moved.shape]
+
+
 class FunctionOperation(Operation):  # type: ignore[misc]
     """A function of sizes, constants and weights, such as ``arange(n)``; with tensors among its arguments' structures.
 
@@ -85,13 +95,3 @@ def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output
     """Note an application in the graph; returns its outputs."""
     Node(operation=operation, call_args=args, call_kwargs=kwargs, outputs=outputs)
     return outputs
-
-
-def user_line(found: Optional[TracebackType] = None) -> str:
-    """``file.py:12``: the innermost line of a user's code, of a traceback or of the running program; "" for none."""
-    if found is None:
-        frame: Optional[FrameType] = sys._getframe(1)
-        while frame is not None and is_library(frame):
-            frame = frame.f_back
-        return "" if frame is None else line_of(frame, frame.f_lineno)
-    return line_in(found)

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-from keras.src import backend
+from keras.src import backend, tree
 from keras.src import ops as kops
 from keras.src.backend.common import global_state
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.ops.operation import Operation
 
+from ..open_sizes.formulas import FIX_IT
+from ..open_sizes.unrolling import unrolled
 from ..tracing import ADDS_A_LOSS, CHANGES, Untraceable, is_library
 from . import sized
-from .formulas import FIX_IT
-from .loops import unrolled
 from .moved import applied_in_front, called_in_front
 from .nodes import OF_TRAINING, tensors_in
 from .running import Running
@@ -247,7 +247,7 @@ def _put_loop(put: Put, tracer: Running) -> None:
     def rnn(step_function: Any, inputs: Any, initial_states: Any, **settings: Any) -> Any:
         if not tracer.active:
             return plain(step_function, inputs, initial_states, **settings)
-        return unrolled(tracer, step_function, inputs, initial_states, settings)
+        return unrolled(tracer, step_function, inputs, initial_states, settings, kops, tree)
 
     put(backend, "rnn", rnn)
 

@@ -12,17 +12,16 @@ from keras.src import backend, tree
 from keras.src.backend.common.keras_tensor import KerasTensor
 
 from ..branches import Branches
+from ..open_sizes import rows
+from ..open_sizes.formulas import FIX_IT
+from ..open_sizes.sizes import same_size
+from ..open_sizes.subscripts import taken_by_sizes
 from ..tracing import Untraceable
-from . import rows
-from .formulas import FIX_IT, written
-from .layers import Sliced
+from . import moved
 from .nodes import record, tensors_in
 from .running import Running
-from .sizes import same_size
 
 Sizes = Sequence[Any]
-# Of an axis with one step, x[n - 2 :] is all of it, and x[-2:] too.
-FROM_THE_END = 2
 
 
 def _open(sizes: Any) -> tuple[Optional[int], ...]:
@@ -195,7 +194,10 @@ def _reshape(tracer: Running, operation: Any, x: Any) -> Any:
     of_numbers = not tensors_in((wanted, own[1:]))
     if of_numbers and (not own or not isinstance(own[0], KerasTensor) or rows.fills_batch(own, wanted)):
         return NotImplemented
-    return rows.reshaped(tracer, x, own, wanted)
+    if moved.place_of(x):
+        return moved.axes_as_rows(tracer, x, wanted)
+    back = moved.rows_as_axes(tracer, x, wanted) if tracer.sizes.are_moved_rows(x) else None
+    return rows.reshaped(tracer, x, own, wanted) if back is None else back
 
 
 def _arange_of(tracer: Running, operation: Any, start: Any, stop: Any = None, step: Any = None) -> Any:
@@ -328,7 +330,7 @@ def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
     axis, fixed = 0, []
     for part in parts:
         if tensors_in([part]):
-            x, part = _by_sizes(tracer, x, axis, part)
+            x, part = taken_by_sizes(tracer, x, axis, part)
         fixed.append(part)
         axis += part is not None
     taken = tuple(part for part in fixed if part is not None)
@@ -339,42 +341,3 @@ def get_item(tracer: Running, x: Any, key: Any, plain: Any) -> Any:
             made_of = keras.ops.expand_dims(made_of, axis)
         axis += not isinstance(part, int)
     return made_of
-
-
-def _by_sizes(tracer: Running, x: Any, axis: int, part: Any) -> tuple[Any, Any]:
-    """What a tensor is cut to along an axis by a subscript of sizes, and the subscript that is left.
-
-    Places that are so many from the axis' own end are said from there, which holds at any size.
-    """
-    ends = (part.start, part.stop) if isinstance(part, slice) else (part,)
-    if not all(tracer.sizes.made_of_sizes(one) for one in tensors_in(ends)):
-        raise Untraceable("slices at places that the data decide", "use keras.ops.take")
-    found = [_from_end(tracer, x, axis, one) for one in ends]
-    if not isinstance(part, slice):
-        if found == [0]:
-            raise Untraceable("asks for a step behind the last")
-        return (x, found[0]) if found != [None] else (_cut(tracer, x, axis, slice(part, part + 1)), 0)
-    if any(one is None for one, end in zip(found, ends) if end is not None):
-        return _cut(tracer, x, axis, part), slice(None)
-    to_end = found[1] == 0 and isinstance(part.stop, KerasTensor)
-    return x, slice(found[0], None if to_end else found[1], part.step)
-
-
-def _cut(tracer: Running, x: Any, axis: int, part: slice) -> Any:
-    reads = [x]
-    start, stop = (one if one is None else written(one, reads) for one in (part.start, part.stop))
-    return tracer.put_in(Sliced(axis, start, stop, part.step), x, *reads[1:])
-
-
-def _from_end(tracer: Running, x: Any, axis: int, place: Any) -> Any:
-    """A place counted from the end of its axis; None where it goes by another size, or by a share of its own.
-
-    So many from the end that a short axis does not have them is None too: there they count from the end again.
-    """
-    if not isinstance(place, KerasTensor):
-        return place
-    own = None if x._shape[axis] is not None else tracer.sizes.of(x, axis)
-    if own is None or tracer.tables.keys(place) != tracer.tables.keys(own):
-        return None
-    found = {tracer.tables.number(place, own, size) - size for size in (1, 2, 50, 81)}
-    return found.pop() if len(found) == 1 and -FROM_THE_END <= min(found) <= 0 else None

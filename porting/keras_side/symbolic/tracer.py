@@ -12,10 +12,10 @@ from keras.src import backend, tree
 from keras.src.backend.common.keras_tensor import KerasTensor
 
 from ...layers import RULES
-from ..tracing import Untraceable
+from ..tracing import Untraceable, user_line
 from .layers import WithMask
 from .loops import time_distributed
-from .nodes import given_to, history, is_symbolic, node_of, tensors_in, user_line
+from .nodes import given_to, history, is_symbolic, node_of, tensors_in
 from .patches import patched
 from .running import Call, Running
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras
-
 from ...layers.unfolded import computed
 from ..tracing import Untraceable
-from .nodes import history, is_symbolic, node_of, tensors_in
-from .sizes import SizeOf, Sizes, size_made
+from .graph import Graph
+from .sizes import Sizes, is_open
 
 SYMBOLS = {
     "Add": "+",
@@ -28,27 +26,26 @@ BATCH = 1_000_003
 DIVIDED, TRIED = 5040, ((1, 11, 13, 17, 19, 23, 29, 31), (59, 53, 47, 43, 41, 37, 2, 3))
 
 
-def written(size: Any, reads: list[Any]) -> Any:
+def written(size: Any, reads: list[Any], graph: Graph) -> Any:
     """A size as `porting.layers.unfolded.computed` takes it; the tensors whose sizes are in it are added to `reads`.
 
     Raises:
         Untraceable: it is made by an operation that is not known here, or of values.
     """
-    if not is_symbolic(size):
+    if not is_open(size):
         return int(size)
-    node = node_of(size)
-    name = "" if node is None else type(node.operation).__name__
-    if name == "Cast" and keras.backend.is_int_dtype(size.dtype):
-        return written(node.arguments.args[0], reads)
-    if name in SYMBOLS:
-        return [SYMBOLS[name], *(written(one, reads) for one in node.arguments.args)]
-    if not isinstance(getattr(node, "operation", None), SizeOf):
+    node = graph.node_of(size)
+    if node is not None and node.name == "Cast" and graph.is_whole(size):
+        return written(node.operands[0], reads, graph)
+    if node is not None and node.name in SYMBOLS:
+        return [SYMBOLS[node.name], *(written(one, reads, graph) for one in node.operands)]
+    if node is None or node.reads is None:
         raise Untraceable("goes by a size that is no sum, product or share of others", FIX_IT)
-    tensor = tensors_in(node.arguments.args)[0]
-    known = [at for at, one in enumerate(reads) if history(one) == history(tensor)]
+    tensor, axis = node.reads
+    known = [at for at, one in enumerate(reads) if graph.history(one) == graph.history(tensor)]
     if not known:
         reads.append(tensor)
-    return ["of", known[0] if known else len(reads) - 1, node.operation.axis]
+    return ["of", known[0] if known else len(reads) - 1, axis]
 
 
 class Trial:
@@ -62,7 +59,7 @@ class Trial:
     def number(self, size: Any) -> int:
         """A size, open or not."""
         reads: list[Any] = []
-        formula = written(size, reads)
+        formula = written(size, reads, self.sizes.graph)
         return int(computed(formula, [_Shape(self, one) for one in reads]))
 
     def rows(self, tensor: Any) -> int:
@@ -76,13 +73,15 @@ class Trial:
     def of(self, tensor: Any, axis: int) -> int:
         if axis == 0:
             return self.rows(tensor)
-        if tensor._shape[axis] is not None:
-            return int(tensor._shape[axis])
+        graph = self.sizes.graph
+        size = graph.shape(tensor)[axis]
+        if size is not None:
+            return size
         tensor, axis = self.sizes.origin(tensor, axis)
-        key = history(tensor), axis
+        key = graph.history(tensor), axis
         if key not in self._known:
-            given = self.sizes.given_open(tensor)
-            made = size_made(tensor, axis, {(id(one), at): self.of(one, at) for one, at in given}) if given else None
+            given = {(id(one), at): self.of(one, at) for one, at in self.sizes.given_open(tensor)}
+            made = graph.size_made(tensor, axis, given) if given else None
             self._known[key] = made or DIVIDED * self._next()
         return self._known[key]
 

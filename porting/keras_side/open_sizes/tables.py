@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any, Optional
 
-import keras
 import numpy as np
-from keras.src import tree
 
 from ...network import Array
 from ..tracing import Untraceable
-from .layers import Table
-from .nodes import given_to, history, is_symbolic, node_of, tensors_in
-from .sizes import SizeOf, Sizes
+from .graph import Applied, Graph
+from .sizes import Sizes
 
 # The lengths at which a table is compared with what the layer computes there, up to its own.
 PROBES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 127, 128, 129, 200, 255, 256, 257)
@@ -39,7 +36,7 @@ class TensorOfSizes:
 
     value: Any = None
     turned: bool = False
-    table: Optional[Table] = None
+    table: Any = None
     reads: tuple[Any, ...] = ()
 
 
@@ -84,13 +81,15 @@ class Tables:
 
     def __init__(self, sizes: Sizes, longest: int) -> None:
         self.sizes = sizes
+        self.graph = sizes.graph
         self.longest = longest
 
     def number(self, tensor: Any, size: Any, value: int) -> int:
         """A whole number made of one size, where that has a value; of others, numbers that nobody takes for it."""
         env = {key: 1009 + 97 * at for at, key in enumerate(self.keys(tensor))}
-        of = tensors_in(node_of(size).arguments.args)[0]
-        env[history(of), node_of(size).operation.axis] = value
+        reads = getattr(self.graph.node_of(size), "reads", None)
+        assert reads is not None, "is the size of an axis"
+        env[self.graph.history(reads[0]), reads[1]] = value
         return int(np.asarray(self._at(tensor, env, 7)))
 
     def rows(self, size: Any, batch: int) -> Optional[int]:
@@ -109,7 +108,7 @@ class Tables:
         """What stands for a tensor of sizes where it meets others."""
         keys = self.keys(tensor)
         axes = self._axes(tensor, keys)
-        variables = variables_in(tensor)
+        variables = variables_in(tensor, self.graph)
         if not axes.batch and not keys:
             return self._fixed(tensor, variables, meets)
         longest = self._longest(tensor, keys, axes, variables)
@@ -125,13 +124,13 @@ class Tables:
     def keys(self, tensor: Any) -> list[Key]:
         """The open sizes that a tensor is made of, without the batch."""
         read = self.sizes.read_by(tensor)
-        return [(history(one), axis) for one, axis in read if axis or self.sizes.made_of_sizes(one)]
+        return [(self.graph.history(one), axis) for one, axis in read if axis or self.sizes.made_of_sizes(one)]
 
     def _tensor_of(self, tensor: Any, key: Key) -> Any:
-        return next(one for one, axis in self.sizes.read_by(tensor) if (history(one), axis) == key)
+        return next(one for one, axis in self.sizes.read_by(tensor) if (self.graph.history(one), axis) == key)
 
     def _at(self, tensor: Any, env: Mapping[Key, int], batch: int) -> Array:
-        return np.array(keras.ops.convert_to_numpy(_Run(self.sizes, env, batch).value(tensor)))
+        return np.array(self.graph.to_numpy(_Run(self.sizes, env, batch).value(tensor)))
 
     def _tried(self, tensor: Any, env: Mapping[Key, int], batch: int = 1) -> Optional[Array]:
         """The tensor at these sizes; None where the layer's code does not run there."""
@@ -282,23 +281,23 @@ class Tables:
         ones = rank - 1 - (whole.ndim - dropped)
         first = self.sizes.read_by(tensor)[0][0] if meets.beside is None else meets.beside
         read = {key: self._read_from(tensor, key, first) for _, key, _ in places}
-        tensors = {history(one): one for one, _ in read.values()}
+        tensors = {self.graph.history(one): one for one, _ in read.values()}
         if not tensors or self.sizes.rows_from(next(iter(tensors.values()))) is not self.sizes.rows_from(first):
-            tensors = {history(first): first, **tensors}
+            tensors = {self.graph.history(first): first, **tensors}
         at_of = list(tensors)
         described: list[Any] = [
-            [at, at_of.index(history(read[key][0])), read[key][1], kind, 0] for at, key, kind in places
+            [at, at_of.index(self.graph.history(read[key][0])), read[key][1], kind, 0] for at, key, kind in places
         ]
         held = self._held(tensor, variables, whole, described)
-        return TensorOfSizes(table=Table(*held, described, ones), reads=tuple(tensors.values()))
+        return TensorOfSizes(table=self.graph.kinds.Table(*held, described, ones), reads=tuple(tensors.values()))
 
     def _read_from(self, tensor: Any, key: Key, beside: Any) -> tuple[Any, int]:
         """The tensor and its axis that a size is read off: at best one with the rows of the tensor beside."""
         first = self._tensor_of(tensor, key)
         if self.sizes.rows_from(first) is not self.sizes.rows_from(beside):
-            for axis, size in enumerate(beside._shape[1:], 1):
+            for axis, size in enumerate(self.graph.shape(beside)[1:], 1):
                 one, at = self.sizes.origin(beside, axis) if size is None else (beside, 0)
-                if (history(one), at) == key:
+                if (self.graph.history(one), at) == key:
                     return beside, axis
         return first, key[1]
 
@@ -332,10 +331,10 @@ class Tables:
 
         None where it holds others, or not all numbers of its rows.
         """
-        if variable.dtype != whole.dtype.name or not variable.shape or not whole.size:
+        if self.graph.dtype(variable) != whole.dtype.name or not variable.shape or not whole.size:
             return None
         env = dict.fromkeys(self.keys(tensor), longest)
-        with _probing(variable) as probe:
+        with _probing(variable, self.graph) as probe:
             found = self._tried(tensor, env, 1)
         if found is None or found.size != whole.size:
             return None
@@ -371,9 +370,9 @@ def _same(one: Array, other: Array) -> bool:
 
 
 @contextmanager
-def _probing(variable: Any) -> Iterator[Array]:
+def _probing(variable: Any, graph: Graph) -> Iterator[Array]:
     """A weight with numbers that nothing else has, for a while."""
-    kept = np.array(keras.ops.convert_to_numpy(variable))
+    kept = np.array(graph.to_numpy(variable))
     probe = np.random.default_rng(5).normal(size=kept.shape).astype(kept.dtype)
     variable.assign(probe)
     try:
@@ -382,21 +381,19 @@ def _probing(variable: Any) -> Iterator[Array]:
         variable.assign(kept)
 
 
-def variables_in(tensor: Any) -> list[Any]:
+def variables_in(tensor: Any, graph: Graph) -> list[Any]:
     """The weights that a tensor of sizes is made of."""
     found: dict[int, Any] = {}
     waiting, seen = [tensor], set()
     while waiting:
         one = waiting.pop()
-        node = node_of(one)
-        if node is None or history(one) in seen or isinstance(node.operation, SizeOf):
+        node = graph.node_of(one)
+        if node is None or graph.history(one) in seen or node.reads is not None:
             continue
-        seen.add(history(one))
-        given = (node.arguments.args, node.arguments.kwargs)
-        held = node.operation.weights if isinstance(node.operation, keras.layers.Layer) else ()
-        for variable in [*held, *(part for part in tree.flatten(given) if isinstance(part, keras.Variable))]:
-            found[id(variable)] = variable
-        waiting += tensors_in(given)
+        seen.add(graph.history(one))
+        given = [part for part in graph.flatten((node.args, dict(node.kwargs))) if graph.is_variable(part)]
+        found.update((id(variable), variable) for variable in [*graph.weights_of(node.operation), *given])
+        waiting += node.given
     return list(found.values())
 
 
@@ -405,6 +402,7 @@ class _Run:
 
     def __init__(self, sizes: Sizes, env: Mapping[Key, int], batch: int) -> None:
         self.sizes = sizes
+        self.graph = sizes.graph
         self.env = env
         self.batch = batch
         self.cache: dict[Any, Any] = {}
@@ -413,46 +411,43 @@ class _Run:
         waiting = [tensor]
         while waiting:
             one = waiting[-1]
-            if history(one) in self.cache:
+            if self.graph.history(one) in self.cache:
                 waiting.pop()
                 continue
-            node = node_of(one)
+            node = self.graph.node_of(one)
+            assert node is not None, "what is made of sizes is no input"
             needed = [] if self._is_size(node) else self._missing(node)
             if needed:
                 waiting += needed
             else:
                 self._run(node)
-        return self.cache[history(tensor)]
+        return self.cache[self.graph.history(tensor)]
 
-    def _is_size(self, node: Any) -> bool:
-        if not isinstance(node.operation, SizeOf):
-            return False
-        return not self.sizes.made_of_sizes(tensors_in(node.arguments.args)[0])
+    def _is_size(self, node: Applied) -> bool:
+        return node.reads is not None and not self.sizes.made_of_sizes(node.reads[0])
 
-    def _missing(self, node: Any) -> list[Any]:
-        return [one for one in given_to(node) if history(one) not in self.cache]
+    def _missing(self, node: Applied) -> list[Any]:
+        return [one for one in node.given if self.graph.history(one) not in self.cache]
 
-    def _run(self, node: Any) -> None:
-        if self._is_size(node):
-            key = history(tensors_in(node.arguments.args)[0]), node.operation.axis
-            made: Any = self.env[key] if node.operation.axis else self.batch * self._rows_for_each(node)
+    def _run(self, node: Applied) -> None:
+        if node.reads is not None and self._is_size(node):
+            tensor, axis = node.reads
+            rows = self.sizes.rows_for_each(tensor)
+            made: Any = self.env[self.graph.history(tensor), axis] if axis else self.batch * rows
         else:
-            args, kwargs = self._filled(tuple(node.arguments.args)), self._filled(dict(node.arguments.kwargs))
+            args, kwargs = self._filled(tuple(node.args)), self._filled(dict(node.kwargs))
             try:
-                made = node.operation(*args, **kwargs)
+                made = self.graph.run(node, args, kwargs)
             except Exception as error:  # whatever Keras says to what a layer's code has made
-                line = getattr(node.operation, "line", "")
+                line = self.graph.line(node.operation)
                 what = f"makes numbers of sizes that cannot be computed: {type(error).__name__}{line and f' ({line})'}"
                 raise Untraceable(what, "make them in build, or in the call alone") from error
-        for output, value in zip(node.outputs, tree.flatten(made)):
-            self.cache[history(output)] = value
-
-    def _rows_for_each(self, node: Any) -> int:
-        return self.sizes.rows_for_each(tensors_in(node.arguments.args)[0])
+        for output, value in zip(node.outputs, self.graph.flatten(made)):
+            self.cache[self.graph.history(output)] = value
 
     def _filled(self, structure: Any) -> Any:
-        if is_symbolic(structure):
-            return self.cache[history(structure)]
+        if self.graph.is_symbolic(structure):
+            return self.cache[self.graph.history(structure)]
         if isinstance(structure, slice):
             return slice(*(self._plain(part) for part in (structure.start, structure.stop, structure.step)))
         if isinstance(structure, (list, tuple)):
@@ -464,6 +459,6 @@ class _Run:
     def _plain(self, part: Any) -> Any:
         """A size within a shape or a slice is a plain number."""
         value = self._filled(part)
-        if is_symbolic(part) and not part._shape and keras.backend.is_int_dtype(part.dtype):
+        if self.graph.is_symbolic(part) and not self.graph.shape(part) and self.graph.is_whole(part):
             return int(np.asarray(value))
         return value

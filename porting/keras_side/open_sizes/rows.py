@@ -8,59 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Optional
+from typing import Any, Optional, Protocol
 
-from ..tracing import Untraceable
+from ..tracing import Untraceable, user_line
 from .formulas import TRIED, Trial, written
-from .layers import RowsAsSteps, Shaped, StepsAsRows
-from .moved import in_front, moved_back, place_of
-from .nodes import is_symbolic, user_line
-from .running import Running
-from .sizes import same_size
+from .sizes import Sizes, is_open, same_size
 
-Sizes = Sequence[Any]
 MIXES = "reshapes the batch together with other axes", "keep the batch in front: (batch, …)"
 
 
-def reshaped(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> Any:
+class Follows(Protocol):
+    """What follows a user's code."""
+
+    @property
+    def sizes(self) -> Sizes: ...
+    def put_in(self, layer: Any, *args: Any, **kwargs: Any) -> Any: ...
+
+
+def reshaped(tracer: Follows, x: Any, own: Sequence[Any], wanted: Sequence[Any]) -> Any:
     """The reshape of a tensor of these sizes.
 
     Raises:
         Untraceable: rows of the batch are mixed, or it goes by sizes that are not known.
     """
-    if place_of(x):
-        return _moved_as_rows(tracer, x, wanted)
-    if tracer.sizes.are_moved_rows(x):
-        made = _rows_as_moved(tracer, x, wanted)
-        if made is not None:
-            return made
     if wanted and (same_size(wanted[0], own[0]) or fills_batch(own, wanted)):
-        return _of_each_row(tracer, x, wanted[1:])
-    before, after = _counts(tracer, x, own, wanted)
+        return of_each_row(tracer, x, wanted[1:])
+    if not is_open(own[0]) or tracer.sizes.origin(x, 0)[1] != 0:
+        raise Untraceable(*MIXES)
+    before, after = counts(tracer, x, own, wanted)
     if before == after:
-        return _of_each_row(tracer, x, wanted[1:])
+        return of_each_row(tracer, x, wanted[1:])
     if all(more > fewer and more % fewer == 0 for fewer, more in zip(before, after)):
         steps = {more // fewer for fewer, more in zip(before, after)}
-        return _as_rows(tracer, x, steps.pop() if len(steps) == 1 else -1, wanted[1:])
+        return as_rows(tracer, x, steps.pop() if len(steps) == 1 else -1, wanted[1:])
     while any(more > fewer for more, fewer in zip(before, after)):
         source = tracer.sizes.rows_from(x)
         if source is None or tracer.sizes.are_moved_rows(x):
             raise Untraceable(*MIXES)
-        x = tracer.put_in(RowsAsSteps(), x, source)
-        before = [trial.rows(x) for trial in _trials(tracer)]
+        x = tracer.put_in(tracer.sizes.graph.kinds.RowsAsSteps(), x, source)
+        before = [trial.rows(x) for trial in trials(tracer)]
     if before != after:
         raise Untraceable(*MIXES)
-    return _of_each_row(tracer, x, wanted[1:])
+    return of_each_row(tracer, x, wanted[1:])
 
 
-def _trials(tracer: Running) -> list[Trial]:
+def trials(tracer: Follows) -> list[Trial]:
     return [Trial(tracer.sizes, numbers) for numbers in TRIED]
 
 
-def _counts(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> tuple[list[int], list[int]]:
+def counts(tracer: Follows, x: Any, own: Sequence[Any], wanted: Sequence[Any]) -> tuple[list[int], list[int]]:
     """How many rows there are before and after a reshape, at sizes that are tried."""
     before, after = [], []
-    for trial in _trials(tracer):
+    for trial in trials(tracer):
         rows = trial.rows(x)
         numbers = rows * prod(map(trial.number, own[1:]))
         sizes = [trial.number(size) for size in wanted]
@@ -73,60 +72,34 @@ def _counts(tracer: Running, x: Any, own: Sizes, wanted: Sizes) -> tuple[list[in
     return before, after
 
 
-def _as_rows(tracer: Running, x: Any, steps: int, tail: Sizes, moved: bool = False) -> Any:
+def as_rows(tracer: Follows, x: Any, steps: int, tail: Sequence[Any], moved: bool = False) -> Any:
     """So many steps, or all that there are, as rows of their own."""
-    in_place = len(tail) == len(x._shape) - 2 and all(map(same_size, tail, tracer.sizes.shape(x)[2:]))
+    own = tracer.sizes.shape(x)
+    in_place = len(tail) == len(own) - 2 and all(map(same_size, tail, own[2:]))
     if steps == -1 and any(same_size(size, -1) for size in tail):
         raise Untraceable(*MIXES)
-    x = x if in_place else _of_each_row(tracer, x, (steps, *tail))
-    return tracer.put_in(StepsAsRows(user_line(), moved), x)
-
-
-# ---- batches that stand behind other axes
-
-
-def _moved_as_rows(tracer: Running, x: Any, wanted: Sizes) -> Any:
-    """(nodes, batch, …) to (nodes · batch, …): rows of their own in another order, until they are taken apart again."""
-    steps = tracer.sizes.shape(x)[: place_of(x)]
-    front = [prod(map(trial.number, steps)) for trial in _trials(tracer)]
-    x = in_front(x)
-    own = tracer.sizes.shape(x)
-    before, after = _counts(tracer, x, own, wanted)
-    if [rows * steps for rows, steps in zip(before, front)] != after:
-        raise Untraceable(*MIXES)
-    return _as_rows(tracer, x, front[0] if len(set(front)) == 1 else -1, wanted[1:], moved=True)
-
-
-def _rows_as_moved(tracer: Running, x: Any, wanted: Sizes) -> Any:
-    """The way back; None where the wanted sizes are not those in front, the batch and others."""
-    source = tracer.sizes.rows_from(x)
-    batch, steps = tracer.sizes.of(source, 0), [trial.of(source, 1) for trial in _trials(tracer)]
-    for place, size in enumerate(wanted):
-        front = wanted[:place]
-        if same_size(size, batch) and [prod(map(trial.number, front)) for trial in _trials(tracer)] == steps:
-            made = tracer.put_in(RowsAsSteps(), x, source)
-            return moved_back(_of_each_row(tracer, made, (*front, *wanted[place + 1 :])), place)
-    return None
+    x = x if in_place else of_each_row(tracer, x, (steps, *tail))
+    return tracer.put_in(tracer.sizes.graph.kinds.StepsAsRows(user_line(), moved), x)
 
 
 # ---- every row by itself
 
 
-def _of_each_row(tracer: Running, x: Any, tail: Sizes) -> Any:
+def of_each_row(tracer: Follows, x: Any, tail: Sequence[Any]) -> Any:
     """The sizes behind the batch as others: axes in front that stay, one that is the rest, and computed ones."""
-    own = tracer.sizes.shape(x)
+    graph, own = tracer.sizes.graph, tracer.sizes.shape(x)
     if len(own) == len(tail) + 1 and all(map(same_size, own[1:], tail)):
         return x
     target: list[Any] = []
     for at, size in enumerate(tail, 1):
         stays = not any(one is not None for one in target) and at < len(own) and same_size(size, own[at])
-        target.append(None if stays and is_symbolic(size) else size)
-    opened = [at for at, size in enumerate(target) if is_symbolic(size)]
+        target.append(None if stays and is_open(size) else size)
+    opened = [at for at, size in enumerate(target) if is_open(size)]
     reads = [x]
     if len(opened) == 1 and not any(same_size(size, -1) for size in target):
         target[opened[0]] = -1
-    target = [size if size is None else written(size, reads) for size in target]
-    return tracer.put_in(Shaped(_simplified(target, x._shape[1:])), x, *reads[1:])
+    target = [size if size is None else written(size, reads, graph) for size in target]
+    return tracer.put_in(graph.kinds.Shaped(_simplified(target, graph.shape(x)[1:])), x, *reads[1:])
 
 
 def _simplified(target: list[Any], known: Sequence[Optional[int]]) -> list[Any]:
@@ -141,10 +114,10 @@ def _simplified(target: list[Any], known: Sequence[Optional[int]]) -> list[Any]:
     return target
 
 
-def fills_batch(own: Sizes, wanted: Sizes) -> bool:
+def fills_batch(own: Sequence[Any], wanted: Sequence[Any]) -> bool:
     """Whether -1 in front can be nothing but the batch: what follows is what followed."""
     if not wanted or not same_size(wanted[0], -1) or any(same_size(one, -1) for one in wanted[1:]):
         return False
-    opened = [[one for one in part if is_symbolic(one)] for part in (own[1:], wanted[1:])]
-    fixed = [prod(one for one in part if not is_symbolic(one)) for part in (own[1:], wanted[1:])]
+    opened = [[one for one in part if is_open(one)] for part in (own[1:], wanted[1:])]
+    fixed = [prod(one for one in part if not is_open(one)) for part in (own[1:], wanted[1:])]
     return fixed[0] == fixed[1] and len(opened[0]) == len(opened[1]) and all(map(same_size, *opened))
