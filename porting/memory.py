@@ -1,6 +1,9 @@
-"""Memory that stays with the process from one batch to the next."""
+"""Memory that stays with the process: from one batch to the next, and what a fork must not free."""
 
 from __future__ import annotations
+
+import ctypes
+from typing import Any
 
 import numpy as np
 
@@ -17,3 +20,12 @@ def keep_memory() -> None:
     block is never written to, so it takes no memory; other systems' allocators take no notice of it.
     """
     np.empty(BLOCK, np.uint8)
+
+
+def never_free(*things: Any) -> None:
+    """Keep things of the process that this one was forked from until it ends.
+
+    To free a net takes a lock of its math engine, which a thread that is not here any more may have held.
+    """
+    for thing in things:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))

@@ -13,6 +13,7 @@ from ..engine import Engine
 from ..errors import Unsupported
 from ..layers import RULES, Rule, context_of
 from ..layers.rule_files import portable
+from ..memory import never_free
 from ..network import Array, Call, Network, TensorRef
 from ..padded import Padding
 from ..training.learner import Learner
@@ -87,8 +88,9 @@ class NeomlEngine(Engine):
         return NeomlEngine, (self._as_it_is(), portable(self.rules), self.device), {"prove": self.prove}
 
     def _forked(self) -> None:
-        self.math_engine = math_engine_of_fork(self.device)
+        never_free(*self._alone.values())
         self._alone.clear()
+        self.math_engine = math_engine_of_fork(self.math_engine, self.device)
 
     # ---- nets
 

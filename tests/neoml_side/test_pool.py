@@ -124,3 +124,22 @@ def test_a_net_that_cannot_be_copied_is_made_anew() -> None:
     with pytest.raises(ValueError, match="lost"), pool.borrowed():
         raise ValueError("lost")
     assert pool.first is not first
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_nets_of_the_process_before_a_fork_are_never_freed(forked: bool) -> None:
+    """To free one may wait for a lock that a thread held there; dropped in their own process they are freed."""
+
+    class Net:
+        pass
+
+    pool = NetPool(Net, lambda: None)
+    first = weakref.ref(pool.first)
+    if forked:
+        pool._process, pool._lent = -1, 1
+    else:
+        pool.drop()
+    assert pool.first is not None
+    gc.collect()
+    assert (first() is not None) is forked
+    assert first() is not pool.first

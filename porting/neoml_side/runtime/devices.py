@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from ...errors import Unsupported
-from ...memory import keep_memory
+from ...memory import keep_memory, never_free
 
 CUDA_LIBRARIES = ("libcublasLt.so.11", "libcublas.so.11", "libcusparse.so.11")
 HOW_TO_HAVE_IT = (
@@ -78,8 +78,8 @@ def has_avx512() -> bool:
         return False
 
 
-def math_engine_of_fork(device: Any) -> Any:
-    """A math engine for a process that was forked: locks in the old one may be held by threads that are not here.
+def math_engine_of_fork(left: Any, device: Any) -> Any:
+    """A math engine for a process that was forked: locks in the one left may be held by threads that are not here.
 
     Raises:
         Unsupported: CUDA does not outlive a fork.
@@ -87,4 +87,5 @@ def math_engine_of_fork(device: Any) -> Any:
     if device != "cpu":
         way_out = "load the network in the process that uses it: multiprocessing's start method 'spawn'"
         raise Unsupported(f"device {device!r}", "a GPU cannot be used after a fork", way_out)
+    never_free(left)
     return math_engine_for(device)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
+from ...memory import never_free
+
 # Bytes of weights from which on a net is not made a second time.
 LARGE_WEIGHTS = 256 << 20
 
@@ -45,6 +47,7 @@ class NetPool:
         if self._process == os.getpid():
             return
         if self._lent:
+            never_free(self._first, *self._idle)
             self._first, self._idle, self._lent = None, [], 0
         self._forked()
         self._changed, self._process = threading.Condition(), os.getpid()

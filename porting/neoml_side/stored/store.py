@@ -292,7 +292,7 @@ class StoredEngine(Engine):
         return self._least_sizes
 
     def _forked(self) -> None:
-        self.math_engine = math_engine_of_fork(self.device)
+        self.math_engine = math_engine_of_fork(self.math_engine, self.device)
 
     def _load(self) -> StoredNet:
         """A live net. The archive is compared anew for every net: it may have been replaced since the one before."""
