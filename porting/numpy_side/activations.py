@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 
 import numpy as np
 
@@ -40,16 +40,28 @@ BLOCK = 2**15
 
 def relu(x: Array, negative_slope: float = 0.0, max_value: Optional[float] = None, threshold: float = 0.0) -> Array:
     if not (negative_slope or threshold) and (max_value is None or max_value >= 0):
-        y = np.maximum(x, np.zeros((), x.dtype))
-        return y if max_value is None else np.minimum(y, np.asarray(max_value, x.dtype))
+        return bounded(x, 0, max_value)
     above = x if max_value is None else np.minimum(x, np.asarray(max_value, x.dtype))
     below = np.asarray(negative_slope, x.dtype) * (x - np.asarray(threshold, x.dtype))
     kept = x > threshold if threshold != 0 else x > 0
     return np.where(kept, above, below)
 
 
+def bounded(x: Array, least: float, most: Optional[float]) -> Array:
+    """Values brought between bounds; numpy is quicker where a bound is an array, four times with a float32's."""
+    lows = np.full(min(x.size, BLOCK), least, x.dtype)
+    highs = None if most is None else np.full_like(lows, most)
+
+    def write(x: Array, y: Array) -> None:
+        np.maximum(x, lows[: x.size], out=y)
+        if highs is not None:
+            np.minimum(y, highs[: x.size], out=y)
+
+    return blockwise(write, x)
+
+
 def relu6(x: Array) -> Array:
-    return np.clip(x, 0, 6)
+    return bounded(x, 0, 6)
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.2) -> Array:
@@ -89,11 +101,11 @@ def erf(x: Array) -> Array:
     return blockwise(erf_of_block, np.asarray(x, np.float64))
 
 
-def erf_of_block(x: Array) -> Array:
+def erf_of_block(x: Array, y: Array) -> None:
     size = np.minimum(np.abs(x), 6)
     nearest = np.rint(size * 256)
     size -= nearest / 256
-    return np.copysign(taylor(ERF_SERIES, nearest, size), x)
+    np.copysign(taylor(ERF_SERIES, nearest, size), x, out=y)
 
 
 def taylor(series: Sequence[Array], nodes: Array, apart: Array) -> Array:
@@ -107,11 +119,11 @@ def taylor(series: Sequence[Array], nodes: Array, apart: Array) -> Array:
     return y
 
 
-def blockwise(function: Callable[[Array], Array], x: Array) -> Array:
-    """A function of single values, over parts of an array that fit the cache; the result has the array's dtype."""
+def blockwise(function: Callable[[Array, Array], None], x: Array) -> Array:
+    """What a function of single values writes, of parts of an array that fit the cache; of the array's dtype."""
     flat, y = x.reshape(-1), np.empty(x.size, x.dtype)
     for at in range(0, x.size, BLOCK):
-        y[at : at + BLOCK] = function(flat[at : at + BLOCK])
+        function(flat[at : at + BLOCK], y[at : at + BLOCK])
     return y.reshape(x.shape)
 
 
@@ -121,25 +133,26 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     return blockwise(exact_gelu, x)
 
 
-def exact_gelu(x: Array) -> Array:
-    """x times the share of the normal distribution that lies below it.
+def exact_gelu(x: Array, y: Array) -> None:
+    """x times the share of the normal distribution that lies below it, as y.
 
     The share is a Taylor series around the nearest node n: the next coefficient after the density's is -n / 2 times it.
     """
-    apart = np.clip(x, -9, 9).astype(np.result_type(x, np.float32), copy=False)
-    rounded = apart.astype(np.float32, copy=False) + TO_512THS
-    picked = rounded.view(np.int32).astype(np.intp)
-    picked -= FIRST_NODE
+    within = x.max() <= 9 and x.min() >= -9
+    mode: Literal["wrap", "clip"] = "wrap" if within else "clip"  # the quickest of numpy's; and for what is no number
+    near = (x if within else np.clip(x, -9, 9)).astype(np.result_type(x, np.float32), copy=False)
+    rounded = near.astype(np.float32, copy=False) + TO_512THS
+    picked = (rounded.view(np.int32) - np.int32(FIRST_NODE)).astype(np.intp)
     rounded -= TO_512THS
-    apart -= rounded
-    beyond = NORMAL_DENSITY.take(picked, mode="clip") * apart
+    apart = near - rounded
+    beyond = NORMAL_DENSITY.take(picked, mode=mode) * apart
     apart *= rounded
     apart *= np.float32(-0.5)
     apart += np.float32(1)
     beyond *= apart
-    share = NORMAL.take(picked, mode="clip")
+    share = NORMAL.take(picked, mode=mode)
     share += beyond
-    return share.astype(apart.dtype, copy=False) * x
+    np.multiply(share.astype(apart.dtype, copy=False), x, out=y, casting="same_kind")
 
 
 def exponential(x: Array) -> Array:

@@ -13,26 +13,34 @@ from ..operations import Weight
 from .convolutions import pieces
 from .values import OverRows, Value, floating
 
-# Exponentials of numbers up to this size, and sums of them, are far from the ends of float32.
-TAME = 50
+# Sums of exponentials that are neither lost in float32 nor beyond it, nor is any of them that counts.
+TAME = (1e-6, 1e30)
 
 
 def softmax(x: Array, axis: Union[int, tuple[int, ...]] = -1) -> Array:
-    """exp(x), of which the sum is 1 over some axes; over rows that fit the cache, where they are apart."""
+    """exp(x), of which the sum is 1 over some axes; x less its maximum, where the sums would not be tame."""
     y = np.empty_like(x)
     over = tuple(np.atleast_1d(axis) % x.ndim)
-    for rows in [slice(None)] if 0 in over else pieces(len(x), math.prod(x.shape[1:])):
-        part, moved = y[rows], x[rows]
-        if not is_tame(moved):
-            moved = np.subtract(moved, moved.max(axis=over, keepdims=True), out=part)
-        np.exp(moved, out=part)
-        part /= sums(part, over)  # and so 1 of one number, and of one far above the rest
+    for rows in cached_rows(x, over):
+        part, given = y[rows], x[rows]
+        with np.errstate(over="ignore"):
+            total = sums(np.exp(given, out=part), over)
+        if not is_tame(total):
+            np.subtract(given, given.max(axis=over, keepdims=True), out=part)
+            total = sums(np.exp(part, out=part), over)
+        part /= total  # and so 1 of one number, and of one far above the rest
     return y
 
 
-def is_tame(x: Array) -> bool:
-    """Whether exponentials may be taken of these float32s as they are."""
-    return x.size > 0 and x.itemsize >= np.float32().itemsize and x.min() >= -TAME and x.max() <= TAME
+def cached_rows(x: Array, axes: tuple[int, ...]) -> list[slice]:
+    """Rows of a batch that fit the cache; all of them, where the axes that are gone over hold that of the batch."""
+    return [slice(None)] if 0 in axes else pieces(len(x), math.prod(x.shape[1:]))
+
+
+def is_tame(total: Array) -> bool:
+    """Whether these are sums of exponentials as they should be; of float16s none are."""
+    wide = total.size > 0 and total.itemsize >= np.float32().itemsize
+    return wide and bool(total.min() >= TAME[0] and total.max() <= TAME[1])
 
 
 def sums(x: Array, axes: tuple[int, ...]) -> Array:
@@ -53,13 +61,15 @@ def normalize(
 ) -> Array:
     """Mean 0 and variance 1 over axes of each row, then gamma and beta."""
     count = x.dtype.type(math.prod(x.shape[axis] for axis in axes))
-    y = x - sums(x, axes) / count
-    variance = sums(np.square(y), axes) / count
-    y /= np.sqrt(variance + np.float32(epsilon))
-    if gamma is not None:
-        y *= gamma
-    if beta is not None:
-        y += beta
+    y = np.empty_like(x)
+    for rows in cached_rows(x, axes):
+        part = np.subtract(x[rows], sums(x[rows], axes) / count, out=y[rows])
+        variance = sums(np.square(part), axes) / count
+        part /= np.sqrt(variance + np.float32(epsilon))
+        if gamma is not None:
+            part *= gamma
+        if beta is not None:
+            part += beta
     return y
 
 

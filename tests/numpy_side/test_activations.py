@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -71,6 +72,26 @@ def test_gelu_is_its_definition() -> None:
     exact = x.astype(np.float64)
     want = (0.5 * exact * (1 + erf_of_python(exact / math.sqrt(2)))).astype(np.float32)
     np.testing.assert_array_max_ulp(activate(x, "gelu", {}), want, 1)
+
+
+def test_gelu_of_numbers_beyond_its_tables() -> None:
+    """Whether all of a block lie within the tables decides how they are read."""
+    far = np.array([9, 9.5, 30, 3e4, 1e12, 3e38, np.inf], np.float32)
+    near = np.linspace(-9, 9, 101, dtype=np.float32)
+    got = activate(np.concatenate([near, far, -far[:-1]]), "gelu", {})
+    assert got[: near.size].tobytes() == activate(near, "gelu", {}).tobytes()
+    np.testing.assert_array_equal(got[near.size :], [*far, *[0] * (far.size - 1)])
+
+
+@pytest.mark.parametrize("most", [None, 6, 2.5])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32"])
+def test_bounds_are_those_of_numbers(most: Optional[float], dtype: str) -> None:
+    x = np.random.default_rng(0).normal(size=(3, BLOCK // 2)).astype(dtype) * 5
+    x[0, 0] = 0 if dtype == "int32" else np.nan
+    for given in (x, x.T, x[:0], x[0, 1]):
+        got = activate(given, "relu", {"max_value": most})
+        np.testing.assert_array_equal(got, np.clip(given, 0, None if most is None else np.asarray(most, dtype)))
+        assert (got.dtype, got.shape) == (given.dtype, given.shape)
 
 
 def test_a_sigmoid_that_overflows_is_zero() -> None:
