@@ -88,10 +88,10 @@ def test_gelu_of_numbers_beyond_its_tables() -> None:
 def test_bounds_are_those_of_numbers(most: Optional[float], dtype: str) -> None:
     x = np.random.default_rng(0).normal(size=(3, BLOCK // 2)).astype(dtype) * 5
     x[0, 0] = 0 if dtype == "int32" else np.nan
-    for given in (x, x.T, x[:0], x[0, 1]):
-        got = activate(given, "relu", {"max_value": most})
-        np.testing.assert_array_equal(got, np.clip(given, 0, None if most is None else np.asarray(most, dtype)))
-        assert (got.dtype, got.shape) == (given.dtype, given.shape)
+    for part in (x, x.T, x[:0], x[0, 1]):
+        got = activate(part, "relu", {"max_value": most})
+        np.testing.assert_array_equal(got, np.clip(part, 0, None if most is None else np.asarray(most, dtype)))
+        assert (got.dtype, got.shape) == (part.dtype, part.shape)
 
 
 def test_a_sigmoid_that_overflows_is_zero() -> None:
