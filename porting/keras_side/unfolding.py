@@ -287,14 +287,24 @@ class Unfolder:
         beside = None if meets.beside is None else self.api.history(meets.beside)[:2]
         key = self.api.history(tensor), meets.rank, meets.spreads, meets.given, beside
         if key not in self._tables:
-            made = self.tracer.tables.make(tensor, meets)
-            held = self.shared(made.table.held if made.table is not None else made.value)
-            self.tracer.follow(tensor, held)
-            if made.table is not None:
-                made.table.hold(held)
-                held = self.tracer.plain_call(made.table, *made.reads)
-            self._tables[key] = held
+            self._tables[key] = self._table_for(tensor, meets)
         return self._tables[key]
+
+    def _table_for(self, tensor: Any, meets: Any) -> Any:
+        assert self.tracer is not None
+        try:
+            made = self.tracer.tables.make(tensor, meets)
+        except Untraceable:
+            held = self.tracer.put_together(tensor, meets, self._stands_for)
+            if held is None:
+                raise
+            return held
+        held = self.shared(made.table.held if made.table is not None else made.value)
+        self.tracer.follow(tensor, held)
+        if made.table is not None:
+            made.table.hold(held)
+            held = self.tracer.plain_call(made.table, *made.reads)
+        return held
 
     def shared(self, value: Any) -> Any:
         """One array for all that are equal."""

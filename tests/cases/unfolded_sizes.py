@@ -145,6 +145,31 @@ def positions_of_rows(keras: Any) -> Any:
     return keras.Model(given, layers.Softmax()(Choices()(given)))
 
 
+def grids_of_an_open_picture(keras: Any) -> Any:
+    """Coordinates between 0 and 1, as in YOLO; learned rows and columns as in DETR, and sinusoids, as places."""
+    layers, ops = keras.layers, keras.ops
+
+    class Grids(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows, self.columns = layers.Embedding(40, 2), layers.Embedding(40, 2)
+
+        def call(self, x: Any) -> Any:
+            batch, height, width, channels = ops.shape(x)
+            across, down = ops.meshgrid(ops.arange(width), ops.arange(height))
+            grid = ops.cast(ops.stack([across, down], axis=-1), "float32") + 0.5
+            x = x + ops.tile(grid / ops.cast(ops.stack([width, height]), "float32"), (1, 1, 2))
+            places = ops.reshape(x, (batch, height * width, channels))
+            rows = ops.tile(self.rows(ops.arange(height))[:, None], (1, width, 1))
+            columns = ops.tile(self.columns(ops.arange(width))[None], (height, 1, 1))
+            places = places + ops.reshape(ops.concatenate([rows, columns], axis=-1), (1, height * width, 4))
+            flat = ops.reshape(grid, (-1, 2))
+            return places * ops.concatenate([ops.sin(flat), ops.cos(flat)], axis=-1)
+
+    given = keras.Input((None, None, 4))
+    return keras.Model(given, layers.Dense(2)(Grids()(given)))
+
+
 CASES = [
     Case(build.__name__, build)
     for build in (
@@ -155,5 +180,6 @@ CASES = [
         shares_of_two_lengths,
         nodes_in_front_as_rows,
         positions_of_rows,
+        grids_of_an_open_picture,
     )
 ]

@@ -44,6 +44,7 @@ REFUSED_FOR = {
         "unfolded/weights_of_weights",
         "unfolded_axes/layers_beside_weights",
         "unfolded_axes/subscripts_of_weights_and_sizes",
+        "unfolded_sizes/grids_of_an_open_picture",
         "unfolded_sizes/relative_shift",
         "unfolded_tensorflow/masked_kernel",
         "unfolded_tensorflow/one_number_of_a_weight",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from string import ascii_lowercase
 from typing import Any
 
@@ -74,6 +76,20 @@ class FollowedCode(CodeInARun):
         for variable in variables_in(tensor, self.sizes.graph):
             if variable is not held and owner is not None:
                 self.computed_with(variable, owner[1])
+
+    def put_together(self, tensor: Any, meets: Meeting, stands_for: Any) -> Any:
+        """What stands for a tensor of several sizes that no table holds; None where that is not known here."""
+        return None
+
+    @contextmanager
+    def on_behalf_of(self, operation: Any) -> Iterator[None]:
+        """While operations are added beside one, as its owner's."""
+        before, owner = self._stack, self.owners.get(id(operation)) or self.callers.get(id(operation))
+        self._stack = [] if owner is None else [owner[1]]
+        try:
+            yield
+        finally:
+            self._stack = before
 
     # ---- layers of this package
 

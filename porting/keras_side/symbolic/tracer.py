@@ -13,6 +13,7 @@ from keras.src.backend.common.keras_tensor import KerasTensor
 
 from ...layers import RULES
 from ..tracing import Untraceable, user_line
+from .apart import put_together
 from .layers import WithMask
 from .loops import time_distributed
 from .nodes import given_to, history, is_symbolic, node_of, tensors_in
@@ -153,6 +154,9 @@ class Tracer(Running):
         made = self.put_in(WithMask(), tensor, carried=mask)
         backend.set_keras_mask(made, mask)
         return made
+
+    def put_together(self, tensor: Any, meets: Any, stands_for: Any) -> Any:
+        return put_together(self, tensor, meets, stands_for)
 
     def composes(self, operation: Any) -> bool:
         """Whether it is a function that is run as others: here each becomes operations as it is called."""
