@@ -127,7 +127,9 @@ class LearningNet:
         self.steps_by_itself = False
         self._method: Optional[Method] = None
         self._optimizer: Callable[[], Optional[Optimizer]] = lambda: None
-        self._picked: dict[str, tuple[Array, Array]] = {}
+        # By lookup, room for the rows that a batch picks, and their ids.
+        self._rows: dict[str, Array] = {}
+        self._picked: dict[str, Array] = {}
         self._evaluating: Optional[tuple[Array, EvaluatingNet]] = None
 
     def _live_slots(self, moving: Sequence[str], is_shared: bool) -> list[_Live]:
@@ -245,7 +247,8 @@ class LearningNet:
         for one in self.gathered:
             width = one.table.shape[1]
             one.node.settings["dimensions"] = [(self.capacity, width)]
-            one.node.parameters["embeddings"] = Parameter.fixed(np.zeros((self.capacity, width), np.float32), "BC")
+            rows = self._rows[one.node.name] = np.zeros((self.capacity, width), np.float32)
+            one.node.parameters["embeddings"] = Parameter.fixed(rows, "BC")
         layers = make_layers(self.graph, self.nodes, dnn, self.math_engine)
         for name, port in self.graph.sinks.items():
             neoml.Dnn.Sink((layers[id(port.node)], port.output), name)
@@ -554,10 +557,11 @@ class LearningNet:
                 blobs[source] = as_blob(part.reshape(array.shape), wires[name])
             name = one.table.name
             table = self.theta.here(name) if name in self.theta.starts else one.table.value
-            picked = np.zeros((1, self.capacity, 1, 1, 1, 1, table.shape[1]), np.float32)
-            picked[0, : ids.size, 0, 0, 0, 0] = table[ids]
-            write_slot(self.math_engine, self.layers[one.node.name], "embeddings", picked)
-            self._picked[one.node.name] = (ids, picked)
+            picked = self._rows[one.node.name]
+            table.take(ids, axis=0, out=picked[: ids.size], mode="clip")
+            slot = picked.reshape(1, self.capacity, 1, 1, 1, 1, -1)
+            write_slot(self.math_engine, self.layers[one.node.name], "embeddings", slot, copy=False)
+            self._picked[one.node.name] = ids
         for name in self._sources:
             if name in inputs:
                 blobs[name] = as_blob(inputs[name], wires[name])
@@ -604,9 +608,10 @@ class LearningNet:
             name = one.table.name
             if name not in self.theta.starts:
                 continue
-            ids, before = self._picked[one.node.name]
-            after = read_slot(self.layers[one.node.name], "embeddings")
-            values = gradient_of(before, after, after.reshape(-1)).reshape(self.capacity, -1)[: ids.size]
+            ids = self._picked[one.node.name]
+            before = self._rows[one.node.name][: ids.size]
+            after = read_slot(self.layers[one.node.name], "embeddings").reshape(self.capacity, -1)[: ids.size]
+            values = gradient_of(before, after, after.reshape(-1)).reshape(after.shape)
             slices = Slices(ids, values, one.table.shape)
             sliced[name] = sliced[name].joined(slices) if name in sliced else slices
         return sliced
