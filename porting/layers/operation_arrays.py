@@ -61,8 +61,8 @@ def of_two(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
 def next_number(layer: LayerView, x1: Any, x2: Any, ops: Operations) -> Tensor:
     """Keras takes its step in float64, of which float32 keeps nothing but NaN."""
     a, b = as_float(x1, ops), as_float(x2, ops)
-    if not isinstance(b, Tensor):
-        return ops.add(a, 0.0)
+    if not isinstance(b, Tensor):  # a constant may have more axes
+        return ops.add(a, Weight.fixed(np.zeros_like(b.value)) if isinstance(b, Weight) else 0.0)
     a = a if isinstance(a, Tensor) else spread_number(a, b, b.dtype, ops)
     return ops.where(ops.compare(b, b, "equal"), a, b)
 

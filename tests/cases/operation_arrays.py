@@ -78,6 +78,9 @@ CASES = [
     ),
     of("fmax_of_integers", lambda ops, x, y: [ops.fmax(x, 1), ops.fmin(x, y)], (4,), (4,), dtype="int32"),
     of("nextafter", lambda ops, x, y: [ops.nextafter(x, y), ops.nextafter(x, 2.0)], (3, 4), (1, 4)),
+    of("nextafter_of_a_row", lambda ops, x: ops.nextafter(x[:, None], np.stack([ROW, -ROW])), (4,)),
+    *(hard(name) for name in ("ceil", "floor", "log", "sign", "trunc")),
+    of("floor_divide_by_what_may_be_0", lambda ops, x, y: ops.isfinite(ops.floor_divide(x, ops.relu(y))), (4,), (4,)),
     *(
         of(
             f"{name}_bits",

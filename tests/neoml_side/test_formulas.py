@@ -129,3 +129,40 @@ def test_nothing_learns_through_what_is_chosen_by_comparisons(name: str) -> None
     hidden = ops.dense(given, Weight("dense/kernel", np.ones((3, 2), np.float32)))
     with pytest.raises(Refusal, match=f"{name} has no gradient"):
         ops.array_function(name, [hidden])
+
+
+PROVED = {
+    "nothing": lambda ops, x: x,
+    "not_negative": lambda ops, x: ops.unary(x, "abs"),
+    "above_0": lambda ops, x: ops.add(ops.activation(x, "relu"), 1e-3),
+    "a_share": lambda ops, x: ops.add(ops.softmax(x, (-1,)), 1e-7),
+    "within_1": lambda ops, x: ops.activation(x, "sigmoid"),
+    "less_than_it_was": lambda ops, x: ops.add(ops.unary(x, "abs"), -1.0),
+    "turned": lambda ops, x: ops.multiply(ops.activation(x, "relu"), -1.0),
+    "square": lambda ops, x: ops.multiply(x, x),
+}
+
+
+@pytest.mark.parametrize("proved", PROVED)
+def test_what_is_proved_of_a_number_leaves_its_logarithm_exact(proved: str) -> None:
+    x = wide(1000, 2) if proved != "a_share" else np.linspace(-90, 9, 100, dtype=np.float32)
+    given = made(PROVED[proved], x)
+    with np.errstate(all="ignore"):
+        exact = np.log(np.where(np.abs(given) < LEAST, 0, given).astype(np.float64))
+    assert ulps(made(lambda ops, wire: ops.unary(PROVED[proved](ops, wire), "log"), x), exact) <= 1.0
+
+
+def test_logarithms_of_proved_numbers_are_not_repaired() -> None:
+    def layers(proved: str) -> int:
+        ops = NeomlOperations(Graph())
+        x = PROVED[proved](ops, ops.source(Input("x", (None, 4), "float32")))
+        before = len(ops.graph.nodes)
+        ops.unary(x, "log")
+        return len(ops.graph.nodes) - before
+
+    assert {name: layers(name) for name in ("nothing", "not_negative", "above_0", "a_share")} == {
+        "nothing": 11,
+        "not_negative": 9,
+        "above_0": 4,
+        "a_share": 1,
+    }

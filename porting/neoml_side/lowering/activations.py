@@ -38,8 +38,10 @@ def difference(g: Graph, a: Port, b: Port) -> Port:
 
 
 def greater(g: Graph, x: Port, threshold: float) -> Port:
-    """1.0 where x > threshold, else 0.0; without a gradient."""
-    return g.add("Cast", g.add("Less", linear(g, x, 0.0, threshold), x), output_type="float")
+    """1.0 where x > threshold, else 0.0; without a gradient. Infinity times 0 is NaN, of which a ReLU makes 0."""
+    zero = g.add("ReLU", linear(g, x, 0.0, -1.0))
+    filled = linear(g, zero, 1.0, threshold) if threshold else zero
+    return g.add("Cast", g.add("Less", filled, x), output_type="float")
 
 
 def plain(kind: str, **settings: Any) -> Callable[[Graph, Port], Port]:

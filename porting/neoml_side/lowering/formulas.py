@@ -15,7 +15,9 @@ from math import nan, pi, tan
 import numpy as np
 
 from ..values import Wire
+from .activations import linear
 from .base import Part
+from .bounds import is_finite, least_of
 
 Formula = Callable[[Part, Wire], Wire]
 
@@ -122,11 +124,22 @@ def plain_log(ops: Part, x: Wire) -> Wire:
 
 
 def log(ops: Part, x: Wire) -> Wire:
-    """NeoML's own is −87 at 0 and below and 89 at infinity: there it is √x − 1 / √x, far beyond float32 near 0."""
-    beyond = ops.logical_or(ops.compare(x, LEAST, "less"), ops.compare(x, LARGEST, "greater"))
-    root = ops.unary(x, "sqrt")
-    inverse = ops.unary(ops.unary(root, "abs"), "reciprocal")
-    return ops.where(beyond, ops.subtract(root, ops.multiply(inverse, LARGEST)), plain_log(ops, x))
+    """NeoML's own is log(LEAST) at all numbers below, and log(LARGEST) at infinity: infinities are added there.
+
+    What is proved not to come is not repaired. Layers that divide or take powers would cost more than the logarithm.
+    """
+    g, least = x.graph, least_of(x.port)
+    parts = [plain_log(ops, x).port]
+    if least < LEAST:
+        # At least 2⁻²² below LEAST, and 0 from there on.
+        scaled = linear(g, x.port, -(2.0**127))
+        small = g.add("ReLU", linear(g, scaled, 1.0, 2.0))
+        parts.append(linear(g, linear(g, small, 2.0**127), -(2.0**127)))
+        if least < 0:  # infinities of both signs make NaN
+            parts.append(linear(g, g.add("ReLU", scaled), LARGEST))
+    if not is_finite(x.port):
+        parts.append(g.add("ReLU", linear(g, x.port, 1.0, -LARGEST)))
+    return x.made(g.add("EltwiseSum", *parts) if len(parts) > 1 else parts[0])
 
 
 def log1p(ops: Part, x: Wire) -> Wire:

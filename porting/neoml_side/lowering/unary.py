@@ -37,7 +37,9 @@ def learning_log(g: Graph, x: Port, multiplier: float, free_term: float) -> Port
 
 
 def sign(g: Graph, x: Port) -> Port:
-    return difference(g, greater(g, x, 0.0), greater(g, linear(g, x, -1.0), 0.0))
+    """NaN, which does not equal itself, gives 0 / 0."""
+    side = difference(g, greater(g, x, 0.0), greater(g, linear(g, x, -1.0), 0.0))
+    return g.add("EltwiseDiv", side, g.add("Cast", g.add("Equal", x, x), output_type="float"))
 
 
 def round_half_even(g: Graph, x: Port) -> Port:
