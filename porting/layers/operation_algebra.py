@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
-from ..operations import Operations, Tensor
+import numpy as np
+
+from ..operations import Operations, Tensor, Weight
 from .operation_kinds import as_float, function_of, known, operation, swapped
 from .operation_shapes import triangular
 from .rule import LayerView
@@ -44,12 +47,17 @@ def cholesky_inverse(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
 
 @operation("Logdet", note=SMALL, neoml="partly", learns="no")
 def logdet(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
-    return ops.array_function("linalg.slogdet", [as_float(x, ops)], part=1)
+    """By a Cholesky factor, as TensorFlow has it: of the lower triangle, and NaN of what is not positive."""
+    factor = ops.array_function("linalg.cholesky", [as_float(x, ops)])
+    eye = Weight.fixed(np.eye(known(x, -1), dtype=np.float32))
+    diagonal = ops.reduce(ops.multiply(factor, eye), "sum", (-1,))
+    return ops.multiply(ops.reduce(ops.unary(diagonal, "log"), "sum", (-1,)), 2.0)
 
 
 @operation("Slogdet", note=SMALL, neoml="partly", learns="no")
 def slogdet(layer: LayerView, x: Tensor, ops: Operations) -> list[Tensor]:
-    return [ops.array_function("linalg.slogdet", [as_float(x, ops)], part=part) for part in (0, 1)]
+    sign, size = (ops.array_function("linalg.slogdet", [as_float(x, ops)], part=part) for part in (0, 1))
+    return [ops.where(ops.compare(size, size, "equal"), sign, nan), size]
 
 
 @operation("Qr", note=SMALL, neoml="partly", learns="no")

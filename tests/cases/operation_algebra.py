@@ -36,6 +36,9 @@ CASES = [
     of_squares("singular_values", lambda ops, x: ops.linalg.svd(x, compute_uv=False), ONLY_NUMPY),
     of_squares("matrix_rank", lambda ops, x: ops.linalg.matrix_rank(ops.triu(x, k=1)), ONLY_NUMPY),
     of("determinants_of_any", lambda ops, x: [ops.linalg.det(x), *ops.slogdet(x)], (3, 3)),
+    of(
+        "logdet_of_a_lower_triangle", lambda ops, x: ops.logdet(ops.sigmoid(x) + 3 * np.eye(3, dtype="float32")), (3, 3)
+    ),
     of("determinants_of_triangles", lambda ops, x: [ops.linalg.det(ops.triu(x)), ops.linalg.det(ops.tril(x))], (5, 5)),
     of("inverses_of_any", lambda ops, x: ops.linalg.inv(x + 3 * np.eye(6, dtype="float32")[::-1]), (6, 6)),
     of("inverses_of_several", lambda ops, x: ops.linalg.inv(x + 4 * np.eye(3, dtype="float32")), (2, 3, 3)),

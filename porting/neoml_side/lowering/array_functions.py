@@ -123,7 +123,7 @@ def ranks(ops: Any, x: Wire, at: int, size: int) -> Wire:
 
 
 def sort(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
-    """What stands at each rank: the one value, or the one place, that has it."""
+    """What stands at each rank: the one value, or the one place, that has it; NaN where any of the row is."""
     given = tensor_of(ops, name, operands)
     at, size = along(ops, name, given, axis, MOST_SORTED)
     x = given if given.is_whole else ops._floating(given)
@@ -132,7 +132,11 @@ def sort(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
     if name == "argsort":
         places = counted(size, at + 1, x.rank + 1, ops)
         return replace(ops.cast(picked(ops, hits, places, at + 1), "int32"), bounds=(0, size - 1))
-    return picked(ops, hits, ops.expand_dims(x, at), at + 1)
+    found = picked(ops, hits, ops.expand_dims(x, at), at + 1)
+    if x.is_whole:
+        return found
+    unknown = ops.reduce(ops.compare(x, x, "not_equal"), "any", (at,), True)
+    return ops.where(unknown, nan, found)
 
 
 def picked(ops: Any, hits: Wire, values: Wire, axis: int) -> Wire:
@@ -223,8 +227,7 @@ def quantile(ops: Any, name: str, operands: Sequence[Operand], axis: Any, method
         found = second if upper else first
     else:
         found = ops.add(ops.multiply(first, 1.0 - upper), ops.multiply(second, upper))
-    unknown = ops.reduce(ops.compare(x, x, "not_equal"), "any", (at,), True)
-    return ops.squeeze(ops.where(unknown, nan, found), at)
+    return ops.squeeze(found, at)
 
 
 def quantile_of_numbers(ops: Any, name: str, operands: Sequence[Operand], axis: Any, method: str = "linear") -> Wire:
