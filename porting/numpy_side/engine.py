@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Optional
@@ -54,6 +55,8 @@ class NumpyEngine(Engine):
             stand_in=lambda ref: _value(case.stand_in(ref), case.masks.get(ref)),
         )
         self.ops.watched = {}
+        given = sum(math.prod(array.shape[1:]) for array in case.inputs.values())
+        self._growth = max(self._growth, self.ops.largest_product / max(given, 1))
         self.rows_together = self.ops.rows_meet
 
     def _inputs(self, inputs: Mapping[str, Array]) -> dict[TensorRef, Value]:

@@ -40,6 +40,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     Attributes:
         watched: inputs whose use as ids is to be noted.
         id_limits: by watched input, the size of the smallest table that its values pick rows from.
+        largest_product: numbers of a row of the largest product so far, such as attention's scores.
     """
 
     training = None
@@ -47,6 +48,7 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
     def __init__(self) -> None:
         self.watched: dict[str, Array] = {}
         self.id_limits: dict[str, int] = {}
+        self.largest_product = 0
 
     def constant(self, value: Array) -> Value:
         return Value(np.asarray(value))
@@ -81,7 +83,9 @@ class NumpyOperations(ConvolutionOperations, ImageOperations, PositionOperations
         left, right = alike(a, b)
         if isinstance(b, Value) and right.ndim == 2:
             self.rows_meet = True
-        return Value(np.matmul(left, right.swapaxes(-1, -2) if transpose_b else right))
+        made = np.matmul(left, right.swapaxes(-1, -2) if transpose_b else right)
+        self.largest_product = max(self.largest_product, math.prod(made.shape[1:]))
+        return Value(made)
 
     def einsum(self, equation: str, operands: Sequence[Operand]) -> Value:
         given, _, made = equation.partition("->")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from porting.engine import ROOM
+from porting.network import Call, Case, Input, Layer, Network, TensorRef
+from porting.numpy_side.engine import NumpyEngine
 from porting.numpy_side.operations import NumpyOperations
 from porting.numpy_side.values import Value
 from tests.along_an_axis import ALONG
@@ -33,3 +36,14 @@ def test_rows_meet_in_products_that_do_not_keep_them_apart(equation: str, meet: 
     shapes = [(2, *[3] * (len(term) - 1)) for term in equation.partition("->")[0].split(",")]
     ops.einsum(equation, [Value(np.ones(shape, np.float32)) for shape in shapes])
     assert ops.rows_meet == meet
+
+
+def test_scores_that_no_layer_gives_out_count_among_what_a_row_makes() -> None:
+    steps = 256
+    x, ref = Input("x", (None, steps, 8), "float32"), TensorRef("attention")
+    given = np.ones((1, steps, 8), np.float32)
+    layer = Layer("attention", "Attention", {"use_scale": False, "score_mode": "dot", "dropout": 0.0}, {})
+    call = Call("attention", "attention", ([x.ref, x.ref],), outputs=1)
+    case = Case("one", {"x": given}, {ref: given}, {})
+    engine = NumpyEngine(Network("scores", (x,), (call,), {"attention": layer}, ref, (case,), {}))
+    assert engine.rows_at_once({"x": given}, 10_000) == ROOM // steps**2
