@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tests.cases import Case
 
 
@@ -119,7 +121,10 @@ def nodes_in_front_as_rows(keras: Any) -> Any:
             self.recurrent, self.dense = layers.LSTM(4), layers.Dense(6)
 
         def call(self, x: Any) -> Any:
-            nodes, batch, steps, features = ops.shape(x := ops.transpose(x, [2, 0, 1, 3]))
+            x = ops.transpose(x, [2, 0, 1, 3])
+            neighbours = ops.take(x, [1, 2, 0, 1], axis=0)
+            x = ops.concatenate([x, ops.segment_sum(neighbours, np.array([0, 0, 1, 2]), num_segments=3)], axis=-1)
+            nodes, batch, steps, features = ops.shape(x)
             made = self.dense(self.recurrent(ops.reshape(x, (batch * nodes, steps, features))))
             return ops.transpose(ops.reshape(made, (nodes, batch, 6)), [1, 2, 0])
 
@@ -170,6 +175,20 @@ def grids_of_an_open_picture(keras: Any) -> Any:
     return keras.Model(given, layers.Dense(2)(Grids()(given)))
 
 
+def a_row_of_each_label(keras: Any) -> Any:
+    """Labels repeated over all axes, which makes rows of their numbers, as in the conditional GAN example."""
+    ops = keras.ops
+
+    class Map(keras.layers.Layer):
+        def call(self, label: Any) -> Any:
+            ones = ops.repeat(ops.one_hot(label, 3)[:, :, None, None], repeats=[4])
+            return ops.reshape(ones, (-1, 2, 2, 3))
+
+    given = keras.Input((1,), dtype="int32")
+    limited = keras.layers.Lambda(lambda x: ops.minimum(ops.abs(x), 2))(given)
+    return keras.Model(given, keras.layers.Conv2D(2, 2)(Map()(limited)))
+
+
 CASES = [
     Case(build.__name__, build)
     for build in (
@@ -181,5 +200,6 @@ CASES = [
         nodes_in_front_as_rows,
         positions_of_rows,
         grids_of_an_open_picture,
+        a_row_of_each_label,
     )
 ]

@@ -134,9 +134,7 @@ BACKBONES: Mapping[str, Backbone] = {
     "llama": grouped("LlamaBackbone"),
     "gemma": grouped("GemmaBackbone", head_dim=4),
     "gemma2": grouped("GemmaBackbone", head_dim=4, use_post_ffw_norm=True, attention_logit_soft_cap=50.0),
-    "falcon": transformer(
-        "FalconBackbone", heads="num_attention_heads", refused={"neoml": "the batch axis cannot be moved"}
-    ),
+    "falcon": transformer("FalconBackbone", heads="num_attention_heads"),
     "t5": transformer("T5Backbone"),
     "bart": transformer("BartBackbone"),
     "whisper": transformer("WhisperBackbone", num_mels=5, max_encoder_sequence_length=40),

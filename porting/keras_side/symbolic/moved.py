@@ -11,6 +11,7 @@ from string import ascii_lowercase
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src import backend
 from keras.src.backend.common.keras_tensor import KerasTensor
 
@@ -281,6 +282,27 @@ def _written_out(subscripts: str, given: Sequence[Any]) -> str:
     return used.replace("...", letters)
 
 
+def _take(tracer: Running, operation: Any, x: Any, indices: Any) -> Any:
+    """Entries of another axis, such as the neighbours of each node of a graph."""
+    place, rank = place_of(x), len(x._shape)
+    axis = None if operation.axis is None else operation.axis % rank
+    if not place or axis in (None, place) or is_symbolic(indices):
+        return NotImplemented
+    made = keras.ops.take(in_front(x), indices, axis=axis + (axis < place))
+    return moved_back(made, place + (np.ndim(indices) - 1 if axis < place else 0))
+
+
+def _segment_sum(tracer: Running, operation: Any, x: Any, ids: Any) -> Any:
+    """Sums over entries in front of the batch, which numbers say: a product with a matrix of 0 and 1."""
+    place = place_of(x)
+    if not place or is_symbolic(ids) or operation.num_segments is None:
+        return NotImplemented
+    belongs = np.arange(operation.num_segments)[:, None] == np.asarray(ids)[None]
+    axes = ascii_lowercase[2 : len(x._shape)]
+    made = keras.ops.einsum(f"ab,zb{axes}->za{axes}", belongs.astype(backend.standardize_dtype(x.dtype)), in_front(x))
+    return moved_back(made, place)
+
+
 BY_NAME: dict[str, Callable[..., Any]] = {
     **dict.fromkeys((*KEEPING_AXES, *REDUCING, *ADDING, "Concatenate"), _with_axes),
     **dict.fromkeys(("Transpose", "Swapaxes", "Moveaxis"), _transpose),
@@ -288,5 +310,7 @@ BY_NAME: dict[str, Callable[..., Any]] = {
     "GetItem": _get_item,
     "Matmul": _matmul,
     "Reshape": _reshape,
+    "SegmentSum": _segment_sum,
+    "Take": _take,
     "Unstack": _unstack,
 }

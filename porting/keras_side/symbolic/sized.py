@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from operator import getitem
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Optional
@@ -200,6 +201,19 @@ def _reshape(tracer: Running, operation: Any, x: Any) -> Any:
     return rows.reshaped(tracer, x, own, wanted) if back is None else back
 
 
+def _repeat(tracer: Running, operation: Any, x: Any) -> Any:
+    """Where no axis is named: of all numbers of each row, of which each is a row of its own then."""
+    by_sizes = _made_if_of_sizes("Repeat")(tracer, operation, x)
+    is_of_rows = operation.axis is None and x._shape[:1] == (None,) and None not in x._shape[1:]
+    if by_sizes is not NotImplemented or not is_of_rows or tracer.sizes.made_of_sizes(x):
+        return by_sizes
+    repeats = operation.repeats if isinstance(operation.repeats, (list, tuple)) else [operation.repeats]
+    if len(repeats) > 1:
+        return NotImplemented
+    flat = keras.ops.reshape(x, (tracer.sizes.of(x, 0), prod(x._shape[1:])))
+    return keras.ops.reshape(keras.ops.repeat(flat, int(repeats[0]), axis=1), (-1,))
+
+
 def _arange_of(tracer: Running, operation: Any, start: Any, stop: Any = None, step: Any = None) -> Any:
     step = 1 if step is None else step
     return made(tracer, keras.ops.arange, _arange, (start, stop, step), {"dtype": operation.dtype})
@@ -279,7 +293,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
     "FFT": _fourier,
     "FFT2": _fourier,
     "Full": _made_if_of_sizes("Full"),
-    "Repeat": _made_if_of_sizes("Repeat"),
+    "Repeat": _repeat,
     "Reshape": _reshape,
     "Slice": _slice,
     "Tensordot": _tensordot,
