@@ -1,7 +1,7 @@
 """Every operation takes every layout: no matter which blob dimension an axis lies in, numpy's numbers come out.
 
-The layouts are enumerated: the batch in its dimension, the other axes of the input in any of the other six. All of them
-stand in one net, so an operation costs one run. What is refused must be refused in every layout.
+The layouts are enumerated: the batch in its dimension or in the width, the other axes of the input in any of the other
+six. All of them stand in one net, so an operation costs one run. What is refused must be refused in every layout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from porting.neoml_side.runtime.devices import math_engine_for
 from porting.neoml_side.runtime.runner import Runner
 from porting.neoml_side.slots import AXES
 from porting.neoml_side.values import Wire
-from porting.network import Array
+from porting.network import Array, Input
 from porting.numpy_side.operations import NumpyOperations
 from porting.numpy_side.values import Value
 from porting.operations import Cell, EngineOperations, TrainingOperations, Weight
@@ -327,3 +327,15 @@ def test_every_operation_is_there() -> None:
     contracts = (EngineOperations, TrainingOperations)
     methods = {name for one in contracts for name, _ in inspect.getmembers(one, inspect.isfunction) if name[0] != "_"}
     assert {taken.name for taken in TAKEN} == methods - WITHOUT_LAYOUT
+
+
+@pytest.mark.parametrize(
+    ("training", "layout", "wished"), [(True, None, {"x": {"WH": 1}}), (True, "BLC", {}), (False, None, {})]
+)
+def test_a_maximum_over_the_time_wants_it_first_where_it_learns(
+    training: bool, layout: Optional[str], wished: dict[str, dict[str, int]]
+) -> None:
+    ops = NeomlOperations(Graph(), training)
+    x = ops.source(Input("x", (None, 5, 3), "float32"), layout)
+    ops.reduce(x, "max", (1,))
+    assert {name: counts for name, counts in ops.moves.items() if "WH" in counts} == wished

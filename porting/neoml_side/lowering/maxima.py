@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..values import TIME_FIRST, Wire
+from ..values import TIME_FIRST, Wire, canonical
 from .base import Part
 from .steps_as_rows import transform
 
@@ -42,7 +42,8 @@ def largest(ops: Part, x: Wire, axes: Sequence[int]) -> Wire:
         made = largest(ops, replace(x, port=before.inputs[0], forms={}), axes)
         return made.made(ops.graph.add("ReLU", made.port))
     if x.rank == len(TIME_FIRST) and [x.axis(axis) for axis in axes] == [1] and x.shape[-1] is not None:
-        x.wish(TIME_FIRST)
+        if x.layout == canonical(x.rank):
+            x.wish(TIME_FIRST)
         if x.layout == TIME_FIRST:
             return _in_one_row(ops, x)
     return _largest(ops, x, axes)
