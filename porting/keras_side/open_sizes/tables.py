@@ -182,7 +182,9 @@ class Tables:
                 continue
             found = [key for key in keys if (second[key], first[key]) == pair]
             if not found:
-                raise Untraceable(f"makes an axis of {pair[1]} and {pair[0]} steps at lengths {first} and {second}")
+                lengths = " and ".join(str(sorted(sizes.values())) for sizes in (first, second))
+                what = f"makes an axis of {pair[1]} and {pair[0]} steps at lengths {lengths}, which are none of these"
+                raise Untraceable(what, "make one step for each of an input's, or declare the size in keras.Input")
             of.append(found[0])
         return _Axes(batch, tuple(of))
 
