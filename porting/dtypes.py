@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 INT32 = (-(2**31), 2**31 - 1)
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # Of two floats; float16 and bfloat16 meet in float32.
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 # Of each, the bits of its numbers without exponent and sign.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..network import Layer
@@ -35,14 +34,9 @@ def activation_named(value: Any) -> tuple[str, dict[str, Any]]:
     Raises:
         Refusal: it is not a function of `keras.activations`.
     """
-    if value is None:
-        return "linear", {}
-    if isinstance(value, str):
-        if value in OTHER_DEFINITIONS:
-            return OTHER_DEFINITIONS[value]
-        return SYNONYMS.get(value, value), {}
-    if isinstance(value, Mapping) and value["class_name"] == "function" and ">" not in value["config"]:
-        return activation_named(value["config"])
+    if is_known(value):
+        name = "linear" if value is None else value if isinstance(value, str) else value["config"]
+        return OTHER_DEFINITIONS.get(name, (SYNONYMS.get(name, name), {}))
     name = value["config"] if value["class_name"] == "function" else value["config"].get("name", value["class_name"])
     raise Refusal(f"activation {name!r} is not handled here", "use a function of keras.activations by its name")
 
@@ -54,12 +48,10 @@ def activation(layer: LayerView, x: Tensor, ops: Operations, key: str = "activat
     operations, or the operations of another function as a functional model.
     """
     value = layer.config[key]
-    if not isinstance(value, Mapping):
+    if is_known(value):
         return apply_activation(value, x, ops)
     if value["class_name"] != "function":
         return only_tensor(apply_held(layer.held(key), [x], ops, layer.context)[0])
-    if ">" not in value["config"]:
-        return apply_activation(value["config"], x, ops)
     function = Layer(f"{layer.name}/{key}", value["config"], {})
     if "operations" in value and rule_for(function, layer.context.rules) is None:
         described = value["operations"]
@@ -67,9 +59,9 @@ def activation(layer: LayerView, x: Tensor, ops: Operations, key: str = "activat
     return only_tensor(apply_held(function, [x], ops, layer.context)[0])
 
 
-def apply_activation(name: str, x: Tensor, ops: Operations) -> Tensor:
-    """Apply a function of `keras.activations`."""
-    name, arguments = activation_named(name)
+def apply_activation(value: Any, x: Tensor, ops: Operations) -> Tensor:
+    """Apply a function of `keras.activations`, as a config names it."""
+    name, arguments = activation_named(value)
     if name == "linear":
         return x
     if name in ("softmax", "log_softmax"):

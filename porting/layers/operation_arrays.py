@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..dtypes import is_float, limits, sum_type
+from ..dtypes import LARGEST_FLOAT, is_float, limits, sum_type
 from ..operations import Operations, Tensor, Weight
 from .operation_axes import place_of_extreme
 from .operation_elementwise import spread_number
@@ -24,11 +24,11 @@ from .operation_kinds import (
     promoted,
     squeezed,
 )
+from .operation_shapes import picked
 from .rule import LayerView
 
 SPACES = "in NeoML of float32 and along any axis but the batch"
 BITS = "in NeoML of numbers that int32 holds"
-LARGEST = float(np.finfo(np.float32).max)
 
 
 @operation("Angle", learns="no")
@@ -41,7 +41,7 @@ def angle(layer: LayerView, x: Any, ops: Operations) -> Tensor:
 @operation("Isneginf", "Isposinf")
 def is_infinite(layer: LayerView, x: Any, ops: Operations) -> Tensor:
     x, above = as_float(x, ops), layer.class_name == "ops.Isposinf"
-    return ops.compare(x, LARGEST if above else -LARGEST, "greater" if above else "less")
+    return ops.compare(x, LARGEST_FLOAT if above else -LARGEST_FLOAT, "greater" if above else "less")
 
 
 @operation("I0", note="in NeoML to 4 units in the last place", learns="no")
@@ -198,7 +198,7 @@ def parts_along(x: Any, axis: int, ops: Operations) -> list[Any]:
     if isinstance(x, Weight):
         return [Weight("", one) if one.ndim else one.item() for one in np.moveaxis(x.value, axis, 0)]
     at = axis % len(x.shape)
-    return [ops.squeeze(ops.slice(x, at, one, one + 1), at) for one in range(known(x, at))]
+    return [picked(x, at, one, ops) for one in range(known(x, at))]
 
 
 @operation("TakeAlongAxis", note=COMPOSED, neoml="partly", learns="no")

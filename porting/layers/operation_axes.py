@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..dtypes import is_float, limits, sum_type
+from ..dtypes import LARGEST_FLOAT, is_float, limits, sum_type
 from ..operations import Operand, Operations, Tensor, Weight
 from .activations import sparsemax
 from .operation_kinds import (
@@ -86,15 +86,12 @@ def prod_or_median(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     return ops.cast(made, dtype)
 
 
-LARGEST = float(np.finfo(np.float32).max)
-
-
 @operation("Logsumexp")
 def logsumexp(layer: LayerView, x: Tensor, ops: Operations) -> Tensor:
     axes = axes_of(layer, x)
     top = ops.reduce(as_float(x, ops), "max", axes, keepdims=True)
     if not ops.training:  # infinity less itself is no number
-        top = ops.minimum(top, LARGEST)
+        top = ops.minimum(top, LARGEST_FLOAT)
     total = ops.reduce(ops.unary(ops.subtract(x, top), "exp"), "sum", axes, keepdims=True)
     found = ops.add(ops.unary(total, "log"), top)
     return found if layer.config["keepdims"] else squeezed(found, axes, ops)

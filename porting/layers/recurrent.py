@@ -8,6 +8,7 @@ from typing import Any, Optional
 from ..network import Shape
 from ..operations import Cell, Operations, Tensor
 from .activations import ELEMENTWISE, activation_named, is_known
+from .operation_shapes import picked
 from .recurrent_steps import run_by_steps
 from .rule import Config, LayerView, WeightShapes, rule
 from .weight_shapes import held_weights
@@ -129,7 +130,7 @@ def run_recurrent(
         states += made
     if zero_by is not None:
         kept = ops.cast(ops.expand_dims(zero_by, 2), "float32")
-        x, last = ops.multiply(x, kept), ops.multiply(last, ops.squeeze(ops.slice(kept, 1, 0, 1), 1))
+        x, last = ops.multiply(x, kept), ops.multiply(last, picked(kept, 1, 0, ops))
     return (x if config["return_sequences"] else last), states
 
 

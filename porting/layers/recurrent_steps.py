@@ -7,6 +7,7 @@ from typing import Optional
 
 from ..operations import Operations, Tensor
 from .activations import activation
+from .operation_shapes import picked
 from .rule import LayerView, Refusal
 
 Tensors = list[Tensor]
@@ -35,7 +36,7 @@ def run_steps(
         made = step(inputs[at], states)
         output = made[0]
         if mask is not None:
-            counts = ops.slice(mask, 1, at, at + 1) if len(mask.shape) == 2 else _at(mask, at, ops)
+            counts = ops.slice(mask, 1, at, at + 1) if len(mask.shape) == 2 else picked(mask, 1, at, ops)
             while len(counts.shape) < len(output.shape):
                 counts = ops.expand_dims(counts, len(counts.shape))
             before = outputs[-1] if outputs and not zero_output_for_mask else ops.full_like(output, 0.0)
@@ -51,15 +52,11 @@ def each_step(x: Tensor, ops: Operations) -> Tensors:
     if x.shape[1] is None:
         what = f"its steps are built one by one, but the time of shape {x.shape} is open"
         raise Refusal(what, "fix the time in keras.Input")
-    return [_at(x, at, ops) for at in range(x.shape[1])]
+    return [picked(x, 1, at, ops) for at in range(x.shape[1])]
 
 
 def one_behind_the_other(steps: Tensors, ops: Operations) -> Tensor:
     return ops.concatenate([ops.expand_dims(step, 1) for step in steps], 1)
-
-
-def _at(x: Tensor, at: int, ops: Operations) -> Tensor:
-    return ops.squeeze(ops.slice(x, 1, at, at + 1), 1)
 
 
 def run_by_steps(
@@ -109,7 +106,7 @@ def gru_step(layer: LayerView, inputs: Tensor, states: Tensors, ops: Operations)
     after, bias = layer.config["reset_after"], layer.weight("bias", if_config="use_bias")
     if after and bias is not None:  # one for what comes from the inputs, one for what comes from the state
         both = ops.add(ops.concatenate([ops.expand_dims(one, 1) for one in (inputs, hidden)], 1), bias)
-        inputs, hidden = _at(both, 0, ops), _at(both, 1, ops)
+        inputs, hidden = picked(both, 1, 0, ops), picked(both, 1, 1, ops)
     (x_z, x_r, x_new), (h_z, h_r, h_new) = _gates(inputs, 3, ops), _gates(hidden, 3, ops)
     z, r = (activation(layer, ops.add(a, b), ops, "recurrent_activation") for a, b in ((x_z, h_z), (x_r, h_r)))
     reset = ops.multiply(r, h_new) if after else _gates(_from_state(layer, ops.multiply(r, h), ops), 3, ops)[2]

@@ -9,6 +9,7 @@ from ..network import Call, Layer, TensorRef, tensors_in
 from ..operations import Operations, Tensor
 from .apply import apply_call
 from .normalization import by_each_batch
+from .operation_shapes import picked
 from .rule import RULES, Context, LayerView, Refusal, Rule, makes_mask, only_tensor, rule
 from .weight_shapes import held_weights
 
@@ -49,8 +50,8 @@ def step_by_step(layer: LayerView, held: Layer, x: Tensor, ops: Operations, mask
         raise layer.refuse(f"{held.class_name} by the statistics of each batch over a time of open size", way_out)
     outputs = []
     for at in range(x.shape[1]):
-        step = ops.squeeze(ops.slice(x, 1, at, at + 1), 1)
-        kept = None if mask is None else ops.squeeze(ops.slice(mask, 1, at, at + 1), 1)
+        step = picked(x, 1, at, ops)
+        kept = None if mask is None else picked(mask, 1, at, ops)
         (y,) = apply_held(held, [step.with_mask(kept)], ops, layer.context)
         outputs.append(ops.expand_dims(y, 1))
     return ops.concatenate(outputs, 1)

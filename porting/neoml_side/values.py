@@ -27,6 +27,7 @@ from .slots import AXES, DIMENSIONS
 CANONICAL = {1: "B", 2: "BC", 3: "BHC", 4: "BHWC", 5: "BHWDC", 6: "BSHWDC"}
 IDS = {1: "B", 2: "BH", 3: "BHW", 4: "BHWD", 5: "BSHWD"}
 MOST_AXES = 6
+RUN_IN_NUMPY = "the numpy engine runs this network as it is"
 TIME_FIRST = "WHC"
 # The largest whole number up to which float32 holds them all.
 EXACT = 2**24
@@ -189,7 +190,7 @@ class Wire:
         """
         wanted = {self.axis(axis): letters for axis, letters in places.items()}
         if 0 in wanted:
-            raise Refusal("computes over the batch axis", "the numpy engine runs this network as it is")
+            raise Refusal("computes over the batch axis", RUN_IN_NUMPY)
         layout = nearest(self.layout, ("B", *(wanted.get(axis, others) for axis in range(1, self.rank))))
         if layout is None:
             raise Refusal(f"a tensor of shape {self.shape} has too many axes for NeoML's layer", "use fewer axes")

@@ -21,6 +21,7 @@ from typing import Any, Optional
 import neoml
 import numpy as np
 
+from ...dtypes import LARGEST_FLOAT
 from ...errors import Mismatch, PortingError, Problem, Unsupported
 from ...layers import RULES, Rule
 from ...network import Array, Network, TensorRef
@@ -43,7 +44,7 @@ from .evaluating import EvaluatingNet
 from .loss_bridge import Derivative, Head, HeadLoss, head_sinks, learning_heads, no_derivative, outputs_at
 from .parameter_layout import Filling, find_fillings, held, slots_of, with_turned
 from .refusals import check_statistics, tables_of_computed_ids, without_gradient
-from .solvers import LARGEST, Method, SolverState, method_of, put_in
+from .solvers import Method, SolverState, method_of, put_in
 
 # So many weights and their momenta stay within 2 GiB, beyond which NeoML's archives were not tried.
 MOST_BY_ITSELF = 1 << 26
@@ -283,7 +284,7 @@ class LearningNet:
         self.layers = self._dnn.layers
         for number in range(len(self.heads)):
             # NeoML would cut derivatives off at a million, without a word, and an archive does not keep the limit.
-            self.layers[f"loss {number}"].max_gradient = LARGEST
+            self.layers[f"loss {number}"].max_gradient = LARGEST_FLOAT
         self._sources = tuple(self._dnn.input_layers)
         # A net that was loaded keeps free terms along another dimension than it was given them.
         self._shapes = {

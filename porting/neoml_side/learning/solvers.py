@@ -27,6 +27,7 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
+from ...dtypes import LARGEST_FLOAT
 from ...network import Array
 from ...training.optimizers import SCALE, SGD, Adam, Optimizer, State
 from ...training.parameters import Theta
@@ -37,7 +38,6 @@ from .parameter_layout import Filling
 SIMPLE = "NeoMLDnnSimpleGradientSolver"
 ADAPTIVE = "NeoMLDnnAdaptiveGradientSolver"
 VERSIONS = {SIMPLE: short(0) + short(1), ADAPTIVE: short(1) + short(1)}
-LARGEST = float(np.finfo(np.float32).max)
 # NeoML takes 1 − β of a β that was rounded to float32, Keras rounds 1 − β. They may be so far apart, relatively:
 # Adam's usual .999 is 1.3e-5 apart, .9999 would be 1.7e-4.
 APART = 2e-5
@@ -102,7 +102,7 @@ class Method:
 
     def tail(self) -> bytes:
         """What the record holds after the histories."""
-        shared = struct.pack("<6f", 0, 0, 0, -1, -LARGEST, LARGEST)
+        shared = struct.pack("<6f", 0, 0, 0, -1, -LARGEST_FLOAT, LARGEST_FLOAT)
         if self.solver == SIMPLE:
             return shared + struct.pack("<f?", *self.decays, False)
         first, second = self.decays

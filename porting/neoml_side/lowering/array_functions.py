@@ -10,19 +10,18 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ...dtypes import is_whole
+from ...dtypes import LARGEST_FLOAT, is_whole
 from ...layers.rule import Refusal
 from ...operations import Weight, promoted_type
-from ..values import Wire
+from ..values import RUN_IN_NUMPY, Wire
 from .base import Operand, Part
 from .bits import OF_BITS
-from .formulas import LARGEST, OF_ONE, OF_TWO
-from .matrices import OF_MATRICES
+from .formulas import OF_ONE, OF_TWO
+from .matrices import OF_MATRICES, numbers_along
 from .reducing import reduce_in_rows
 from .reshaping import through_floats
 from .spreading import learns
 
-WAY_OUT = "the numpy engine runs this network as it is"
 # Every value is compared with every other of its axis.
 MOST_SORTED = 1024
 # Products are taken one step after the other.
@@ -36,7 +35,7 @@ class ArrayOperations(Part):
         self, name: str, operands: Sequence[Operand], part: Optional[int] = None, **arguments: Any
     ) -> Wire:
         if name not in COMPOSED:
-            raise Refusal(f"NeoML has no layer for {name}", WAY_OUT)
+            raise Refusal(f"NeoML has no layer for {name}", RUN_IN_NUMPY)
         if name not in LEARNING and self.in_training and any(learns(x) for x in operands if isinstance(x, Wire)):
             raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
         if part is not None:
@@ -96,18 +95,13 @@ def along(ops: Any, name: str, x: Wire, axis: Any, most: int) -> tuple[int, int]
     """The one axis that a function runs along, and its size."""
     axes = axis if isinstance(axis, (tuple, list)) else [axis]
     if axis is None or len(axes) != 1:
-        raise Refusal(f"NeoML has no layer for {name} over several axes", WAY_OUT)
+        raise Refusal(f"NeoML has no layer for {name} over several axes", RUN_IN_NUMPY)
     at = x.axis(axes[0])
     size = x.shape[at]
     if at == 0 or size is None or size > most:
         what = "the batch" if at == 0 else f"an axis of {'open size' if size is None else f'{size} steps'}"
-        raise Refusal(f"NeoML has no layer for {name}, and it is not composed over {what}", WAY_OUT)
+        raise Refusal(f"NeoML has no layer for {name}, and it is not composed over {what}", RUN_IN_NUMPY)
     return at, size
-
-
-def counted(size: int, axis: int, rank: int, ops: Any) -> Wire:
-    """0, 1, … along one axis of `rank`."""
-    return ops.constant(np.arange(size, dtype=np.float32).reshape([1] * axis + [size] + [1] * (rank - axis - 1)))
 
 
 def ranks(ops: Any, x: Wire, at: int, size: int) -> Wire:
@@ -128,9 +122,9 @@ def sort(ops: Any, name: str, operands: Sequence[Operand], axis: Any) -> Wire:
     at, size = along(ops, name, given, axis, MOST_SORTED)
     x = given if given.is_whole else ops._floating(given)
     ranked = ops.expand_dims(ranks(ops, x, at, size), at)
-    hits = ops.compare(ranked, counted(size, at, x.rank + 1, ops), "equal")
+    hits = ops.compare(ranked, numbers_along(ops, at, x.rank + 1, np.arange(size)), "equal")
     if name == "argsort":
-        places = counted(size, at + 1, x.rank + 1, ops)
+        places = numbers_along(ops, at + 1, x.rank + 1, np.arange(size))
         return replace(ops.cast(picked(ops, hits, places, at + 1), "int32"), bounds=(0, size - 1))
     found = picked(ops, hits, ops.expand_dims(x, at), at + 1)
     if x.is_whole:
@@ -153,10 +147,12 @@ def take_along_axis(ops: Any, name: str, operands: Sequence[Operand], axis: int)
         places = replace(places, bounds=(int(asked.value.min()), int(asked.value.max())))
     low, high = places.range if places.is_whole else (-size, size)
     if given.is_whole and (low < -size or high >= size):
-        raise Refusal(f"NeoML cannot tell of places of {name} outside of an axis", WAY_OUT)
+        raise Refusal(f"NeoML cannot tell of places of {name} outside of an axis", RUN_IN_NUMPY)
     places = ops._floating(places)
     places = ops.where(ops.compare(places, 0.0, "less"), ops.add(places, float(size)), places)
-    hits = ops.compare(ops.expand_dims(places, at + 1), counted(size, at + 1, given.rank + 1, ops), "equal")
+    hits = ops.compare(
+        ops.expand_dims(places, at + 1), numbers_along(ops, at + 1, given.rank + 1, np.arange(size)), "equal"
+    )
     if given.is_whole:
         return picked(ops, hits, ops.expand_dims(given, at), at + 1)
     found = picked(ops, hits, ops.expand_dims(ops._floating(given), at), at + 1)
@@ -275,8 +271,8 @@ def nan_to_num(
 ) -> Wire:
     x = tensor_of(ops, name, operands)
     x = ops.where(ops.compare(x, x, "equal"), x, nan)
-    x = ops.where(ops.compare(x, LARGEST, "greater"), LARGEST if posinf is None else posinf, x)
-    return ops.where(ops.compare(x, -LARGEST, "less"), -LARGEST if neginf is None else neginf, x)
+    x = ops.where(ops.compare(x, LARGEST_FLOAT, "greater"), LARGEST_FLOAT if posinf is None else posinf, x)
+    return ops.where(ops.compare(x, -LARGEST_FLOAT, "less"), -LARGEST_FLOAT if neginf is None else neginf, x)
 
 
 # ---- spaces between two numbers
@@ -287,17 +283,17 @@ def linspace(ops: Any, name: str, operands: Sequence[Operand], num: int, endpoin
     at = axis % (first.rank + 1)
     if at == 0 or num < 1 or dtype != np.float32:
         what = "steps in front of the rows" if at == 0 else f"{num} steps of {np.dtype(dtype).name}"
-        raise Refusal(f"NeoML does not compose {name} of {what}", WAY_OUT)
+        raise Refusal(f"NeoML does not compose {name} of {what}", RUN_IN_NUMPY)
     first, last = (ops.expand_dims(x, at) for x in (first, last))
     share = np.arange(num, dtype=np.float32) / max(num - endpoint, 1)
-    places = ops.constant(share.reshape([1] * at + [num] + [1] * (first.rank - at - 1)))
+    places = numbers_along(ops, at, first.rank, share)
     steps: Wire = ops.add(first, ops.multiply(ops.subtract(last, first), places))
     return ops.concatenate([ops.slice(steps, at, 0, num - 1), last], at) if endpoint and num > 1 else steps
 
 
 def logspace(ops: Any, name: str, operands: Sequence[Operand], base: float, **arguments: Any) -> Wire:
     if not isinstance(base, (int, float)) or base <= 0:
-        raise Refusal(f"NeoML composes {name} of a fixed positive base only", WAY_OUT)
+        raise Refusal(f"NeoML composes {name} of a fixed positive base only", RUN_IN_NUMPY)
     return ops.unary(ops.multiply(linspace(ops, name, operands, **arguments), logarithm(base)), "exp")
 
 

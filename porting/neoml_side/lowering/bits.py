@@ -10,18 +10,17 @@ import numpy as np
 from ...dtypes import is_whole, limits
 from ...layers.rule import Refusal
 from ...operations import promoted_type
-from ..values import Wire
+from ..values import RUN_IN_NUMPY, Wire
 from .base import Operand
 
 # The bits of int32, which holds all whole numbers in NeoML.
 HELD = 32
-WAY_OUT = "the numpy engine runs this network as it is"
 
 
 def pair(ops: Any, name: str, operands: Sequence[Operand]) -> tuple[Wire, Wire]:
     dtype = promoted_type(*operands)
     if not is_whole(dtype):
-        raise Refusal(f"NeoML composes {name} of whole numbers only", WAY_OUT)
+        raise Refusal(f"NeoML composes {name} of whole numbers only", RUN_IN_NUMPY)
     first, second = ops.whole_pair(*operands, dtype)
     return ops.cast(first, dtype), ops.cast(second, dtype)
 

@@ -11,7 +11,7 @@ NOT_NEGATIVE = frozenset({"Abs", "Exp", "ReLU", "Sigmoid", "Softmax"})
 # What these give is within −1 … 1.
 WITHIN_ONE = frozenset({"HardTanh", "Sigmoid", "Softmax", "Tanh"})
 # Far within float32, for sums that are rounded on the way.
-LARGEST = 1e38
+SURELY_FINITE = 1e38
 # These move numbers and leave them as they are.
 MOVING = frozenset({"Transform", "Transpose"})
 # A proof is short, or none is looked for.
@@ -55,7 +55,7 @@ def least_of_several(node: Node, least: list[float]) -> float:
 
 def is_finite(port: Port) -> bool:
     """Whether no infinity comes out: numbers within −1 … 1, moved, scaled and shifted."""
-    return most_of(port) <= LARGEST
+    return most_of(port) <= SURELY_FINITE
 
 
 def most_of(port: Port, depth: int = DEPTH) -> float:

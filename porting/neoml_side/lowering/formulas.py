@@ -14,6 +14,7 @@ from math import nan, pi, tan
 
 import numpy as np
 
+from ...dtypes import LARGEST_FLOAT
 from ..values import Wire
 from .activations import linear
 from .base import Part
@@ -21,7 +22,6 @@ from .bounds import is_finite, least_of
 
 Formula = Callable[[Part, Wire], Wire]
 
-LARGEST = float(np.finfo(np.float32).max)
 # The least number that is not subnormal.
 LEAST = float(np.finfo(np.float32).tiny)
 # 1.5 · 2²³: adding it leaves float32 no room for a fraction, on either side of 0.
@@ -92,7 +92,9 @@ def within_half_turn(ops: Part, y: Wire, x: Wire) -> Wire:
     across = ops.unary(x, "abs")
     steep = ops.compare(y, across, "greater")
     small, large = ops.where(steep, across, y), ops.where(steep, y, across)
-    endless = ops.logical_and(ops.compare(small, LARGEST, "greater"), ops.compare(large, LARGEST, "greater"))
+    endless = ops.logical_and(
+        ops.compare(small, LARGEST_FLOAT, "greater"), ops.compare(large, LARGEST_FLOAT, "greater")
+    )
     ratio = ops.divide(small, ops.where(ops.compare(large, 0.0, "equal"), 1.0, large))
     angle = arc(ops, ops.where(endless, 1.0, ratio))
     angle = ops.where(steep, ops.subtract(pi / 2, angle), angle)
@@ -124,7 +126,7 @@ def plain_log(ops: Part, x: Wire) -> Wire:
 
 
 def log(ops: Part, x: Wire) -> Wire:
-    """NeoML's own is log(LEAST) at all numbers below, and log(LARGEST) at infinity: infinities are added there.
+    """NeoML's own is log(LEAST) at all numbers below, and log(LARGEST_FLOAT) at infinity: infinities are added there.
 
     What is proved not to come is not repaired. Layers that divide or take powers would cost more than the logarithm.
     """
@@ -136,9 +138,9 @@ def log(ops: Part, x: Wire) -> Wire:
         small = g.add("ReLU", linear(g, scaled, 1.0, 2.0))
         parts.append(linear(g, linear(g, small, 2.0**127), -(2.0**127)))
         if least < 0:  # infinities of both signs make NaN
-            parts.append(linear(g, g.add("ReLU", scaled), LARGEST))
+            parts.append(linear(g, g.add("ReLU", scaled), LARGEST_FLOAT))
     if not is_finite(x.port):
-        parts.append(g.add("ReLU", linear(g, x.port, 1.0, -LARGEST)))
+        parts.append(g.add("ReLU", linear(g, x.port, 1.0, -LARGEST_FLOAT)))
     return x.made(g.add("EltwiseSum", *parts) if len(parts) > 1 else parts[0])
 
 
@@ -186,7 +188,7 @@ def cbrt(ops: Part, x: Wire) -> Wire:
     size = ops.unary(x, "abs")
     root = ops.unary(ops.multiply(log(ops, size), 1 / 3), "exp")
     step = ops.subtract(root, ops.divide(ops.divide(size, root), root))
-    ends = ops.logical_or(ops.compare(size, 0.0, "equal"), ops.compare(size, LARGEST, "greater"))
+    ends = ops.logical_or(ops.compare(size, 0.0, "equal"), ops.compare(size, LARGEST_FLOAT, "greater"))
     return ops.where(ends, x, with_sign(ops, ops.subtract(root, ops.multiply(step, 1 / 3)), x))
 
 

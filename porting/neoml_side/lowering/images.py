@@ -16,7 +16,7 @@ from ...network import Array
 from ...operations import MovingStatistics, Weight
 from ..graph import Port
 from ..slots import Parameter, blob_array
-from ..values import TIME_FIRST, Wire, canonical, holds_exactly
+from ..values import RUN_IN_NUMPY, TIME_FIRST, Wire, canonical, holds_exactly
 from . import steps_as_rows as time_as_batch
 from .base import BatchMoments, Part
 from .batch_statistics import in_rows, normalized, normalized_where
@@ -89,7 +89,7 @@ class ImageOperations(Part):
         if x.is_whole and name == "max":
             if not holds_exactly(x.range):
                 what = "a pool of whole numbers beyond 2**24, up to which NeoML's pools are exact"
-                raise Refusal(what, "the numpy engine runs this network as it is")
+                raise Refusal(what, RUN_IN_NUMPY)
             made = as_whole(self.pool(as_float(x), name, window, strides, padding))
             return replace(made, dtype=x.dtype, bounds=x.bounds)
         image = spatial(x, len(window))

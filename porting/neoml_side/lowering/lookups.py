@@ -11,7 +11,7 @@ from ...layers.rule import Refusal
 from ...operations import Weight
 from ..graph import Graph, Guard, Node, Port
 from ..slots import Parameter
-from ..values import Wire, holds_exactly
+from ..values import RUN_IN_NUMPY, Wire, holds_exactly
 from .activations import linear
 from .base import Part
 from .reshaping import as_whole, filled_whole
@@ -128,7 +128,7 @@ class LookupOperations(Part):
         found = int(table.value.min()), int(table.value.max())
         if not holds_exactly(found):
             what = f"table {table.name} holds whole numbers beyond 2**24, up to which NeoML's tables are exact"
-            raise Refusal(what, "the numpy engine runs this network as it is")
+            raise Refusal(what, RUN_IN_NUMPY)
         return replace(as_whole(rows), dtype=table.value.dtype.name, bounds=found)
 
     def _within(self, ids: Wire, table: Weight) -> tuple[Wire, Wire]:
@@ -136,7 +136,7 @@ class LookupOperations(Part):
         rows = table.shape[0]
         if rows > MOST_ROWS:
             what = f"its ids are computed inside the network, which NeoML does in float32, and pick of {rows} rows"
-            raise Refusal(what, "feed the ids as an input; the numpy engine runs this network as it is")
+            raise Refusal(what, f"feed the ids as an input; {RUN_IN_NUMPY}")
         add = self.graph.add
         # By layers that compare and pick, which take NaN and infinity: products with them would be NaN.
         nothing = add("Cast", add("Less", ids.port, ids.port), output_type="float")

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...layers.rule import Refusal
-from ..values import Wire
+from ..values import RUN_IN_NUMPY, Wire
 from .base import Operand
 
-WAY_OUT = "the numpy engine runs this network as it is"
 # Each column is some twenty layers.
 MOST_ROWS = 16
 
@@ -28,14 +27,14 @@ def matrix_of(ops: Any, name: str, x: Operand) -> tuple[Wire, int, int]:
     rows, columns = matrix.shape[-2:]
     if rows is None or columns is None or max(rows, columns) > MOST_ROWS:
         what = f"NeoML composes {name} of at most {MOST_ROWS} rows and columns, not of {rows or 'an open number'}"
-        raise Refusal(what, WAY_OUT)
+        raise Refusal(what, RUN_IN_NUMPY)
     return matrix, rows, columns
 
 
-def along(ops: Any, x: Wire, axis: int, places: Any, dtype: str = "float32") -> Wire:
-    """Numbers along one axis of as many as `x` has."""
-    numbers = np.asarray(places, np.float32).reshape([-1 if at == axis else 1 for at in range(x.rank)])
-    return replace(ops.constant(numbers), dtype=dtype)
+def numbers_along(ops: Any, axis: int, rank: int, numbers: Any, dtype: str = "float32") -> Wire:
+    """Numbers, or truths, along one axis of so many."""
+    places = np.asarray(numbers, np.float32).reshape([-1 if at == axis else 1 for at in range(rank)])
+    return replace(ops.constant(places), dtype=dtype)
 
 
 def entry(ops: Any, x: Wire, row: int, column: int) -> Wire:
@@ -52,15 +51,15 @@ def eliminated(ops: Any, x: Wire, size: int) -> tuple[Wire, list[Wire]]:
     down, across, signs = x.rank - 2, x.rank - 1, []
     for at in range(size - 1):
         column = ops.slice(x, across, at, at + 1)
-        left = ops.where(along(ops, x, down, np.arange(size) < at, "bool"), -1.0, ops.unary(column, "abs"))
+        left = ops.where(numbers_along(ops, down, x.rank, np.arange(size) < at, "bool"), -1.0, ops.unary(column, "abs"))
         chosen = ops.expand_dims(ops.cast(ops.argmax(left, down), "float32"), down)
-        pivots = ops.compare(along(ops, x, down, np.arange(size)), chosen, "equal")
+        pivots = ops.compare(numbers_along(ops, down, x.rank, np.arange(size)), chosen, "equal")
         ahead = ops.reduce(ops.where(pivots, x, 0.0), "sum", (down,), True)
         x = ops.where(pivots, ops.slice(x, down, at, at + 1), x)
-        x = ops.where(along(ops, x, down, np.arange(size) == at, "bool"), ahead, x)
+        x = ops.where(numbers_along(ops, down, x.rank, np.arange(size) == at, "bool"), ahead, x)
         pivot = entry(ops, x, at, at)
         shares = ops.divide(ops.slice(x, across, at, at + 1), ops.where(ops.compare(pivot, 0.0, "equal"), 1.0, pivot))
-        shares = ops.multiply(shares, along(ops, x, down, np.arange(size) > at))
+        shares = ops.multiply(shares, numbers_along(ops, down, x.rank, np.arange(size) > at))
         x = ops.subtract(x, ops.multiply(shares, ahead))
         signs.append(ops.where(ops.compare(chosen, float(at), "equal"), 1.0, -1.0))
     return x, signs
@@ -78,11 +77,11 @@ def reflected(ops: Any, x: Wire, rows: int, columns: int) -> Wire:
 
     for at in range(min(columns, rows - 1)):
         head = entry(ops, x, at, at)
-        tail = ops.multiply(ops.slice(x, down + 1, at, at + 1), along(ops, x, down, np.arange(rows) > at))
+        tail = ops.multiply(ops.slice(x, down + 1, at, at + 1), numbers_along(ops, down, x.rank, np.arange(rows) > at))
         below = summed(ops.multiply(tail, tail))
         norm = ops.unary(ops.add(ops.multiply(head, head), below), "sqrt")
         first = ops.where(ops.compare(head, 0.0, "less"), ops.subtract(head, norm), ops.add(head, norm))
-        normal = ops.add(tail, ops.multiply(first, along(ops, x, down, np.arange(rows) == at)))
+        normal = ops.add(tail, ops.multiply(first, numbers_along(ops, down, x.rank, np.arange(rows) == at)))
         square = ops.add(ops.multiply(first, first), below)
         factor = ops.where(ops.compare(below, 0.0, "greater"), ops.divide(2.0, square), 0.0)
         x = ops.subtract(x, ops.multiply(normal, ops.multiply(summed(ops.multiply(normal, x)), factor)))
@@ -104,7 +103,7 @@ def solve(ops: Any, name: str, operands: Sequence[Operand]) -> Wire:
     x, size, _ = matrix_of(ops, name, operands[0])
     right: Wire = ops._operand(operands[1], x)
     if right.shape[:-2] != x.shape[:-2]:
-        raise Refusal(f"NeoML composes {name} of as many matrices as right sides only", WAY_OUT)
+        raise Refusal(f"NeoML composes {name} of as many matrices as right sides only", RUN_IN_NUMPY)
     joined = ops.concatenate([x, right], x.rank - 1)
     return solved(ops, eliminated(ops, joined, size)[0], size)
 
@@ -153,7 +152,7 @@ def cholesky(ops: Any, name: str, operands: Sequence[Operand]) -> Wire:
     for at in range(size):
         root = ops.unary(entry(ops, x, at, at), "sqrt")
         column = ops.divide(ops.slice(x, across, at, at + 1), root)
-        column = ops.multiply(column, along(ops, x, down, np.arange(size) >= at))
+        column = ops.multiply(column, numbers_along(ops, down, x.rank, np.arange(size) >= at))
         x = ops.subtract(x, ops.multiply(column, ops.transpose(column, [*range(down), across, down])))
         columns.append(column)
     return ops.concatenate(columns, across)

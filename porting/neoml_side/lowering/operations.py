@@ -18,7 +18,7 @@ from ...network import Array, Input, Shape
 from ...operations import Cell, Draw, Weight, promoted_type
 from ..graph import Graph, Node, Port
 from ..slots import Parameter
-from ..values import Wire, canonical
+from ..values import RUN_IN_NUMPY, Wire, canonical
 from . import recurrence, reshaping
 from .activations import TRAINABLE, activate, linear
 from .array_functions import ArrayOperations
@@ -344,7 +344,7 @@ class NeomlOperations(
         if learning and (name in WAVES or (made is None and name in OF_ONE)):
             raise Refusal(f"{name} has no gradient in NeoML", "freeze what stands before it")
         if made is None:
-            raise Refusal(f"NeoML has no layer for {name}", "the numpy engine runs this network as it is")
+            raise Refusal(f"NeoML has no layer for {name}", RUN_IN_NUMPY)
         x = self._divided(x) if name in ROUNDING else x
         return x.made(made(self.graph, x.port))
 

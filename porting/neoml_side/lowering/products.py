@@ -14,7 +14,7 @@ from ...dtypes import is_whole
 from ...layers.rule import Refusal
 from ...operations import Weight, promoted_type
 from ..graph import Node
-from ..values import EXACT, Range, Wire, canonical
+from ..values import EXACT, RUN_IN_NUMPY, Range, Wire, canonical
 from .base import Operand, Part
 
 # NeoML's tied layer knows no height, width or depth.
@@ -65,7 +65,7 @@ class ProductOperations(Part):
         terms, output = parse_einsum(equation, [len(_shape(one)) for one in operands])
         for term in (*terms, output):
             if len(set(term)) != len(term):
-                raise Refusal(f"einsum {equation!r} takes a diagonal", "the numpy engine runs this network as it is")
+                raise Refusal(f"einsum {equation!r} takes a diagonal", RUN_IN_NUMPY)
         labelled = Labelled(terms[0], operands[0])
         if is_whole(dtype := promoted_type(*operands)):
             return self.cast(self._whole_product(equation, terms, output, operands), dtype)
@@ -82,7 +82,7 @@ class ProductOperations(Part):
         largest = prod(max(map(abs, range_of(one))) for one in operands) * prod(size or EXACT for size in summed)
         if largest > EXACT:
             what = f"einsum {equation!r} of whole numbers that may pass 2**24, up to which NeoML's products are exact"
-            raise Refusal(what, "the numpy engine runs this network as it is")
+            raise Refusal(what, RUN_IN_NUMPY)
         floats = [
             self._floating(one) if isinstance(one, Wire) else replace(one, value=one.value.astype(np.float32))
             for one in operands

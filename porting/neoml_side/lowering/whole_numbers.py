@@ -19,7 +19,7 @@ from ...dtypes import INT32, holds, limits
 from ...layers.rule import Refusal
 from ...operations import Weight, promoted_type
 from ..graph import BEYOND_INT32, TOO_LARGE, Graph, Guard, Port
-from ..values import Range, Wire, holds_exactly
+from ..values import RUN_IN_NUMPY, Range, Wire, holds_exactly
 from .base import Operand, Part
 from .reshaping import as_float, filled_whole, halves, joined, times_plus
 
@@ -72,7 +72,7 @@ class WholeNumbers(Part):
             return self._whole_constant(x, partner)
         value = int(np.asarray(x).astype(dtype))
         if not holds("int32", value, value):
-            raise Refusal(f"the number {value} is {TOO_LARGE}", NUMPY)
+            raise Refusal(f"the number {value} is {TOO_LARGE}", RUN_IN_NUMPY)
         whole = partner if partner.is_whole else self.cast(partner, "int32")
         return replace(filled_whole(whole, value), dtype=dtype)
 
@@ -82,7 +82,7 @@ class WholeNumbers(Part):
             raise Refusal(f"weight {x.name} of shape {x.shape} against a tensor of rank {partner.rank}")
         low, high = int(x.value.min()), int(x.value.max())
         if not holds("int32", low, high):
-            raise Refusal(f"weight {x.name} holds numbers {TOO_LARGE}", NUMPY)
+            raise Refusal(f"weight {x.name} holds numbers {TOO_LARGE}", RUN_IN_NUMPY)
         value = np.asarray(x.value).reshape((1,) * (partner.rank - rank) + x.shape)
         port = self._data(value, partner.layout, "int32")
         return Wire(value.shape, x.value.dtype.name, partner.layout, port, self.graph, bounds=(low, high))
@@ -110,7 +110,7 @@ class WholeNumbers(Part):
             return x.made(port, dtype=dtype)
         if near is None or (least == 0 and found[0] < 0):
             what = f"may give numbers of {dtype} that are {TOO_LARGE}"
-            raise Refusal(what, f"take the remainder first, or cast to int32; {NUMPY}")
+            raise Refusal(what, f"take the remainder first, or cast to int32; {RUN_IN_NUMPY}")
         return self._guarded(x, port, dtype, found, near())
 
     def _guarded(self, x: Wire, port: Port, dtype: str, found: Range, near: Wire) -> Wire:
@@ -143,10 +143,12 @@ class WholeNumbers(Part):
         left, right = self.whole_pair(a, b, dtype)
         low, high = right.range
         if low <= 0 <= high:
-            raise Refusal("the divisor may be 0, which ends a process that runs NeoML", NUMPY)
+            raise Refusal("the divisor may be 0, which ends a process that runs NeoML", RUN_IN_NUMPY)
         if low <= -1 <= high and left.range[0] == INT32[0]:
             if low != high:
-                raise Refusal("the divisor may be -1 and the quotient beyond int32, which ends the process", NUMPY)
+                raise Refusal(
+                    "the divisor may be -1 and the quotient beyond int32, which ends the process", RUN_IN_NUMPY
+                )
             return self.whole_arithmetic("multiply", a, -1 if name == "floor_divide" else 0, dtype)
         g = self.graph
         cut = g.add("EltwiseDiv", left.port, right.port)
@@ -215,7 +217,7 @@ class WholeNumbers(Part):
             floats = as_float(x)
             port = self.graph.add("EltwiseMul", sign, x.port)
             return self.fitted(x, port, x.dtype, (0, size), lambda: self.unary(floats, "abs"))
-        raise Refusal(f"NeoML has no layer for {name} of whole numbers", NUMPY)
+        raise Refusal(f"NeoML has no layer for {name} of whole numbers", RUN_IN_NUMPY)
 
     def whole_activation(self, x: Wire, name: str, negative_slope: float = 0.0, **arguments: float) -> Wire:
         if name == "threshold":
@@ -296,9 +298,6 @@ class WholeNumbers(Part):
             return self.add(size, self.multiply(self.multiply(sizes, steps), 2.0**-22))
 
         return self.fitted(x, port, x.dtype, found, near)
-
-
-NUMPY = "the numpy engine runs this network as it is"
 
 
 def _on_other_side(g: Graph, rest: Port, divisor: Port) -> Port:
